@@ -1,0 +1,1 @@
+"""Durable business operations on Temporal."""

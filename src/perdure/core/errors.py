@@ -1,0 +1,181 @@
+"""Every error Perdure raises on purpose.
+
+PerdureError
+├── InvalidInput             the request is wrong: a field is missing, malformed or out of range
+├── NotFound                 no such payment, account, operation
+├── Conflict                 the request is right but not now: already finished, in flight, reused
+key │   └── IdempotencyMismatch  the same idempotency key came with another request ├── Refused
+a business rule says no │   ├── InsufficientFunds │   ├── LimitExceeded │   ├── OperationCancelled
+somebody asked for it to stop │   └── ProviderDeclined     an outside system answered no ├──
+Unauthenticated          no key, or a key that is not valid ├── Forbidden                a key
+without the scope ├── ConfigurationError       a setting is wrong; the process does not start └──
+ProviderError            an outside system did not give an answer ├── ProviderUnavailable
+nothing reached it: trying again is safe ├── ProviderRateLimited      it asked to wait; nothing was
+done └── ProviderOutcomeUnknown   it may have acted: ask before trying again
+
+An error carries a stable `code` (clients branch on it), a message that says what to do, and the
+`param` at fault. `durable.failures` maps this tree to Temporal failures, `api.errors` maps it to
+HTTP.
+"""
+
+
+class PerdureError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: What is wrong and what to do about it, for the person who sent the request.
+        code: Stable machine-readable code; defaults to the class's own.
+        param: The field at fault, in dotted form (`payee.email`).
+    """
+
+    code = "internal_error"
+
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.param = param
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions with keyword-only arguments do not survive pickling by themselves.
+        return (_rebuild, (type(self), self.message, self.code, self.param))
+
+
+def _rebuild(
+    cls: type[PerdureError], message: str, code: str | None, param: str | None
+) -> PerdureError:
+    return cls(message, code=code, param=param)
+
+
+class InvalidInput(PerdureError):
+    """The request is wrong: a field is missing, malformed or out of range."""
+
+    code = "invalid_input"
+
+
+class NotFound(PerdureError):
+    """The thing named does not exist, or not for this caller."""
+
+    code = "not_found"
+
+
+class Conflict(PerdureError):
+    """The request is valid, but the state of the thing named does not allow it now."""
+
+    code = "conflict"
+
+
+class IdempotencyMismatch(Conflict):
+    """An idempotency key, reference or id was used before with other content."""
+
+    code = "idempotency_mismatch"
+
+
+class Refused(PerdureError):
+    """A business rule says no; nothing was changed."""
+
+    code = "refused"
+
+
+class InsufficientFunds(Refused):
+    """The account's available balance, holds counted, does not cover the amount."""
+
+    code = "insufficient_funds"
+
+
+class LimitExceeded(Refused):
+    """An amount or a count is over its limit."""
+
+    code = "limit_exceeded"
+
+
+class OperationCancelled(Refused):
+    """Somebody asked for the operation to stop; no further step is begun."""
+
+    code = "cancelled"
+
+
+class ProviderDeclined(Refused):
+    """An outside system answered no; it did nothing."""
+
+    code = "provider_declined"
+
+
+class Unauthenticated(PerdureError):
+    """No API key, or one that is not valid."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(PerdureError):
+    """The API key lacks the scope for this."""
+
+    code = "forbidden"
+
+
+class ConfigurationError(PerdureError):
+    """A setting is wrong; the message names it and the fix."""
+
+    code = "configuration_error"
+
+
+class ProviderError(PerdureError):
+    """An outside system did not give an answer."""
+
+    code = "provider_error"
+
+
+class ProviderUnavailable(ProviderError):
+    """Nothing reached the outside system: trying again is safe."""
+
+    code = "provider_unavailable"
+
+
+class ProviderRateLimited(ProviderError):
+    """The outside system asked to wait, and did nothing.
+
+    Args:
+        message: What is wrong.
+        retry_after_s: How long it asked to wait, in seconds.
+    """
+
+    code = "provider_rate_limited"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float = 1.0,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderOutcomeUnknown(ProviderError):
+    """The outside system may have acted: it has to be asked before anything is tried again.
+
+    Args:
+        message: What is wrong.
+        in_flight: The call may still arrive or be under way (a time-out, a cut connection, a
+            proxy's 502 or 504), so "never seen" proves nothing yet. False where the system itself
+            answered that it broke off (500, 503).
+        retry_after_s: How long to wait before asking, in seconds; None leaves it to the retry
+            policy.
+    """
+
+    code = "provider_outcome_unknown"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        in_flight: bool = True,
+        retry_after_s: float | None = None,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param)
+        self.in_flight = in_flight
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,61 @@
+"""Identifiers: a prefix that says what the thing is, and a UUIDv7 that sorts by time.
+
+Written as TypeIDs (https://github.com/jetify-com/typeid): `pay_01m7ywcncme7a8245dvy60tywa`.
+"""
+
+import hashlib
+from typing import Final
+
+import typeid
+import uuid_utils
+from typeid.core.errors import TypeIDException
+
+from perdure.core.errors import InvalidInput
+
+ACCOUNT: Final = "acc"
+API_KEY: Final = "key"
+EVENT: Final = "evt"
+NOTIFICATION: Final = "ntf"
+PAYMENT: Final = "pay"
+REQUEST: Final = "req"
+TRANSFER: Final = "ltr"
+"""A transfer between ledger accounts; `tfr` is the operation."""
+
+OPERATION_PREFIXES: Final = frozenset({PAYMENT, "tfr", "trd", "rnw", "onb", "syn", "rec"})
+
+
+def new_id(prefix: str) -> str:
+    """Return a new identifier with this prefix."""
+    return str(typeid.TypeID(prefix))
+
+
+def check_id(value: str, prefix: str, *, param: str = "id") -> str:
+    """Return the identifier, or refuse one that is not of this prefix.
+
+    Raises:
+        InvalidInput: `invalid_id`.
+    """
+    try:
+        found = typeid.TypeID.from_string(value)
+    except TypeIDException:
+        found = None
+    if found is None or found.prefix != prefix:
+        raise InvalidInput(
+            f"{value!r} is not an id of this kind; one looks like {prefix}_01h455vb4pex5vsknk084sn02q.",
+            code="invalid_id",
+            param=param,
+        )
+    return value
+
+
+def derived_id(prefix: str, source_id: str, purpose: str) -> str:
+    """Return the one identifier that something made for a purpose by `source_id` has.
+
+    It is a UUIDv7 too: the source's time, and random bits that are a digest of both, so that it
+    sorts with its source and comes out the same on every attempt.
+    """
+    time_bits = typeid.TypeID.from_string(source_id).uuid.int >> 80
+    digest = int.from_bytes(hashlib.sha256(f"{source_id}:{purpose}".encode()).digest()[:10], "big")
+    version_and_variant = (0x7 << 76) | (0b10 << 62)
+    bits = digest & ~(0xF << 76) & ~(0b11 << 62)
+    return str(typeid.from_uuid(uuid_utils.UUID(int=(time_bits << 80) | version_and_variant | bits), prefix))

@@ -1,0 +1,108 @@
+"""The attempt at a step that is under way, and its row for people in `operation_steps`.
+
+A step that commits something writes its row inside that commit; `attempt.is_recorded` says so to
+the activity interceptor, which writes the rows of all others.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from perdure.core.clock import utc_now
+from perdure.core.errors import PerdureError
+from perdure.storage.pool import Connection, Pool
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at one step."""
+
+    step: str
+    number: int = 1
+    started_at: datetime = field(default_factory=utc_now)
+    is_recorded: bool = False
+
+
+_current: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+def current_attempt(step: str) -> Attempt:
+    """Return the attempt under way, as one at this step; a first one where no activity runs it."""
+    attempt = _current.get() or Attempt(step)
+    attempt.step = step
+    return attempt
+
+
+@contextmanager
+def attempt_under_way(attempt: Attempt) -> Iterator[Attempt]:
+    """Make this the current attempt for what runs inside."""
+    token = _current.set(attempt)
+    try:
+        yield attempt
+    finally:
+        _current.reset(token)
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """Return an error as it is kept in the rows: its code, its message, the field at fault."""
+    if isinstance(error, PerdureError):
+        return {"code": error.code, "message": error.message, "param": error.param}
+    return {"code": "internal_error", "message": f"{type(error).__name__}: {error}", "param": None}
+
+
+async def record_attempt(
+    connection: Connection | Pool,
+    operation_id: str,
+    attempt: Attempt,
+    *,
+    outcome: str,
+    error: BaseException | None = None,
+    provider_reference: str | None = None,
+) -> None:
+    """Write the finished attempt's row.
+
+    An id without an operation (a workflow of the same shape started by hand) writes nothing.
+    """
+    attempt.is_recorded = True
+    await connection.execute(
+        "INSERT INTO operation_steps (operation_id, step, attempt, outcome, error,"
+        " provider_reference, started_at, finished_at)"
+        " SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM operations WHERE id = $1",
+        operation_id,
+        attempt.step,
+        attempt.number,
+        outcome,
+        describe_error(error) if error else None,
+        provider_reference,
+        attempt.started_at,
+        utc_now(),
+    )
+
+
+async def open_attempt(pool: Pool, operation_id: str, attempt: Attempt) -> int | None:
+    """Write the row of an attempt that begins; returns its id, None without an operation."""
+    row_id: int | None = await pool.fetchval(
+        "INSERT INTO operation_steps (operation_id, step, attempt, outcome, started_at)"
+        " SELECT id, $2, $3, 'running', $4 FROM operations WHERE id = $1 RETURNING id",
+        operation_id,
+        attempt.step,
+        attempt.number,
+        attempt.started_at,
+    )
+    return row_id
+
+
+async def close_attempt(
+    pool: Pool, row_id: int, *, outcome: str, error: BaseException | None = None
+) -> None:
+    """Complete the row of an attempt that ended."""
+    await pool.execute(
+        "UPDATE operation_steps SET outcome = $2, error = $3, finished_at = $4 WHERE id = $1",
+        row_id,
+        outcome,
+        describe_error(error) if error else None,
+        utc_now(),
+    )

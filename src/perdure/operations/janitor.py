@@ -1,0 +1,206 @@
+"""Makes rows right again, whatever happened to their workflows.
+
+Its cost does not grow with the open rows: it looks at what was accepted and not started, at
+workflows closed since its last look without completing, and at rows that made no progress for a
+while.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from perdure.core.clock import Clock, utc_now
+from perdure.operations import store
+from perdure.operations.engine import Engine, RunState
+from perdure.operations.model import Failure, Operation, Status
+from perdure.storage.pool import Connection, Pool, transaction
+
+log = structlog.get_logger()
+
+_LOCK: Final = 7_265_312
+"""Advisory lock held during a look, so that one janitor of the fleet looks at a time."""
+
+_BATCH: Final = 200
+"""The most rows one look handles of a sort; the next look takes the next."""
+
+_CLOSED_OVERLAP_S: Final = 60.0
+"""How far the look at closed workflows reaches back: the engine's list of them is written late."""
+
+
+@dataclass(frozen=True, slots=True)
+class JanitorTimes:
+    """How long, in seconds, things may take before the janitor looks after them."""
+
+    interval_s: float = 2.0
+    start_grace_s: float = 5.0
+    stale_after_s: float = 60.0
+
+
+Chore = Callable[[], Awaitable[object]]
+"""What a capability has looked after with each look: messages overdue, callbacks not passed on."""
+
+
+class Janitor:
+    """Heals operations.
+
+    Args:
+        chores: Done after each look.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        engine: Engine,
+        *,
+        chores: Sequence[Chore] = (),
+        times: JanitorTimes | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._pool = pool
+        self._engine = engine
+        self._chores = chores
+        self._times = times or JanitorTimes()
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled.
+
+        A look that fails is logged, and the next one tries again.
+        """
+        while True:
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - the database or the engine is away for now
+                log.warning("janitor_look_failed", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(self._times.interval_s)
+
+    async def look(self) -> int:
+        """Look once.
+
+        Returns how many operations were healed. Nothing, while another janitor is looking.
+        """
+        async with self._pool.acquire() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                return 0
+            try:
+                healed = (
+                    await self._start_accepted()
+                    + await self._heal_closed()
+                    + await self._heal_stale()
+                )
+                for chore in self._chores:
+                    await chore()
+                return healed
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+    async def _start_accepted(self) -> int:
+        """Start what was accepted and not started; starting it twice is harmless."""
+        rows = await self._pool.fetch(
+            "SELECT id FROM operations WHERE workflow_started_at IS NULL AND finished_at IS NULL"
+            " AND created_at < $1 ORDER BY created_at LIMIT $2",
+            self._clock() - timedelta(seconds=self._times.start_grace_s),
+            _BATCH,
+        )
+        for row in rows:
+            operation = await store.get(self._pool, row["id"])
+            await self._engine.start(operation)
+            await store.mark_started(self._pool, operation.id)
+            log.info("started_by_janitor", operation_id=operation.id)
+        return len(rows)
+
+    async def _heal_closed(self) -> int:
+        """Look at the workflows closed since the last look."""
+        mark: datetime | None = await self._pool.fetchval(
+            "SELECT mark FROM janitor_marks WHERE name = 'closed'"
+        )
+        now = self._clock()
+        since = (mark or now - timedelta(days=1)) - timedelta(seconds=_CLOSED_OVERLAP_S)
+        open_rows = await self._pool.fetch(
+            "SELECT id FROM operations WHERE id = ANY($1) AND finished_at IS NULL"
+            " AND status <> 'needs_attention'",
+            await self._engine.broken_off_since(since),
+        )
+        healed = 0
+        for row in open_rows:
+            healed += await self._heal(row["id"])
+        await self._pool.execute(
+            "INSERT INTO janitor_marks (name, mark) VALUES ('closed', $1)"
+            " ON CONFLICT (name) DO UPDATE SET mark = excluded.mark",
+            now,
+        )
+        return healed
+
+    async def _heal_stale(self) -> int:
+        """Look at rows that made no progress for a while; each is looked at again after as long."""
+        before = self._clock() - timedelta(seconds=self._times.stale_after_s)
+        rows = await self._pool.fetch(
+            "UPDATE operations SET checked_at = $1 WHERE id IN (SELECT id FROM operations"
+            " WHERE finished_at IS NULL AND updated_at < $2"
+            " AND (status <> 'needs_attention' OR cancel_request IS NOT NULL)"
+            " AND workflow_started_at IS NOT NULL AND (checked_at IS NULL OR checked_at < $2)"
+            " ORDER BY coalesce(checked_at, updated_at) LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id",
+            self._clock(),
+            before,
+            _BATCH,
+        )
+        healed = 0
+        for row in rows:
+            healed += await self._heal(row["id"])
+        return healed
+
+    async def _heal(self, operation_id: str) -> int:
+        """Bring one open row and its workflow together again.
+
+        Returns 1 if something had to be done.
+        """
+        state = await self._engine.run_state(operation_id)
+        if state == RunState.RUNNING:
+            operation = await store.get(self._pool, operation_id)
+            if operation.cancel_request is not None:
+                request = operation.cancel_request
+                await self._engine.signal_cancel(
+                    operation_id, actor=request.actor, reason=request.reason
+                )
+            return 0
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, operation_id)
+            if operation.is_finished:
+                return 0
+            must_go_on = operation.cancel_request or state in (RunState.ABSENT, RunState.TIMED_OUT)
+            if not must_go_on:
+                if operation.status != Status.NEEDS_ATTENTION:
+                    await self._park(connection, operation, state)
+                return 1
+            await store.note(
+                connection,
+                operation,
+                actor="janitor",
+                action="restarted",
+                reason=f"workflow {state}",
+            )
+        # Nobody decided that it should stop: it goes on, its finished steps return what they stored.
+        await self._engine.start(operation, again=True)
+        log.info("restarted_by_janitor", operation_id=operation_id, workflow=state)
+        return 1
+
+    async def _park(self, connection: Connection, operation: Operation, state: RunState) -> None:
+        failure = Failure(
+            f"workflow_{state}",
+            f"Its workflow is {state}, and it had not ended. Resume it to go on from its last finished step,"
+            " or cancel it to have what it did undone.",
+        )
+        await store.move(
+            connection,
+            operation,
+            Status.NEEDS_ATTENTION,
+            action="parked",
+            actor="janitor",
+            reason=failure.message,
+            failure=failure,
+        )
+        log.warning("parked_by_janitor", operation_id=operation.id, workflow=state)

@@ -1,0 +1,145 @@
+"""The one way in: start, get, list, cancel and resume operations of any kind."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from perdure.core.errors import Conflict
+from perdure.operations import cancellation, store
+from perdure.operations.cancellation import CancelAnswer
+from perdure.operations.engine import Engine
+from perdure.operations.model import NewOperation, Operation, Status, StepAttempt, TrailEntry
+from perdure.storage.pool import Connection, Pool, transaction
+
+log = structlog.get_logger()
+
+
+class OperationService:
+    """Acts on operations for the API, the CLI and the console."""
+
+    def __init__(self, pool: Pool, engine: Engine) -> None:
+        self._pool = pool
+        self._engine = engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction in which to accept operations together with what else must commit with them."""
+        async with transaction(self._pool) as connection:
+            yield connection
+
+    async def accept(self, connection: Connection, new: NewOperation, *, actor: str) -> Operation:
+        """Store a new operation; `launch` it once this is committed.
+
+        Raises:
+            IdempotencyMismatch: Its id or reference is taken by another one.
+        """
+        return await store.accept(connection, new, actor=actor)
+
+    async def launch(self, operation: Operation) -> None:
+        """Start an accepted operation's workflow.
+
+        An engine that cannot be reached is no error: the operation is accepted, and the janitor
+        starts what was not.
+        """
+        if operation.is_finished or operation.workflow_started_at is not None:
+            return
+        try:
+            await self._engine.start(operation)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the janitor tries again
+            log.warning("start_postponed", operation_id=operation.id, error=str(error))
+            return
+        await store.mark_started(self._pool, operation.id)
+
+    async def get(self, operation_id: str) -> Operation:
+        """Return an operation.
+
+        Raises:
+            NotFound: There is none of this id.
+        """
+        return await store.get(self._pool, operation_id)
+
+    async def find(
+        self,
+        *,
+        kind: str | None = None,
+        status: Status | None = None,
+        customer_id: str | None = None,
+        reference: str | None = None,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+        limit: int = 10,
+    ) -> list[Operation]:
+        """Return operations, newest first, at most `limit` beyond the cursor."""
+        return await store.find(
+            self._pool,
+            kind=kind,
+            status=status,
+            customer_id=customer_id,
+            reference=reference,
+            starting_after=starting_after,
+            ending_before=ending_before,
+            limit=limit,
+        )
+
+    async def trail(self, operation_id: str, *, after_id: int = 0) -> list[TrailEntry]:
+        """Return who did what to the operation, oldest first."""
+        return await store.trail(self._pool, operation_id, after_id=after_id)
+
+    async def step_attempts(self, operation_id: str) -> list[StepAttempt]:
+        """Return each attempt at each step, oldest first."""
+        return await store.step_attempts(self._pool, operation_id)
+
+    async def cancel(self, operation_id: str, *, actor: str, reason: str) -> CancelAnswer:
+        """Ask an operation to stop, and have what it did undone.
+
+        The request is on the row before the workflow is told, so a lost signal loses nothing.
+
+        Raises:
+            NotFound: There is none of this id.
+        """
+        async with transaction(self._pool) as connection:
+            answer = await cancellation.request_cancel(
+                connection, operation_id, actor=actor, reason=reason
+            )
+        if answer.accepted:
+            try:
+                # One that is parked may have no workflow left to tell: a new run does the undoing.
+                parked = (await self.get(operation_id)).status == Status.NEEDS_ATTENTION
+                if not (parked and await self._restart(operation_id)):
+                    await self._engine.signal_cancel(operation_id, actor=actor, reason=reason)
+            except Exception as error:  # noqa: BLE001 - the janitor tells it again
+                log.warning("cancel_signal_postponed", operation_id=operation_id, error=str(error))
+        return answer
+
+    async def resume(self, operation_id: str, *, actor: str, reason: str) -> None:
+        """Have an operation that needs attention go on from the step it stopped at.
+
+        Raises:
+            NotFound: There is none of this id.
+            Conflict: It does not need attention.
+        """
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, operation_id)
+            if operation.status != Status.NEEDS_ATTENTION:
+                raise Conflict(
+                    f"{operation_id} is {operation.status}; only one that needs attention is resumed.",
+                    code="not_parked",
+                )
+            await store.move(
+                connection,
+                operation,
+                Status.PROCESSING,
+                action="resumed",
+                actor=actor,
+                reason=reason,
+            )
+        if not await self._restart(operation_id):
+            await self._engine.signal_resume(operation_id)
+
+    async def _restart(self, operation_id: str) -> bool:
+        """Begin a workflow that ended anew.
+
+        Its finished steps return what they stored. False: it is running.
+        """
+        return await self._engine.start(await self.get(operation_id), again=True)

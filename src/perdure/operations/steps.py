@@ -1,0 +1,226 @@
+"""Transactional steps: the effect, its idempotency record and the operation's new state in one commit.
+
+A step run twice returns what the first run stored. It locks the operation's row first, so two
+runners of one operation take turns, and a request to cancel is seen by whichever of them holds the
+row.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from perdure.core.errors import Conflict, IdempotencyMismatch, OperationCancelled
+from perdure.operations import store
+from perdure.operations.attempts import Attempt, current_attempt
+from perdure.operations.model import FINISHED, Failure, Operation, Status
+from perdure.storage.pool import Connection, Pool, transaction
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class StepTransaction:
+    """What the body of a step works with.
+
+    Attributes:
+        connection: With the step's transaction open; all the step writes goes through it.
+        operation: The operation as it stands, locked.
+    """
+
+    connection: Connection
+    operation: Operation
+    _move: "_Move | None" = None
+
+    def move(
+        self,
+        status: Status,
+        *,
+        action: str,
+        reason: str | None = None,
+        result: dict[str, Any] | None = None,
+        failure: Failure | None = None,
+    ) -> None:
+        """Have the operation take this status when the step commits."""
+        self._move = _Move(status, action, reason, result, failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    status: Status
+    action: str
+    reason: str | None
+    result: dict[str, Any] | None
+    failure: Failure | None
+
+
+@lru_cache(maxsize=256)
+def _adapter(result_type: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", result_type))
+
+
+def to_json(value: Any) -> Any:
+    """Return a value (a dataclass, plain values) as JSON can hold it."""
+    return _adapter(cast("Hashable", type(value))).dump_python(value, mode="json")
+
+
+def from_json(result_type: type[Result], value: Any) -> Result:
+    """Return what `to_json` was given."""
+    result: Result = _adapter(cast("Hashable", result_type)).validate_python(value)
+    return result
+
+
+def fingerprint(value: Any) -> bytes:
+    """Return a digest that two inputs share only if they say the same."""
+    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
+def may_begin(operation: Operation) -> bool:
+    """Whether a step that goes forward may begin.
+
+    The operation is open, and nobody asked it to stop.
+    """
+    return not operation.is_finished and operation.cancel_request is None
+
+
+def check_may_begin(operation: Operation, step: str) -> None:
+    """Refuse to begin a step of an operation that ended or is to stop.
+
+    Raises:
+        Conflict: `operation_finished`.
+        OperationCancelled: A request to cancel is on the row.
+    """
+    if operation.is_finished:
+        raise Conflict(
+            f"{operation.id} is already {operation.status}; step {step} is not begun.",
+            code="operation_finished",
+        )
+    if operation.cancel_request is not None:
+        raise OperationCancelled(operation.cancel_request.reason)
+
+
+class TransactionalSteps:
+    """Runs steps that touch nothing but the database."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def run(
+        self,
+        operation_id: str,
+        step: str,
+        given: Any,
+        body: Callable[[StepTransaction], Awaitable[Result]],
+        *,
+        returns: type[Result],
+        undoes: bool = False,
+    ) -> Result:
+        """Run the body once; every later run returns what it stored.
+
+        Args:
+            step: The step's name within the operation.
+            given: What the step was asked to do; another input under the same name is an error.
+            body: Does the step's work on the transaction it is handed. What it raises undoes all of
+                it.
+            returns: The type of the result, to read it back.
+            undoes: The step undoes or closes, so a request to cancel does not stop it.
+
+        Raises:
+            NotFound: No such operation.
+            IdempotencyMismatch: The step ran before, with another input.
+            Conflict: The operation is finished.
+            OperationCancelled: The operation is to stop.
+        """
+        digest = fingerprint(given)
+        attempt = current_attempt(step)
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, operation_id)
+            # Looked up after the lock is held: a twin that held it has committed what it did.
+            stored = await connection.fetchrow(
+                "SELECT fingerprint, result FROM effects WHERE operation_id = $1 AND step = $2",
+                operation_id,
+                step,
+            )
+            if stored is not None:
+                attempt.is_recorded = True
+                return from_json(returns, _stored_result(stored, digest, operation_id, step))
+            if not undoes:
+                check_may_begin(operation, step)
+            work = StepTransaction(connection, operation)
+            result = await body(work)
+            await _commit_step(work, step, digest, to_json(result), attempt)
+            return result
+
+    async def stored(
+        self, work: StepTransaction, step: str, *, returns: type[Result]
+    ) -> Result | None:
+        """Return what another step of the operation stored; None: it was never done."""
+        row = await work.connection.fetchrow(
+            "SELECT result FROM effects WHERE operation_id = $1 AND step = $2",
+            work.operation.id,
+            step,
+        )
+        return from_json(returns, row["result"]) if row else None
+
+    async def begin_reversal(self, operation_id: str) -> None:
+        """Have an open operation's row say that what it did is being undone."""
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, operation_id)
+            if not operation.is_finished and operation.status != Status.REVERSING:
+                await store.move(connection, operation, Status.REVERSING, action="reversal_begun")
+
+
+def _stored_result(
+    stored: asyncpg.Record, digest: bytes, operation_id: str, step: str
+) -> dict[str, Any] | None:
+    if stored["fingerprint"] != digest:
+        raise IdempotencyMismatch(
+            f"Step {step} of {operation_id} was done before with another input.",
+            code="step_input_changed",
+        )
+    result: dict[str, Any] | None = stored["result"]
+    return result
+
+
+async def _commit_step(
+    work: StepTransaction, step: str, digest: bytes, result: Any, attempt: Attempt
+) -> None:
+    """Write the step's records, all in one statement."""
+    attempt.is_recorded = True
+    move = work._move  # noqa: SLF001
+    before = work.operation.status
+    status = move.status if move else before
+    assert not work.operation.is_finished or status == before, "a finished operation moved"
+    await work.connection.execute(
+        "WITH effect AS ("
+        " INSERT INTO effects (operation_id, step, fingerprint, result) VALUES ($1, $2, $3, $4)"
+        "), attempt AS ("
+        " INSERT INTO operation_steps (operation_id, step, attempt, outcome, started_at,"
+        " finished_at) VALUES ($1, $2, $5, 'succeeded', $6, clock_timestamp())"
+        "), trail AS ("
+        " INSERT INTO operation_trail (operation_id, actor, action, status, reason)"
+        " SELECT $1, $7, $8, $9, $10 WHERE $8::text IS NOT NULL"
+        ") UPDATE operations SET status = $9, result = coalesce($11, result),"
+        " failure = CASE WHEN $8::text IS NULL THEN failure ELSE $12 END, updated_at = now(),"
+        " workflow_started_at = coalesce(workflow_started_at, now()),"
+        " finished_at = CASE WHEN $13 THEN coalesce(finished_at, now()) END WHERE id = $1",
+        work.operation.id,
+        step,
+        digest,
+        result,
+        attempt.number,
+        attempt.started_at,
+        store.SYSTEM,
+        move.action if move else None,
+        status.value,
+        move.reason if move else None,
+        move.result if move else None,
+        asdict(move.failure) if move and move.failure else None,
+        status in FINISHED,
+    )

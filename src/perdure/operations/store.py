@@ -1,0 +1,279 @@
+"""Operations in PostgreSQL: rows in, rows out; the rules of change are in the callers."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from perdure.core.errors import IdempotencyMismatch, NotFound
+from perdure.operations.model import (
+    CancelRequest,
+    Failure,
+    NewOperation,
+    Operation,
+    Status,
+    StepAttempt,
+    TrailEntry,
+)
+from perdure.storage.pool import Connection, Pool
+from perdure.storage.query import fetch
+
+SYSTEM = "system"
+"""The actor of what no person asked for."""
+
+OPERATIONS = sa.table(
+    "operations",
+    sa.column("id", sa.Text),
+    sa.column("kind", sa.Text),
+    sa.column("status", sa.Text),
+    sa.column("customer_id", sa.Text),
+    sa.column("reference", sa.Text),
+    sa.column("input", JSONB),
+    sa.column("result", JSONB),
+    sa.column("failure", JSONB),
+    sa.column("metadata", JSONB),
+    sa.column("cancel_request", JSONB),
+    sa.column("workflow_started_at", sa.DateTime(timezone=True)),
+    sa.column("created_at", sa.DateTime(timezone=True)),
+    sa.column("updated_at", sa.DateTime(timezone=True)),
+    sa.column("finished_at", sa.DateTime(timezone=True)),
+)
+_COLUMNS = ", ".join(column.name for column in OPERATIONS.columns)
+
+
+def _operation(row: asyncpg.Record) -> Operation:
+    values = dict(row)
+    cancel = values["cancel_request"]
+    return Operation(
+        **values
+        | {
+            "status": Status(values["status"]),
+            "failure": Failure(**values["failure"]) if values["failure"] else None,
+            "cancel_request": CancelRequest(
+                cancel["actor"], cancel["reason"], datetime.fromisoformat(cancel["requested_at"])
+            )
+            if cancel
+            else None,
+        }
+    )
+
+
+async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Operation:
+    """Store a new operation as `pending`, with the first entry of its trail.
+
+    The same id, or the same reference of a customer, with the same input returns the stored
+    operation.
+
+    Raises:
+        IdempotencyMismatch: The id or the reference is taken by an operation with another input.
+    """
+    row = await connection.fetchrow(
+        "WITH accepted AS ("
+        " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata)"
+        " VALUES ($1, $2, 'pending', $3, $4, $5, $6) ON CONFLICT DO NOTHING"
+        f" RETURNING {_COLUMNS}"
+        "), trail AS ("
+        " INSERT INTO operation_trail (operation_id, actor, action, status)"
+        " SELECT id, $7, 'accepted', status FROM accepted"
+        ") SELECT * FROM accepted",
+        new.id,
+        new.kind,
+        new.customer_id,
+        new.reference,
+        new.input,
+        new.metadata,
+        actor,
+    )
+    if row is not None:
+        return _operation(row)
+    stored = await _find_twin(connection, new)
+    if stored.input["request"] != new.input["request"]:
+        raise IdempotencyMismatch(
+            f"{stored.id} already has this reference, with other content; use a new reference.",
+            param="reference",
+        )
+    return stored
+
+
+async def is_known(connection: Connection, new: NewOperation) -> bool:
+    """Whether an operation of this kind, customer and reference is stored already."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM operations"
+        " WHERE kind = $1 AND customer_id = $2 AND reference = $3)",
+        new.kind,
+        new.customer_id,
+        new.reference,
+    )
+    return found
+
+
+async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM operations WHERE id = $1"
+        " OR (kind = $2 AND customer_id = $3 AND reference = $4)",
+        new.id,
+        new.kind,
+        new.customer_id,
+        new.reference,
+    )
+    assert row is not None, "an insert conflicted with a row that is not there"
+    return _operation(row)
+
+
+async def get(connection: Connection | Pool, operation_id: str) -> Operation:
+    """Return the operation.
+
+    Raises:
+        NotFound: There is none of this id.
+    """
+    return _found(
+        await connection.fetchrow(f"SELECT {_COLUMNS} FROM operations WHERE id = $1", operation_id),
+        operation_id,
+    )
+
+
+async def lock(connection: Connection, operation_id: str) -> Operation:
+    """Return the operation, locked until the transaction ends: its runners take turns.
+
+    Raises:
+        NotFound: There is none of this id.
+    """
+    return _found(
+        await connection.fetchrow(
+            f"SELECT {_COLUMNS} FROM operations WHERE id = $1 FOR UPDATE", operation_id
+        ),
+        operation_id,
+    )
+
+
+def _found(row: asyncpg.Record | None, operation_id: str) -> Operation:
+    if row is None:
+        raise NotFound(
+            f"There is no operation {operation_id}.", code="operation_not_found", param="id"
+        )
+    return _operation(row)
+
+
+async def find(
+    connection: Connection | Pool,
+    *,
+    kind: str | None = None,
+    status: Status | None = None,
+    customer_id: str | None = None,
+    reference: str | None = None,
+    starting_after: str | None = None,
+    ending_before: str | None = None,
+    limit: int = 10,
+) -> list[Operation]:
+    """Return operations, newest first, at most `limit` of them beyond the cursor."""
+    columns = OPERATIONS.c
+    statement = sa.select(OPERATIONS).limit(limit)
+    for column, value in (
+        (columns.kind, kind),
+        (columns.status, status),
+        (columns.customer_id, customer_id),
+        (columns.reference, reference),
+    ):
+        if value is not None:
+            statement = statement.where(column == str(value))
+    if ending_before is not None:
+        statement = statement.where(columns.id > ending_before).order_by(columns.id.asc())
+        return [_operation(row) for row in await fetch(connection, statement)][::-1]
+    if starting_after is not None:
+        statement = statement.where(columns.id < starting_after)
+    statement = statement.order_by(columns.id.desc())
+    return [_operation(row) for row in await fetch(connection, statement)]
+
+
+async def move(
+    connection: Connection,
+    operation: Operation,
+    status: Status,
+    *,
+    action: str,
+    actor: str = SYSTEM,
+    reason: str | None = None,
+    result: dict[str, Any] | None = None,
+    failure: Failure | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Give a locked operation a status and add to its trail, in one statement.
+
+    A `failure` stays until the operation moves on without one; a `result` stays for good.
+    """
+    assert not operation.is_finished or status == operation.status, "a finished operation moved"
+    await connection.execute(
+        "WITH trail AS ("
+        " INSERT INTO operation_trail (operation_id, actor, action, status, reason, data)"
+        " VALUES ($1, $3, $4, $2, $5, $6)"
+        ") UPDATE operations SET status = $2, result = coalesce($7, result), failure = $8,"
+        " updated_at = now(), workflow_started_at = coalesce(workflow_started_at, now()),"
+        " finished_at = CASE WHEN $9 THEN coalesce(finished_at, now()) END WHERE id = $1",
+        operation.id,
+        status.value,
+        actor,
+        action,
+        reason,
+        data,
+        result,
+        asdict(failure) if failure else None,
+        status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED),
+    )
+
+
+async def note(
+    connection: Connection,
+    operation: Operation,
+    *,
+    actor: str,
+    action: str,
+    reason: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Add to an operation's trail what did not change its status."""
+    await connection.execute(
+        "INSERT INTO operation_trail (operation_id, actor, action, status, reason, data)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        operation.id,
+        actor,
+        action,
+        operation.status.value,
+        reason,
+        data,
+    )
+
+
+async def mark_started(connection: Connection | Pool, operation_id: str) -> None:
+    """Record that the operation's workflow exists."""
+    await connection.execute(
+        "UPDATE operations SET workflow_started_at = now()"
+        " WHERE id = $1 AND workflow_started_at IS NULL",
+        operation_id,
+    )
+
+
+async def trail(
+    connection: Connection | Pool, operation_id: str, *, after_id: int = 0, limit: int = 1000
+) -> list[TrailEntry]:
+    """Return the operation's trail, oldest first, from beyond `after_id`."""
+    rows = await connection.fetch(
+        "SELECT id, operation_id, at, actor, action, status, reason, data FROM operation_trail"
+        " WHERE operation_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+        operation_id,
+        after_id,
+        limit,
+    )
+    return [TrailEntry(**dict(row) | {"status": Status(row["status"])}) for row in rows]
+
+
+async def step_attempts(connection: Connection | Pool, operation_id: str) -> list[StepAttempt]:
+    """Return every attempt at every step of the operation, oldest first."""
+    rows = await connection.fetch(
+        "SELECT step, attempt, outcome, error, provider_reference, started_at, finished_at"
+        " FROM operation_steps WHERE operation_id = $1 ORDER BY id",
+        operation_id,
+    )
+    return [StepAttempt(**dict(row)) for row in rows]

@@ -1,0 +1,66 @@
+"""The process's one connection pool to PostgreSQL.
+
+Hot statements are plain SQL on an asyncpg connection; statements put together at run time are
+SQLAlchemy Core, compiled for the same connection by `storage.query`.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
+    """A connection, from the pool or by itself."""
+    Pool: TypeAlias = asyncpg.Pool
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        encoder=_encode_json,
+        decoder=json.loads,
+        schema="pg_catalog",
+    )
+
+
+def _encode_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+@asynccontextmanager
+async def open_pool(
+    database_url: str, *, size: int, application_name: str = "perdure"
+) -> AsyncIterator[Pool]:
+    """Open a pool of at most `size` connections, and close it at the end.
+
+    `jsonb` columns are read and written as Python values.
+
+    Args:
+        database_url: `postgresql://…`, as libpq takes it.
+        size: The most connections held; a caller beyond that waits its turn.
+        application_name: How the process calls itself in `pg_stat_activity`.
+    """
+    async with asyncpg.create_pool(
+        database_url,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        command_timeout=30,
+        max_inactive_connection_lifetime=60,
+        server_settings={"application_name": application_name, "timezone": "UTC"},
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """Hold a connection with an open transaction: committed at the end, rolled back on an error."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
