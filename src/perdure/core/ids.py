@@ -41,7 +41,8 @@ def check_id(value: str, prefix: str, *, param: str = "id") -> str:
         found = None
     if found is None or found.prefix != prefix:
         raise InvalidInput(
-            f"{value!r} is not an id of this kind; one looks like {prefix}_01h455vb4pex5vsknk084sn02q.",
+            f"{value!r} is not an id of this kind;"
+            f" one looks like {prefix}_01h455vb4pex5vsknk084sn02q.",
             code="invalid_id",
             param=param,
         )
@@ -58,4 +59,8 @@ def derived_id(prefix: str, source_id: str, purpose: str) -> str:
     digest = int.from_bytes(hashlib.sha256(f"{source_id}:{purpose}".encode()).digest()[:10], "big")
     version_and_variant = (0x7 << 76) | (0b10 << 62)
     bits = digest & ~(0xF << 76) & ~(0b11 << 62)
-    return str(typeid.from_uuid(uuid_utils.UUID(int=(time_bits << 80) | version_and_variant | bits), prefix))
+    return str(
+        typeid.from_uuid(
+            uuid_utils.UUID(int=(time_bits << 80) | version_and_variant | bits), prefix
+        )
+    )

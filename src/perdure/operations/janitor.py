@@ -143,7 +143,8 @@ class Janitor:
             " WHERE finished_at IS NULL AND updated_at < $2"
             " AND (status <> 'needs_attention' OR cancel_request IS NOT NULL)"
             " AND workflow_started_at IS NOT NULL AND (checked_at IS NULL OR checked_at < $2)"
-            " ORDER BY coalesce(checked_at, updated_at) LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id",
+            " ORDER BY coalesce(checked_at, updated_at) LIMIT $3 FOR UPDATE SKIP LOCKED)"
+            " RETURNING id",
             self._clock(),
             before,
             _BATCH,
@@ -183,7 +184,7 @@ class Janitor:
                 action="restarted",
                 reason=f"workflow {state}",
             )
-        # Nobody decided that it should stop: it goes on, its finished steps return what they stored.
+        # Nobody decided that it should stop, so it goes on from its last finished step.
         await self._engine.start(operation, again=True)
         log.info("restarted_by_janitor", operation_id=operation_id, workflow=state)
         return 1
@@ -191,8 +192,8 @@ class Janitor:
     async def _park(self, connection: Connection, operation: Operation, state: RunState) -> None:
         failure = Failure(
             f"workflow_{state}",
-            f"Its workflow is {state}, and it had not ended. Resume it to go on from its last finished step,"
-            " or cancel it to have what it did undone.",
+            f"Its workflow is {state}, and it had not ended. Resume it to go on from its last"
+            " finished step, or cancel it to have what it did undone.",
         )
         await store.move(
             connection,

@@ -83,7 +83,7 @@ class ProviderCalls:
         self._clock = clock
 
     async def get_or_create(self, call: ProviderCall[Answer]) -> Answer:
-        """Return the provider's answer: the stored one, the one it has under our reference, or a new one.
+        """Return the provider's answer: the stored one, the one it knows of, or a new one.
 
         Raises:
             Refused, InvalidInput: The provider said no; saying it again would be answered the same.
@@ -147,14 +147,16 @@ class ProviderCalls:
         remaining_s = (intent.lease_until - self._clock()).total_seconds()
         if remaining_s > 0:
             raise ProviderOutcomeUnknown(
-                f"An earlier call to {call.provider} under {call.reference} may still be under way.",
+                f"An earlier call to {call.provider} under {call.reference} may still be"
+                " under way.",
                 retry_after_s=remaining_s,
             )
 
     async def _write_intent(self, connection: Connection, call: ProviderCall[Answer]) -> None:
         lease_s = call.timeout_s + LEASE_MARGIN_S
         await connection.execute(
-            "INSERT INTO provider_calls (operation_id, step, provider, reference, state, lease_until, calls)"
+            "INSERT INTO provider_calls"
+            " (operation_id, step, provider, reference, state, lease_until, calls)"
             " VALUES ($1, $2, $3, $4, 'intended', $5, 1) ON CONFLICT (operation_id, step)"
             " DO UPDATE SET state = 'intended', lease_until = excluded.lease_until,"
             " calls = provider_calls.calls + 1, updated_at = now()",
@@ -288,8 +290,8 @@ async def _set_state(
     lease_until: datetime | None = None,
 ) -> None:
     await connection.execute(
-        "UPDATE provider_calls SET state = $3, answer = $4, lease_until = coalesce($5, lease_until),"
-        " updated_at = now() WHERE operation_id = $1 AND step = $2",
+        "UPDATE provider_calls SET state = $3, answer = $4,"
+        " lease_until = coalesce($5, lease_until), updated_at = now() WHERE operation_id = $1 AND step = $2",
         call.operation_id,
         call.step,
         state,

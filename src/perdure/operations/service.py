@@ -24,7 +24,7 @@ class OperationService:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction in which to accept operations together with what else must commit with them."""
+        """A transaction in which to accept operations, with what else must commit with them."""
         async with transaction(self._pool) as connection:
             yield connection
 
@@ -123,7 +123,8 @@ class OperationService:
             operation = await store.lock(connection, operation_id)
             if operation.status != Status.NEEDS_ATTENTION:
                 raise Conflict(
-                    f"{operation_id} is {operation.status}; only one that needs attention is resumed.",
+                    f"{operation_id} is {operation.status}; only one that needs attention"
+                    " is resumed.",
                     code="not_parked",
                 )
             await store.move(

@@ -1,4 +1,4 @@
-"""Transactional steps: the effect, its idempotency record and the operation's new state in one commit.
+"""Transactional steps: effect, idempotency record and the operation's new state in one commit.
 
 A step run twice returns what the first run stored. It locks the operation's row first, so two
 runners of one operation take turns, and a request to cancel is seen by whichever of them holds the

@@ -229,7 +229,8 @@ async def test_a_call_longer_than_its_time_out_is_unknown(
 
     call = provider.call(operation)
     slow = ProviderCall(
-        **{name: getattr(call, name) for name in call.__slots__} | {"create": hang, "timeout_s": 0.05}
+        **{name: getattr(call, name) for name in call.__slots__}
+        | {"create": hang, "timeout_s": 0.05}
     )
     with pytest.raises(ProviderOutcomeUnknown, match="did not answer"):
         await calls.get_or_create(slow)

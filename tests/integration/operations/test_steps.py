@@ -135,9 +135,7 @@ async def test_no_step_begins_on_a_finished_operation_but_a_stored_one_answers(
     steps: TransactionalSteps, accept: NewOperationMaker
 ) -> None:
     operation = await accept()
-    await steps.run(
-        operation.id, "settle", 1, Body(moves_to=Status.SUCCEEDED), returns=Done
-    )
+    await steps.run(operation.id, "settle", 1, Body(moves_to=Status.SUCCEEDED), returns=Done)
     assert await steps.run(operation.id, "settle", 1, Body(), returns=Done) == Done(5)
     with pytest.raises(Conflict) as caught:
         await steps.run(operation.id, "hold", 1, Body(), returns=Done)
@@ -162,9 +160,7 @@ async def test_cancelling_what_succeeded_is_refused_with_the_reason_and_on_the_t
     pool: Pool, steps: TransactionalSteps, accept: NewOperationMaker
 ) -> None:
     operation = await accept()
-    await steps.run(
-        operation.id, "settle", 1, Body(moves_to=Status.SUCCEEDED), returns=Done
-    )
+    await steps.run(operation.id, "settle", 1, Body(moves_to=Status.SUCCEEDED), returns=Done)
     async with transaction(pool) as connection:
         answer = await request_cancel(connection, operation.id, actor="ada", reason="late")
     assert not answer.accepted

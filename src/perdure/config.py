@@ -1,0 +1,106 @@
+"""The settings: `PERDURE_*`, and the standard names where there are such.
+
+Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile) are read by
+`temporalio.envconfig`.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from perdure.core.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside.
+
+    Every field is an environment variable `PERDURE_<FIELD>`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PERDURE_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    """PostgreSQL, as `postgresql://…`.
+
+    `perdure up` sets it to the embedded one where it is empty.
+    """
+    database_pool_size: int = Field(default=20, ge=2, le=500)
+    """The most connections a process holds."""
+
+    data_dir: Path = Path(".perdure")
+    """Where `perdure up` keeps everything: databases, logs, the first API key."""
+
+    queues: dict[str, str] = {}
+    """Other names for task queues, as JSON: `{"operations": "payment-queue"}`."""
+    workflow_sandbox: bool = True
+    """Keeps workflow code from the clock, the network and the disk."""
+    max_concurrent_activities: int = Field(default=100, ge=1)
+    max_concurrent_workflow_tasks: int = Field(default=50, ge=2)
+    """How many of each one worker takes from one queue at a time."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=0, le=65535)
+    api_body_bytes_max: int = Field(default=262_144, ge=1024)
+
+    payment_amount_minor_max: int = Field(default=1_000_000, ge=1)
+    """The most one payment moves, in minor units."""
+    payment_daily_limit_minor: int | None = Field(default=None, ge=1)
+    """The most a customer pays a day and currency, in minor units; empty: no limit."""
+    payment_callback_timeout_s: float = Field(default=300.0, gt=0)
+    """How long the gateway's confirmation is waited for before the gateway is asked."""
+
+    gateway_url: str = "http://127.0.0.1:8101"
+    gateway_timeout_s: float = Field(default=5.0, gt=0, le=25)
+    gateway_callback_url: str = "http://127.0.0.1:8080/v1/callbacks/gateway"
+    gateway_callback_secrets: list[SecretStr] = []
+    """The secrets (`whsec_…`) that sign callbacks, as JSON.
+
+    Several while one is replaced by the next.
+    """
+    fraud_scorer_url: str = "http://127.0.0.1:8102"
+    mail_host: str = "127.0.0.1"
+    mail_port: int = Field(default=8125, ge=1, le=65535)
+    mail_inquiry_url: str | None = None
+    """Where the mail server can be asked for a message by its Message-ID; empty: it cannot."""
+    mail_sender: str = "payments@perdure.example"
+    sms_url: str = "http://127.0.0.1:8104"
+    provider_timeout_s: float = Field(default=10.0, gt=0, le=25)
+
+    janitor_interval_s: float = Field(default=2.0, gt=0)
+    janitor_stale_after_s: float = Field(default=60.0, gt=0)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the settings from the environment.
+
+        Raises:
+            ConfigurationError: One is wrong; the message names it.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(
+                f"The setting {name if name.isupper() else f'PERDURE_{name.upper()}'} is wrong:"
+                f" {first['msg']}.",
+                param=name,
+            ) from error
+
+    def require_database_url(self) -> str:
+        """Return the database's URL.
+
+        Raises:
+            ConfigurationError: It is not set.
+        """
+        if not self.database_url:
+            raise ConfigurationError(
+                "DATABASE_URL is not set. Set it to a PostgreSQL server"
+                " (postgresql://user@host/database), or use `perdure up`, which starts one.",
+                param="DATABASE_URL",
+            )
+        return self.database_url

@@ -1,0 +1,55 @@
+"""The one mapping between domain errors and Temporal failures, both ways.
+
+The failure's type is the error's class name; code, message and field travel as its details.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+)
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+
+from perdure.core import errors
+from perdure.core.errors import PerdureError, ProviderError
+
+_ERRORS: Final[dict[str, type[PerdureError]]] = {
+    name: found
+    for name, found in vars(errors).items()
+    if isinstance(found, type) and issubclass(found, PerdureError)
+}
+
+
+def to_failure(error: PerdureError) -> ApplicationError:
+    """Return a domain error as Temporal carries it.
+
+    Only a provider that gave no answer is worth another try; any other error would come again.
+    """
+    retry_after_s: float | None = getattr(error, "retry_after_s", None)
+    return ApplicationError(
+        error.message,
+        {"code": error.code, "message": error.message, "param": error.param},
+        type=type(error).__name__,
+        non_retryable=not isinstance(error, ProviderError),
+        next_retry_delay=timedelta(seconds=retry_after_s) if retry_after_s else None,
+    )
+
+
+def to_domain_error(failure: FailureError) -> PerdureError:
+    """Return the domain error inside what an activity or a child workflow failed with.
+
+    A failure that carries none (a time-out, a defect) is a plain `PerdureError`.
+    """
+    cause: BaseException = failure
+    while isinstance(cause, (ActivityError, ChildWorkflowError)) and cause.cause is not None:
+        cause = cause.cause
+    if isinstance(cause, ApplicationError) and cause.type in _ERRORS and cause.details:
+        details = cause.details[0]
+        return _ERRORS[cause.type](details["message"], code=details["code"], param=details["param"])
+    if isinstance(cause, TemporalTimeoutError):
+        return PerdureError("It took too long.", code="timed_out")
+    return PerdureError(str(cause), code="internal_error")

@@ -1,0 +1,140 @@
+"""Keeps an operation's row and its workflow together, for any kind of operation.
+
+The activity side writes each attempt at a step: when it began, when it ended, with what. A step
+that commits something carries that row in its own commit, so that syncing costs nothing there. The
+workflow side opens the operation's scope, and parks the row of a workflow that breaks off.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from temporalio import activity, workflow
+from temporalio.exceptions import FailureError
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    ExecuteWorkflowInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from perdure.core.errors import PerdureError, ProviderOutcomeUnknown
+from perdure.durable.failures import to_domain_error, to_failure
+from perdure.durable.operation_ids import is_operation, operation_of
+from perdure.durable.scope import open_scope
+from perdure.operations.attempts import (
+    Attempt,
+    attempt_under_way,
+    close_attempt,
+    open_attempt,
+    record_attempt,
+)
+from perdure.storage.pool import Pool
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_RECORDS_ITSELF = "__records_its_attempts__"
+
+
+def records_its_attempts(function: Function) -> Function:
+    """Mark an activity whose commits carry the rows of its attempts."""
+    setattr(function, _RECORDS_ITSELF, True)
+    return function
+
+
+class OperationSync(Interceptor):
+    """Writes what happens to an operation into its rows."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        """Wrap the activities."""
+        return _ActivitySync(next, self._pool)
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002, ARG002
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """Wrap the workflows."""
+        return _WorkflowSync
+
+
+class _ActivitySync(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, pool: Pool) -> None:  # noqa: A002
+        super().__init__(next)
+        self._pool = pool
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        info = activity.info()
+        operation_id = operation_of(info.workflow_id or "")
+        attempt = Attempt(step=info.activity_type.rpartition(".")[2], number=info.attempt)
+        beat = asyncio.create_task(_heartbeat(info)) if info.heartbeat_timeout else None
+        try:
+            with attempt_under_way(attempt):
+                if operation_id is None:
+                    return await super().execute_activity(input)
+                if getattr(input.fn, _RECORDS_ITSELF, False):
+                    return await self._run_self_recording(input, operation_id, attempt)
+                return await self._run_recorded(input, operation_id, attempt)
+        except PerdureError as error:
+            raise to_failure(error) from error
+        finally:
+            if beat is not None:
+                beat.cancel()
+
+    async def _run_self_recording(
+        self,
+        input: ExecuteActivityInput,  # noqa: A002
+        operation_id: str,
+        attempt: Attempt,
+    ) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except Exception as error:
+            if not attempt.is_recorded:
+                outcome = "unknown" if isinstance(error, ProviderOutcomeUnknown) else "failed"
+                await record_attempt(
+                    self._pool, operation_id, attempt, outcome=outcome, error=error
+                )
+            raise
+
+    async def _run_recorded(
+        self,
+        input: ExecuteActivityInput,  # noqa: A002
+        operation_id: str,
+        attempt: Attempt,
+    ) -> Any:
+        row_id = await open_attempt(self._pool, operation_id, attempt)
+        try:
+            result = await super().execute_activity(input)
+        except BaseException as error:
+            if row_id is not None:
+                await close_attempt(self._pool, row_id, outcome="failed", error=error)
+            raise
+        if row_id is not None:
+            await close_attempt(self._pool, row_id, outcome="succeeded")
+        return result
+
+
+async def _heartbeat(info: activity.Info) -> None:
+    """Tell the server that the attempt lives, three times in each time-out."""
+    assert info.heartbeat_timeout is not None
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(info.heartbeat_timeout.total_seconds() / 3)
+
+
+class _WorkflowSync(WorkflowInboundInterceptor):
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
+        workflow_id = workflow.info().workflow_id
+        if not is_operation(workflow_id):
+            return await super().execute_workflow(input)
+        scope = open_scope(workflow_id)
+        try:
+            return await super().execute_workflow(input)
+        except FailureError as error:
+            await scope.park(None, to_domain_error(error))
+            raise

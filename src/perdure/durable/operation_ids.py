@@ -1,0 +1,22 @@
+"""Which workflows are operations.
+
+Those whose id is an operation's, or one with a suffix for its children.
+"""
+
+import re
+from typing import Final
+
+from perdure.core.ids import OPERATION_PREFIXES
+
+_OPERATION_ID: Final = re.compile(rf"(?:{'|'.join(sorted(OPERATION_PREFIXES))})_[0-9a-z]{{26}}")
+
+
+def operation_of(workflow_id: str) -> str | None:
+    """Return the operation a workflow or its child works for; None for any other workflow."""
+    found = _OPERATION_ID.match(workflow_id)
+    return found[0] if found else None
+
+
+def is_operation(workflow_id: str) -> bool:
+    """Whether the workflow is an operation's own, not a child's."""
+    return _OPERATION_ID.fullmatch(workflow_id) is not None

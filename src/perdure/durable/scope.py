@@ -1,0 +1,199 @@
+"""What a workflow knows of the operation it runs.
+
+The interceptors keep it, the capability's workflow reads it.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from perdure.core.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    OperationCancelled,
+    PerdureError,
+    Refused,
+)
+from perdure.durable.failures import to_domain_error
+from perdure.durable.options import DATABASE_STEP, on_queue
+
+Result = TypeVar("Result")
+
+ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
+"""The errors that are a no, not a breakdown."""
+
+REQUEST_CANCEL: Final = "operation.request_cancel"
+PARK: Final = "operation.park"
+
+
+@dataclass(frozen=True)
+class CancelCall:
+    """Who asks an operation to stop, and why; carried by the signal and the update `cancel`."""
+
+    actor: str = "unknown"
+    reason: str = "No reason was given."
+
+
+@dataclass(frozen=True)
+class CancelOperation:
+    """The input of the activity that writes a request to cancel."""
+
+    operation_id: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CancelDecision:
+    """Yes or no to a request to cancel, with the reason."""
+
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ParkOperation:
+    """The input of the activity that parks an operation for an operator."""
+
+    operation_id: str
+    code: str
+    message: str
+    step: str | None = None
+
+
+class OperationScope:
+    """The operation of the running workflow."""
+
+    def __init__(self, operation_id: str) -> None:
+        self.operation_id = operation_id
+        self.cancel_reason: str | None = None
+        self._resumes = 0
+
+    async def cancel(self, call: CancelCall | None = None) -> CancelDecision:
+        """Write the request to the row and wake what waits, if the answer is yes."""
+        call = call or CancelCall()
+        decision: CancelDecision = await workflow.execute_local_activity(
+            REQUEST_CANCEL,
+            CancelOperation(self.operation_id, call.actor, call.reason),
+            result_type=CancelDecision,
+            **DATABASE_STEP,
+        )
+        if decision.accepted:
+            self.cancel_reason = call.reason
+        return decision
+
+    def resume(self) -> None:
+        """Have a parked step tried again."""
+        self._resumes += 1
+
+    async def wait(self, condition: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Wait for a condition, or a request to cancel; False: the time is over.
+
+        Raises:
+            OperationCancelled: The operation is to stop.
+        """
+        try:
+            await workflow.wait_condition(
+                lambda: condition() or self.cancel_reason is not None,
+                timeout=timedelta(seconds=timeout_s),
+            )
+        except TimeoutError:
+            return condition()
+        if condition():
+            return True
+        raise OperationCancelled(self.cancel_reason or "")
+
+    async def insist(
+        self, step: str, attempt: Callable[[], Awaitable[Result]], *, undoes: bool = False
+    ) -> Result:
+        """Do a step that has to be done, or park it until an operator resumes it.
+
+        An answer passes, be it a no. Only a step that ran out of tries, or met a defect, is parked.
+
+        Raises:
+            Refused, InvalidInput, NotFound, Conflict: The step's answer.
+            OperationCancelled: The operation is to stop; not raised for what undoes.
+        """
+        while True:
+            resumes = self._resumes
+            try:
+                return await attempt()
+            except ANSWERS:
+                raise
+            except PerdureError as error:
+                await self.park(step, error)
+            await workflow.wait_condition(
+                lambda: (
+                    self._resumes > resumes  # noqa: B023 - read before the loop goes on
+                    or (not undoes and self.cancel_reason is not None)
+                )
+            )
+            if not undoes and self.cancel_reason is not None:
+                raise OperationCancelled(self.cancel_reason)
+
+    async def park(self, step: str | None, error: PerdureError) -> None:
+        """Have the row say that an operator has to look."""
+        await workflow.execute_local_activity(
+            PARK,
+            ParkOperation(self.operation_id, error.code, error.message, step),
+            **DATABASE_STEP,
+        )
+
+    async def database_step(
+        self, activity: str, given: Any, *, returns: type[Result], undoes: bool = False
+    ) -> Result:
+        """Run a transactional step in this worker, and insist on it."""
+
+        async def attempt() -> Result:
+            try:
+                result: Result = await workflow.execute_local_activity(
+                    activity, given, result_type=returns, **DATABASE_STEP
+                )
+            except FailureError as error:
+                raise to_domain_error(error) from error
+            return result
+
+        return await self.insist(activity, attempt, undoes=undoes)
+
+    async def provider_step(
+        self,
+        activity: str,
+        given: Any,
+        *,
+        returns: type[Result],
+        queue: str,
+        profile: workflow.ActivityConfig,
+    ) -> Result:
+        """Run an activity on a provider's queue.
+
+        Raises:
+            PerdureError: What it failed with, as the domain knows it.
+        """
+        try:
+            result: Result = await workflow.execute_activity(
+                activity, given, result_type=returns, **on_queue(queue, profile)
+            )
+        except FailureError as error:
+            raise to_domain_error(error) from error
+        return result
+
+
+_scope: ContextVar[OperationScope] = ContextVar("operation_scope")
+
+
+def open_scope(operation_id: str) -> OperationScope:
+    """Make the scope of the workflow that begins; called once, by the interceptor."""
+    scope = OperationScope(operation_id)
+    _scope.set(scope)
+    return scope
+
+
+def current_scope() -> OperationScope:
+    """Return the scope of the running workflow."""
+    return _scope.get()

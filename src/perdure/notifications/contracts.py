@@ -1,0 +1,37 @@
+"""What the notification service is given."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+WORKFLOW: Final = "Notification"
+DELIVER: Final = "notification.deliver"
+
+
+class Channel(StrEnum):
+    """How somebody is told."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message owed.
+
+    Args:
+        audience: Who is told: `payer`, `payee`. One message per audience and channel of an
+            operation.
+        recipient: A mail address or a phone number.
+    """
+
+    audience: str
+    channel: Channel
+    recipient: str
+    subject: str
+    body: str
+
+
+def workflow_id(notification_id: str) -> str:
+    """Return the id of the workflow that goes on trying to deliver."""
+    return f"{notification_id}-delivery"

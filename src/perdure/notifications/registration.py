@@ -1,0 +1,11 @@
+"""What the workers need of the notification service."""
+
+from perdure.durable.queues import NOTIFICATIONS
+from perdure.durable.registration import Registration
+from perdure.notifications.activities import NotificationActivities
+from perdure.notifications.workflow import NotificationWorkflow
+
+
+def registrations(activities: NotificationActivities) -> list[Registration]:
+    """Return the work of the notification service's queue."""
+    return [Registration(NOTIFICATIONS, [NotificationWorkflow], [activities.deliver])]

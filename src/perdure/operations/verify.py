@@ -1,0 +1,73 @@
+"""Checks what must hold of operations of any kind, on a live system too.
+
+Each invariant is one statement, so it sees one moment of the database.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from perdure.ledger.verify import Violation
+from perdure.storage.pool import Connection, Pool
+
+
+async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
+    """Return what breaks an invariant, at most `limit` of each kind; empty when all is well."""
+    return await check(connection, INVARIANTS, limit=limit)
+
+
+async def check(
+    connection: Connection | Pool, invariants: Mapping[str, str], *, limit: int
+) -> list[Violation]:
+    """Run a capability's own invariants: queries that return `subject_ids` and `detail`."""
+    return [
+        Violation(name, tuple(row["subject_ids"]), row["detail"])
+        for name, query in invariants.items()
+        for row in await connection.fetch(query + " LIMIT $1", limit)
+    ]
+
+
+FINISHED_HAVE_AN_END: Final = """
+SELECT ARRAY[id] AS subject_ids,
+       format('status %s, finished at %s', status, coalesce(finished_at::text, 'no time')) AS detail
+FROM operations
+WHERE (status IN ('succeeded', 'failed', 'cancelled')) <> (finished_at IS NOT NULL)
+"""
+
+NO_HOLD_OUTLIVES_ITS_OPERATION: Final = """
+SELECT ARRAY[o.id, h.transfer_id] AS subject_ids,
+       format('%s since %s, still holds %s %s', o.status, o.finished_at, t.amount_minor,
+              t.currency) AS detail
+FROM ledger_open_holds h
+JOIN ledger_transfers t ON t.id = h.transfer_id
+JOIN operations o ON o.id = t.operation_id
+WHERE o.finished_at IS NOT NULL
+"""
+
+TRAILS_END_WITH_THE_STATUS: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('status %s, its trail ends with %s', o.status, coalesce(latest.status, 'nothing'))
+           AS detail
+FROM operations o
+LEFT JOIN LATERAL (
+    SELECT status FROM operation_trail WHERE operation_id = o.id ORDER BY id DESC LIMIT 1
+) AS latest ON true
+WHERE o.finished_at IS NOT NULL AND latest.status IS DISTINCT FROM o.status
+"""
+
+# Messages about the outcome are sent after the end: their calls began later, and do not count.
+NO_CALL_LEFT_UNKNOWN: Final = """
+SELECT ARRAY[o.id, c.reference] AS subject_ids,
+       format('%s since %s, its call %s to %s is %s', o.status, o.finished_at, c.step, c.provider,
+              c.state) AS detail
+FROM provider_calls c JOIN operations o ON o.id = c.operation_id
+WHERE c.state IN ('intended', 'unknown') AND o.finished_at IS NOT NULL
+    AND c.created_at < o.finished_at
+"""
+
+INVARIANTS: Final = {
+    "finished_have_an_end": FINISHED_HAVE_AN_END,
+    "no_hold_outlives_its_operation": NO_HOLD_OUTLIVES_ITS_OPERATION,
+    "trails_end_with_the_status": TRAILS_END_WITH_THE_STATUS,
+    "no_call_left_unknown": NO_CALL_LEFT_UNKNOWN,
+}
+"""Each invariant's name and the query that finds what breaks it."""

@@ -1,0 +1,295 @@
+"""A payment's effects: on our database, and at the gateway."""
+
+from dataclasses import asdict
+from datetime import date
+
+from temporalio import activity
+
+from perdure.core.clock import Clock, utc_now
+from perdure.core.errors import Refused
+from perdure.core.ids import TRANSFER, derived_id
+from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.ledger.chart import SystemAccount, system_account_id
+from perdure.ledger.model import NewTransfer
+from perdure.ledger.store import LedgerStore
+from perdure.notifications import store as notifications
+from perdure.operations.model import Failure, Status
+from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.steps import StepTransaction, TransactionalSteps
+from perdure.payments import contracts, daily_totals
+from perdure.payments.acceptance import check_account
+from perdure.payments.contracts import (
+    ChargeOutcome,
+    ChargeResolution,
+    ClosePayment,
+    Held,
+    HoldFunds,
+    PaymentEnd,
+    PaymentInput,
+    SettlePayment,
+)
+from perdure.payments.messages import failure_messages, success_messages
+from perdure.providers.gateway import Charge, PaymentGateway, Refund
+from perdure.storage.pool import Connection
+
+
+def hold_id(operation_id: str) -> str:
+    """Return the id of a payment's hold in the ledger."""
+    return derived_id(TRANSFER, operation_id, "hold")
+
+
+class PaymentLedgerActivities:
+    """The steps on our own database, one commit each."""
+
+    def __init__(
+        self,
+        steps: TransactionalSteps,
+        ledger: LedgerStore[Connection],
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._steps = steps
+        self._ledger = ledger
+        self._clock = clock
+
+    @activity.defn(name=contracts.HOLD_FUNDS)
+    @records_its_attempts
+    async def hold_funds(self, given: HoldFunds) -> Held:
+        """Check the account and the daily limit, and set the money aside.
+
+        Raises:
+            NotFound, Refused, InsufficientFunds, LimitExceeded: Nothing was held.
+        """
+        payment, request = given.payment, given.payment.request
+
+        async def body(step: StepTransaction) -> Held:
+            await check_account(step.connection, self._ledger, request)
+            day: date | None = None
+            if given.daily_limit_minor is not None:
+                day = self._clock().date()
+                await daily_totals.count(
+                    step.connection, request, day, limit_minor=given.daily_limit_minor
+                )
+            await self._ledger.hold(
+                step.connection,
+                NewTransfer(
+                    id=hold_id(payment.operation_id),
+                    debit_account_id=request.account_id,
+                    credit_account_id=system_account_id(
+                        SystemAccount.GATEWAY_CLEARING, request.currency
+                    ),
+                    amount_minor=request.amount_minor,
+                    currency=request.currency,
+                    code="payment",
+                    operation_id=payment.operation_id,
+                ),
+            )
+            step.move(Status.PROCESSING, action="funds_held")
+            return Held(hold_id(payment.operation_id), day.isoformat() if day else None)
+
+        return await self._steps.run(payment.operation_id, "hold_funds", given, body, returns=Held)
+
+    @activity.defn(name=contracts.SETTLE)
+    @records_its_attempts
+    async def settle(self, given: SettlePayment) -> PaymentEnd:
+        """Post the money and owe both sides their messages: the payment has succeeded.
+
+        Raises:
+            OperationCancelled: Somebody was quicker.
+        """
+        payment = given.payment
+
+        async def body(step: StepTransaction) -> PaymentEnd:
+            await self._ledger.post_hold(
+                step.connection,
+                hold_id(payment.operation_id),
+                derived_id(TRANSFER, payment.operation_id, "post"),
+            )
+            owed = await notifications.owe(
+                step.connection, payment.operation_id, success_messages(payment)
+            )
+            step.move(Status.SUCCEEDED, action="settled", result={"charge": asdict(given.charge)})
+            return PaymentEnd(Status.SUCCEEDED, notification_ids=owed)
+
+        return await self._steps.run(
+            payment.operation_id, "settle", given, body, returns=PaymentEnd
+        )
+
+    @activity.defn(name=contracts.CLOSE)
+    @records_its_attempts
+    async def close(self, given: ClosePayment) -> PaymentEnd:
+        """Release what was held and owe the payer the reason.
+
+        The payment failed, or is cancelled.
+        """
+        payment, failure = given.payment, given.failure
+
+        async def body(step: StepTransaction) -> PaymentEnd:
+            await self._release(step, payment)
+            owed = await notifications.owe(
+                step.connection, payment.operation_id, failure_messages(payment, failure)
+            )
+            status = Status.CANCELLED if failure.cancelled else Status.FAILED
+            step.move(
+                status,
+                action="closed",
+                reason=failure.message,
+                failure=Failure(failure.code, failure.message, param=failure.param),
+            )
+            return PaymentEnd(status, failure, owed)
+
+        return await self._steps.run(
+            payment.operation_id, "close", given, body, returns=PaymentEnd, undoes=True
+        )
+
+    async def _release(self, step: StepTransaction, payment: PaymentInput) -> None:
+        held = await self._steps.stored(step, "hold_funds", returns=Held)
+        if held is None:
+            return
+        if held.counted_on is not None:
+            await daily_totals.take_off(
+                step.connection, payment.request, date.fromisoformat(held.counted_on)
+            )
+        await self._ledger.void_hold(
+            step.connection, held.hold_id, derived_id(TRANSFER, payment.operation_id, "void")
+        )
+
+
+class PaymentGatewayActivities:
+    """The steps at the gateway.
+
+    Args:
+        callback_url: Where the gateway sends its confirmations.
+        timeout_s: The longest one call may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        calls: ProviderCalls,
+        steps: TransactionalSteps,
+        gateway: PaymentGateway,
+        *,
+        callback_url: str | None,
+        timeout_s: float = 5.0,
+    ) -> None:
+        self._calls = calls
+        self._steps = steps
+        self._gateway = gateway
+        self._callback_url = callback_url
+        self._timeout_s = timeout_s
+
+    @activity.defn(name=contracts.CHARGE)
+    @records_its_attempts
+    async def charge(self, payment: PaymentInput) -> ChargeOutcome:
+        """Have the gateway collect, once, whatever happens to this worker.
+
+        Raises:
+            ProviderDeclined: It refused.
+            ProviderError: Not done, or not known; try again.
+            OperationCancelled: The payment is to stop, and was not charged.
+        """
+        return await self._calls.get_or_create(self._charge_call(payment))
+
+    @activity.defn(name=contracts.RESOLVE_CHARGE)
+    @records_its_attempts
+    async def resolve_charge(self, payment: PaymentInput) -> ChargeResolution:
+        """Find out what became of a charge whose answer was lost.
+
+        Raises:
+            ProviderOutcomeUnknown: Not known yet; ask again.
+        """
+        found = await self._calls.resolve(self._charge_call(payment))
+        return ChargeResolution(found)
+
+    @activity.defn(name=contracts.CONFIRM_CHARGE)
+    async def confirm_charge(self, payment: PaymentInput) -> ChargeOutcome:
+        """Ask the gateway for a charge nobody confirmed; a pending one is called off there.
+
+        Raises:
+            ProviderError: It gave no answer; ask again.
+        """
+        charge = await self._gateway.find_charge(payment.operation_id)
+        if charge is None or charge.status == "pending":
+            charge = await self._gateway.cancel_charge(payment.operation_id)
+        return _outcome(charge)
+
+    @activity.defn(name=contracts.UNDO_CHARGE)
+    @records_its_attempts
+    async def undo_charge(self, payment: PaymentInput) -> ChargeResolution:
+        """Give back what the charge took, if it took anything.
+
+        Raises:
+            ProviderError: Not known, or not done yet; try again.
+        """
+        await self._steps.begin_reversal(payment.operation_id)
+        try:
+            known = await self._calls.resolve(self._charge_call(payment))
+        except Refused:
+            known = None
+        if known is None:
+            return ChargeResolution(None)
+        charge = await self._gateway.cancel_charge(payment.operation_id)
+        if charge.status == "succeeded":
+            await self._calls.get_or_create(self._refund_call(payment))
+            charge = await self._gateway.find_charge(payment.operation_id) or charge
+        return ChargeResolution(_outcome(charge))
+
+    def _charge_call(self, payment: PaymentInput) -> ProviderCall[ChargeOutcome]:
+        request = payment.request
+
+        async def create() -> ChargeOutcome:
+            return _outcome(
+                await self._gateway.charge(
+                    reference=payment.operation_id,
+                    amount_minor=request.amount_minor,
+                    currency=request.currency,
+                    payment_method=request.payment_method,
+                    callback_url=self._callback_url,
+                )
+            )
+
+        async def find() -> ChargeOutcome | None:
+            found = await self._gateway.find_charge(payment.operation_id)
+            return _outcome(found) if found else None
+
+        return ProviderCall(
+            operation_id=payment.operation_id,
+            step="charge",
+            provider=contracts.GATEWAY,
+            reference=payment.operation_id,
+            returns=ChargeOutcome,
+            timeout_s=self._timeout_s,
+            create=create,
+            find=find,
+            status_after=Status.WAITING,
+        )
+
+    def _refund_call(self, payment: PaymentInput) -> ProviderCall[Refund]:
+        reference = f"{payment.operation_id}:refund"
+
+        async def create() -> Refund:
+            return await self._gateway.refund(
+                reference=reference,
+                charge_reference=payment.operation_id,
+                amount_minor=payment.request.amount_minor,
+            )
+
+        async def find() -> Refund | None:
+            return await self._gateway.find_refund(reference)
+
+        return ProviderCall(
+            operation_id=payment.operation_id,
+            step="refund",
+            provider=contracts.GATEWAY,
+            reference=reference,
+            returns=Refund,
+            timeout_s=self._timeout_s,
+            create=create,
+            find=find,
+            undoes=True,
+            status_after=Status.REVERSING,
+        )
+
+
+def _outcome(charge: Charge) -> ChargeOutcome:
+    return ChargeOutcome(charge.id, charge.status, charge.failure_code)

@@ -1,0 +1,190 @@
+"""What a payment is given, what it answers, and the names by which it is run.
+
+Old histories decode into these: a field is only ever added, with a default.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from perdure.core.ids import PAYMENT
+
+KIND: Final = "payment"
+ID_PREFIX: Final = PAYMENT
+WORKFLOW: Final = "Payment"
+
+HOLD_FUNDS: Final = "payment.hold_funds"
+CHARGE: Final = "payment.charge"
+RESOLVE_CHARGE: Final = "payment.resolve_charge"
+CONFIRM_CHARGE: Final = "payment.confirm_charge"
+SETTLE: Final = "payment.settle"
+UNDO_CHARGE: Final = "payment.undo_charge"
+CLOSE: Final = "payment.close"
+
+GATEWAY: Final = "gateway"
+"""The provider, as in its queue's name."""
+
+GATEWAY_CALLBACK: Final = "gateway_callback"
+"""The signal that carries the gateway's confirmation."""
+STATUS: Final = "status"
+"""The query that answers with a `PaymentStatus`."""
+
+
+class PaymentStatus(StrEnum):
+    """Where a payment stands, in the four words callers know."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    SUCCESS = "success"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody who is told how a payment ended; each way of telling them is optional."""
+
+    name: str = ""
+    email: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """What the caller asks for.
+
+    Args:
+        customer_id: Who pays.
+        account_id: The account the money comes from.
+        amount_minor: In minor units of the currency.
+        payment_method: The gateway's token for the method.
+        reference: The caller's own name for the payment: one payment of a customer has it.
+    """
+
+    customer_id: str
+    account_id: str
+    amount_minor: int
+    currency: str
+    payment_method: str
+    payer: Party = field(default_factory=Party)
+    payee: Party = field(default_factory=Party)
+    reference: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOptions:
+    """What was in force when the payment was accepted.
+
+    Args:
+        callback_timeout_s: How long the gateway's confirmation is waited for, in seconds.
+        daily_limit_minor: The most a customer pays a day (UTC) and currency; None: no limit.
+    """
+
+    callback_timeout_s: float = 300.0
+    daily_limit_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentInput:
+    """The workflow's input."""
+
+    operation_id: str
+    request: PaymentRequest
+    options: PaymentOptions = field(default_factory=PaymentOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFunds:
+    """The input of the step that sets the money aside.
+
+    Args:
+        daily_limit_minor: Counts the payment against this limit; None: does not count it.
+    """
+
+    payment: PaymentInput
+    daily_limit_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What that step did.
+
+    Args:
+        hold_id: The pending transfer in the ledger.
+        counted_on: The day the amount was counted on, as YYYY-MM-DD; None: not counted.
+    """
+
+    hold_id: str
+    counted_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeOutcome:
+    """How a charge stands at the gateway.
+
+    Args:
+        status: `pending`, `succeeded`, `failed` or `cancelled`.
+        failure_code: The gateway's, where it failed.
+    """
+
+    charge_id: str
+    status: str
+    failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeResolution:
+    """What became of a call whose answer was lost; None: it was not made, and will not be."""
+
+    charge: ChargeOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCallback:
+    """The gateway's confirmation, verified, as the signal carries it."""
+
+    event_id: str
+    charge: ChargeOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFailure:
+    """Why a payment is closed without success.
+
+    Args:
+        cancelled: Somebody asked for it; otherwise it failed.
+    """
+
+    code: str
+    message: str
+    cancelled: bool = False
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePayment:
+    """The input of the step that posts the money."""
+
+    payment: PaymentInput
+    charge: ChargeOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePayment:
+    """The input of the step that releases the money and ends the payment."""
+
+    payment: PaymentInput
+    failure: PaymentFailure
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEnd:
+    """How a payment ended, and who is to be told.
+
+    Args:
+        status: `succeeded`, `failed` or `cancelled`.
+    """
+
+    status: str
+    failure: PaymentFailure | None = None
+    notification_ids: list[str] = field(default_factory=list)

@@ -1,0 +1,30 @@
+"""What the workers need of payments."""
+
+from perdure.durable.queues import OPERATIONS, provider_queue
+from perdure.durable.registration import Registration
+from perdure.operations.kinds import OperationKind
+from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
+from perdure.payments.contracts import GATEWAY, ID_PREFIX, KIND, WORKFLOW
+from perdure.payments.workflow import PaymentWorkflow
+
+PAYMENTS = OperationKind(KIND, ID_PREFIX, WORKFLOW)
+
+
+def registrations(
+    ledger: PaymentLedgerActivities, gateway: PaymentGatewayActivities
+) -> list[Registration]:
+    """Return the work of the queues that payments use."""
+    return [
+        Registration(
+            OPERATIONS, [PaymentWorkflow], [ledger.hold_funds, ledger.settle, ledger.close]
+        ),
+        Registration(
+            provider_queue(GATEWAY),
+            activities=[
+                gateway.charge,
+                gateway.resolve_charge,
+                gateway.confirm_charge,
+                gateway.undo_charge,
+            ],
+        ),
+    ]

@@ -1,0 +1,199 @@
+"""A payment's own workflow: every step an activity, able to wait for the gateway and for people."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from perdure.core.errors import PerdureError, Refused
+    from perdure.durable import options, versions
+    from perdure.durable.queues import FRAUD, NOTIFICATIONS, provider_queue
+    from perdure.durable.scope import ANSWERS, OperationScope, Result, current_scope
+
+from perdure.fraud import contracts as fraud
+from perdure.notifications import contracts as notifications
+from perdure.payments import contracts
+from perdure.payments.contracts import (
+    ChargeOutcome,
+    ChargeResolution,
+    ClosePayment,
+    GatewayCallback,
+    Held,
+    HoldFunds,
+    PaymentEnd,
+    PaymentFailure,
+    PaymentInput,
+    PaymentStatus,
+    SettlePayment,
+)
+from perdure.payments.process import run_payment
+
+_GATEWAY_QUEUE = provider_queue(contracts.GATEWAY)
+
+
+@workflow.defn(name=contracts.WORKFLOW)
+class PaymentWorkflow:
+    """Carries one payment to its end."""
+
+    @workflow.init
+    def __init__(self, payment: PaymentInput) -> None:  # noqa: ARG002 - Temporal hands the input
+        self._status = PaymentStatus.PENDING
+        self._callback: GatewayCallback | None = None
+
+    @workflow.run
+    async def run(self, payment: PaymentInput) -> PaymentEnd:
+        """Run the payment's script."""
+        return await run_payment(payment, self)
+
+    @workflow.signal(name=contracts.GATEWAY_CALLBACK)
+    def on_gateway_callback(self, callback: GatewayCallback) -> None:
+        """Take the gateway's confirmation, which may come before the charge's own answer.
+
+        The first one counts.
+        """
+        if self._callback is None:
+            self._callback = callback
+
+    @workflow.query(name=contracts.STATUS)
+    def status(self) -> PaymentStatus:
+        """Answer where the payment stands."""
+        return self._status
+
+    async def hold_funds(self, payment: PaymentInput) -> None:
+        """Check the account and the limits, and set the money aside."""
+        counts = workflow.patched(versions.PAYMENT_DAILY_LIMIT)
+        limit = payment.options.daily_limit_minor if counts else None
+        await self._scope.database_step(
+            contracts.HOLD_FUNDS, HoldFunds(payment, limit), returns=Held
+        )
+        self._status = PaymentStatus.PROCESSING
+
+    async def passes_fraud_check(self, payment: PaymentInput) -> bool:
+        """Have the fraud service judge the payment, in a child workflow on its own queue."""
+        request = payment.request
+        try:
+            verdict: fraud.FraudVerdict = await workflow.execute_child_workflow(
+                fraud.WORKFLOW,
+                fraud.FraudCheck(
+                    payment.operation_id,
+                    request.customer_id,
+                    request.amount_minor,
+                    request.currency,
+                    request.payment_method,
+                ),
+                id=fraud.workflow_id(payment.operation_id),
+                result_type=fraud.FraudVerdict,
+                task_queue=FRAUD,
+                parent_close_policy=ParentClosePolicy.TERMINATE,
+                # A payment that is refused meanwhile does not wait for the check's end.
+                cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
+            )
+        except FailureError as error:
+            raise Refused(
+                "The fraud check could not be made, so no money was moved; try again later.",
+                code="fraud_check_unavailable",
+            ) from error
+        return verdict.passed
+
+    async def charge(self, payment: PaymentInput) -> ChargeOutcome:
+        """Have the gateway collect, once."""
+        try:
+            return await self._at_gateway(
+                contracts.CHARGE, payment, ChargeOutcome, options.PROVIDER_CALL
+            )
+        except ANSWERS:
+            raise
+        except PerdureError as error:
+            # The tries are used up. What became of them is found out before anything is decided.
+            resolution = await self._insist_at_gateway(
+                contracts.RESOLVE_CHARGE, payment, ChargeResolution
+            )
+            if resolution.charge is None:
+                raise Refused(
+                    "The gateway cannot be reached, so no money was moved; try again later.",
+                    code="gateway_unavailable",
+                ) from error
+            return resolution.charge
+
+    async def confirmation(self, payment: PaymentInput, charge: ChargeOutcome) -> ChargeOutcome:
+        """Wait for the gateway's confirmation, and ask it when the time is over."""
+        if charge.status != "pending":
+            return charge
+        confirmed = await self._scope.wait(
+            lambda: self._callback is not None, timeout_s=payment.options.callback_timeout_s
+        )
+        if confirmed and self._callback is not None:
+            return self._callback.charge
+        return await self._insist_at_gateway(contracts.CONFIRM_CHARGE, payment, ChargeOutcome)
+
+    async def settle(self, payment: PaymentInput, charge: ChargeOutcome) -> PaymentEnd:
+        """Post the money."""
+        end = await self._scope.database_step(
+            contracts.SETTLE, SettlePayment(payment, charge), returns=PaymentEnd
+        )
+        self._status = PaymentStatus.SUCCESS
+        return end
+
+    async def compensate(self, activity: str, payment: PaymentInput) -> None:
+        """Undo what a step did, or may have done."""
+        await self._insist_at_gateway(activity, payment, ChargeResolution, undoes=True)
+
+    async def close(self, payment: PaymentInput, failure: PaymentFailure) -> PaymentEnd:
+        """Release the money."""
+        end = await self._scope.database_step(
+            contracts.CLOSE, ClosePayment(payment, failure), returns=PaymentEnd, undoes=True
+        )
+        self._status = PaymentStatus.FAIL
+        return end
+
+    async def notify(self, notification_ids: list[str]) -> None:
+        """Tell payer and payee in parallel."""
+        await asyncio.gather(*(self._notify(found) for found in notification_ids))
+
+    async def _notify(self, notification_id: str) -> None:
+        try:
+            await workflow.execute_activity(
+                notifications.DELIVER,
+                notification_id,
+                **options.on_queue(NOTIFICATIONS, options.NOTIFY),
+            )
+        except FailureError:
+            # The payment is over; the message goes on being tried by a workflow of its own.
+            await workflow.start_child_workflow(
+                notifications.WORKFLOW,
+                notification_id,
+                id=notifications.workflow_id(notification_id),
+                task_queue=NOTIFICATIONS,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+            )
+
+    async def _at_gateway(
+        self,
+        activity: str,
+        payment: PaymentInput,
+        returns: type[Result],
+        profile: workflow.ActivityConfig,
+    ) -> Result:
+        return await self._scope.provider_step(
+            activity, payment, returns=returns, queue=_GATEWAY_QUEUE, profile=profile
+        )
+
+    async def _insist_at_gateway(
+        self,
+        activity: str,
+        payment: PaymentInput,
+        returns: type[Result],
+        *,
+        undoes: bool = False,
+    ) -> Result:
+        return await self._scope.insist(
+            activity,
+            lambda: self._at_gateway(activity, payment, returns, options.PROVIDER_INQUIRY),
+            undoes=undoes,
+        )
+
+    @property
+    def _scope(self) -> OperationScope:
+        return current_scope()

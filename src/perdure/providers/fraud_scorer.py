@@ -1,0 +1,77 @@
+"""The fraud scorer: asked about a payment, answers how suspicious it is."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Protocol
+
+import httpx
+from pydantic import Field, TypeAdapter
+
+from perdure.providers.http import ProviderHttp
+
+
+@dataclass(frozen=True, slots=True)
+class FraudScore:
+    """The judgement.
+
+    Args:
+        score: 0 (no suspicion) to 100.
+        reasons: The scorer's codes.
+    """
+
+    verdict: Literal["pass", "fail"]
+    score: Annotated[int, Field(ge=0, le=100)]
+    reasons: tuple[str, ...] = ()
+
+
+class FraudScorer(Protocol):
+    """What Perdure needs of a scorer."""
+
+    async def score(
+        self,
+        *,
+        reference: str,
+        customer_id: str,
+        amount_minor: int,
+        currency: str,
+        payment_method: str,
+    ) -> FraudScore:
+        """Judge a payment; asking again changes nothing.
+
+        Raises:
+            ProviderUnavailable, ProviderRateLimited: No answer; ask again later.
+            InvalidInput: `provider_rejected_request`: the question is wrong.
+        """
+        ...
+
+
+_SCORE: Final = TypeAdapter(FraudScore)
+
+
+class HttpFraudScorer:
+    """A scorer over HTTP.
+
+    Args:
+        client: With the base URL and the time-outs.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._http = ProviderHttp(client, "The fraud scorer")
+
+    async def score(
+        self,
+        *,
+        reference: str,
+        customer_id: str,
+        amount_minor: int,
+        currency: str,
+        payment_method: str,
+    ) -> FraudScore:
+        """Judge a payment; see `FraudScorer.score`."""
+        body = {
+            "reference": reference,
+            "customer_id": customer_id,
+            "amount_minor": amount_minor,
+            "currency": currency,
+            "payment_method": payment_method,
+        }
+        return await self._http.read("/v1/scores", _SCORE, body=body)

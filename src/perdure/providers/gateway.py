@@ -1,0 +1,272 @@
+"""The payment gateway: charges, refunds, and its signed callbacks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, Protocol
+from urllib.parse import quote
+
+import httpx
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
+
+from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
+from perdure.providers.http import ProviderHttp
+
+CALLBACK_TOLERANCE_S: Final = 300
+"""How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money taken from a payment method, or about to be.
+
+    Args:
+        id: The gateway's.
+        reference: Ours.
+        failure_code: Why it failed, where it did.
+        refunded_minor: How much of the amount was given back.
+    """
+
+    id: str
+    reference: str
+    amount_minor: int
+    currency: str
+    status: Literal["pending", "succeeded", "failed", "cancelled"]
+    failure_code: str | None = None
+    refunded_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money given back to a payment method.
+
+    Args:
+        id: The gateway's.
+        reference: Ours.
+        charge_id: The gateway's id of the charge it gives back.
+    """
+
+    id: str
+    reference: str
+    charge_id: str
+    amount_minor: int
+    currency: str
+    status: Literal["succeeded"] = "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEvent:
+    """What a callback tells; one event may be told several times, under one `event_id`."""
+
+    event_id: str
+    type: Literal["charge.succeeded", "charge.failed"]
+    reference: str
+    charge: Charge
+    occurred_at: datetime
+
+
+class PaymentGateway(Protocol):
+    """What Perdure needs of a gateway.
+
+    Every method raises `ProviderUnavailable` and `ProviderRateLimited` (nothing was done), and
+    `InvalidInput` with `provider_rejected_request` (nothing was done, and never would be).
+    """
+
+    async def charge(
+        self,
+        *,
+        reference: str,
+        amount_minor: int,
+        currency: str,
+        payment_method: str,
+        callback_url: str | None = None,
+    ) -> Charge:
+        """Take money. Not to be repeated on a guess: the gateway may not know repeats as such.
+
+        Raises:
+            ProviderDeclined: The payment method's answer is no; the code is the gateway's.
+            ProviderOutcomeUnknown: It may have been taken; `find_charge` tells.
+        """
+        ...
+
+    async def find_charge(self, reference: str) -> Charge | None:
+        """Ask for the charge under our reference; None: the gateway never saw it."""
+        ...
+
+    async def cancel_charge(self, reference: str) -> Charge:
+        """Call off a pending charge; one that has ended is answered as it is. Repeatable.
+
+        Raises:
+            ProviderOutcomeUnknown: It may have been called off.
+        """
+        ...
+
+    async def refund(self, *, reference: str, charge_reference: str, amount_minor: int) -> Refund:
+        """Give back a succeeded charge, in part or in whole; once per reference.
+
+        Raises:
+            ProviderOutcomeUnknown: It may have been given back.
+        """
+        ...
+
+    async def find_refund(self, reference: str) -> Refund | None:
+        """Ask for the refund under our reference; None: the gateway never saw it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Charges:
+    data: list[Charge]
+
+
+@dataclass(frozen=True, slots=True)
+class _Refunds:
+    data: list[Refund]
+
+
+@dataclass(frozen=True, slots=True)
+class _Callback:
+    type: Literal["charge.succeeded", "charge.failed"]
+    timestamp: AwareDatetime
+    data: Charge
+
+
+_CHARGE: Final = TypeAdapter(Charge)
+_CHARGES: Final = TypeAdapter(_Charges)
+_REFUND: Final = TypeAdapter(Refund)
+_REFUNDS: Final = TypeAdapter(_Refunds)
+_CALLBACK: Final = TypeAdapter(_Callback)
+
+
+class HttpPaymentGateway:
+    """A gateway over HTTP.
+
+    Args:
+        client: With the base URL and the time-outs.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._http = ProviderHttp(client, "The payment gateway")
+
+    async def charge(
+        self,
+        *,
+        reference: str,
+        amount_minor: int,
+        currency: str,
+        payment_method: str,
+        callback_url: str | None = None,
+    ) -> Charge:
+        """Take money; see `PaymentGateway.charge`."""
+        body = {
+            "reference": reference,
+            "amount_minor": amount_minor,
+            "currency": currency,
+            "payment_method": payment_method,
+            "callback_url": callback_url,
+        }
+        return await self._http.act("/v1/charges", body, _CHARGE, idempotency_key=reference)
+
+    async def find_charge(self, reference: str) -> Charge | None:
+        """Ask for a charge; where there are several, the first: the others are not ours to use."""
+        page = await self._http.read("/v1/charges", _CHARGES, params={"reference": reference})
+        return page.data[0] if page.data else None
+
+    async def cancel_charge(self, reference: str) -> Charge:
+        """Call off a pending charge; see `PaymentGateway.cancel_charge`."""
+        path = f"/v1/charges/{quote(reference, safe='')}/cancel"
+        return await self._http.act(path, {}, _CHARGE)
+
+    async def refund(self, *, reference: str, charge_reference: str, amount_minor: int) -> Refund:
+        """Give a charge back; see `PaymentGateway.refund`."""
+        body = {
+            "reference": reference,
+            "charge_reference": charge_reference,
+            "amount_minor": amount_minor,
+        }
+        return await self._http.act("/v1/refunds", body, _REFUND, idempotency_key=reference)
+
+    async def find_refund(self, reference: str) -> Refund | None:
+        """Ask for a refund under our reference."""
+        page = await self._http.read("/v1/refunds", _REFUNDS, params={"reference": reference})
+        return page.data[0] if page.data else None
+
+
+def verify_callback(
+    secrets: Sequence[str], headers: Mapping[str, str], body: bytes
+) -> GatewayEvent:
+    """Check a callback's signature (https://www.standardwebhooks.com) and read it.
+
+    Args:
+        secrets: Any of them may have signed (`whsec_` + base64), so that one can be replaced.
+        headers: Of the request; names in any case.
+        body: As received, byte for byte.
+
+    Raises:
+        Unauthenticated: `invalid_signature`: a header is missing, or none of the secrets signed
+            this; `stale_callback`: signed more than five minutes from now.
+        InvalidInput: `malformed_callback`: rightly signed, but not an event.
+        ConfigurationError: There is no secret, or one is not base64.
+    """
+    if not secrets:
+        raise ConfigurationError(
+            "No secret is set to check the gateway's callbacks with; set"
+            " PERDURE_GATEWAY_CALLBACK_SECRETS.",
+            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
+        )
+    headers = {name.lower(): value for name, value in headers.items()}
+    _check_fresh(headers.get("webhook-timestamp", ""))
+    if not any(_is_signed_with(secret, headers, body) for secret in secrets):
+        raise _invalid_signature()
+    try:
+        callback = _CALLBACK.validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        param = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(
+            f"The callback is signed, but not an event: {first['msg']}.",
+            code="malformed_callback",
+            param=param or None,
+        ) from error
+    return GatewayEvent(
+        event_id=headers["webhook-id"],
+        type=callback.type,
+        reference=callback.data.reference,
+        charge=callback.data,
+        occurred_at=callback.timestamp,
+    )
+
+
+def _check_fresh(timestamp: str) -> None:
+    if not timestamp.isascii() or not timestamp.isdigit():
+        raise _invalid_signature()
+    if abs(datetime.now(UTC).timestamp() - int(timestamp)) > CALLBACK_TOLERANCE_S:
+        raise Unauthenticated(
+            "The callback was signed more than five minutes from now; sign it when it is sent, and"
+            " check both clocks.",
+            code="stale_callback",
+        )
+
+
+def _is_signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    try:
+        webhook = Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError) as error:
+        raise ConfigurationError(
+            "A secret in PERDURE_GATEWAY_CALLBACK_SECRETS is not `whsec_` and base64.",
+            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
+        ) from error
+    try:
+        webhook.verify(body, headers, json_parse=False)
+    except (WebhookVerificationError, ValueError):  # ValueError: a header or the body is garbage
+        return False
+    return True
+
+
+def _invalid_signature() -> Unauthenticated:
+    return Unauthenticated(
+        "The callback's signature is missing or not valid; the secret must be the one set here.",
+        code="invalid_signature",
+    )

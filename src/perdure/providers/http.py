@@ -1,0 +1,208 @@
+"""What an HTTP exchange with a provider means: yes, no, or unknown.
+
+| what happened                          | a call that acts         | a call that reads     |
+|----------------------------------------|--------------------------|-----------------------|
+| no connection (refused, DNS, TLS)      | `ProviderUnavailable`    | `ProviderUnavailable` |
+| sent, then a time-out, a cut, nonsense | `ProviderOutcomeUnknown` | `ProviderUnavailable` |
+| 5xx, 408                               | `ProviderOutcomeUnknown` | `ProviderUnavailable` |
+| 429                                    | `ProviderRateLimited`    | `ProviderRateLimited` |
+| 402                                    | `ProviderDeclined`       | `ProviderUnavailable` |
+| 400, 409, 422                          | `InvalidInput`           | `InvalidInput`        |
+| any other 3xx, 4xx                     | `InvalidInput`           | `ProviderUnavailable` |
+
+A 404 to an inquiry is no answer: a wrong URL gives it too, and taking it for "never seen" would
+charge twice. A provider says "never seen" with an empty list.
+"""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from perdure.core.errors import (
+    InvalidInput,
+    ProviderDeclined,
+    ProviderOutcomeUnknown,
+    ProviderRateLimited,
+    ProviderUnavailable,
+)
+
+Answer = TypeVar("Answer")
+
+REJECTED: Final = "provider_rejected_request"
+"""The code where a provider finds a request wrong: the same request would be answered the same."""
+
+RETRY_AFTER_S_DEFAULT: Final = 1.0
+RETRY_AFTER_S_MAX: Final = 3600.0
+
+_NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.ProxyError,
+)
+_ENDED_THERE: Final = frozenset({500, 501, 503})
+"""The provider itself broke the request off; any other 5xx comes from something in between."""
+_QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
+
+
+class ProviderHttp:
+    """One provider's JSON API.
+
+    Args:
+        client: With the base URL and the time-outs.
+        provider: The provider's name, for messages.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, provider: str) -> None:
+        self._client = client
+        self._provider = provider
+
+    async def act(
+        self,
+        path: str,
+        body: dict[str, Any],
+        returns: TypeAdapter[Answer],
+        *,
+        idempotency_key: str | None = None,
+    ) -> Answer:
+        """POST something that has an effect.
+
+        Raises:
+            ProviderUnavailable, ProviderRateLimited: It did nothing.
+            ProviderDeclined: It answered no; the code is its own.
+            InvalidInput: `provider_rejected_request`: it did nothing, and never would.
+            ProviderOutcomeUnknown: It may have acted.
+        """
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        try:
+            response = await self._client.post(path, json=body, headers=headers)
+        except _NOT_SENT as error:
+            raise self._unavailable(error) from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise ProviderOutcomeUnknown(
+                f"{self._provider} did not answer ({type(error).__name__}); ask it before trying"
+                " again."
+            ) from error
+        if response.is_success:
+            return self._parse_effect(response, returns)
+        self._raise_limited_or_unknown(response)
+        if response.status_code == 402:
+            code, message = _error_of(response)
+            raise ProviderDeclined(
+                message or f"{self._provider} declined.", code=code or ProviderDeclined.code
+            )
+        raise self._rejected(response)
+
+    async def read(
+        self,
+        path: str,
+        returns: TypeAdapter[Answer],
+        *,
+        params: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> Answer:
+        """Ask something that has no effect: a GET, or a POST where there is a body.
+
+        Raises:
+            ProviderUnavailable, ProviderRateLimited: Ask again later.
+            InvalidInput: `provider_rejected_request`: the question is wrong.
+        """
+        method = "GET" if body is None else "POST"
+        try:
+            response = await self._client.request(method, path, params=params, json=body)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise self._unavailable(error) from error
+        if response.is_success:
+            try:
+                return returns.validate_json(response.content)
+            except ValidationError as error:
+                raise ProviderUnavailable(
+                    f"{self._provider} gave an answer that makes no sense: {_first(error)}."
+                ) from error
+        if response.status_code == 429:
+            raise self._rate_limited(response)
+        if response.status_code in _QUESTION_IS_WRONG:
+            raise self._rejected(response)
+        raise ProviderUnavailable(
+            f"{self._provider} answered {response.status_code}, which is no answer to what was"
+            " asked; where it lasts, check the provider's URL."
+        )
+
+    def _parse_effect(self, response: httpx.Response, returns: TypeAdapter[Answer]) -> Answer:
+        try:
+            return returns.validate_json(response.content)
+        except ValidationError as error:
+            raise ProviderOutcomeUnknown(
+                f"{self._provider} acted, but its answer makes no sense: {_first(error)}.",
+                in_flight=False,
+            ) from error
+
+    def _raise_limited_or_unknown(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status == 429:
+            raise self._rate_limited(response)
+        if response.is_server_error or status == 408:
+            raise ProviderOutcomeUnknown(
+                f"{self._provider} answered {status}, which says nothing about what it did; ask it"
+                " before trying again.",
+                in_flight=status not in _ENDED_THERE,
+                retry_after_s=_retry_after_s(response),
+            )
+
+    def _unavailable(self, error: httpx.HTTPError) -> ProviderUnavailable:
+        return ProviderUnavailable(
+            f"{self._provider} cannot be reached ({type(error).__name__}); try again later."
+        )
+
+    def _rate_limited(self, response: httpx.Response) -> ProviderRateLimited:
+        wait_s = _retry_after_s(response)
+        return ProviderRateLimited(
+            f"{self._provider} asked to slow down.",
+            retry_after_s=RETRY_AFTER_S_DEFAULT if wait_s is None else wait_s,
+        )
+
+    def _rejected(self, response: httpx.Response) -> InvalidInput:
+        code, message = _error_of(response)
+        said = ": ".join(part for part in (code, message) if part) or "no reason given"
+        return InvalidInput(
+            f"{self._provider} rejected the request with {response.status_code} ({said});"
+            " sent again it would be answered the same.",
+            code=REJECTED,
+        )
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in found['loc']) or 'the body'}: {found['msg']}"
+
+
+def _error_of(response: httpx.Response) -> tuple[str, str]:
+    """Read `{"error": {"code", "message"}}`, as Stripe and most others write it."""
+    try:
+        error = response.json()["error"]
+        return str(error.get("code") or ""), str(error.get("message") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", ""
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """Read `Retry-After`: seconds or a date (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        wait_s = float(value) if value.isdigit() else _seconds_until(value)
+    except ValueError:
+        return None
+    return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX)
+
+
+def _seconds_until(http_date: str) -> float:
+    moment = parsedate_to_datetime(http_date)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()

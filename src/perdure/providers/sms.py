@@ -1,0 +1,71 @@
+"""Text messages."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import httpx
+from pydantic import TypeAdapter
+
+from perdure.core.errors import InvalidInput, Refused
+from perdure.providers.http import ProviderHttp
+
+
+class SmsSender(Protocol):
+    """What Perdure needs of an SMS provider."""
+
+    async def send(self, *, reference: str, to: str, text: str) -> None:
+        """Send a text; once per reference.
+
+        Raises:
+            Refused: `sms_rejected`: it will not send this, ever.
+            ProviderUnavailable, ProviderRateLimited: Not sent.
+            ProviderOutcomeUnknown: It may have been sent; `was_sent` tells.
+        """
+        ...
+
+    async def was_sent(self, reference: str) -> bool | None:
+        """Ask whether a text was taken; None: this provider cannot tell.
+
+        Raises:
+            ProviderUnavailable, ProviderRateLimited: Ask again later.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    id: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    data: list[_Message]
+
+
+_MESSAGE: Final = TypeAdapter(_Message)
+_MESSAGES: Final = TypeAdapter(_Page)
+
+
+class HttpSmsSender:
+    """An SMS provider over HTTP.
+
+    Args:
+        client: With the base URL and the time-outs.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._http = ProviderHttp(client, "The SMS provider")
+
+    async def send(self, *, reference: str, to: str, text: str) -> None:
+        """Send a text; see `SmsSender.send`."""
+        body = {"reference": reference, "to": to, "text": text}
+        try:
+            await self._http.act("/v1/messages", body, _MESSAGE, idempotency_key=reference)
+        except InvalidInput as error:
+            raise Refused(error.message, code="sms_rejected") from error
+
+    async def was_sent(self, reference: str) -> bool | None:
+        """Ask whether a text was taken; see `SmsSender.was_sent`."""
+        page = await self._http.read("/v1/messages", _MESSAGES, params={"reference": reference})
+        return bool(page.data)

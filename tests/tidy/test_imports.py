@@ -1,0 +1,102 @@
+"""Imports point one way, so that a part can be read, tested and replaced by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from .source import PACKAGE, imports, python_files
+
+CAPABILITIES = {"payments", "fraud", "notifications"}
+OUTBOX = "perdure.notifications.store"
+"""Messages are owed in the commit of what they tell, so capabilities write them themselves."""
+
+ENTRANCES = {"api", "cli", "worker"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "core": set(),
+    "storage": {"core"},
+    "ledger": {"core", "storage"},
+    "operations": {"core", "storage"},
+    "durable": {"core", "storage", "operations"},
+    "providers": {"core"},
+    "simulators": {"core"},
+    "observability": {"core"},
+    "embedded": {"core"},
+    "config": {"core"},
+    **{
+        name: {"core", "storage", "ledger", "operations", "durable", "providers"}
+        for name in CAPABILITIES
+    },
+}
+"""What each part may import, beside itself; not named are the composition root and the entrances."""
+
+WORKFLOW_IMPORTS = (
+    "temporalio",
+    "asyncio",
+    "perdure.core.",
+    "perdure.durable.options",
+    "perdure.durable.versions",
+    "perdure.durable.queues",
+    "perdure.durable.scope",
+)
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def own_imports(path: Path) -> list[str]:
+    return [name for name in imports(path) if name.startswith("perdure.")]
+
+
+@pytest.mark.parametrize(
+    "path", python_files(PACKAGE), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_imports_point_one_way(path: Path) -> None:
+    part = part_of(path)
+    if part not in MAY_IMPORT:
+        return
+    for name in own_imports(path):
+        target = name.split(".")[1]
+        of_sibling = {part, target} <= CAPABILITIES and (
+            ".contracts" in name or name.startswith(OUTBOX)
+        )
+        assert target == part or target in MAY_IMPORT[part] or of_sibling, (
+            f"{path.name} imports {name}: {part} may import {sorted(MAY_IMPORT[part])}, and of a"
+            " sibling capability only its contracts"
+        )
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.glob("*/workflow.py")), ids=lambda path: path.parent.name
+)
+def test_a_workflow_imports_nothing_that_touches_the_world(path: Path) -> None:
+    for name in imports(path):
+        own = name.startswith("perdure.") and name.split(".")[2] in {
+            "contracts",
+            "rules",
+            "process",
+        }
+        assert own or name.startswith(WORKFLOW_IMPORTS), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("name", ["rules", "process", "contracts"])
+def test_pure_modules_import_no_temporal_and_no_storage(name: str) -> None:
+    for path in PACKAGE.glob(f"*/{name}.py"):
+        for imported in imports(path):
+            assert not imported.startswith(("temporalio", "asyncpg", "perdure.storage", "httpx")), (
+                f"{path} imports {imported}"
+            )
+
+
+def test_packages_are_empty_as_the_sandbox_imports_them() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent != PACKAGE:
+            assert path.read_text() == "", f"{path} is not empty"
+
+
+def test_nobody_outside_the_entrances_imports_the_composition_root() -> None:
+    for path in python_files(PACKAGE):
+        if part_of(path) in ENTRANCES | {"bootstrap", "simulators"}:
+            continue
+        assert not any(name.startswith("perdure.bootstrap") for name in own_imports(path)), path

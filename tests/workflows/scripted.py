@@ -1,0 +1,193 @@
+"""The outside world as a script: activities with the real names, whose answers a test sets."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from perdure.core.errors import PerdureError
+from perdure.core.ids import new_id
+from perdure.durable.failures import to_failure
+from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
+from perdure.durable.scope import (
+    PARK,
+    REQUEST_CANCEL,
+    CancelDecision,
+    CancelOperation,
+    ParkOperation,
+)
+from perdure.fraud.contracts import SCORE, SCORER, FraudCheck, FraudVerdict
+from perdure.notifications.contracts import DELIVER
+from perdure.payments import contracts
+from perdure.payments.contracts import (
+    ChargeOutcome,
+    ChargeResolution,
+    ClosePayment,
+    GatewayCallback,
+    Held,
+    HoldFunds,
+    PaymentEnd,
+    PaymentInput,
+    PaymentOptions,
+    PaymentRequest,
+    SettlePayment,
+)
+
+PENDING = ChargeOutcome("ch_1", "pending")
+SUCCEEDED = ChargeOutcome("ch_1", "succeeded")
+
+
+def at_once(error: PerdureError) -> ApplicationError:
+    """Return an error as the activities raise it, with its retry due at once."""
+    failure = to_failure(error)
+    return ApplicationError(
+        failure.message,
+        *failure.details,
+        type=failure.type,
+        non_retryable=failure.non_retryable,
+        next_retry_delay=timedelta(milliseconds=10),
+    )
+
+
+@dataclass
+class ScriptedWorld:
+    """Answers by activity name: a value, an error to raise, or a function of the input.
+
+    A list is used up answer by answer, its last one staying. `calls` tells what was asked.
+    """
+
+    answers: dict[str, Any] = field(
+        default_factory=lambda: {
+            contracts.CHARGE: PENDING,
+            contracts.RESOLVE_CHARGE: ChargeResolution(None),
+            contracts.CONFIRM_CHARGE: SUCCEEDED,
+            contracts.UNDO_CHARGE: ChargeResolution(SUCCEEDED),
+            contracts.SETTLE: PaymentEnd("succeeded", notification_ids=["ntf_1", "ntf_2"]),
+            SCORE: FraudVerdict(passed=True, score=1),
+            REQUEST_CANCEL: CancelDecision(accepted=True, reason="It will stop."),
+        }
+    )
+    calls: list[str] = field(default_factory=list)
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def answer(self, name: str, given: Any, default: Any = None) -> Any:
+        self.calls.append(name)
+        self.given[name] = given
+        answer = self.answers.get(name, default)
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(given)
+        if isinstance(answer, PerdureError):
+            raise at_once(answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @activity.defn(name=contracts.HOLD_FUNDS)
+    async def hold_funds(self, given: HoldFunds) -> Held:
+        return self.answer(contracts.HOLD_FUNDS, given, Held("ltr_1"))  # type: ignore[no-any-return]
+
+    @activity.defn(name=contracts.SETTLE)
+    async def settle(self, given: SettlePayment) -> PaymentEnd:
+        return self.answer(contracts.SETTLE, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=contracts.CLOSE)
+    async def close(self, given: ClosePayment) -> PaymentEnd:
+        status = "cancelled" if given.failure.cancelled else "failed"
+        default = PaymentEnd(status, given.failure, ["ntf_1"])
+        return self.answer(contracts.CLOSE, given, default)  # type: ignore[no-any-return]
+
+    @activity.defn(name=contracts.CHARGE)
+    async def charge(self, given: PaymentInput) -> ChargeOutcome:
+        return self.answer(contracts.CHARGE, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=contracts.RESOLVE_CHARGE)
+    async def resolve_charge(self, given: PaymentInput) -> ChargeResolution:
+        return self.answer(contracts.RESOLVE_CHARGE, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=contracts.CONFIRM_CHARGE)
+    async def confirm_charge(self, given: PaymentInput) -> ChargeOutcome:
+        return self.answer(contracts.CONFIRM_CHARGE, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=contracts.UNDO_CHARGE)
+    async def undo_charge(self, given: PaymentInput) -> ChargeResolution:
+        return self.answer(contracts.UNDO_CHARGE, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=SCORE)
+    async def score(self, given: FraudCheck) -> FraudVerdict:
+        return self.answer(SCORE, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=DELIVER)
+    async def deliver(self, given: str) -> None:
+        self.answer(DELIVER, given)
+
+    @activity.defn(name=REQUEST_CANCEL)
+    async def request_cancel(self, given: CancelOperation) -> CancelDecision:
+        return self.answer(REQUEST_CANCEL, given)  # type: ignore[no-any-return]
+
+    @activity.defn(name=PARK)
+    async def park(self, given: ParkOperation) -> None:
+        self.answer(PARK, given)
+
+    def activities_of(self, queue: str) -> list[Callable[..., Any]]:
+        activities: dict[str, list[Callable[..., Any]]] = {
+            OPERATIONS: [self.hold_funds, self.settle, self.close, self.request_cancel, self.park],
+            FRAUD: [],
+            NOTIFICATIONS: [self.deliver],
+            provider_queue(contracts.GATEWAY): [
+                self.charge,
+                self.resolve_charge,
+                self.confirm_charge,
+                self.undo_charge,
+            ],
+            provider_queue(SCORER): [self.score],
+        }
+        return activities[queue]
+
+
+@dataclass
+class PaymentScenario:
+    """Starts payments in a scripted world."""
+
+    client: Client
+    queues: QueueNames
+    world: ScriptedWorld
+
+    async def start(
+        self, *, callback_timeout_s: float = 20, daily_limit_minor: int | None = None
+    ) -> WorkflowHandle[Any, PaymentEnd]:
+        operation_id = new_id("pay")
+        payment = PaymentInput(
+            operation_id,
+            PaymentRequest("cus_1", "acc_1", 500, "USD", "tok_ok"),
+            PaymentOptions(callback_timeout_s, daily_limit_minor),
+        )
+        handle: WorkflowHandle[Any, PaymentEnd] = await self.client.start_workflow(
+            contracts.WORKFLOW,
+            payment,
+            id=operation_id,
+            task_queue=self.queues[OPERATIONS],
+            execution_timeout=timedelta(seconds=60),
+            result_type=PaymentEnd,
+        )
+        return handle
+
+    async def confirm(
+        self, handle: WorkflowHandle[Any, PaymentEnd], charge: ChargeOutcome = SUCCEEDED
+    ) -> None:
+        """Have the gateway's callback come."""
+        await handle.signal(contracts.GATEWAY_CALLBACK, GatewayCallback("evt_1", charge))
+
+    async def until_called(self, name: str, *, times: int = 1) -> None:
+        """Wait until the world was asked something."""
+        for _ in range(600):
+            if self.world.calls.count(name) >= times:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{name} was not called {times} times: {self.world.calls}")

@@ -1,0 +1,251 @@
+"""A payment's workflow on the real server: each way it can go."""
+
+from temporalio.client import WorkflowExecutionStatus
+
+from perdure.core.errors import (
+    InsufficientFunds,
+    PerdureError,
+    ProviderDeclined,
+    ProviderOutcomeUnknown,
+    ProviderUnavailable,
+)
+from perdure.durable.scope import PARK, REQUEST_CANCEL, CancelCall, CancelDecision
+from perdure.fraud.contracts import SCORE, FraudVerdict
+from perdure.notifications.contracts import DELIVER
+from perdure.notifications.contracts import workflow_id as delivery_id
+from perdure.payments.contracts import (
+    CHARGE,
+    CLOSE,
+    CONFIRM_CHARGE,
+    HOLD_FUNDS,
+    RESOLVE_CHARGE,
+    SETTLE,
+    STATUS,
+    UNDO_CHARGE,
+    ChargeOutcome,
+    ChargeResolution,
+)
+
+from .scripted import PENDING, SUCCEEDED, PaymentScenario
+
+FAILED = ChargeOutcome("ch_1", "failed", "card_declined")
+UNKNOWN = ProviderOutcomeUnknown("The answer was lost.")
+
+
+async def test_a_payment_goes_through_its_steps_in_order_fr1_fr2_fr3(
+    scenario: PaymentScenario,
+) -> None:
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    await scenario.confirm(handle)
+    end = await handle.result()
+    assert (end.status, end.failure) == ("succeeded", None)
+    order = [call for call in scenario.world.calls if call != SCORE]
+    assert order == [HOLD_FUNDS, CHARGE, SETTLE, DELIVER, DELIVER]
+
+
+async def test_the_status_query_answers_in_four_words_br8_fr8(scenario: PaymentScenario) -> None:
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    assert await handle.query(STATUS) == "processing"
+    await scenario.confirm(handle)
+    await handle.result()
+    assert await handle.query(STATUS) == "success"
+
+
+async def test_a_refused_hold_ends_the_payment_before_anything_is_charged_br2(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[HOLD_FUNDS] = InsufficientFunds("Not enough.")
+    handle = await scenario.start()
+    end = await handle.result()
+    assert end.status == "failed"
+    assert end.failure is not None
+    assert end.failure.code == "insufficient_funds"
+    assert CHARGE not in scenario.world.calls
+    assert UNDO_CHARGE not in scenario.world.calls
+    assert await handle.query(STATUS) == "fail"
+
+
+async def test_a_failed_fraud_check_lets_no_money_leave_br5_fr4(scenario: PaymentScenario) -> None:
+    scenario.world.answers[SCORE] = FraudVerdict(passed=False, score=99)
+    end = await (await scenario.start()).result()
+    assert end.failure is not None
+    assert end.failure.code == "fraud_suspected"
+    assert CHARGE not in scenario.world.calls
+
+
+async def test_the_fraud_check_is_a_child_workflow_beside_the_hold_br5_fr4(
+    scenario: PaymentScenario,
+) -> None:
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    await scenario.confirm(handle)
+    await handle.result()
+    child = await scenario.client.get_workflow_handle(f"{handle.id}-fraud").describe()
+    assert child.status == WorkflowExecutionStatus.COMPLETED
+    events = [event.event_type async for event in handle.fetch_history_events()]
+    initiated, marker = 29, 25  # START_CHILD_WORKFLOW_EXECUTION_INITIATED, MARKER_RECORDED
+    assert initiated in events
+    assert marker in events
+
+
+async def test_a_declined_charge_is_closed_without_a_refund_br3(scenario: PaymentScenario) -> None:
+    scenario.world.answers[CHARGE] = ProviderDeclined("No.", code="card_declined")
+    end = await (await scenario.start()).result()
+    assert end.failure is not None
+    assert end.failure.code == "card_declined"
+    assert scenario.world.calls.count(CHARGE) == 1
+    assert UNDO_CHARGE not in scenario.world.calls
+    assert CLOSE in scenario.world.calls
+
+
+async def test_a_flaky_gateway_is_tried_again_br4_e6(scenario: PaymentScenario) -> None:
+    scenario.world.answers[CHARGE] = [UNKNOWN, ProviderUnavailable("away"), SUCCEEDED]
+    end = await (await scenario.start()).result()
+    assert end.status == "succeeded"
+    assert scenario.world.calls.count(CHARGE) == 3
+
+
+async def test_an_outcome_unknown_after_five_tries_is_found_out_before_anything_is_decided_e6(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[CHARGE] = UNKNOWN
+    scenario.world.answers[RESOLVE_CHARGE] = [UNKNOWN, UNKNOWN, ChargeResolution(SUCCEEDED)]
+    end = await (await scenario.start()).result()
+    assert end.status == "succeeded"
+    assert scenario.world.calls.count(CHARGE) == 5
+    assert scenario.world.calls.count(RESOLVE_CHARGE) == 3
+
+
+async def test_a_gateway_that_was_never_reached_fails_the_payment_br3(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[CHARGE] = ProviderUnavailable("away")
+    end = await (await scenario.start()).result()
+    assert end.failure is not None
+    assert end.failure.code == "gateway_unavailable"
+    assert SETTLE not in scenario.world.calls
+
+
+async def test_a_callback_that_says_failed_fails_the_payment_br6_fr5(
+    scenario: PaymentScenario,
+) -> None:
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    await scenario.confirm(handle, FAILED)
+    end = await handle.result()
+    assert end.failure is not None
+    assert end.failure.code == "card_declined"
+    assert UNDO_CHARGE not in scenario.world.calls
+
+
+async def test_a_callback_before_the_charge_has_answered_is_kept_br6(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[CHARGE] = [UNKNOWN, UNKNOWN, PENDING]
+    handle = await scenario.start()
+    await scenario.confirm(handle)
+    await scenario.confirm(handle, FAILED)  # a second, other one does not count
+    end = await handle.result()
+    assert end.status == "succeeded"
+    assert CONFIRM_CHARGE not in scenario.world.calls
+
+
+async def test_no_callback_in_time_has_the_gateway_asked_br6_fr6(scenario: PaymentScenario) -> None:
+    handle = await scenario.start(callback_timeout_s=0.2)
+    end = await handle.result()
+    assert end.status == "succeeded"
+    assert scenario.world.calls.count(CONFIRM_CHARGE) == 1
+
+
+async def test_no_confirmation_at_all_fails_the_payment_br6_fr6(scenario: PaymentScenario) -> None:
+    scenario.world.answers[CONFIRM_CHARGE] = ChargeOutcome("ch_1", "cancelled")
+    end = await (await scenario.start(callback_timeout_s=0.2)).result()
+    assert end.failure is not None
+    assert end.failure.code == "not_confirmed"
+    assert UNDO_CHARGE not in scenario.world.calls
+
+
+async def test_a_cancel_signal_while_waiting_refunds_and_closes_br9_fr9(
+    scenario: PaymentScenario,
+) -> None:
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    await handle.signal("cancel", CancelCall("ada", "Wrong amount."))
+    end = await handle.result()
+    assert end.status == "cancelled"
+    assert end.failure is not None
+    assert end.failure.message == "Wrong amount."
+    assert scenario.world.calls.count(UNDO_CHARGE) == 1
+    assert scenario.world.calls.index(UNDO_CHARGE) < scenario.world.calls.index(CLOSE)
+
+
+async def test_the_cancel_update_answers_yes_or_no_with_the_reason_br9(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[REQUEST_CANCEL] = [
+        CancelDecision(accepted=False, reason="It is too late."),
+        CancelDecision(accepted=True, reason="It will stop."),
+    ]
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    refused = await handle.execute_update(
+        "cancel", CancelCall("ada", "x"), result_type=CancelDecision
+    )
+    assert refused == CancelDecision(accepted=False, reason="It is too late.")
+    accepted = await handle.execute_update(
+        "cancel", CancelCall("ada", "x"), result_type=CancelDecision
+    )
+    assert accepted.accepted
+    assert (await handle.result()).status == "cancelled"
+
+
+async def test_temporals_own_cancel_is_answered_as_any_other(scenario: PaymentScenario) -> None:
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE)
+    await handle.cancel()
+    end = await handle.result()
+    assert end.status == "cancelled"
+    assert scenario.world.calls.count(UNDO_CHARGE) == 1
+    assert (await handle.describe()).status == WorkflowExecutionStatus.COMPLETED
+
+
+async def test_a_message_that_fails_does_not_fail_the_payment_and_is_tried_on_br7_fr7(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[DELIVER] = ProviderUnavailable("The mail server is away.")
+    handle = await scenario.start()
+    await scenario.confirm(handle)
+    end = await handle.result()
+    assert end.status == "succeeded"
+    for notification_id in end.notification_ids:
+        later = scenario.client.get_workflow_handle(delivery_id(notification_id))
+        assert (await later.describe()).status == WorkflowExecutionStatus.RUNNING
+        await later.terminate("the test is over")
+
+
+async def test_a_step_that_meets_a_defect_is_parked_and_goes_on_when_resumed(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[SETTLE] = [
+        PerdureError("A defect.", code="internal_error"),
+        scenario.world.answers[SETTLE],
+    ]
+    handle = await scenario.start()
+    await scenario.confirm(handle)
+    await scenario.until_called(PARK)
+    assert scenario.world.given[PARK].step == SETTLE
+    assert scenario.world.given[PARK].message == "A defect."
+    await handle.signal("resume")
+    assert (await handle.result()).status == "succeeded"
+    assert UNDO_CHARGE not in scenario.world.calls
+
+
+async def test_the_daily_limit_in_force_is_what_the_hold_is_asked_to_keep_br10(
+    scenario: PaymentScenario,
+) -> None:
+    handle = await scenario.start(daily_limit_minor=700)
+    await scenario.confirm(handle, SUCCEEDED)
+    await handle.result()
+    assert scenario.world.given[HOLD_FUNDS].daily_limit_minor == 700
