@@ -40,8 +40,8 @@ lock: $(STAMP) ## Pin the newest dependencies that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
-record-histories: $(STAMP) ## Record workflow histories of this version for the replay tests
-	@$(BIN)/python -m tests.replay.record
+record-histories: $(STAMP) ## Record histories for the replay tests: VERSION=payment-v3
+	@VERSION=$(VERSION) $(BIN)/python -m tests.replay.record
 
 clean: ## Remove what was installed and what the demo left
 	rm -rf $(VENV) .perdure

@@ -162,6 +162,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                     calls,
                     steps,
                     gateway,
+                    platform.gateway_callbacks,
                     callback_url=settings.gateway_callback_url,
                     timeout_s=settings.gateway_timeout_s,
                 ),

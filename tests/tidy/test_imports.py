@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         for name in CAPABILITIES
     },
 }
-"""What each part may import, beside itself; not named are the composition root and the entrances."""
+"""What each part may import, beside itself; the root and the entrances are not named."""
 
 WORKFLOW_IMPORTS = (
     "temporalio",

@@ -124,9 +124,10 @@ class OperationScope:
             resumes = self._resumes
             try:
                 return await attempt()
-            except ANSWERS:
-                raise
             except PerdureError as error:
+                # What undoes has no answer to give but "done".
+                if isinstance(error, ANSWERS) and not undoes:
+                    raise
                 await self.park(step, error)
             await workflow.wait_condition(
                 lambda: (

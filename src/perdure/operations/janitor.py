@@ -83,20 +83,16 @@ class Janitor:
 
         Returns how many operations were healed. Nothing, while another janitor is looking.
         """
-        async with self._pool.acquire() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        async with transaction(self._pool) as connection:
+            # Released with the transaction, also when this process dies.
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
                 return 0
-            try:
-                healed = (
-                    await self._start_accepted()
-                    + await self._heal_closed()
-                    + await self._heal_stale()
-                )
-                for chore in self._chores:
-                    await chore()
-                return healed
-            finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            healed = (
+                await self._start_accepted() + await self._heal_closed() + await self._heal_stale()
+            )
+            for chore in self._chores:
+                await chore()
+            return healed
 
     async def _start_accepted(self) -> int:
         """Start what was accepted and not started; starting it twice is harmless."""

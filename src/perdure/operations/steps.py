@@ -10,9 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-import asyncpg
 from pydantic import TypeAdapter
 
 from perdure.core.errors import Conflict, IdempotencyMismatch, OperationCancelled
@@ -22,6 +21,9 @@ from perdure.operations.model import FINISHED, Failure, Operation, Status
 from perdure.storage.pool import Connection, Pool, transaction
 
 Result = TypeVar("Result")
+
+OPERATION_FINISHED: Final = "operation_finished"
+"""The code of the conflict that a step meets on an operation that has ended."""
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ def check_may_begin(operation: Operation, step: str) -> None:
     if operation.is_finished:
         raise Conflict(
             f"{operation.id} is already {operation.status}; step {step} is not begun.",
-            code="operation_finished",
+            code=OPERATION_FINISHED,
         )
     if operation.cancel_request is not None:
         raise OperationCancelled(operation.cancel_request.reason)
@@ -147,11 +149,16 @@ class TransactionalSteps:
                 operation_id,
                 step,
             )
-            if stored is not None:
+            if stored is not None and stored["fingerprint"] == digest:
                 attempt.is_recorded = True
-                return from_json(returns, _stored_result(stored, digest, operation_id, step))
-            if not undoes:
+                return from_json(returns, stored["result"])
+            if operation.is_finished or not undoes:
                 check_may_begin(operation, step)
+            if stored is not None:
+                raise IdempotencyMismatch(
+                    f"Step {step} of {operation_id} was done before with another input.",
+                    code="step_input_changed",
+                )
             work = StepTransaction(connection, operation)
             result = await body(work)
             await _commit_step(work, step, digest, to_json(result), attempt)
@@ -168,24 +175,20 @@ class TransactionalSteps:
         )
         return from_json(returns, row["result"]) if row else None
 
+    async def operation(self, operation_id: str) -> Operation:
+        """Return the operation as it stands, not locked.
+
+        Raises:
+            NotFound: No such operation.
+        """
+        return await store.get(self._pool, operation_id)
+
     async def begin_reversal(self, operation_id: str) -> None:
         """Have an open operation's row say that what it did is being undone."""
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, operation_id)
             if not operation.is_finished and operation.status != Status.REVERSING:
                 await store.move(connection, operation, Status.REVERSING, action="reversal_begun")
-
-
-def _stored_result(
-    stored: asyncpg.Record, digest: bytes, operation_id: str, step: str
-) -> dict[str, Any] | None:
-    if stored["fingerprint"] != digest:
-        raise IdempotencyMismatch(
-            f"Step {step} of {operation_id} was done before with another input.",
-            code="step_input_changed",
-        )
-    result: dict[str, Any] | None = stored["result"]
-    return result
 
 
 async def _commit_step(

@@ -6,7 +6,7 @@ from datetime import date
 from temporalio import activity
 
 from perdure.core.clock import Clock, utc_now
-from perdure.core.errors import Refused
+from perdure.core.errors import Conflict, Refused
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
@@ -15,9 +15,10 @@ from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
 from perdure.operations.model import Failure, Status
 from perdure.operations.provider_calls import ProviderCall, ProviderCalls
-from perdure.operations.steps import StepTransaction, TransactionalSteps
+from perdure.operations.steps import OPERATION_FINISHED, StepTransaction, TransactionalSteps
 from perdure.payments import contracts, daily_totals
 from perdure.payments.acceptance import check_account
+from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import (
     ChargeOutcome,
     ChargeResolution,
@@ -25,6 +26,7 @@ from perdure.payments.contracts import (
     Held,
     HoldFunds,
     PaymentEnd,
+    PaymentFailure,
     PaymentInput,
     SettlePayment,
 )
@@ -138,9 +140,21 @@ class PaymentLedgerActivities:
             )
             return PaymentEnd(status, failure, owed)
 
-        return await self._steps.run(
-            payment.operation_id, "close", given, body, returns=PaymentEnd, undoes=True
-        )
+        try:
+            return await self._steps.run(
+                payment.operation_id, "close", given, body, returns=PaymentEnd, undoes=True
+            )
+        except Conflict as error:
+            if error.code != OPERATION_FINISHED:
+                raise
+            # A run that was reset comes here for another reason than the one that counted.
+            return await self._end_of(payment.operation_id)
+
+    async def _end_of(self, operation_id: str) -> PaymentEnd:
+        operation = await self._steps.operation(operation_id)
+        found = operation.failure
+        failure = PaymentFailure(found.code, found.message, param=found.param) if found else None
+        return PaymentEnd(operation.status, failure)
 
     async def _release(self, step: StepTransaction, payment: PaymentInput) -> None:
         held = await self._steps.stored(step, "hold_funds", returns=Held)
@@ -168,6 +182,7 @@ class PaymentGatewayActivities:
         calls: ProviderCalls,
         steps: TransactionalSteps,
         gateway: PaymentGateway,
+        callbacks: GatewayCallbacks,
         *,
         callback_url: str | None,
         timeout_s: float = 5.0,
@@ -175,6 +190,7 @@ class PaymentGatewayActivities:
         self._calls = calls
         self._steps = steps
         self._gateway = gateway
+        self._callbacks = callbacks
         self._callback_url = callback_url
         self._timeout_s = timeout_s
 
@@ -188,7 +204,11 @@ class PaymentGatewayActivities:
             ProviderError: Not done, or not known; try again.
             OperationCancelled: The payment is to stop, and was not charged.
         """
-        return await self._calls.get_or_create(self._charge_call(payment))
+        outcome = await self._calls.get_or_create(self._charge_call(payment))
+        if outcome.status != "pending":
+            return outcome
+        # The confirmation may have come first, or to an earlier run of the workflow.
+        return await self._callbacks.kept(payment.operation_id) or outcome
 
     @activity.defn(name=contracts.RESOLVE_CHARGE)
     @records_its_attempts

@@ -75,6 +75,16 @@ class GatewayCallbacks:
             await self._pass_on(row["operation_id"], from_json(GatewayCallback, row["event"]))
         return len(rows)
 
+    async def kept(self, operation_id: str) -> ChargeOutcome | None:
+        """Return what a callback that came for a payment told; the first one counts."""
+        event = await self._pool.fetchval(
+            "SELECT event FROM provider_callbacks WHERE operation_id = $1 AND provider = $2"
+            " ORDER BY received_at LIMIT 1",
+            operation_id,
+            GATEWAY,
+        )
+        return from_json(GatewayCallback, event).charge if event else None
+
     async def _pass_on(self, operation_id: str, callback: GatewayCallback) -> None:
         # A workflow that is gone has ended without it, having asked the gateway itself.
         await self._signaller.signal(operation_id, GATEWAY_CALLBACK, callback)

@@ -48,6 +48,8 @@ async def wait_out(attempt: Callable[[], Awaitable[Result]]) -> Result:
         try:
             return await attempt()
         except _CONNECTION_LOST as error:
+            if isinstance(error, asyncpg.DataError):
+                raise  # a value that does not fit its column, whatever its base class says
             if asyncio.get_running_loop().time() > deadline:
                 raise ProviderUnavailable(
                     "The database has been away for five minutes. Import the same file again when"

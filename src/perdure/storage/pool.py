@@ -30,6 +30,14 @@ async def _prepare(connection: Any) -> None:
     )
 
 
+async def _keep_as_it_is(_connection: Any) -> None:
+    """Save the round trip that resets a connection at its return to the pool.
+
+    So settings are `SET LOCAL`, advisory locks are released by who took them, and nobody listens
+    on a pooled connection (docs/adr/0003-database-driver.md).
+    """
+
+
 def _encode_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
@@ -52,6 +60,7 @@ async def open_pool(
         min_size=1,
         max_size=size,
         init=_prepare,
+        reset=_keep_as_it_is,
         command_timeout=30,
         max_inactive_connection_lifetime=60,
         server_settings={"application_name": application_name, "timezone": "UTC"},

@@ -115,6 +115,8 @@ CREATE TABLE provider_callbacks (
 CREATE INDEX provider_callbacks_undelivered ON provider_callbacks (received_at)
     WHERE delivered_at IS NULL AND operation_id IS NOT NULL
 
+CREATE INDEX provider_callbacks_operation ON provider_callbacks (operation_id)
+
 CREATE TABLE janitor_marks (
     name text PRIMARY KEY,
     mark timestamptz NOT NULL

@@ -1,0 +1,157 @@
+"""`/v1/accounts`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from perdure.api.account_schemas import (
+    AccountBody,
+    AccountsQuery,
+    AccountView,
+    BalanceView,
+    DepositBody,
+    DepositView,
+    TransferView,
+)
+from perdure.api.authentication import (
+    PlatformOfApp,
+    caller_with,
+    check_customer,
+    own_customer,
+)
+from perdure.api.deposits import record_deposit
+from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
+from perdure.api.keys import ApiKey, Scope
+from perdure.api.schemas import ERROR_RESPONSES, Page, PageQuery, page_of
+from perdure.bootstrap import Platform
+from perdure.core.errors import Forbidden, InvalidInput, NotFound
+from perdure.core.ids import ACCOUNT, new_id
+from perdure.ledger.chart import ensure_system_accounts
+from perdure.ledger.model import Account, AccountKind, NewAccount
+from perdure.storage.pool import Connection
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], responses=ERROR_RESPONSES)
+
+Reader = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_READ))]
+Writer = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_WRITE))]
+KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
+
+
+@router.post("", status_code=201, response_model=AccountView)
+async def open_account(
+    request: Request, body: AccountBody, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
+) -> Response:
+    """Open an account for a customer: what is on it is owed to them, and it cannot go below zero."""
+    check_customer(caller, body.customer_id)
+
+    async def open_one(connection: Connection) -> Answer:
+        # The house's accounts in this currency are the other side of all it will do.
+        await ensure_system_accounts(platform.ledger, connection, [body.currency])
+        opened = await platform.ledger.open_account(
+            connection,
+            NewAccount(
+                id=new_id(ACCOUNT),
+                name=body.name,
+                kind=AccountKind.LIABILITY,
+                currency=body.currency,
+                customer_id=body.customer_id,
+            ),
+        )
+        return Answer.of(201, AccountView.of(opened.account))
+
+    answer = await answer_once(
+        platform.operations, caller.owner, key, request.state.request_id, open_one
+    )
+    return answer.response()
+
+
+@router.get("")
+async def list_accounts(
+    platform: PlatformOfApp, caller: Reader, query: Annotated[AccountsQuery, Query()]
+) -> Page[AccountView]:
+    """List accounts, newest first, of one customer or of all."""
+    async with platform.pool.acquire() as connection:
+        found = await platform.ledger.list_accounts(
+            connection,
+            customer_id=own_customer(caller, query.customer_id),
+            cursor=query.starting_after,
+            limit=query.limit + 1,
+        )
+    return page_of(found, query.limit, AccountView.of, router.prefix)
+
+
+@router.get("/{account_id}")
+async def get_account(account_id: str, platform: PlatformOfApp, caller: Reader) -> AccountView:
+    """Return an account."""
+    async with platform.pool.acquire() as connection:
+        return AccountView.of(await _visible_account(platform, connection, caller, account_id))
+
+
+@router.get("/{account_id}/balance")
+async def get_balance(account_id: str, platform: PlatformOfApp, caller: Reader) -> BalanceView:
+    """Return what is on an account now."""
+    async with platform.pool.acquire() as connection:
+        account = await _visible_account(platform, connection, caller, account_id)
+        return BalanceView.of(account, await platform.ledger.balance(connection, account_id))
+
+
+@router.get("/{account_id}/transfers")
+async def list_transfers(
+    account_id: str,
+    platform: PlatformOfApp,
+    caller: Reader,
+    query: Annotated[PageQuery, Query()],
+) -> Page[TransferView]:
+    """List an account's transfers, newest first."""
+    async with platform.pool.acquire() as connection:
+        await _visible_account(platform, connection, caller, account_id)
+        found = await platform.ledger.list_transfers(
+            connection, account_id=account_id, cursor=query.starting_after, limit=query.limit + 1
+        )
+    return page_of(found, query.limit, TransferView.of, f"{router.prefix}/{account_id}/transfers")
+
+
+@router.post("/{account_id}/deposits", status_code=201, response_model=DepositView)
+async def create_deposit(
+    request: Request,
+    account_id: str,
+    body: DepositBody,
+    platform: PlatformOfApp,
+    caller: Writer,
+    key: KeyOfRequest,
+) -> Response:
+    """Record money that arrived at the bank for an account; the bank is debited."""
+    if caller.customer_id is not None:
+        raise Forbidden(
+            "A customer's API key cannot say what arrived at the bank.", code="other_customer"
+        )
+    if key is None and body.reference is None:
+        raise InvalidInput(
+            "Give a reference, or the header Idempotency-Key: without either, sending this again"
+            " would pay in twice.",
+            code="missing_idempotency_key",
+            param="reference",
+        )
+
+    async def deposit(connection: Connection) -> Answer:
+        account = await _visible_account(platform, connection, caller, account_id)
+        view = await record_deposit(connection, platform.ledger, account, body, actor=caller.actor)
+        return Answer.of(201, view)
+
+    answer = await answer_once(
+        platform.operations, caller.owner, key, request.state.request_id, deposit
+    )
+    return answer.response()
+
+
+async def _visible_account(
+    platform: Platform, connection: Connection, caller: ApiKey, account_id: str
+) -> Account:
+    try:
+        account = await platform.ledger.get_account(connection, account_id)
+    except NotFound:
+        account = None
+    if account is None or not caller.sees(account.customer_id):
+        raise NotFound(f"There is no account {account_id}.", code="account_not_found", param="id")
+    return account

@@ -1,0 +1,100 @@
+"""The HTTP application: routes, what surrounds them, and what they work on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib.metadata import version
+from typing import Final
+
+import asyncpg
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from perdure.api import accounts, callbacks, health, idempotency, operations, payments
+from perdure.api.errors import handle
+from perdure.api.event_stream import EventStream
+from perdure.api.request_context import RequestContext
+from perdure.bootstrap import Platform, open_platform
+from perdure.config import Settings
+
+log = structlog.get_logger()
+
+_PURGE_INTERVAL_S: Final = 60.0
+
+_DESCRIPTION: Final = (
+    "Payments and other operations that complete, or are undone, exactly once. Amounts are whole"
+    " numbers of minor units. Errors carry a stable `code`. `docs/api.md` is the guide."
+)
+
+
+def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: What it is told from outside.
+        platform: What it works on; without it, the application opens its own as it starts.
+    """
+    app = FastAPI(
+        title="Perdure",
+        version=version("perdure"),
+        description=_DESCRIPTION,
+        lifespan=_lifespan(settings, platform),
+        redoc_url=None,
+    )
+    app.state.is_migrated = False
+    if platform is not None:
+        _provide(app, platform)
+    for resource in (payments, accounts, operations, callbacks, health):
+        app.include_router(resource.router)
+    app.add_exception_handler(HTTPException, handle)
+    app.add_exception_handler(RequestValidationError, handle)
+    # Added last, it is outermost.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.api_body_bytes_max)
+    app.add_middleware(RequestContext, body_bytes_max=settings.api_body_bytes_max)
+    return app
+
+
+def _provide(app: FastAPI, platform: Platform) -> None:
+    app.state.platform = platform
+    app.state.event_stream = EventStream(platform.pool)
+
+
+def _lifespan(
+    settings: Settings, given: Platform | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if given is not None:
+            async with _housekeeping(given):
+                yield
+            return
+        async with open_platform(settings, application_name="perdure-api") as platform:
+            _provide(app, platform)
+            async with _housekeeping(platform):
+                yield
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _housekeeping(platform: Platform) -> AsyncIterator[None]:
+    task = asyncio.create_task(_purge_idempotency_keys(platform))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _purge_idempotency_keys(platform: Platform) -> None:
+    while True:
+        try:
+            while await idempotency.purge(platform.pool):
+                pass
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("idempotency_purge_failed", error=repr(error))
+        await asyncio.sleep(_PURGE_INTERVAL_S)

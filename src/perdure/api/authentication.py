@@ -1,0 +1,98 @@
+"""Bearer API keys: every route but health and callbacks names the scope it needs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from perdure.api.keys import ApiKey, Scope, find_key
+from perdure.bootstrap import Platform
+from perdure.core.errors import Forbidden, NotFound, Unauthenticated
+from perdure.operations.model import Operation
+
+_BEARER = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer perdure_…`")
+
+
+def platform_of(request: Request) -> Platform:
+    """Return what the application works on."""
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+PlatformOfApp = Annotated[Platform, Depends(platform_of)]
+
+
+def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+    """Return a dependency: the key that calls, which has to have this scope.
+
+    Raises:
+        Unauthenticated: There is no key, or not a valid one.
+        Forbidden: `missing_scope`.
+    """
+
+    async def caller(
+        platform: PlatformOfApp,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    ) -> ApiKey:
+        if credentials is None:
+            raise Unauthenticated(
+                "Send an API key: Authorization: Bearer perdure_…", code="missing_api_key"
+            )
+        key = await find_key(platform.pool, credentials.credentials)
+        structlog.contextvars.bind_contextvars(actor=key.actor)
+        if not key.allows(scope):
+            raise Forbidden(
+                f"The API key {key.prefix}… lacks the scope {scope}.", code="missing_scope"
+            )
+        return key
+
+    return caller
+
+
+def check_customer(caller: ApiKey, customer_id: str) -> None:
+    """Refuse a request that names another customer than the key's own.
+
+    Raises:
+        Forbidden: `other_customer`.
+    """
+    if not caller.sees(customer_id):
+        raise Forbidden(
+            f"This API key is customer {caller.customer_id}'s; it cannot act for another.",
+            code="other_customer",
+            param="customer_id",
+        )
+
+
+def own_customer(caller: ApiKey, customer_id: str | None) -> str | None:
+    """Return the customer to list for: a customer's key lists its own, asked or not.
+
+    Raises:
+        Forbidden: `other_customer`.
+    """
+    if customer_id is not None:
+        check_customer(caller, customer_id)
+    return customer_id or caller.customer_id
+
+
+async def visible_operation(
+    platform: Platform, caller: ApiKey, operation_id: str, *, kind: str | None = None
+) -> Operation:
+    """Return an operation, unless it is of another kind, or not for this caller.
+
+    Raises:
+        NotFound: There is none, or the caller is not to know that there is.
+    """
+    noun = kind or "operation"
+    try:
+        operation = await platform.operations.get(operation_id)
+    except NotFound:
+        operation = None
+    if (
+        operation is None
+        or (kind is not None and operation.kind != kind)
+        or not caller.sees(operation.customer_id)
+    ):
+        raise NotFound(f"There is no {noun} {operation_id}.", code=f"{noun}_not_found", param="id")
+    return operation

@@ -1,0 +1,199 @@
+"""Idempotency keys: a request sent again is answered as the first time, and does nothing more.
+
+The key's row commits together with what the request did, so no crash comes between the two. A lock
+that ends with its transaction keeps a second request with the key out meanwhile.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import structlog
+from fastapi import Header, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from perdure.api.errors import problem_of
+from perdure.core.errors import Conflict, IdempotencyMismatch, InvalidInput
+from perdure.operations.service import OperationService
+from perdure.storage.pool import Connection, Pool
+
+log = structlog.get_logger()
+
+KEY_LENGTH_MAX: Final = 255
+KEPT_FOR: Final = timedelta(hours=24)
+_PURGED_AT_ONCE: Final = 1000
+
+_STORED_STATUSES: Final = frozenset({402, 500})
+"""Errors that are an answer.
+
+After any other, nothing was done and the same request may fare better: it was wrong, came at the
+wrong moment, or found the database away.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a JSON body, as sent."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+    @classmethod
+    def of(cls, status: int, model: BaseModel) -> "Answer":
+        """Return the answer that carries this."""
+        return cls(status, model.model_dump_json().encode())
+
+    def response(self) -> Response:
+        """Return it as a response."""
+        headers = {"Idempotent-Replayed": "true"} if self.replayed else {}
+        return Response(self.body, self.status, headers, media_type="application/json")
+
+
+Act = Callable[[Connection], Awaitable[Answer]]
+"""Does what a request asks for, in the transaction it is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A request's key, and what the request is.
+
+    Args:
+        fingerprint: Digest of method, path and body; the order of the body's fields is no matter.
+    """
+
+    value: str
+    fingerprint: bytes
+
+
+async def idempotency_key(
+    request: Request,
+    _documented: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="Makes it safe to send the request again: the first answer is kept for a"
+            " day and given again. A UUID does well.",
+        ),
+    ] = None,
+) -> IdempotencyKey | None:
+    """Return the request's key; None: it has none.
+
+    Raises:
+        InvalidInput: `invalid_idempotency_key`: it came twice, or is not 1 to 255 printable
+            characters.
+    """
+    values = request.headers.getlist("idempotency-key")
+    if not values:
+        return None
+    if len(values) > 1:
+        raise _invalid_key("Send one Idempotency-Key; this request has several.")
+    value = values[0]
+    if not (0 < len(value) <= KEY_LENGTH_MAX and value.isascii() and value.isprintable()):
+        raise _invalid_key(f"Use 1 to {KEY_LENGTH_MAX} printable characters (ASCII).")
+    return IdempotencyKey(
+        value, fingerprint(request.method, request.url.path, await request.json())
+    )
+
+
+def fingerprint(method: str, path: str, body: Any) -> bytes:
+    """Return a digest of what a request asks for."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{method}\n{path}\n{canonical}".encode()).digest()
+
+
+async def answer_once(
+    operations: OperationService,
+    owner: str,
+    key: IdempotencyKey | None,
+    request_id: str,
+    act: Act,
+) -> Answer:
+    """Do what a request asks for, or give the answer it had before.
+
+    Args:
+        owner: Whose key it is; two owners may use the same one.
+        key: None: the request is not the same as any other.
+        request_id: Named in an error that is kept.
+        act: Its effects and the key's row commit together.
+
+    Raises:
+        Conflict: `idempotency_key_in_use`: the first request with the key is under way.
+        IdempotencyMismatch: The key was used for another request.
+        PerdureError: Whatever `act` raises, but for the refusals that are kept as the answer.
+    """
+    async with operations.transaction() as connection:
+        if key is None:
+            return await act(connection)
+        await _lock(connection, owner, key)
+        if (stored := await _find(connection, owner, key)) is not None:
+            return stored
+        answer = await _act(connection, act, request_id)
+        await connection.execute(
+            "INSERT INTO idempotency_keys (owner, key, fingerprint, status, body)"
+            " VALUES ($1, $2, $3, $4, $5)",
+            owner,
+            key.value,
+            key.fingerprint,
+            answer.status,
+            answer.body,
+        )
+        return answer
+
+
+async def _lock(connection: Connection, owner: str, key: IdempotencyKey) -> None:
+    # A statement of its own: the next one then sees what the last holder committed.
+    if not await connection.fetchval(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"{owner}\n{key.value}"
+    ):
+        raise Conflict(
+            "A request with this Idempotency-Key is under way; wait for it, or ask again later.",
+            code="idempotency_key_in_use",
+        )
+
+
+async def _find(connection: Connection, owner: str, key: IdempotencyKey) -> Answer | None:
+    row = await connection.fetchrow(
+        "SELECT fingerprint, status, body FROM idempotency_keys WHERE owner = $1 AND key = $2",
+        owner,
+        key.value,
+    )
+    if row is None:
+        return None
+    if row["fingerprint"] != key.fingerprint:
+        raise IdempotencyMismatch(
+            "This Idempotency-Key was used for another request; use a new key for a new request.",
+            code="idempotency_key_reused",
+        )
+    return Answer(row["status"], row["body"], replayed=True)
+
+
+async def _act(connection: Connection, act: Act, request_id: str) -> Answer:
+    try:
+        async with connection.transaction():
+            return await act(connection)
+    except Exception as error:
+        problem = problem_of(error)
+        if problem.status not in _STORED_STATUSES:
+            raise
+        return Answer(problem.status, problem.body(request_id))
+
+
+async def purge(pool: Pool) -> int:
+    """Delete keys that were kept long enough, at most a thousand; returns how many."""
+    rows = await pool.fetch(
+        "DELETE FROM idempotency_keys WHERE (owner, key) IN ("
+        " SELECT owner, key FROM idempotency_keys WHERE created_at < now() - $1::interval"
+        " ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
+        KEPT_FOR,
+        _PURGED_AT_ONCE,
+    )
+    return len(rows)
+
+
+def _invalid_key(message: str) -> InvalidInput:
+    return InvalidInput(message, code="invalid_idempotency_key", param="Idempotency-Key")

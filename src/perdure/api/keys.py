@@ -1,0 +1,176 @@
+"""API keys: who calls, and what they may do. Only a digest of the secret is kept."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import asyncpg
+
+from perdure.core.clock import utc_now
+from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
+from perdure.core.ids import API_KEY, new_id
+from perdure.storage.pool import Connection, Pool
+
+_SECRET_PREFIX: Final = "perdure_"  # noqa: S105 - what a secret looks like, not one
+_SECRET_BYTES: Final = 32
+_SHOWN: Final = len(_SECRET_PREFIX) + 4
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_COLUMNS: Final = "id, name, prefix, scopes, customer_id, created_at, expires_at, revoked_at"
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_WRITE = "payments:write"
+    ACCOUNTS_READ = "accounts:read"
+    ACCOUNTS_WRITE = "accounts:write"
+    OPERATIONS_READ = "operations:read"
+    OPERATIONS_WRITE = "operations:write"
+    ADMIN = "admin"
+    """Everything above."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key, without its secret.
+
+    Args:
+        prefix: The first characters of the secret, by which people tell keys apart.
+        customer_id: The one customer it sees; None: all of them.
+    """
+
+    id: str
+    name: str
+    prefix: str
+    scopes: frozenset[Scope]
+    customer_id: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @property
+    def actor(self) -> str:
+        """How it is called in trails."""
+        return f"key:{self.name}"
+
+    @property
+    def owner(self) -> str:
+        """Whose idempotency keys it uses: they outlive the replacement of an API key."""
+        return f"customer:{self.customer_id}" if self.customer_id else self.actor
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether it may do this."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def sees(self, customer_id: str | None) -> bool:
+        """Whether it may know of what is this customer's; None: the house's own."""
+        return self.customer_id is None or self.customer_id == customer_id
+
+
+async def create_key(
+    connection: Connection | Pool,
+    name: str,
+    scopes: Iterable[str],
+    customer_id: str | None = None,
+    *,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Store a new key and return it with its secret, which cannot be had again.
+
+    Raises:
+        InvalidInput: `invalid_name`, `unknown_scope`, `missing_field`.
+    """
+    granted = _check_scopes(scopes)
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} is not a name for a key; use 1 to 64 letters, digits, dots, hyphens or"
+            " underscores.",
+            code="invalid_name",
+            param="name",
+        )
+    secret = _SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    row = await connection.fetchrow(
+        "INSERT INTO api_keys (id, name, prefix, secret_sha256, scopes, customer_id, expires_at)"
+        f" VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_COLUMNS}",
+        new_id(API_KEY),
+        name,
+        secret[:_SHOWN],
+        _digest(secret),
+        sorted(granted),
+        customer_id,
+        expires_at,
+    )
+    assert row is not None
+    return _api_key(row), secret
+
+
+async def list_keys(connection: Connection | Pool) -> list[ApiKey]:
+    """Return every key, also those that expired or were revoked, newest first."""
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM api_keys ORDER BY id DESC")
+    return [_api_key(row) for row in rows]
+
+
+async def revoke_key(connection: Connection | Pool, key_id: str) -> ApiKey:
+    """Have a key work no more, from its next request on; revoking it again changes nothing.
+
+    Raises:
+        NotFound: `api_key_not_found`.
+    """
+    row = await connection.fetchrow(
+        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())"
+        f" WHERE id = $1 RETURNING {_COLUMNS}",
+        key_id,
+    )
+    if row is None:
+        raise NotFound(f"There is no API key {key_id}.", code="api_key_not_found", param="id")
+    return _api_key(row)
+
+
+async def find_key(connection: Connection | Pool, secret: str) -> ApiKey:
+    """Return the key that has this secret.
+
+    Raises:
+        Unauthenticated: `invalid_api_key`, `revoked_api_key`, `expired_api_key`.
+    """
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM api_keys WHERE secret_sha256 = $1", _digest(secret)
+    )
+    if row is None:
+        raise Unauthenticated(
+            "This API key is not known; see that it is whole.", code="invalid_api_key"
+        )
+    key = _api_key(row)
+    if key.revoked_at is not None:
+        raise Unauthenticated(f"The API key {key.prefix}… is revoked.", code="revoked_api_key")
+    if key.expires_at is not None and key.expires_at <= utc_now():
+        raise Unauthenticated(f"The API key {key.prefix}… has expired.", code="expired_api_key")
+    return key
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _check_scopes(scopes: Iterable[str]) -> set[Scope]:
+    granted = set()
+    for scope in scopes:
+        if scope not in set(Scope):
+            raise InvalidInput(
+                f"There is no scope {scope!r}; there are {', '.join(Scope)}.",
+                code="unknown_scope",
+                param="scopes",
+            )
+        granted.add(Scope(scope))
+    if not granted:
+        raise InvalidInput("Give a key at least one scope.", code="missing_field", param="scopes")
+    return granted
+
+
+def _api_key(row: asyncpg.Record) -> ApiKey:
+    return ApiKey(**dict(row) | {"scopes": frozenset(Scope(scope) for scope in row["scopes"])})

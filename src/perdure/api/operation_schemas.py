@@ -1,0 +1,137 @@
+"""Operations of any kind, as they are shown."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from perdure.api.schemas import CancelRequestView, FailureView, Text, TwoWayPageQuery
+from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
+
+
+class OperationsQuery(TwoWayPageQuery):
+    """Which operations."""
+
+    kind: Text | None = None
+    status: Status | None = None
+    customer_id: Text | None = None
+    reference: Text | None = None
+
+
+class OperationView(BaseModel):
+    """An operation of any kind."""
+
+    object: Literal["operation"] = "operation"
+    id: str
+    kind: str
+    status: Status
+    customer_id: str
+    reference: str | None
+    request: dict[str, Any] = Field(description="What was asked for, as it was accepted.")
+    result: dict[str, Any] | None
+    failure: FailureView | None
+    cancel_request: CancelRequestView | None
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, operation: Operation) -> "OperationView":
+        """Show one."""
+        return cls(
+            id=operation.id,
+            kind=operation.kind,
+            status=operation.status,
+            customer_id=operation.customer_id,
+            reference=operation.reference,
+            request=operation.input["request"],
+            result=operation.result,
+            failure=FailureView.of(operation.failure),
+            cancel_request=CancelRequestView.of(operation.cancel_request),
+            metadata=operation.metadata,
+            created_at=operation.created_at,
+            updated_at=operation.updated_at,
+            finished_at=operation.finished_at,
+        )
+
+
+class OperationCancellation(BaseModel):
+    """The answer to a request to cancel."""
+
+    object: Literal["cancellation"] = "cancellation"
+    accepted: bool
+    reason: str
+    operation: OperationView
+
+
+class OperationEvent(BaseModel):
+    """An entry of the trail: who did what, when and why."""
+
+    object: Literal["operation_event"] = "operation_event"
+    id: int
+    operation_id: str
+    at: datetime
+    actor: str
+    action: str
+    status: Status = Field(description="The operation's, after this.")
+    reason: str | None
+    data: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, entry: TrailEntry) -> "OperationEvent":
+        """Show one."""
+        return cls(
+            id=entry.id,
+            operation_id=entry.operation_id,
+            at=entry.at,
+            actor=entry.actor,
+            action=entry.action,
+            status=entry.status,
+            reason=entry.reason,
+            data=entry.data,
+        )
+
+
+class StepAttemptView(BaseModel):
+    """One attempt at one step."""
+
+    object: Literal["step_attempt"] = "step_attempt"
+    at: datetime = Field(description="When it began.")
+    step: str
+    attempt: int
+    outcome: str
+    error: dict[str, Any] | None
+    provider_reference: str | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, attempt: StepAttempt) -> "StepAttemptView":
+        """Show one."""
+        return cls(
+            at=attempt.started_at,
+            step=attempt.step,
+            attempt=attempt.attempt,
+            outcome=attempt.outcome,
+            error=attempt.error,
+            provider_reference=attempt.provider_reference,
+            finished_at=attempt.finished_at,
+        )
+
+
+class Timeline(BaseModel):
+    """All that happened to an operation, oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[OperationEvent | StepAttemptView]
+    has_more: Literal[False] = False
+    url: str
+
+
+def timeline(trail: list[TrailEntry], attempts: list[StepAttempt], url: str) -> Timeline:
+    """Merge trail and attempts by time; what a step did comes after its beginning."""
+    entries: list[OperationEvent | StepAttemptView] = [
+        *map(StepAttemptView.of, attempts),
+        *map(OperationEvent.of, trail),
+    ]
+    return Timeline(data=sorted(entries, key=lambda entry: entry.at), url=url)

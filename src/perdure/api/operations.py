@@ -1,0 +1,147 @@
+"""`/v1/operations`: every kind of operation, the same way."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+
+from perdure.api.authentication import (
+    PlatformOfApp,
+    caller_with,
+    own_customer,
+    visible_operation,
+)
+from perdure.api.event_stream import EventStream
+from perdure.api.keys import ApiKey, Scope
+from perdure.api.operation_schemas import (
+    OperationCancellation,
+    OperationEvent,
+    OperationsQuery,
+    OperationView,
+    Timeline,
+    timeline,
+)
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, page_of
+from perdure.core.errors import Conflict, InvalidInput
+
+router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
+
+Reader = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_READ))]
+Writer = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_WRITE))]
+
+_EVENT_ID_MAX: Final = 2**63 - 1
+
+
+@router.get("")
+async def list_operations(
+    platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsQuery, Query()]
+) -> Page[OperationView]:
+    """List operations, newest first."""
+    query.check()
+    found = await platform.operations.find(
+        kind=query.kind,
+        status=query.status,
+        customer_id=own_customer(caller, query.customer_id),
+        reference=query.reference,
+        starting_after=query.starting_after,
+        ending_before=query.ending_before,
+        limit=query.limit + 1,
+    )
+    backwards = query.ending_before is not None
+    return page_of(found, query.limit, OperationView.of, router.prefix, backwards=backwards)
+
+
+@router.get("/{operation_id}")
+async def get_operation(
+    operation_id: str, platform: PlatformOfApp, caller: Reader
+) -> OperationView:
+    """Return an operation."""
+    return OperationView.of(await visible_operation(platform, caller, operation_id))
+
+
+@router.get("/{operation_id}/timeline")
+async def get_timeline(operation_id: str, platform: PlatformOfApp, caller: Reader) -> Timeline:
+    """Return all that happened to an operation, and every attempt at its steps, oldest first."""
+    await visible_operation(platform, caller, operation_id)
+    return timeline(
+        await platform.operations.trail(operation_id),
+        await platform.operations.step_attempts(operation_id),
+        f"{router.prefix}/{operation_id}/timeline",
+    )
+
+
+@router.get(
+    "/{operation_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "It is finished, and there is no event beyond Last-Event-ID."}},
+)
+async def stream_events(
+    request: Request,
+    operation_id: str,
+    platform: PlatformOfApp,
+    caller: Reader,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Send an operation's events as they happen (server-sent events), until it is finished.
+
+    `Last-Event-ID` has them resume where they broke off.
+    """
+    after_id = _after_id(last_event_id)
+    operation = await visible_operation(platform, caller, operation_id)
+    if operation.is_finished and not await platform.operations.trail(
+        operation_id, after_id=after_id
+    ):
+        # Tells an EventSource not to come back.
+        return Response(status_code=204)
+    stream: EventStream = request.app.state.event_stream
+    stream.check_free()
+    return EventSourceResponse(_events(stream, operation_id, after_id))
+
+
+async def _events(
+    stream: EventStream, operation_id: str, after_id: int
+) -> AsyncIterator[ServerSentEvent]:
+    async for entry in stream.follow(operation_id, after_id):
+        yield ServerSentEvent(
+            OperationEvent.of(entry).model_dump_json(), event="operation_event", id=str(entry.id)
+        )
+
+
+def _after_id(last_event_id: str | None) -> int:
+    if not last_event_id:
+        return 0
+    # Of at most 19 digits, so that reading it costs nothing.
+    if last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 20:
+        return min(int(last_event_id), _EVENT_ID_MAX)
+    raise InvalidInput(
+        "Give the id of an event that this stream sent.",
+        code="invalid_event_id",
+        param="Last-Event-ID",
+    )
+
+
+@router.post("/{operation_id}/cancel")
+async def cancel_operation(
+    operation_id: str, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationCancellation:
+    """Ask an operation to stop, and have what it did undone; asking again changes nothing."""
+    await visible_operation(platform, caller, operation_id)
+    answer = await platform.operations.cancel(operation_id, actor=caller.actor, reason=body.reason)
+    if not answer.accepted:
+        raise Conflict(
+            f"{operation_id} is not cancelled: {answer.reason}", code="not_cancellable", param="id"
+        )
+    operation = OperationView.of(await platform.operations.get(operation_id))
+    return OperationCancellation(accepted=True, reason=answer.reason, operation=operation)
+
+
+@router.post("/{operation_id}/resume")
+async def resume_operation(
+    operation_id: str, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Have an operation that needs attention go on from the step it stopped at."""
+    await visible_operation(platform, caller, operation_id)
+    await platform.operations.resume(operation_id, actor=caller.actor, reason=body.reason)
+    return OperationView.of(await platform.operations.get(operation_id))

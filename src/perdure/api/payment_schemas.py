@@ -1,0 +1,163 @@
+"""Payments as they are asked for and shown."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import BaseModel, Field
+
+from perdure.api.schemas import (
+    AmountMinor,
+    CancelRequestView,
+    Currency,
+    FailureView,
+    Metadata,
+    OptionalText,
+    RequestBody,
+    Text,
+    TwoWayPageQuery,
+)
+from perdure.operations.model import Operation, Status
+from perdure.operations.steps import from_json
+from perdure.payments.contracts import Party, PaymentInput, PaymentRequest, PaymentStatus
+
+_FAILED: Final = frozenset({Status.FAILED, Status.CANCELLED})
+
+
+def public_status(status: Status) -> PaymentStatus:
+    """Return a status in the four words callers know, as the payment's workflow tells it."""
+    if status == Status.PENDING:
+        return PaymentStatus.PENDING
+    if status == Status.SUCCEEDED:
+        return PaymentStatus.SUCCESS
+    return PaymentStatus.FAIL if status in _FAILED else PaymentStatus.PROCESSING
+
+
+class PartyBody(RequestBody):
+    """Somebody who is told how the payment ended."""
+
+    name: OptionalText = ""
+    email: Text | None = None
+    phone: Text | None = Field(
+        default=None, description="In E.164 form.", examples=["+33123456789"]
+    )
+
+
+class PaymentBody(RequestBody):
+    """A payment to be made."""
+
+    customer_id: Text
+    account_id: Text = Field(description="The customer's account that pays.")
+    amount_minor: AmountMinor
+    currency: Currency
+    payment_method: Text = Field(description="The gateway's token.", examples=["pm_card_visa"])
+    payer: PartyBody = PartyBody()
+    payee: PartyBody = PartyBody()
+    reference: Text | None = Field(
+        default=None,
+        description="Your own name for it: one payment of a customer has it, for good.",
+    )
+    description: OptionalText = ""
+    metadata: Metadata = Field(default_factory=dict)
+
+    def to_request(self) -> PaymentRequest:
+        """Return what the capability is asked."""
+        return PaymentRequest(
+            customer_id=self.customer_id,
+            account_id=self.account_id,
+            amount_minor=self.amount_minor,
+            currency=self.currency,
+            payment_method=self.payment_method,
+            payer=Party(self.payer.name, self.payer.email, self.payer.phone),
+            payee=Party(self.payee.name, self.payee.email, self.payee.phone),
+            reference=self.reference,
+            description=self.description,
+        )
+
+
+class PaymentsQuery(TwoWayPageQuery):
+    """Which payments."""
+
+    status: Status | None = None
+    customer_id: Text | None = None
+    reference: Text | None = None
+
+
+class PartyView(BaseModel):
+    """A payment's payer or payee."""
+
+    name: str
+    email: str | None
+    phone: str | None
+
+    @classmethod
+    def of(cls, party: Party) -> "PartyView":
+        """Show one."""
+        return cls(name=party.name, email=party.email, phone=party.phone)
+
+
+class PaymentView(BaseModel):
+    """A payment."""
+
+    object: Literal["payment"] = "payment"
+    id: str
+    status: Status
+    public_status: PaymentStatus
+    customer_id: str
+    account_id: str
+    amount_minor: int
+    currency: str
+    payment_method: str
+    payer: PartyView
+    payee: PartyView
+    reference: str | None
+    description: str
+    charge_id: str | None = Field(description="The gateway's own id, once it has succeeded.")
+    failure: FailureView | None
+    cancel_request: CancelRequestView | None
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, operation: Operation) -> "PaymentView":
+        """Show a payment from its row."""
+        request = from_json(PaymentInput, operation.input).request
+        return cls(
+            id=operation.id,
+            status=operation.status,
+            public_status=public_status(operation.status),
+            customer_id=operation.customer_id,
+            account_id=request.account_id,
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+            payment_method=request.payment_method,
+            payer=PartyView.of(request.payer),
+            payee=PartyView.of(request.payee),
+            reference=operation.reference,
+            description=request.description,
+            charge_id=(operation.result or {}).get("charge", {}).get("charge_id"),
+            failure=FailureView.of(operation.failure),
+            cancel_request=CancelRequestView.of(operation.cancel_request),
+            metadata=operation.metadata,
+            created_at=operation.created_at,
+            updated_at=operation.updated_at,
+            finished_at=operation.finished_at,
+        )
+
+
+class PaymentCancellation(BaseModel):
+    """The answer to a request to cancel."""
+
+    object: Literal["cancellation"] = "cancellation"
+    accepted: bool
+    reason: str
+    payment: PaymentView
+
+
+class PaymentWorkflow(BaseModel):
+    """What the engine says of a payment."""
+
+    object: Literal["payment_workflow"] = "payment_workflow"
+    payment_id: str
+    public_status: PaymentStatus

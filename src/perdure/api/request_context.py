@@ -1,0 +1,80 @@
+"""What surrounds every request: its id, the limit on its size, its line in the log."""
+
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from perdure.api.errors import problem_of
+from perdure.core.ids import REQUEST, new_id
+
+log = structlog.get_logger()
+
+_HEADER: Final = "x-request-id"
+_ID_LENGTH_MAX: Final = 128
+_NOT_LOGGED: Final = frozenset({"/healthz", "/readyz"})
+
+
+class RequestContext:
+    """Outermost of the application: no error passes it unanswered.
+
+    Args:
+        app: The application.
+        body_bytes_max: The largest body taken, by its Content-Length. One that comes in chunks is
+            counted by Starlette's own limit, further in.
+    """
+
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+        self._app = app
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers.get(_HEADER))
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+        started_s = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[_HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id, actor=None):
+            try:
+                self._check_length(headers)
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                if status:
+                    raise
+                response = problem_of(error).response(request_id)
+                await response(scope, receive, send_with_id)
+            finally:
+                if scope["path"] not in _NOT_LOGGED:
+                    log.info(
+                        "request",
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=status,
+                        duration_ms=round((time.perf_counter() - started_s) * 1000, 1),
+                    )
+
+    def _check_length(self, headers: Headers) -> None:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._body_bytes_max:
+            raise HTTPException(413)
+
+
+def _request_id(given: str | None) -> str:
+    """Return the caller's own id if it can be put into a log line, else a new one."""
+    if given and len(given) <= _ID_LENGTH_MAX and given.isascii() and given.isprintable():
+        return given
+    return new_id(REQUEST)

@@ -1,0 +1,173 @@
+"""What all requests and answers have in common."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from perdure.core.errors import InvalidInput
+from perdure.operations.model import CancelRequest, Failure
+
+TEXT_LENGTH_MAX: Final = 255
+PAGE_LIMIT_MAX: Final = 100
+
+
+def _printable(value: str) -> str:
+    # Control characters break logs and mails, and PostgreSQL takes no NUL.
+    if not value.isprintable():
+        raise ValueError("use printable characters only, without line breaks")
+    return value
+
+
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TEXT_LENGTH_MAX),
+    AfterValidator(_printable),
+]
+OptionalText = Annotated[
+    str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)
+]
+Reason = Annotated[Text, Field(description="Why; it stays on the trail.")]
+AmountMinor = Annotated[
+    int,
+    Field(
+        description="A whole number of the currency's minor units: 1250 is 12.50 USD.",
+        json_schema_extra={"minimum": 1},
+    ),
+]
+Currency = Annotated[Text, Field(description="ISO 4217 code, in capitals.", examples=["USD"])]
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_printable)],
+        Annotated[str, StringConstraints(max_length=500), AfterValidator(_printable)],
+    ],
+    Field(max_length=50, description="Up to 50 texts of your own; given back, never looked at."),
+]
+
+
+class RequestBody(BaseModel):
+    """A body: its fields are the ones named, of exactly these types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ReasonBody(RequestBody):
+    """An action that has to be accounted for."""
+
+    reason: Reason
+
+
+class PageQuery(BaseModel):
+    """Which page of a list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(default=10, ge=1, le=PAGE_LIMIT_MAX)
+    starting_after: Text | None = Field(
+        default=None, description="The last id of the page before: answers the next, older ones."
+    )
+
+
+class TwoWayPageQuery(PageQuery):
+    """Which page of a list that is read both ways."""
+
+    ending_before: Text | None = Field(
+        default=None, description="The first id of the page after: answers the newer ones."
+    )
+
+    def check(self) -> None:
+        """Refuse two cursors at once.
+
+        Raises:
+            InvalidInput: `two_cursors`.
+        """
+        if self.starting_after is not None and self.ending_before is not None:
+            raise InvalidInput(
+                "Give starting_after or ending_before, not both.",
+                code="two_cursors",
+                param="ending_before",
+            )
+
+
+Item = TypeVar("Item", bound=BaseModel)
+Row = TypeVar("Row")
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page of a list, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    has_more: bool = Field(description="Whether there are more beyond this page, in its direction.")
+    url: str
+
+
+def page_of(
+    rows: Sequence[Row],
+    limit: int,
+    show: Callable[[Row], Item],
+    url: str,
+    *,
+    backwards: bool = False,
+) -> Page[Item]:
+    """Return a page from `limit + 1` rows: the one too many tells that there are more."""
+    has_more = len(rows) > limit
+    if has_more:
+        rows = rows[1:] if backwards else rows[:-1]
+    return Page(data=[show(row) for row in rows], has_more=has_more, url=url)
+
+
+class FailureView(BaseModel):
+    """Why an operation failed, was parked or is being undone."""
+
+    code: str
+    message: str
+    step: str | None
+    param: str | None
+
+    @classmethod
+    def of(cls, failure: Failure | None) -> "FailureView | None":
+        """Show it, if there is one."""
+        if failure is None:
+            return None
+        return cls(
+            code=failure.code, message=failure.message, step=failure.step, param=failure.param
+        )
+
+
+class CancelRequestView(BaseModel):
+    """Who asked for a stop, when and why."""
+
+    actor: str
+    reason: str
+    requested_at: datetime
+
+    @classmethod
+    def of(cls, request: CancelRequest | None) -> "CancelRequestView | None":
+        """Show it, if there is one."""
+        if request is None:
+            return None
+        return cls(actor=request.actor, reason=request.reason, requested_at=request.requested_at)
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    type: str
+    code: str = Field(description="Stable: branch on this.")
+    message: str = Field(description="For people; it may change.")
+    param: str | None = Field(description="The field at fault, in dotted form.")
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """Every error's answer."""
+
+    error: ErrorDetail
+
+
+ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"model": ErrorBody, "description": "The request is refused."},
+    "5XX": {"model": ErrorBody, "description": "It could not be answered; it may be sent again."},
+}

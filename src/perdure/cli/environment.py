@@ -1,0 +1,105 @@
+"""The data folder of `perdure up`, and the environment file by which other commands find it."""
+
+import base64
+import os
+import re
+import secrets
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from perdure.core.errors import ConfigurationError
+
+DATA_DIR: Final = "PERDURE_DATA_DIR"
+DATA_DIR_DEFAULT: Final = Path(".perdure")
+
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Where everything of one machine's platform is kept."""
+
+    path: Path
+
+    @property
+    def environment_path(self) -> Path:
+        """The settings of the platform that runs on this folder."""
+        return self.path / "environment"
+
+    @property
+    def api_key_path(self) -> Path:
+        """The first API key's secret."""
+        return self.path / "api_key"
+
+    @property
+    def callback_secret_path(self) -> Path:
+        """The secret that signs the gateway's callbacks."""
+        return self.path / "callback_secret"
+
+    @property
+    def logs_path(self) -> Path:
+        """What each process wrote."""
+        return self.path / "logs"
+
+    def callback_secret(self) -> str:
+        """Return the callbacks' signing secret, made at the first call."""
+        if not self.callback_secret_path.exists():
+            key = base64.b64encode(secrets.token_bytes(32)).decode()
+            write_private(self.callback_secret_path, f"whsec_{key}\n")
+        return self.callback_secret_path.read_text().strip()
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file only its owner reads: the whole of it, or nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_environment(path: Path, values: Mapping[str, str]) -> None:
+    """Write settings so that both `load_environment` and a shell can read them."""
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items())]
+    write_private(path, "".join(lines))
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """Read settings; none where there is no file.
+
+    Raises:
+        ConfigurationError: `invalid_environment_file`.
+    """
+    if not path.is_file():
+        return {}
+    values = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, quoted = line.partition("=")
+        try:
+            words = shlex.split(quoted)
+        except ValueError:
+            words = ["", ""]
+        if not equals or not _NAME.fullmatch(name) or len(words) > 1:
+            raise ConfigurationError(
+                f"Line {number} of {path} is not NAME=value. `perdure up` writes the file anew.",
+                code="invalid_environment_file",
+            )
+        values[name] = words[0] if words else ""
+    return values
+
+
+def load_environment(folder: DataFolder) -> None:
+    """Take the settings of the folder's platform, where the environment does not set them.
+
+    Raises:
+        ConfigurationError: `invalid_environment_file`.
+    """
+    for name, value in read_environment(folder.environment_path).items():
+        os.environ.setdefault(name, value)

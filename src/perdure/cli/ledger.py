@@ -1,0 +1,198 @@
+"""`perdure ledger`: accounts, deposits, balances and transfers."""
+
+from typing import Annotated
+
+import typer
+
+from perdure.api.account_schemas import (
+    AccountView,
+    BalanceView,
+    DepositBody,
+    DepositView,
+    TransferView,
+)
+from perdure.api.deposits import record_deposit
+from perdure.bootstrap import Platform
+from perdure.cli.output import Output, OutputFormat, print_fields, print_json, print_table
+from perdure.cli.session import actor, open_session, run
+from perdure.core.ids import ACCOUNT, new_id
+from perdure.core.money import check_currency, format_amount
+from perdure.ledger.chart import ensure_system_accounts
+from perdure.ledger.model import AccountKind, NewAccount
+
+app = typer.Typer(help="Accounts and their money.", no_args_is_help=True)
+
+AccountId = Annotated[str, typer.Argument(help="The account's id, acc_….", metavar="ACCOUNT")]
+Limit = Annotated[int, typer.Option(min=1, max=1000)]
+StartingAfter = Annotated[str | None, typer.Option(help="The last id of the page before.")]
+
+
+@app.command("open")
+def open_account(
+    customer: Annotated[str, typer.Argument(help="Whose account it is.")],
+    currency: Annotated[str, typer.Argument(help="ISO 4217 code.")],
+    name: Annotated[str, typer.Option(help="For people.")] = "Wallet",
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Open an account for a customer."""
+    account = run(_open(customer, currency, name))
+    if output == OutputFormat.JSON:
+        print_json(account.model_dump(mode="json"))
+        return
+    print_fields(account.model_dump(exclude={"object"}))
+
+
+async def _open(customer: str, currency: str, name: str) -> AccountView:
+    async with open_session() as platform:
+        return await open_customer_account(platform, customer, check_currency(currency), name)
+
+
+async def open_customer_account(
+    platform: Platform, customer_id: str, currency: str, name: str, *, account_id: str | None = None
+) -> AccountView:
+    """Open an account for a customer, and the house's own in its currency."""
+    async with platform.operations.transaction() as connection:
+        await ensure_system_accounts(platform.ledger, connection, [currency])
+        opened = await platform.ledger.open_account(
+            connection,
+            NewAccount(
+                id=account_id or new_id(ACCOUNT),
+                name=name,
+                kind=AccountKind.LIABILITY,
+                currency=currency,
+                customer_id=customer_id,
+            ),
+        )
+        return AccountView.of(opened.account)
+
+
+@app.command()
+def deposit(
+    account: AccountId,
+    amount_minor: Annotated[int, typer.Argument(help="In minor units: 1250 is 12.50 USD.")],
+    reference: Annotated[
+        str | None, typer.Option(help="Your name for it: the same again adds nothing.")
+    ] = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Record money that arrived at the bank for an account."""
+    view = run(_deposit(account, amount_minor, reference))
+    if output == OutputFormat.JSON:
+        print_json(view.model_dump(mode="json"))
+        return
+    print_fields(view.model_dump(exclude={"object"}))
+
+
+async def _deposit(account_id: str, amount_minor: int, reference: str | None) -> DepositView:
+    async with open_session() as platform:
+        return await pay_in(platform, account_id, amount_minor, reference)
+
+
+async def pay_in(
+    platform: Platform, account_id: str, amount_minor: int, reference: str | None
+) -> DepositView:
+    """Record a deposit in the account's currency."""
+    async with platform.operations.transaction() as connection:
+        account = await platform.ledger.get_account(connection, account_id)
+        body = DepositBody(
+            amount_minor=amount_minor, currency=account.currency, reference=reference
+        )
+        return await record_deposit(connection, platform.ledger, account, body, actor=actor())
+
+
+@app.command()
+def balance(account: AccountId, output: Output = OutputFormat.TEXT) -> None:
+    """Show what is on an account."""
+    view = run(_balance(account))
+    if output == OutputFormat.JSON:
+        print_json(view.model_dump(mode="json"))
+        return
+    print_fields(
+        {
+            "account": view.account_id,
+            "posted": format_amount(view.posted_minor, view.currency),
+            "held": format_amount(view.pending_minor, view.currency),
+            "available": format_amount(view.available_minor, view.currency),
+        }
+    )
+
+
+async def _balance(account_id: str) -> BalanceView:
+    async with open_session() as platform, platform.pool.acquire() as connection:
+        account = await platform.ledger.get_account(connection, account_id)
+        return BalanceView.of(account, await platform.ledger.balance(connection, account_id))
+
+
+@app.command()
+def accounts(
+    customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+    limit: Limit = 20,
+    starting_after: StartingAfter = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """List accounts, newest first."""
+    found = run(_accounts(customer, limit, starting_after))
+    if output == OutputFormat.JSON:
+        print_json({"data": [account.model_dump(mode="json") for account in found]})
+        return
+    print_table(
+        ("ID", "CUSTOMER", "NAME", "KIND", "CURRENCY", "STATUS"),
+        [
+            (found.id, found.customer_id, found.name, found.kind, found.currency, found.status)
+            for found in found
+        ],
+    )
+
+
+async def _accounts(
+    customer: str | None, limit: int, starting_after: str | None
+) -> list[AccountView]:
+    async with open_session() as platform, platform.pool.acquire() as connection:
+        found = await platform.ledger.list_accounts(
+            connection, customer_id=customer, cursor=starting_after, limit=limit
+        )
+        return [AccountView.of(account) for account in found]
+
+
+@app.command()
+def transfers(
+    account: Annotated[str | None, typer.Option(help="Only this account's.")] = None,
+    operation: Annotated[str | None, typer.Option(help="Only this operation's.")] = None,
+    limit: Limit = 20,
+    starting_after: StartingAfter = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """List the transfers of an account, of an operation, or of both, newest first."""
+    found = run(_transfers(account, operation, limit, starting_after))
+    if output == OutputFormat.JSON:
+        print_json({"data": [transfer.model_dump(mode="json") for transfer in found]})
+        return
+    print_table(
+        ("ID", "KIND", "CODE", "#AMOUNT", "DEBIT", "CREDIT", "OPERATION"),
+        [
+            (
+                transfer.id,
+                transfer.kind,
+                transfer.code,
+                format_amount(transfer.amount_minor, transfer.currency),
+                transfer.debit_account_id,
+                transfer.credit_account_id,
+                transfer.operation_id,
+            )
+            for transfer in found
+        ],
+    )
+
+
+async def _transfers(
+    account: str | None, operation: str | None, limit: int, starting_after: str | None
+) -> list[TransferView]:
+    async with open_session() as platform, platform.pool.acquire() as connection:
+        found = await platform.ledger.list_transfers(
+            connection,
+            account_id=account,
+            operation_id=operation,
+            cursor=starting_after,
+            limit=limit,
+        )
+        return [TransferView.of(transfer) for transfer in found]

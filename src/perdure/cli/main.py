@@ -1,0 +1,105 @@
+"""The command `perdure`."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import asyncpg
+import structlog
+import typer
+from temporalio.service import RPCError
+
+from perdure.cli import (
+    demo,
+    doctor,
+    keys,
+    ledger,
+    operations,
+    payments,
+    payments_import,
+    processes,
+    up,
+    verify,
+)
+from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
+from perdure.cli.output import print_error
+from perdure.core.errors import PerdureError
+
+app = typer.Typer(
+    name="perdure",
+    help="Durable business operations: money and assets move completely, or not at all, once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("verify")(verify.verify)
+app.command("migrate")(processes.migrate)
+app.command("api")(processes.api)
+app.command("worker")(processes.worker)
+app.add_typer(processes.simulate, name="simulate")
+payments.app.command("import")(payments_import.import_file)
+app.add_typer(payments.app, name="payments")
+app.add_typer(operations.app, name="operations")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(keys.app, name="keys")
+
+_MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo"}
+_INTERRUPTED: Final = 130
+
+
+@app.callback()
+def perdure(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path,
+        typer.Option(
+            envvar=DATA_DIR,
+            help="The data folder of the `perdure up` to talk to; settings in the environment win.",
+        ),
+    ] = DATA_DIR_DEFAULT,
+) -> None:
+    """Durable business operations: money and assets move completely, or not at all, once."""
+    # Set for this process and those it starts, so that settings agree on the folder.
+    os.environ[DATA_DIR] = str(data_dir)
+    if context.invoked_subcommand not in _MAKE_THEIR_OWN_ENVIRONMENT:
+        load_environment(DataFolder(data_dir))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def main() -> None:
+    """Run the command line.
+
+    Ends with 0: done; 1: it could not be done, or what was checked is not right; 2: wrong usage;
+    130: interrupted.
+    """
+    try:
+        app()
+    except PerdureError as error:
+        print_error(error)
+    except asyncpg.UndefinedTableError:
+        print_error("The database has no tables, or old ones. Run `perdure migrate`.")
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        print_error(f"{_away(error)}: {error}. See what is wrong with `perdure doctor`.")
+    except RPCError as error:
+        print_error(f"Temporal: {error.message}. See what is wrong with `perdure doctor`.")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    sys.exit(1)
+
+
+def _away(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return "A file cannot be used"
+    return "The database cannot be reached"
+
+
+if __name__ == "__main__":
+    main()

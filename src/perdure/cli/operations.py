@@ -1,0 +1,129 @@
+"""`perdure operations`: operations of any kind, with their trail and their steps."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
+from perdure.cli.session import open_session, operation_as_json, run
+from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
+
+app = typer.Typer(help="Operations of any kind.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_operations(
+    kind: Annotated[str | None, typer.Option(help="Only of this kind: payment, ….")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    starting_after: Annotated[
+        str | None, typer.Option(help="The last id of the page before.")
+    ] = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """List operations, newest first."""
+    found = run(_list(kind, status, customer, limit, starting_after))
+    if output == OutputFormat.JSON:
+        print_json({"data": [operation_as_json(operation) for operation in found]})
+        return
+    print_table(
+        ("ID", "KIND", "STATUS", "CUSTOMER", "REFERENCE", "FAILURE", "UPDATED"),
+        [
+            (
+                operation.id,
+                operation.kind,
+                operation.status,
+                operation.customer_id,
+                operation.reference,
+                operation.failure and operation.failure.code,
+                operation.updated_at,
+            )
+            for operation in found
+        ],
+    )
+
+
+async def _list(
+    kind: str | None,
+    status: Status | None,
+    customer: str | None,
+    limit: int,
+    starting_after: str | None,
+) -> list[Operation]:
+    async with open_session() as platform:
+        return await platform.operations.find(
+            kind=kind,
+            status=status,
+            customer_id=customer,
+            limit=limit,
+            starting_after=starting_after,
+        )
+
+
+@app.command()
+def show(
+    operation_id: Annotated[str, typer.Argument(help="The operation's id.", metavar="ID")],
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Show an operation: its row, who did what to it, and each attempt at each step."""
+    operation, trail, steps = run(_show(operation_id))
+    if output == OutputFormat.JSON:
+        print_json(
+            operation_as_json(operation)
+            | {
+                "trail": [asdict(entry) for entry in trail],
+                "steps": [asdict(step) for step in steps],
+            }
+        )
+        return
+    failure = operation.failure
+    print_fields(
+        {
+            "id": operation.id,
+            "kind": operation.kind,
+            "status": operation.status,
+            "customer": operation.customer_id,
+            "reference": operation.reference,
+            "request": operation.input["request"],
+            "result": operation.result,
+            "failure": f"{failure.code}: {failure.message}" if failure else None,
+            "created": operation.created_at,
+            "finished": operation.finished_at,
+        }
+    )
+    out.print()
+    print_table(
+        ("AT", "STATUS", "ACTION", "ACTOR", "REASON"),
+        [(entry.at, entry.status, entry.action, entry.actor, entry.reason) for entry in trail],
+    )
+    out.print()
+    print_table(
+        ("STEP", "#ATTEMPT", "OUTCOME", "#MS", "PROVIDER REFERENCE", "ERROR"),
+        [_step_row(step) for step in steps],
+    )
+
+
+async def _show(
+    operation_id: str,
+) -> tuple[Operation, list[TrailEntry], list[StepAttempt]]:
+    async with open_session() as platform:
+        operations = platform.operations
+        return (
+            await operations.get(operation_id),
+            await operations.trail(operation_id),
+            await operations.step_attempts(operation_id),
+        )
+
+
+def _step_row(step: StepAttempt) -> tuple[object, ...]:
+    lasted = step.finished_at - step.started_at if step.finished_at else None
+    return (
+        step.step,
+        step.attempt,
+        step.outcome,
+        round(lasted.total_seconds() * 1000) if lasted is not None else None,
+        step.provider_reference,
+        f"{step.error['code']}: {step.error['message']}" if step.error else None,
+    )

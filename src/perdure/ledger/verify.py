@@ -1,0 +1,176 @@
+"""Checks the ledger's invariants on what is stored, on a live system too.
+
+Each is one statement, so it sees one moment of the database. None of them can be broken through the
+store; they are here to find what came another way.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from perdure.storage.pool import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold.
+
+    Args:
+        name: Which one.
+        subject_ids: The accounts or transfers concerned.
+        detail: What is wrong, for an operator.
+    """
+
+    name: str
+    subject_ids: tuple[str, ...]
+    detail: str
+
+
+async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
+    """Return what breaks an invariant, at most `limit` of each kind; empty when all is well."""
+    return [
+        Violation(name, tuple(row["subject_ids"]), row["detail"])
+        for name, query in INVARIANTS.items()
+        for row in await connection.fetch(query + " LIMIT $1", limit)
+    ]
+
+
+DEBITS_EQUAL_CREDITS: Final = """
+SELECT ARRAY[currency] AS subject_ids,
+       format('debits pending %s posted %s, credits pending %s posted %s',
+              debits_pending, debits_posted, credits_pending, credits_posted) AS detail
+FROM (
+    SELECT a.currency,
+           sum(b.debits_pending_minor) AS debits_pending,
+           sum(b.debits_posted_minor) AS debits_posted,
+           sum(b.credits_pending_minor) AS credits_pending,
+           sum(b.credits_posted_minor) AS credits_posted
+    FROM ledger_balances b JOIN ledger_accounts a ON a.id = b.account_id
+    GROUP BY a.currency
+) AS totals
+WHERE (debits_pending, debits_posted) <> (credits_pending, credits_posted)
+"""
+
+BALANCES_EQUAL_TRANSFERS: Final = """
+WITH effect AS (
+    SELECT t.debit_account_id, t.credit_account_id,
+           CASE WHEN t.kind IN ('posted', 'post_pending') THEN t.amount_minor ELSE 0 END AS posted,
+           CASE WHEN t.kind = 'pending' THEN t.amount_minor
+                ELSE coalesce(-held.amount_minor, 0) END AS pending
+    FROM ledger_transfers t LEFT JOIN ledger_transfers held ON held.id = t.pending_id
+), entry AS (
+    SELECT debit_account_id AS account_id, pending AS debits_pending, posted AS debits_posted,
+           0::bigint AS credits_pending, 0::bigint AS credits_posted
+    FROM effect
+    UNION ALL
+    SELECT credit_account_id, 0, 0, pending, posted FROM effect
+), expected AS (
+    SELECT account_id, ARRAY[sum(debits_pending), sum(debits_posted),
+                             sum(credits_pending), sum(credits_posted)] AS amounts
+    FROM entry GROUP BY account_id
+), kept AS (
+    SELECT account_id, ARRAY[sum(debits_pending_minor), sum(debits_posted_minor),
+                             sum(credits_pending_minor), sum(credits_posted_minor)] AS amounts
+    FROM ledger_balances GROUP BY account_id
+)
+SELECT ARRAY[account_id] AS subject_ids,
+       format('balance %s, its transfers %s (debits pending, posted, credits pending, posted)',
+              kept.amounts, expected.amounts) AS detail
+FROM kept FULL JOIN expected USING (account_id)
+WHERE coalesce(kept.amounts, '{0,0,0,0}') <> coalesce(expected.amounts, '{0,0,0,0}')
+"""
+
+FLOORS_KEPT: Final = """
+SELECT ARRAY[id] AS subject_ids, format('available %s %s', available, currency) AS detail
+FROM (
+    SELECT a.id, a.currency, CASE
+        WHEN a.kind IN ('liability', 'income') THEN sum(b.credits_posted_minor)
+            - sum(b.debits_posted_minor) - sum(b.debits_pending_minor)
+        ELSE sum(b.debits_posted_minor)
+            - sum(b.credits_posted_minor) - sum(b.credits_pending_minor)
+        END AS available
+    FROM ledger_accounts a JOIN ledger_balances b ON b.account_id = a.id
+    WHERE NOT a.may_go_negative
+    GROUP BY a.id
+) AS floored
+WHERE available < 0
+"""
+
+HOLDS_SETTLED_ONCE: Final = """
+SELECT ARRAY[t.pending_id] || array_agg(t.id ORDER BY t.id) AS subject_ids,
+       format('held %s, settled %s times, posted %s', coalesce(held.amount_minor, 0), count(*),
+              coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'), 0)) AS detail
+FROM ledger_transfers t
+LEFT JOIN ledger_transfers held ON held.id = t.pending_id AND held.kind = 'pending'
+WHERE t.pending_id IS NOT NULL
+GROUP BY t.pending_id, held.id
+HAVING held.id IS NULL
+    OR count(*) > 1
+    OR sum(t.amount_minor) > held.amount_minor
+    OR bool_or((t.debit_account_id, t.credit_account_id, t.currency)
+        <> (held.debit_account_id, held.credit_account_id, held.currency))
+"""
+
+OPEN_HOLDS_ARE_UNSETTLED: Final = """
+WITH unsettled AS (
+    SELECT id FROM ledger_transfers held
+    WHERE kind = 'pending'
+        AND NOT EXISTS (SELECT FROM ledger_transfers t WHERE t.pending_id = held.id)
+)
+SELECT ARRAY[coalesce(u.id, h.transfer_id)] AS subject_ids,
+       CASE WHEN u.id IS NULL THEN 'counted as open, but settled or no hold'
+            ELSE 'not settled, but not counted as open' END AS detail
+FROM unsettled u FULL JOIN ledger_open_holds h ON h.transfer_id = u.id
+WHERE u.id IS NULL OR h.transfer_id IS NULL
+"""
+
+PENDING_EQUALS_OPEN_HOLDS: Final = """
+WITH held AS (
+    SELECT account_id, shard, sum(debit) AS debits, sum(credit) AS credits
+    FROM ledger_open_holds h
+    JOIN ledger_transfers t ON t.id = h.transfer_id
+    CROSS JOIN LATERAL (VALUES
+        (t.debit_account_id, h.debit_shard, t.amount_minor, 0),
+        (t.credit_account_id, h.credit_shard, 0, t.amount_minor)
+    ) AS entry (account_id, shard, debit, credit)
+    GROUP BY account_id, shard
+)
+SELECT ARRAY[account_id] AS subject_ids,
+       format('shard %s: pending debits %s credits %s, open holds %s and %s', shard,
+              coalesce(b.debits_pending_minor, 0), coalesce(b.credits_pending_minor, 0),
+              coalesce(held.debits, 0), coalesce(held.credits, 0)) AS detail
+FROM ledger_balances b FULL JOIN held USING (account_id, shard)
+WHERE (coalesce(b.debits_pending_minor, 0), coalesce(b.credits_pending_minor, 0))
+    <> (coalesce(held.debits, 0), coalesce(held.credits, 0))
+"""
+
+TRANSFERS_MATCH_ACCOUNTS: Final = """
+SELECT ARRAY[t.id, t.debit_account_id, t.credit_account_id] AS subject_ids,
+       format('transfer in %s, accounts in %s and %s', t.currency,
+              coalesce(debit.currency, 'none'), coalesce(credit.currency, 'none')) AS detail
+FROM ledger_transfers t
+LEFT JOIN ledger_accounts debit ON debit.id = t.debit_account_id
+LEFT JOIN ledger_accounts credit ON credit.id = t.credit_account_id
+WHERE (debit.currency = t.currency AND credit.currency = t.currency) IS NOT TRUE
+"""
+
+BALANCE_ROWS_COMPLETE: Final = """
+SELECT ARRAY[a.id] AS subject_ids,
+       format('%s account with %s of %s balance rows, %s of them %s', a.status,
+              count(b.account_id), a.shards,
+              count(*) FILTER (WHERE b.status = a.status), a.status) AS detail
+FROM ledger_accounts a LEFT JOIN ledger_balances b ON b.account_id = a.id
+GROUP BY a.id
+HAVING count(*) FILTER (WHERE b.status = a.status) <> a.shards OR count(b.account_id) <> a.shards
+"""
+
+INVARIANTS: Final = {
+    "debits_equal_credits": DEBITS_EQUAL_CREDITS,
+    "balances_equal_transfers": BALANCES_EQUAL_TRANSFERS,
+    "floors_kept": FLOORS_KEPT,
+    "holds_settled_once": HOLDS_SETTLED_ONCE,
+    "open_holds_are_unsettled": OPEN_HOLDS_ARE_UNSETTLED,
+    "pending_equals_open_holds": PENDING_EQUALS_OPEN_HOLDS,
+    "transfers_match_accounts": TRANSFERS_MATCH_ACCOUNTS,
+    "balance_rows_complete": BALANCE_ROWS_COMPLETE,
+}
+"""Each invariant's name and the query that finds what breaks it."""

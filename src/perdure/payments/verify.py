@@ -1,0 +1,154 @@
+"""Checks that each payment moved what its outcome says: in the ledger, and at the gateway."""
+
+from collections.abc import AsyncIterable
+from dataclasses import astuple, dataclass
+from typing import Final
+
+from perdure.ledger.verify import Violation
+from perdure.operations.verify import check
+from perdure.storage.pool import Connection, Pool
+
+_BATCH: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRecord:
+    """A charge as the gateway's own books have it.
+
+    Args:
+        reference: The payment's id.
+        captures: How many times money was taken under the reference.
+        captured_minor: How much, in all.
+        refunded_minor: How much of it was given back.
+    """
+
+    reference: str
+    captures: int
+    captured_minor: int
+    refunded_minor: int
+
+
+async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
+    """Return payments whose ledger entries are not their outcome; at most `limit` of each."""
+    return await check(connection, INVARIANTS, limit=limit)
+
+
+async def gateway_violations(
+    connection: Connection, records: AsyncIterable[GatewayRecord], *, limit: int = 100
+) -> list[Violation]:
+    """Compare the gateway's books with ours.
+
+    A payment that was not finished when this began may stand either way, and is left out: `now()`
+    in the queries is when their transaction began, which is before the books are read.
+
+    Args:
+        connection: Not in a transaction; a temporary table holds the books meanwhile.
+    """
+    async with connection.transaction():
+        await connection.execute(
+            "CREATE TEMPORARY TABLE gateway_books (reference text PRIMARY KEY, captures bigint,"
+            " captured_minor bigint, refunded_minor bigint) ON COMMIT DROP"
+        )
+        batch: list[GatewayRecord] = []
+        async for record in records:
+            batch.append(record)
+            if len(batch) >= _BATCH:
+                await _copy(connection, batch)
+                batch.clear()
+        await _copy(connection, batch)
+        await connection.execute("ANALYZE gateway_books")
+        return await check(connection, GATEWAY_INVARIANTS, limit=limit)
+
+
+async def _copy(connection: Connection, records: list[GatewayRecord]) -> None:
+    await connection.copy_records_to_table(
+        "gateway_books", records=[astuple(record) for record in records]
+    )
+
+
+_ENTRIES: Final = """
+WITH entries AS (
+    SELECT o.id, o.status,
+           (o.input->'request'->>'amount_minor')::bigint AS amount_minor,
+           o.input->'request'->>'account_id' AS account_id,
+           count(t.id) AS written,
+           count(t.id) FILTER (WHERE t.kind = 'pending') AS held,
+           count(t.id) FILTER (WHERE t.kind IN ('void_pending', 'expire_pending')) AS released,
+           count(t.id) FILTER (WHERE t.kind IN ('posted', 'post_pending')) AS posted,
+           coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'
+               AND t.debit_account_id = o.input->'request'->>'account_id'), 0) AS posted_minor
+    FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
+    WHERE o.kind = 'payment' AND o.finished_at IS NOT NULL
+    GROUP BY o.id
+)
+"""
+
+SUCCEEDED_POSTED_ONCE: Final = (
+    _ENTRIES
+    + """
+SELECT ARRAY[id, account_id] AS subject_ids,
+       format('succeeded for %s, yet %s holds, %s posted with %s from the account, %s released',
+              amount_minor, held, posted, posted_minor, released) AS detail
+FROM entries
+WHERE status = 'succeeded'
+    AND (held, posted, released, posted_minor) <> (1, 1, 0, amount_minor)
+"""
+)
+
+OTHERS_MOVED_NOTHING: Final = (
+    _ENTRIES
+    + """
+SELECT ARRAY[id, account_id] AS subject_ids,
+       format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
+           AS detail
+FROM entries
+WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
+"""
+)
+
+INVARIANTS: Final = {
+    "succeeded_posted_once": SUCCEEDED_POSTED_ONCE,
+    "others_moved_nothing": OTHERS_MOVED_NOTHING,
+}
+"""Each invariant's name and the query that finds what breaks it."""
+
+CHARGED_AT_MOST_ONCE: Final = """
+SELECT ARRAY[reference] AS subject_ids,
+       format('charged %s times, %s in all', captures, captured_minor) AS detail
+FROM gateway_books WHERE captures > 1
+"""
+
+SUCCEEDED_CHARGED_ONCE: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('succeeded for %s; the gateway took %s in %s charges and gave %s back',
+              o.input->'request'->>'amount_minor', coalesce(g.captured_minor, 0),
+              coalesce(g.captures, 0), coalesce(g.refunded_minor, 0)) AS detail
+FROM operations o LEFT JOIN gateway_books g ON g.reference = o.id
+WHERE o.kind = 'payment' AND o.status = 'succeeded' AND o.finished_at < now()
+    AND (coalesce(g.captures, 0), coalesce(g.captured_minor, 0), coalesce(g.refunded_minor, 0))
+        <> (1, (o.input->'request'->>'amount_minor')::bigint, 0)
+"""
+
+OTHERS_LEFT_UNCHARGED: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s; the gateway took %s and gave %s back', o.status, g.captured_minor,
+              g.refunded_minor) AS detail
+FROM operations o JOIN gateway_books g ON g.reference = o.id
+WHERE o.kind = 'payment' AND o.status IN ('failed', 'cancelled') AND o.finished_at < now()
+    AND g.captured_minor <> g.refunded_minor
+"""
+
+CHARGES_HAVE_A_PAYMENT: Final = """
+SELECT ARRAY[g.reference] AS subject_ids,
+       format('the gateway took %s; there is no such payment', g.captured_minor) AS detail
+FROM gateway_books g
+WHERE g.captures > 0 AND NOT EXISTS (SELECT FROM operations o WHERE o.id = g.reference)
+"""
+
+GATEWAY_INVARIANTS: Final = {
+    "charged_at_most_once": CHARGED_AT_MOST_ONCE,
+    "succeeded_charged_once": SUCCEEDED_CHARGED_ONCE,
+    "others_left_uncharged": OTHERS_LEFT_UNCHARGED,
+    "charges_have_a_payment": CHARGES_HAVE_A_PAYMENT,
+}
+"""What must hold between the gateway's books and ours."""

@@ -1,0 +1,136 @@
+"""How the simulated gateway behaves: by test token, and by chance.
+
+The tokens are used as payment methods, in the manner of Stripe's test cards
+(https://docs.stripe.com/testing). `docs/simulators.md` has the table.
+"""
+
+import random
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+
+class Answer(StrEnum):
+    """What the client gets once the charge is made."""
+
+    NORMAL = "normal"
+    UNAVAILABLE = "unavailable"
+    CUT = "cut"
+    NEVER = "never"
+    SLOW = "slow"
+    AFTER_CALLBACK = "after_callback"
+
+
+class Confirmation(StrEnum):
+    """What becomes of a charge after the confirm delay."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How requests with one payment method are treated.
+
+    Args:
+        decline_code: Refuses at once.
+        unavailable_first: How many first attempts are answered 503 before anything is done.
+        rate_limited_first: How many first attempts are answered 429.
+        answer: What the client gets once the charge is made.
+        confirmation: What becomes of the charge.
+        callback_copies: How many times the callback is sent.
+        callback_late: The callback is sent much later than the charge is confirmed.
+    """
+
+    decline_code: str | None = None
+    unavailable_first: int = 0
+    rate_limited_first: int = 0
+    answer: Answer = Answer.NORMAL
+    confirmation: Confirmation = Confirmation.SUCCEEDED
+    callback_copies: int = 1
+    callback_late: bool = False
+
+
+_ALWAYS: Final = 10**9
+
+UNKNOWN_TOKEN: Final = Behaviour(decline_code="invalid_payment_method")
+
+TOKENS: Final[dict[str, Behaviour]] = {
+    "tok_ok": Behaviour(),
+    "tok_declined": Behaviour(decline_code="card_declined"),
+    "tok_fails_later": Behaviour(confirmation=Confirmation.FAILED),
+    "tok_flaky": Behaviour(unavailable_first=2),
+    "tok_rate_limited": Behaviour(rate_limited_first=2),
+    "tok_down": Behaviour(unavailable_first=_ALWAYS),
+    "tok_flaky_after_effect": Behaviour(answer=Answer.UNAVAILABLE),
+    "tok_cut_after_charge": Behaviour(answer=Answer.CUT),
+    "tok_timeout_after_charge": Behaviour(answer=Answer.NEVER),
+    "tok_slow": Behaviour(answer=Answer.SLOW),
+    "tok_callback_before_response": Behaviour(answer=Answer.AFTER_CALLBACK),
+    "tok_no_callback": Behaviour(callback_copies=0),
+    "tok_duplicate_callback": Behaviour(callback_copies=3),
+    "tok_late_callback": Behaviour(callback_late=True),
+    "tok_never_confirmed": Behaviour(confirmation=Confirmation.NEVER),
+    # What follows is the fraud scorer's; the gateway charges as usual.
+    "tok_fraud": Behaviour(),
+    "tok_fraud_slow": Behaviour(),
+    "tok_fraud_flaky": Behaviour(),
+    "tok_fraud_down": Behaviour(),
+}
+
+
+class Fault(StrEnum):
+    """What can go wrong by chance."""
+
+    UNAVAILABLE_BEFORE = "unavailable_before"
+    UNAVAILABLE_AFTER = "unavailable_after"
+    CUT_AFTER = "cut_after"
+    DELAY = "delay"
+    CALLBACK_DROPPED = "callback_dropped"
+    CALLBACK_DOUBLED = "callback_doubled"
+    CALLBACK_DELAYED = "callback_delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How often something goes wrong by chance, whatever the payment method.
+
+    Args:
+        rate: The part of all charges, cancellations and refunds that is hit, 0 to 1.
+        seed: Makes the choice: the same attempt at the same reference is hit the same way, in
+            whatever order requests come.
+        kinds: What can happen; each is as likely.
+    """
+
+    rate: float = 0.0
+    seed: int = 0
+    kinds: tuple[Fault, ...] = field(default=tuple(Fault))
+
+    def draw(self, reference: str, attempt: int) -> Fault | None:
+        """Return what goes wrong with an attempt; None: nothing."""
+        if not self.rate or not self.kinds:
+            return None
+        dice = random.Random(f"{self.seed}:{reference}:{attempt}")  # noqa: S311 - reproducible
+        return dice.choice(self.kinds) if dice.random() < self.rate else None
+
+
+def hit_by(behaviour: Behaviour, fault: Fault | None) -> Behaviour:
+    """Return a behaviour as a fault changes it."""
+    match fault:
+        case None:
+            return behaviour
+        case Fault.UNAVAILABLE_BEFORE:
+            return replace(behaviour, unavailable_first=_ALWAYS)
+        case Fault.UNAVAILABLE_AFTER:
+            return replace(behaviour, answer=Answer.UNAVAILABLE)
+        case Fault.CUT_AFTER:
+            return replace(behaviour, answer=Answer.CUT)
+        case Fault.DELAY:
+            return replace(behaviour, answer=Answer.SLOW)
+        case Fault.CALLBACK_DROPPED:
+            return replace(behaviour, callback_copies=0)
+        case Fault.CALLBACK_DOUBLED:
+            return replace(behaviour, callback_copies=2)
+        case Fault.CALLBACK_DELAYED:
+            return replace(behaviour, callback_late=True)

@@ -1,0 +1,91 @@
+"""How the simulated gateway tells what became of its charges."""
+
+import asyncio
+import ipaddress
+import json
+import time
+from datetime import UTC, datetime
+from itertools import chain, repeat
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+from standardwebhooks import Webhook
+
+from perdure.simulators.gateway_books import Charge, Event, GatewayBooks
+
+RETRY_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Waits between attempts; the last one again and again."""
+GIVE_UP_AFTER_S: Final = 86_400.0
+TIMEOUT_S: Final = 5.0
+CONNECTIONS_MAX: Final = 50
+
+
+def is_allowed_url(url: str, extra_hosts: tuple[str, ...]) -> bool:
+    """Tell whether a callback may go there: only to this machine, or to a host that was named."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme != "http" or not host:
+        return False
+    if host == "localhost" or host in extra_hosts:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Callbacks:
+    """Sends events, signed by Standard Webhooks, until they are taken.
+
+    Args:
+        books: Where events are kept until they are delivered.
+        client: For the requests.
+        secret: `whsec_` and base64.
+    """
+
+    def __init__(self, books: GatewayBooks, client: httpx.AsyncClient, secret: str) -> None:
+        self._books = books
+        self._client = client
+        self._webhook = Webhook(secret)
+
+    async def deliver(self, event: Event) -> None:
+        """Send an event when it is due, and again until the receiver takes it."""
+        await asyncio.sleep(max(0.0, event.deliver_at - time.time()))
+        charge = self._books.charge(event.charge_id)
+        for delay_s in chain(RETRY_DELAYS_S, repeat(RETRY_DELAYS_S[-1])):
+            if await self.send(event):
+                for _ in range(charge.callback_copies - 1):
+                    await self.send(event)
+                break
+            if time.time() - event.occurred_at > GIVE_UP_AFTER_S:
+                break
+            await asyncio.sleep(delay_s)
+        self._books.record_delivery(event)
+
+    async def send(self, event: Event) -> bool:
+        """Send an event once; tells whether it was taken."""
+        charge = self._books.charge(event.charge_id)
+        assert charge.callback_url is not None
+        body = _body(event, charge)
+        now = datetime.now(UTC)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": event.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(event.id, now, body),
+        }
+        try:
+            response = await self._client.post(charge.callback_url, content=body, headers=headers)
+        except httpx.HTTPError:
+            return False
+        return response.is_success
+
+
+def _body(event: Event, charge: Charge) -> str:
+    occurred_at = datetime.fromtimestamp(event.occurred_at, UTC)
+    content = {"type": event.type, "timestamp": occurred_at.isoformat(), "data": charge.view()}
+    return json.dumps(content, separators=(",", ":"))

@@ -1,0 +1,141 @@
+"""What the simulators' HTTP sides have in common."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from perdure.core.errors import ConfigurationError
+
+PAGE_MAX: Final = 1000
+_KEEP_ALIVE_S: Final = 75
+"""Longer than clients keep idle connections, so that they never meet one being closed."""
+
+
+class HttpServer(uvicorn.Server):
+    """A server inside a running loop; its owner handles the signals."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signal handlers alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve routes and `GET /healthz` while the context is open; yields the port.
+
+    Args:
+        routes: What is served.
+        host: The address to listen at.
+        port: The port; 0: any that is free.
+
+    Raises:
+        ConfigurationError: The port is taken.
+    """
+    listener = listen(host, port)
+    app = Starlette(routes=[*routes, Route("/healthz", _healthz)])
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=1,
+    )
+    app.state.server = server = HttpServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.ready.wait()
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket.
+
+    Raises:
+        ConfigurationError: The port is taken.
+    """
+    try:
+        return socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Nothing can listen at {host}:{port}: {error.strerror}. Choose another port, or stop"
+            " what uses it.",
+            param="port",
+        ) from error
+
+
+async def _healthz(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def refuse(
+    status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an error as Stripe writes it."""
+    body = {"error": {"code": code, "message": message}}
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def unavailable() -> Response:
+    """Return a 503, which says nothing about what was done."""
+    return refuse(503, "unavailable", "The service is not available.")
+
+
+def rate_limited(retry_after_s: int = 1) -> Response:
+    """Return a 429, which says that nothing was done."""
+    headers = {"Retry-After": str(retry_after_s)}
+    return refuse(429, "rate_limited", "Too many requests.", headers=headers)
+
+
+def page(request: Request, items: Sequence[dict[str, Any]]) -> Response:
+    """Return a part of a list: `?limit=100&starting_after=<id>`, the oldest first."""
+    try:
+        limit = min(max(int(request.query_params.get("limit", "100")), 1), PAGE_MAX)
+    except ValueError:
+        return refuse(400, "invalid_limit", "limit must be a whole number.")
+    first = 0
+    if after := request.query_params.get("starting_after"):
+        found = next((place for place, item in enumerate(items) if item["id"] == after), None)
+        if found is None:
+            return refuse(400, "invalid_cursor", f"There is nothing with the id {after!r}.")
+        first = found + 1
+    return JSONResponse(
+        {"data": items[first : first + limit], "has_more": len(items) > first + limit}
+    )
+
+
+def cut_connection(request: Request) -> None:
+    """Reset a request's connection, so that no answer reaches its client."""
+    for connection in list(request.app.state.server.server_state.connections):
+        if connection.client == request.scope["client"]:
+            connection.transport.abort()
+
+
+async def until_client_gives_up(request: Request) -> None:
+    """Wait until the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
