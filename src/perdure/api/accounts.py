@@ -42,7 +42,7 @@ KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 async def open_account(
     request: Request, body: AccountBody, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
 ) -> Response:
-    """Open an account for a customer: what is on it is owed to them, and it cannot go below zero."""
+    """Open an account for a customer: we owe what is on it, and it cannot go below zero."""
     check_customer(caller, body.customer_id)
 
     async def open_one(connection: Connection) -> Answer:
@@ -114,6 +114,7 @@ async def list_transfers(
 
 @router.post("/{account_id}/deposits", status_code=201, response_model=DepositView)
 async def create_deposit(
+    *,
     request: Request,
     account_id: str,
     body: DepositBody,

@@ -1,8 +1,8 @@
 """The HTTP application: routes, what surrounds them, and what they work on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -17,8 +17,7 @@ from perdure.api import accounts, callbacks, health, idempotency, operations, pa
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
 from perdure.api.request_context import RequestContext
-from perdure.bootstrap import Platform, open_platform
-from perdure.config import Settings
+from perdure.bootstrap import Platform
 
 log = structlog.get_logger()
 
@@ -30,58 +29,32 @@ _DESCRIPTION: Final = (
 )
 
 
-def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
-    """Return the application.
-
-    Args:
-        settings: What it is told from outside.
-        platform: What it works on; without it, the application opens its own as it starts.
-    """
+def create_app(platform: Platform) -> FastAPI:
+    """Return the application; the platform stays its caller's to close."""
     app = FastAPI(
         title="Perdure",
         version=version("perdure"),
         description=_DESCRIPTION,
-        lifespan=_lifespan(settings, platform),
+        lifespan=_housekeeping,
         redoc_url=None,
     )
+    app.state.platform = platform
+    app.state.event_stream = EventStream(platform.pool)
     app.state.is_migrated = False
-    if platform is not None:
-        _provide(app, platform)
     for resource in (payments, accounts, operations, callbacks, health):
         app.include_router(resource.router)
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)
+    body_bytes_max = platform.settings.api_body_bytes_max
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_bytes_max)
     # Added last, it is outermost.
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.api_body_bytes_max)
-    app.add_middleware(RequestContext, body_bytes_max=settings.api_body_bytes_max)
+    app.add_middleware(RequestContext, body_bytes_max=body_bytes_max)
     return app
 
 
-def _provide(app: FastAPI, platform: Platform) -> None:
-    app.state.platform = platform
-    app.state.event_stream = EventStream(platform.pool)
-
-
-def _lifespan(
-    settings: Settings, given: Platform | None
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if given is not None:
-            async with _housekeeping(given):
-                yield
-            return
-        async with open_platform(settings, application_name="perdure-api") as platform:
-            _provide(app, platform)
-            async with _housekeeping(platform):
-                yield
-
-    return lifespan
-
-
 @asynccontextmanager
-async def _housekeeping(platform: Platform) -> AsyncIterator[None]:
-    task = asyncio.create_task(_purge_idempotency_keys(platform))
+async def _housekeeping(app: FastAPI) -> AsyncIterator[None]:
+    task = asyncio.create_task(_purge_idempotency_keys(app.state.platform))
     try:
         yield
     finally:

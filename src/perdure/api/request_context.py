@@ -32,6 +32,7 @@ class RequestContext:
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and answer whatever error comes back."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,12 +1,13 @@
 """`perdure operations`: operations of any kind, with their trail and their steps."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from perdure.api.operation_schemas import OperationView
 from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
-from perdure.cli.session import open_session, operation_as_json, run
+from perdure.cli.session import open_session, run
 from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
 
 app = typer.Typer(help="Operations of any kind.", no_args_is_help=True)
@@ -14,6 +15,7 @@ app = typer.Typer(help="Operations of any kind.", no_args_is_help=True)
 
 @app.command("list")
 def list_operations(
+    *,
     kind: Annotated[str | None, typer.Option(help="Only of this kind: payment, ….")] = None,
     status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
     customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
@@ -26,7 +28,7 @@ def list_operations(
     """List operations, newest first."""
     found = run(_list(kind, status, customer, limit, starting_after))
     if output == OutputFormat.JSON:
-        print_json({"data": [operation_as_json(operation) for operation in found]})
+        print_json({"data": [_as_json(operation) for operation in found]})
         return
     print_table(
         ("ID", "KIND", "STATUS", "CUSTOMER", "REFERENCE", "FAILURE", "UPDATED"),
@@ -71,7 +73,7 @@ def show(
     operation, trail, steps = run(_show(operation_id))
     if output == OutputFormat.JSON:
         print_json(
-            operation_as_json(operation)
+            _as_json(operation)
             | {
                 "trail": [asdict(entry) for entry in trail],
                 "steps": [asdict(step) for step in steps],
@@ -127,3 +129,8 @@ def _step_row(step: StepAttempt) -> tuple[object, ...]:
         step.provider_reference,
         f"{step.error['code']}: {step.error['message']}" if step.error else None,
     )
+
+
+def _as_json(operation: Operation) -> dict[str, Any]:
+    # As the API shows it.
+    return OperationView.of(operation).model_dump(mode="json")

@@ -23,6 +23,7 @@ PaymentId = Annotated[str, typer.Argument(help="The payment's id, pay_….", met
 
 @app.command()
 def create(
+    *,
     customer: Annotated[str, typer.Option(help="Who pays.")],
     account: Annotated[str, typer.Option(help="The account the money comes from, acc_….")],
     amount_minor: Annotated[int, typer.Option(help="In minor units: 1250 is 12.50 USD.")],
@@ -75,6 +76,7 @@ async def _get(payment_id: str) -> Operation:
 
 @app.command("list")
 def list_payments(
+    *,
     status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
     customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
     reference: Annotated[str | None, typer.Option(help="Only with this reference.")] = None,

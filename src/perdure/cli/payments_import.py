@@ -1,5 +1,6 @@
 """`perdure payments import`: a file of payments, to its outcomes."""
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,7 +147,9 @@ async def _take_in(
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.", param="FILE.csv") from error
     with file:
-        accepted = progress.add_task("accepted", total=path.stat().st_size, unit="bytes")
+        accepted = progress.add_task(
+            "accepted", total=os.fstat(file.fileno()).st_size, unit="bytes"
+        )
         async for outcome in importer.take_in(read_rows(file)):
             spool.add(outcome)
             rows += 1

@@ -4,12 +4,10 @@ import asyncio
 import getpass
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 from perdure.bootstrap import Platform, open_platform
 from perdure.config import Settings
-from perdure.operations.model import Operation
 
 Result = TypeVar("Result")
 
@@ -38,10 +36,3 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # an account without a name, as containers have them
         return "cli"
-
-
-def operation_as_json(operation: Operation) -> dict[str, Any]:
-    """Return an operation as commands print it."""
-    values = asdict(operation) | {"request": operation.input["request"]}
-    del values["input"]
-    return values

@@ -168,8 +168,9 @@ class Janitor:
             operation = await store.lock(connection, operation_id)
             if operation.is_finished:
                 return 0
-            must_go_on = operation.cancel_request or state in (RunState.ABSENT, RunState.TIMED_OUT)
-            if not must_go_on:
+            nobody_ended_it = state in (RunState.ABSENT, RunState.TIMED_OUT)
+            has_to_be_undone = operation.cancel_request and state != RunState.COMPLETED
+            if not (nobody_ended_it or has_to_be_undone):
                 if operation.status != Status.NEEDS_ATTENTION:
                     await self._park(connection, operation, state)
                 return 1

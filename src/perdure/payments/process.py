@@ -74,9 +74,11 @@ async def run_payment(payment: PaymentInput, steps: PaymentSteps) -> PaymentEnd:
 async def _check_and_hold(payment: PaymentInput, steps: PaymentSteps) -> None:
     """Set the money aside while the fraud check runs; both have to be good before money leaves."""
     fraud_check = asyncio.ensure_future(steps.passes_fraud_check(payment))
+    # Looked at even if the hold is refused first, so that no error of the check goes unseen.
+    fraud_check.add_done_callback(lambda check: check.cancelled() or check.exception())
     try:
         await steps.hold_funds(payment)
-        rules.check_fraud(await fraud_check)
-    finally:
+    except PerdureError:
         fraud_check.cancel()
-        await asyncio.gather(fraud_check, return_exceptions=True)
+        raise
+    rules.check_fraud(await fraud_check)

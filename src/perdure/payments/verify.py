@@ -1,31 +1,14 @@
 """Checks that each payment moved what its outcome says: in the ledger, and at the gateway."""
 
 from collections.abc import AsyncIterable
-from dataclasses import astuple, dataclass
 from typing import Final
 
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
+from perdure.providers.gateway import Charge
 from perdure.storage.pool import Connection, Pool
 
 _BATCH: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayRecord:
-    """A charge as the gateway's own books have it.
-
-    Args:
-        reference: The payment's id.
-        captures: How many times money was taken under the reference.
-        captured_minor: How much, in all.
-        refunded_minor: How much of it was given back.
-    """
-
-    reference: str
-    captures: int
-    captured_minor: int
-    refunded_minor: int
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
@@ -34,37 +17,51 @@ async def violations(connection: Connection | Pool, *, limit: int = 100) -> list
 
 
 async def gateway_violations(
-    connection: Connection, records: AsyncIterable[GatewayRecord], *, limit: int = 100
+    connection: Connection, charges: AsyncIterable[Charge], *, limit: int = 100
 ) -> list[Violation]:
-    """Compare the gateway's books with ours.
+    """Compare the gateway's own list of all its charges with our payments.
 
     A payment that was not finished when this began may stand either way, and is left out: `now()`
-    in the queries is when their transaction began, which is before the books are read.
+    in the queries is when their transaction began, which is before the list is read.
 
     Args:
-        connection: Not in a transaction; a temporary table holds the books meanwhile.
+        connection: Without an open transaction; temporary tables hold the list meanwhile.
     """
     async with connection.transaction():
-        await connection.execute(
-            "CREATE TEMPORARY TABLE gateway_books (reference text PRIMARY KEY, captures bigint,"
-            " captured_minor bigint, refunded_minor bigint) ON COMMIT DROP"
-        )
-        batch: list[GatewayRecord] = []
-        async for record in records:
-            batch.append(record)
+        await connection.execute(_CHARGES_TABLE)
+        batch: list[Charge] = []
+        async for charge in charges:
+            batch.append(charge)
             if len(batch) >= _BATCH:
                 await _copy(connection, batch)
                 batch.clear()
         await _copy(connection, batch)
+        await connection.execute(_BOOKS_TABLE)
         await connection.execute("ANALYZE gateway_books")
         return await check(connection, GATEWAY_INVARIANTS, limit=limit)
 
 
-async def _copy(connection: Connection, records: list[GatewayRecord]) -> None:
-    await connection.copy_records_to_table(
-        "gateway_books", records=[astuple(record) for record in records]
-    )
+async def _copy(connection: Connection, charges: list[Charge]) -> None:
+    records = [
+        (charge.reference, charge.status, charge.amount_minor, charge.refunded_minor)
+        for charge in charges
+    ]
+    await connection.copy_records_to_table("gateway_charges", records=records)
 
+
+_CHARGES_TABLE: Final = """
+CREATE TEMPORARY TABLE gateway_charges
+    (reference text, status text, amount_minor bigint, refunded_minor bigint) ON COMMIT DROP
+"""
+
+_BOOKS_TABLE: Final = """
+CREATE TEMPORARY TABLE gateway_books ON COMMIT DROP AS
+SELECT reference,
+       count(*) FILTER (WHERE status IN ('pending', 'succeeded')) AS charges,
+       coalesce(sum(amount_minor) FILTER (WHERE status = 'succeeded'), 0) AS charged_minor,
+       coalesce(sum(refunded_minor), 0) AS refunded_minor
+FROM gateway_charges GROUP BY reference
+"""
 
 _ENTRIES: Final = """
 WITH entries AS (
@@ -114,35 +111,35 @@ INVARIANTS: Final = {
 
 CHARGED_AT_MOST_ONCE: Final = """
 SELECT ARRAY[reference] AS subject_ids,
-       format('charged %s times, %s in all', captures, captured_minor) AS detail
-FROM gateway_books WHERE captures > 1
+       format('charged %s times, %s in all', charges, charged_minor) AS detail
+FROM gateway_books WHERE charges > 1
 """
 
 SUCCEEDED_CHARGED_ONCE: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
        format('succeeded for %s; the gateway took %s in %s charges and gave %s back',
-              o.input->'request'->>'amount_minor', coalesce(g.captured_minor, 0),
-              coalesce(g.captures, 0), coalesce(g.refunded_minor, 0)) AS detail
+              o.input->'request'->>'amount_minor', coalesce(g.charged_minor, 0),
+              coalesce(g.charges, 0), coalesce(g.refunded_minor, 0)) AS detail
 FROM operations o LEFT JOIN gateway_books g ON g.reference = o.id
 WHERE o.kind = 'payment' AND o.status = 'succeeded' AND o.finished_at < now()
-    AND (coalesce(g.captures, 0), coalesce(g.captured_minor, 0), coalesce(g.refunded_minor, 0))
+    AND (coalesce(g.charges, 0), coalesce(g.charged_minor, 0), coalesce(g.refunded_minor, 0))
         <> (1, (o.input->'request'->>'amount_minor')::bigint, 0)
 """
 
 OTHERS_LEFT_UNCHARGED: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('%s; the gateway took %s and gave %s back', o.status, g.captured_minor,
-              g.refunded_minor) AS detail
+       format('%s; the gateway took %s, gave %s back, and has %s charges open or done', o.status,
+              g.charged_minor, g.refunded_minor, g.charges) AS detail
 FROM operations o JOIN gateway_books g ON g.reference = o.id
 WHERE o.kind = 'payment' AND o.status IN ('failed', 'cancelled') AND o.finished_at < now()
-    AND g.captured_minor <> g.refunded_minor
+    AND (g.charged_minor <> g.refunded_minor OR (g.charges > 0 AND g.charged_minor = 0))
 """
 
 CHARGES_HAVE_A_PAYMENT: Final = """
 SELECT ARRAY[g.reference] AS subject_ids,
-       format('the gateway took %s; there is no such payment', g.captured_minor) AS detail
+       format('the gateway took %s; there is no such payment', g.charged_minor) AS detail
 FROM gateway_books g
-WHERE g.captures > 0 AND NOT EXISTS (SELECT FROM operations o WHERE o.id = g.reference)
+WHERE g.charges > 0 AND NOT EXISTS (SELECT FROM operations o WHERE o.id = g.reference)
 """
 
 GATEWAY_INVARIANTS: Final = {

@@ -7,7 +7,7 @@ The tokens are used as payment methods, in the manner of Stripe's test cards
 import random
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 
 class Answer(StrEnum):
@@ -115,22 +115,17 @@ class Chance:
         return dice.choice(self.kinds) if dice.random() < self.rate else None
 
 
+_CHANGES: Final[dict[Fault, dict[str, Any]]] = {
+    Fault.UNAVAILABLE_BEFORE: {"unavailable_first": _ALWAYS},
+    Fault.UNAVAILABLE_AFTER: {"answer": Answer.UNAVAILABLE},
+    Fault.CUT_AFTER: {"answer": Answer.CUT},
+    Fault.DELAY: {"answer": Answer.SLOW},
+    Fault.CALLBACK_DROPPED: {"callback_copies": 0},
+    Fault.CALLBACK_DOUBLED: {"callback_copies": 2},
+    Fault.CALLBACK_DELAYED: {"callback_late": True},
+}
+
+
 def hit_by(behaviour: Behaviour, fault: Fault | None) -> Behaviour:
     """Return a behaviour as a fault changes it."""
-    match fault:
-        case None:
-            return behaviour
-        case Fault.UNAVAILABLE_BEFORE:
-            return replace(behaviour, unavailable_first=_ALWAYS)
-        case Fault.UNAVAILABLE_AFTER:
-            return replace(behaviour, answer=Answer.UNAVAILABLE)
-        case Fault.CUT_AFTER:
-            return replace(behaviour, answer=Answer.CUT)
-        case Fault.DELAY:
-            return replace(behaviour, answer=Answer.SLOW)
-        case Fault.CALLBACK_DROPPED:
-            return replace(behaviour, callback_copies=0)
-        case Fault.CALLBACK_DOUBLED:
-            return replace(behaviour, callback_copies=2)
-        case Fault.CALLBACK_DELAYED:
-            return replace(behaviour, callback_late=True)
+    return replace(behaviour, **_CHANGES[fault]) if fault else behaviour

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from perdure.core.errors import ConfigurationError
 from perdure.simulators.gateway_books import Charge, Event, GatewayBooks
 
 RETRY_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -45,12 +47,21 @@ class Callbacks:
         books: Where events are kept until they are delivered.
         client: For the requests.
         secret: `whsec_` and base64.
+
+    Raises:
+        ConfigurationError: The secret is none.
     """
 
     def __init__(self, books: GatewayBooks, client: httpx.AsyncClient, secret: str) -> None:
         self._books = books
         self._client = client
-        self._webhook = Webhook(secret)
+        try:
+            self._webhook = Webhook(secret)
+        except (ValueError, EmptyWebhookSecretError) as error:
+            raise ConfigurationError(
+                "The secret that signs callbacks must be `whsec_` and base64.",
+                param="callback_secret",
+            ) from error
 
     async def deliver(self, event: Event) -> None:
         """Send an event when it is due, and again until the receiver takes it."""

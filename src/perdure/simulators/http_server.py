@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Final, Protocol, TypeVar
 
 import uvicorn
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +18,18 @@ from perdure.core.errors import ConfigurationError
 PAGE_MAX: Final = 1000
 _KEEP_ALIVE_S: Final = 75
 """Longer than clients keep idle connections, so that they never meet one being closed."""
+
+
+class Listed(Protocol):
+    """Something that lists can be paged by."""
+
+    @property
+    def id(self) -> str:
+        """Its identifier."""
+        ...
+
+
+Item = TypeVar("Item", bound=Listed)
 
 
 class HttpServer(uvicorn.Server):
@@ -100,6 +113,13 @@ def refuse(
     return JSONResponse(body, status_code=status, headers=headers)
 
 
+def invalid(error: ValidationError) -> Response:
+    """Return a 400 that names the field at fault."""
+    first = error.errors(include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    return refuse(400, "invalid_request", f"{where}: {first['msg']}")
+
+
 def unavailable() -> Response:
     """Return a 503, which says nothing about what was done."""
     return refuse(503, "unavailable", "The service is not available.")
@@ -111,7 +131,7 @@ def rate_limited(retry_after_s: int = 1) -> Response:
     return refuse(429, "rate_limited", "Too many requests.", headers=headers)
 
 
-def page(request: Request, items: Sequence[dict[str, Any]]) -> Response:
+def page(request: Request, items: Sequence[Item], view: Callable[[Item], object]) -> Response:
     """Return a part of a list: `?limit=100&starting_after=<id>`, the oldest first."""
     try:
         limit = min(max(int(request.query_params.get("limit", "100")), 1), PAGE_MAX)
@@ -119,12 +139,15 @@ def page(request: Request, items: Sequence[dict[str, Any]]) -> Response:
         return refuse(400, "invalid_limit", "limit must be a whole number.")
     first = 0
     if after := request.query_params.get("starting_after"):
-        found = next((place for place, item in enumerate(items) if item["id"] == after), None)
+        found = next((place for place, item in enumerate(items) if item.id == after), None)
         if found is None:
             return refuse(400, "invalid_cursor", f"There is nothing with the id {after!r}.")
         first = found + 1
     return JSONResponse(
-        {"data": items[first : first + limit], "has_more": len(items) > first + limit}
+        {
+            "data": [view(item) for item in items[first : first + limit]],
+            "has_more": len(items) > first + limit,
+        }
     )
 
 

@@ -51,11 +51,11 @@ class Journal:
             ) from error
         self._cut_torn_record()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        os.fsync(self._file)
+    async def __aexit__(self, *_: object) -> None:
+        await self.sync()
         os.close(self._file)
 
     def records(self) -> Iterator[Record]:

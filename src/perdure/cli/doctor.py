@@ -1,0 +1,222 @@
+"""`perdure doctor`: whether everything is there, and what to do where it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+import asyncpg
+import typer
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from perdure.cli.output import Output, OutputFormat, out, print_json
+from perdure.cli.session import run
+from perdure.config import Settings
+from perdure.core.errors import ConfigurationError
+from perdure.durable.client import connect
+from perdure.durable.search_attributes import NAMES
+from perdure.storage.migrate import missing_migrations
+
+_PATIENCE_S: Final = 3.0
+_SLOTS_PER_CONNECTION_MAX: Final = 10
+"""A step holds a connection for a few milliseconds; beyond this many they queue for one."""
+
+
+class Health(StrEnum):
+    """How a finding is to be taken."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line of the report.
+
+    Args:
+        fix: What to do about it.
+    """
+
+    subject: str
+    health: Health
+    detail: str
+    fix: str | None = None
+
+
+def doctor(output: Output = OutputFormat.TEXT) -> None:
+    """Look at Temporal, the database, the settings and the providers; ends with 1 if one fails."""
+    findings = run(_look())
+    failed = any(finding.health == Health.FAIL for finding in findings)
+    if output == OutputFormat.JSON:
+        print_json({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            _print(finding)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    color = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "red"}[finding.health]
+    out.print(f"{finding.health:<4}", style=color, end=" ")
+    out.print(f"{finding.subject:<14} {finding.detail}", markup=False)
+    if finding.fix:
+        out.print(f"     {'':<14} {finding.fix}", markup=False)
+
+
+async def _look() -> list[Finding]:
+    settings = Settings.load()
+    checks: list[Callable[[Settings], AsyncIterator[Finding]]] = [
+        _database,
+        _temporal,
+        _slots,
+        _callbacks,
+        _providers,
+    ]
+    return [finding for check in checks async for finding in check(settings)]
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    subject, fix = "database", "Start it (`perdure up` does), or set DATABASE_URL to one that runs."
+    try:
+        url = settings.require_database_url()
+        async with asyncio.timeout(_PATIENCE_S):
+            connection = await asyncpg.connect(url)
+    except ConfigurationError as error:
+        yield Finding(subject, Health.FAIL, error.message)
+        return
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        yield Finding(subject, Health.FAIL, f"cannot be reached: {error or 'no answer'}", fix)
+        return
+    try:
+        version = ".".join(str(part) for part in connection.get_server_version()[:2])
+        yield Finding(subject, Health.OK, f"PostgreSQL {version}")
+        missing = await missing_migrations(url)
+        if missing:
+            lacking = f"lacks {', '.join(missing)}"
+            yield Finding("migrations", Health.FAIL, lacking, "Run `perdure migrate`.")
+        else:
+            yield Finding("migrations", Health.OK, "all there")
+        yield await _connections(connection, settings)
+    finally:
+        await connection.close()
+
+
+async def _connections(
+    connection: "asyncpg.Connection[asyncpg.Record]", settings: Settings
+) -> Finding:
+    limit = int(await connection.fetchval("SELECT current_setting('max_connections')"))
+    row = await connection.fetchrow(
+        "SELECT count(*) AS used, count(DISTINCT application_name) FILTER"
+        " (WHERE application_name LIKE 'perdure-%') AS programs FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend'"
+    )
+    assert row is not None
+    detail = f"{row['used']} of {limit} in use, pools of {settings.database_pool_size}"
+    if row["used"] + settings.database_pool_size > limit:
+        fix = "Raise the server's max_connections, or lower PERDURE_DATABASE_POOL_SIZE."
+        return Finding("connections", Health.WARN, detail, fix)
+    return Finding("connections", Health.OK, detail)
+
+
+async def _temporal(settings: Settings) -> AsyncIterator[Finding]:  # noqa: ARG001
+    subject = "temporal"
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            client = await connect()
+            info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+    except (ConfigurationError, RPCError, TimeoutError) as error:
+        message = getattr(error, "message", "no answer")
+        fix = "Start it (`perdure up` does), or set TEMPORAL_ADDRESS to one that runs."
+        yield Finding(subject, Health.FAIL, message, fix)
+        return
+    address = client.service_client.config.target_host
+    yield Finding(subject, Health.OK, f"{address}, server {info.server_version}")
+    yield await _asked("namespace", _namespace, client)
+    yield await _asked("attributes", _search_attributes, client)
+
+
+async def _asked(
+    subject: str, ask: Callable[[Client], Awaitable[Finding]], client: Client
+) -> Finding:
+    try:
+        return await ask(client)
+    except RPCError as error:
+        fix = f"temporal operator namespace create --namespace {client.namespace}"
+        return Finding(subject, Health.FAIL, f"{client.namespace}: {error.message}", fix)
+
+
+async def _namespace(client: Client) -> Finding:
+    found = await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace)
+    )
+    days = found.config.workflow_execution_retention_ttl.seconds / 86_400
+    detail = f"{client.namespace}, closed workflows are kept for {days:g} days"
+    return Finding("namespace", Health.OK, detail)
+
+
+async def _search_attributes(client: Client) -> Finding:
+    found = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    missing = [name for name in NAMES if name not in found.custom_attributes]
+    if not missing:
+        return Finding("attributes", Health.OK, ", ".join(NAMES))
+    commands = "; ".join(
+        f"temporal operator search-attribute create --name {name} --type Keyword"
+        for name in missing
+    )
+    return Finding("attributes", Health.FAIL, f"not there: {', '.join(missing)}", commands)
+
+
+async def _slots(settings: Settings) -> AsyncIterator[Finding]:
+    slots, connections = settings.max_concurrent_activities, settings.database_pool_size
+    detail = f"{slots} activities at a time, on {connections} database connections a worker"
+    if slots > connections * _SLOTS_PER_CONNECTION_MAX:
+        fix = "Raise PERDURE_DATABASE_POOL_SIZE, or lower PERDURE_MAX_CONCURRENT_ACTIVITIES."
+        yield Finding("slots", Health.WARN, detail, fix)
+    else:
+        yield Finding("slots", Health.OK, detail)
+
+
+async def _callbacks(settings: Settings) -> AsyncIterator[Finding]:
+    secrets = len(settings.gateway_callback_secrets)
+    if secrets:
+        detail = f"to {settings.gateway_callback_url}, checked with {secrets} secrets"
+        yield Finding("callbacks", Health.OK, detail)
+    else:
+        fix = 'Set PERDURE_GATEWAY_CALLBACK_SECRETS, as JSON: ["whsec_…"].'
+        detail = "no secret: the gateway's confirmations cannot be checked"
+        yield Finding("callbacks", Health.WARN, detail, fix)
+
+
+async def _providers(settings: Settings) -> AsyncIterator[Finding]:
+    for subject, url, setting in (
+        ("gateway", settings.gateway_url, "PERDURE_GATEWAY_URL"),
+        ("fraud scorer", settings.fraud_scorer_url, "PERDURE_FRAUD_SCORER_URL"),
+        ("mail", f"smtp://{settings.mail_host}:{settings.mail_port}", "PERDURE_MAIL_HOST"),
+        ("sms", settings.sms_url, "PERDURE_SMS_URL"),
+    ):
+        if await _listens(url):
+            yield Finding(subject, Health.OK, url)
+        else:
+            fix = f"Start it (`perdure up` starts a simulator), or set {setting}."
+            yield Finding(subject, Health.FAIL, f"{url} cannot be reached", fix)
+
+
+async def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

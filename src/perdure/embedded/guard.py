@@ -1,0 +1,42 @@
+"""Becomes a command that does not outlive the process that started it.
+
+    python -I -S guard.py <parent pid> <uid>:<gid>|- <command> <argument>...
+
+Linux kills the command when its parent dies (`PR_SET_PDEATHSIG`). This has to be asked for between
+fork and exec, where Python must not run in a process with threads, and after the change of user,
+which clears it: hence a program of its own, which runs by its path and needs the standard library
+only. Elsewhere it only changes the user; what is left over is ended by the next `perdure up`.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final, NoReturn
+
+PR_SET_PDEATHSIG: Final = 1
+"""From Linux's `linux/prctl.h`."""
+
+
+def become(parent_pid: int, owner: str, command: list[str]) -> NoReturn:
+    """Turn this process into `command`."""
+    if owner != "-":
+        uid, gid = owner.split(":")
+        os.setgroups([])
+        os.setgid(int(gid))
+        os.setuid(int(uid))
+    # Python ignores the first two for itself; a shell's background job ignores the others.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent_pid:
+        sys.exit("the process that started this one is gone")
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except OSError as error:
+        sys.exit(f"cannot run {command[0]}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    become(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

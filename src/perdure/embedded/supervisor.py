@@ -1,0 +1,274 @@
+"""Keeps the processes of `perdure up` running, and ends them in order."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from perdure.core.errors import ConfigurationError, PerdureError
+from perdure.embedded.leftovers import ProcessRecord
+from perdure.embedded.locks import FileLock
+from perdure.embedded.processes import ProcessSpec, describe_exit, end, log_tail, start
+
+READY_POLL_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """When what died is started again."""
+
+    initial_s: float = 0.1
+    """After the first death; doubled by each further quick one."""
+    max_s: float = 30.0
+    quick_death_s: float = 5.0
+    """What dies within this time of its start dies quickly."""
+    quick_deaths_max: int = 3
+    """From so many quick deaths in a row on it is a crash loop: reported with the log's end; at the
+    first start, given up."""
+
+    def delay_s(self, quick_deaths: int) -> float:
+        """Return how long to wait after so many quick deaths in a row."""
+        # The exponent has a bound too: a crash loop of a year would overflow the float.
+        return min(self.max_s, self.initial_s * 2 ** min(max(quick_deaths - 1, 0), 32))
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    spec: ProcessSpec
+    log: Path
+    ready: asyncio.Event
+    """Set once it was ready for the first time."""
+    process: asyncio.subprocess.Process | None = None
+    keeper: asyncio.Task[None] | None = None
+
+
+class Supervisor:
+    """Starts processes in order, each when the one before is ready; restarts what dies.
+
+        async with Supervisor(data_dir, [postgres, temporal, worker], report=print) as supervisor:
+            await supervisor.run_until_signalled()
+
+    At the end they are ended in reverse order. One supervisor a folder; its lock is the kernel's,
+    so none is left behind by a kill. SIGINT and SIGTERM end it; a second one kills what still runs.
+
+    Args:
+        data_dir: Holds the logs (`logs/<name>.log`), the lock and the record of what runs.
+        processes: In the order of their start; names are unique.
+        report: Told what happens, in sentences for the person at the terminal.
+        backoff: When what died is started again.
+        handle_signals: Take over SIGINT and SIGTERM; needs the main thread.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        processes: Sequence[ProcessSpec],
+        *,
+        report: Callable[[str], None],
+        backoff: Backoff | None = None,
+        handle_signals: bool = True,
+    ) -> None:
+        names = [spec.name for spec in processes]
+        assert len(set(names)) == len(names), f"names are not unique: {names}"
+        self.data_dir = data_dir.resolve()
+        self._report = report
+        self._backoff = backoff or Backoff()
+        self._handle_signals = handle_signals
+        self._lock = FileLock(self.data_dir / "supervisor.lock")
+        self._record = ProcessRecord(self.data_dir / "processes.json")
+        self._children = [
+            _Child(spec, self.data_dir / "logs" / f"{spec.name}.log", asyncio.Event())
+            for spec in processes
+        ]
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run now, by name."""
+        return {
+            child.spec.name: child.process.pid
+            for child in self._children
+            if child.process is not None and child.process.returncode is None
+        }
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether somebody asked for the end, perhaps while the processes were still starting."""
+        return self._stop.is_set()
+
+    def request_stop(self) -> None:
+        """Ask for the end; a second time, without waiting for what does not end by itself."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    async def run_until_signalled(self) -> None:
+        """Wait until SIGINT, SIGTERM or `request_stop`."""
+        await self._stop.wait()
+
+    async def __aenter__(self) -> Self:
+        """Start everything.
+
+        Returns early where a signal asks for the end meanwhile (see `stop_requested`).
+
+        Raises:
+            ConfigurationError: The folder has a supervisor already, or a process cannot start.
+        """
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        if not self._lock.acquire(wait=False):
+            raise ConfigurationError(
+                f"Perdure already runs on {self.data_dir} (pid {self._record.supervisor_pid()})."
+                " End that one first, or set PERDURE_DATA_DIR to another folder.",
+                param="PERDURE_DATA_DIR",
+            )
+        try:
+            self._catch_signals()
+            await asyncio.to_thread(self._record.end_leftovers, self._report)
+            self._record.write(self.pids)
+            for child in self._children:
+                await self._start(child)
+        except BaseException:
+            await self._shut_down()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._shut_down()
+
+    async def _start(self, child: _Child) -> None:
+        """Start a child's keeper; return when the child is ready, or the end is asked for."""
+        child.keeper = asyncio.create_task(self._keep(child), name=f"keep {child.spec.name}")
+        await _first_of(child.ready.wait(), self._stop.wait(), task=child.keeper)
+        if child.keeper.done():
+            child.keeper.result()
+
+    async def _keep(self, child: _Child) -> None:
+        """Run a child again and again."""
+        spec, quick_deaths, died = child.spec, 0, ""
+        while True:
+            started_at_s = asyncio.get_running_loop().time()
+            ending = await self._run_once(child, died)
+            code = child.process.returncode if child.process else None
+            if spec.restart == "never" or (spec.restart == "on_failure" and code == 0):
+                self._give_up_unless_done(child, ending, code)
+                return
+            lived_s = asyncio.get_running_loop().time() - started_at_s
+            quick_deaths = quick_deaths + 1 if lived_s < self._backoff.quick_death_s else 0
+            delay_s = self._backoff.delay_s(quick_deaths)
+            if quick_deaths >= self._backoff.quick_deaths_max:
+                message = f"{spec.name} {ending}, {quick_deaths} times in a row"
+                if not child.ready.is_set():
+                    raise _cannot_start(child, message)
+                self._report(
+                    f"{message}; the next try is in {delay_s:.0f} s."
+                    f" {child.log} ends:\n{log_tail(child.log)}"
+                )
+            died = f"{spec.name} {ending}"
+            await asyncio.sleep(delay_s)
+
+    def _give_up_unless_done(self, child: _Child, ending: str, code: int | None) -> None:
+        """Settle the end of a child that is not started again."""
+        if code == 0:
+            child.ready.set()
+        elif not child.ready.is_set():
+            raise _cannot_start(child, f"{child.spec.name} {ending}")
+        else:
+            self._report(f"{child.spec.name} {ending}; it is not started again.")
+
+    async def _run_once(self, child: _Child, died: str) -> str:
+        """Start a child, and return how it ended; `died` says why it is started again."""
+        spec, child.process = child.spec, None
+        try:
+            if spec.prepare is not None:
+                await spec.prepare()
+            child.process = process = await start(spec, child.log)
+        except (OSError, PerdureError) as error:
+            if isinstance(error, ConfigurationError) and not child.ready.is_set():
+                raise
+            return f"could not be started ({error})"
+        self._record.write(self.pids)
+        if died:
+            self._report(f"{died}; restarted, pid {process.pid}")
+        if not await self._became_ready(child, process):
+            await end(process, spec, hurry=self._hurry)
+            message = f"was not ready within {spec.ready_timeout_s:g} s"
+            if not child.ready.is_set():
+                raise _cannot_start(child, f"{spec.name} {message}")
+            return message
+        return describe_exit(await process.wait())
+
+    async def _became_ready(self, child: _Child, process: asyncio.subprocess.Process) -> bool:
+        """Wait for readiness; False where it takes too long. True also where the child ended."""
+        spec = child.spec
+        try:
+            async with asyncio.timeout(spec.ready_timeout_s):
+                while process.returncode is None:
+                    if spec.ready is None or await spec.ready():
+                        child.ready.set()
+                        break
+                    await asyncio.sleep(READY_POLL_S)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _shut_down(self) -> None:
+        """End every child in reverse order, and give the folder back."""
+        self._stop.set()
+        try:
+            for child in reversed(self._children):
+                await self._end(child)
+            self._record.remove()
+        finally:
+            self._release_signals()
+            self._lock.release()
+
+    async def _end(self, child: _Child) -> None:
+        if child.keeper is not None:
+            child.keeper.cancel()
+            # What went wrong in it has been raised or reported.
+            await asyncio.wait({child.keeper})
+            if not child.keeper.cancelled():
+                child.keeper.exception()
+        if child.process is not None and not await end(
+            child.process, child.spec, hurry=self._hurry
+        ):
+            self._report(f"{child.spec.name} did not end when asked, and was killed")
+
+    def _catch_signals(self) -> None:
+        if self._handle_signals:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.request_stop)
+
+    def _release_signals(self) -> None:
+        if self._handle_signals:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+def _cannot_start(child: _Child, message: str) -> ConfigurationError:
+    return ConfigurationError(f"{message}. {child.log} ends:\n{log_tail(child.log)}")
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
+    """Return when any of them is done; the waits end with it, the task goes on."""
+    waiters = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait([*waiters, task], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter in waiters:
+            waiter.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*waiters, return_exceptions=True)

@@ -1,0 +1,279 @@
+"""A payment gateway: confirms asynchronously, calls back, and fails on demand."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated
+
+import httpx
+from pydantic import Field, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from perdure.simulators.background import Background
+from perdure.simulators.gateway_behaviour import (
+    TOKENS,
+    UNKNOWN_TOKEN,
+    Answer,
+    Behaviour,
+    Chance,
+    Fault,
+    hit_by,
+)
+from perdure.simulators.gateway_books import Charge, GatewayBooks, Refund
+from perdure.simulators.gateway_callbacks import (
+    CONNECTIONS_MAX,
+    TIMEOUT_S,
+    Callbacks,
+    is_allowed_url,
+)
+from perdure.simulators.gateway_processing import (
+    ChargeRequest,
+    GatewaySettings,
+    Processing,
+    RefundRequest,
+)
+from perdure.simulators.http_server import (
+    cut_connection,
+    invalid,
+    page,
+    rate_limited,
+    refuse,
+    serve_http,
+    unavailable,
+    until_client_gives_up,
+)
+from perdure.simulators.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class ChanceRequest:
+    """The body of `PUT /control/faults`."""
+
+    rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seed: int = 0
+    kinds: tuple[Fault, ...] = tuple(Fault)
+
+
+_CHANCE = TypeAdapter(ChanceRequest)
+
+
+@asynccontextmanager
+async def open_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
+    """Run the gateway while the context is open; yields its port.
+
+    What was pending or undelivered when it last ended goes on.
+
+    Raises:
+        ConfigurationError: The port is taken, or the books are in use.
+    """
+    limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
+    async with (
+        Journal(settings.data_dir / "gateway.jsonl") as journal,
+        httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, trust_env=False) as client,
+        Background() as background,
+    ):
+        books = GatewayBooks(journal)
+        callbacks = Callbacks(books, client, settings.callback_secret)
+        processing = Processing(settings, books, callbacks, background)
+        gateway = Gateway(settings, books, processing)
+        async with serve_http(gateway.routes(), host=settings.host, port=settings.port) as port:
+            processing.resume()
+            yield port
+
+
+class Gateway:
+    """The gateway's routes.
+
+    Args:
+        settings: How it is run.
+        books: What it remembers.
+        processing: What it does.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, books: GatewayBooks, processing: Processing
+    ) -> None:
+        self._settings = settings
+        self._books = books
+        self._processing = processing
+        self._chance = settings.chance
+        self._other_attempts: Counter[str] = Counter()
+
+    def routes(self) -> list[Route]:
+        """Return what is served."""
+        return [
+            Route("/v1/charges", self.create_charge, methods=["POST"]),
+            Route("/v1/charges", self.list_charges),
+            Route("/v1/charges/{reference}/cancel", self.cancel_charge, methods=["POST"]),
+            Route("/v1/refunds", self.create_refund, methods=["POST"]),
+            Route("/v1/refunds", self.list_refunds),
+            Route("/v1/attempts/{reference}", self.show_attempts),
+            Route("/v1/totals", self.show_totals),
+            Route("/control/faults", self.change_faults, methods=["PUT"]),
+            Route("/control/faults", self.show_faults),
+        ]
+
+    async def create_charge(self, request: Request) -> Response:
+        """Charge, or misbehave as the payment method asks."""
+        try:
+            asked = ChargeRequest.model_validate_json(await request.body())
+        except ValidationError as error:
+            return invalid(error)
+        url = asked.callback_url or self._settings.callback_url
+        if url is not None and not is_allowed_url(url, self._settings.callback_hosts):
+            return refuse(400, "callback_url_not_allowed", "Callbacks only go to this machine.")
+        if self._settings.idempotent and (earlier := self._books.charges_of(asked.reference)):
+            return await self._repeat(asked, earlier[0])
+        behaviour = self._behaviour(asked)
+        if (refusal := self._refuse_at_first(asked, behaviour)) is not None:
+            return refusal
+        charge = await self._processing.charge(asked, behaviour, url)
+        response = JSONResponse(charge.view(), status_code=201)
+        if behaviour.answer == Answer.AFTER_CALLBACK:
+            await self._processing.confirm_now(charge)
+        else:
+            self._processing.confirm_later(charge)
+        return await self._answer(request, behaviour.answer, response)
+
+    async def list_charges(self, request: Request) -> Response:
+        """List charges, or those under one `?reference=`."""
+        reference = request.query_params.get("reference")
+        found = self._books.charges() if reference is None else self._books.charges_of(reference)
+        return page(request, found, Charge.view)
+
+    async def cancel_charge(self, request: Request) -> Response:
+        """Call off a pending charge; one that has ended is answered as it is."""
+        reference = request.path_params["reference"]
+        answer = self._answer_by_chance(f"{reference}:cancel")
+        if answer is None:
+            return unavailable()
+        charges = self._books.charges_of(reference)
+        if not charges:
+            return refuse(404, "charge_not_found", f"There is no charge under {reference}.")
+        await self._processing.cancel(charges[0])
+        return await self._answer(request, answer, JSONResponse(charges[0].view()))
+
+    async def create_refund(self, request: Request) -> Response:
+        """Give back a charge, once per reference."""
+        try:
+            asked = RefundRequest.model_validate_json(await request.body())
+        except ValidationError as error:
+            return invalid(error)
+        answer = self._answer_by_chance(f"{asked.reference}:refund")
+        if answer is None:
+            return unavailable()
+        refund = self._books.refund_of(asked.reference)
+        if refund is None:
+            charge = next(iter(self._books.charges_of(asked.charge_reference)), None)
+            if charge is None or charge.status != "succeeded":
+                return refuse(409, "charge_not_refundable", "No succeeded charge has that name.")
+            if asked.amount_minor > charge.amount_minor - charge.refunded_minor:
+                return refuse(409, "refund_exceeds_charge", "Less is left of the charge.")
+            refund = await self._processing.refund(asked, charge)
+        elif not _is_same_refund(asked, refund):
+            return _mismatch(asked.reference)
+        return await self._answer(request, answer, JSONResponse(asdict(refund), status_code=201))
+
+    async def list_refunds(self, request: Request) -> Response:
+        """List refunds, or the one under a `?reference=`."""
+        reference = request.query_params.get("reference")
+        if reference is None:
+            return page(request, self._books.refunds(), asdict)
+        refund = self._books.refund_of(reference)
+        return page(request, [refund] if refund else [], asdict)
+
+    async def show_attempts(self, request: Request) -> Response:
+        """Tell what came of each attempt to charge under a reference."""
+        reference = request.path_params["reference"]
+        return JSONResponse({"reference": reference, "answers": self._books.answers(reference)})
+
+    async def show_totals(self, _: Request) -> Response:
+        """Tell counts and sums."""
+        return JSONResponse(self._books.totals())
+
+    async def show_faults(self, _: Request) -> Response:
+        """Tell what goes wrong by chance."""
+        return JSONResponse(asdict(self._chance))
+
+    async def change_faults(self, request: Request) -> Response:
+        """Change what goes wrong by chance, until the gateway ends."""
+        try:
+            asked = _CHANCE.validate_json(await request.body())
+        except ValidationError as error:
+            return invalid(error)
+        self._chance = Chance(asked.rate, asked.seed, asked.kinds)
+        return JSONResponse(asdict(self._chance))
+
+    def _behaviour(self, asked: ChargeRequest) -> Behaviour:
+        behaviour = TOKENS.get(asked.payment_method, UNKNOWN_TOKEN)
+        if self._books.charges_of(asked.reference):
+            # A token spoils the answer once; whoever charges again gets it.
+            behaviour = replace(behaviour, answer=Answer.NORMAL)
+        attempt = len(self._books.answers(asked.reference))
+        return hit_by(behaviour, self._chance.draw(asked.reference, attempt))
+
+    def _refuse_at_first(self, asked: ChargeRequest, behaviour: Behaviour) -> Response | None:
+        """Return an answer that comes without any effect; None: the charge is made."""
+        attempt = len(self._books.answers(asked.reference))
+        if behaviour.decline_code is not None:
+            self._books.record_attempt(asked.reference, behaviour.decline_code)
+            return refuse(402, behaviour.decline_code, "The payment method was declined.")
+        if attempt < behaviour.unavailable_first:
+            self._books.record_attempt(asked.reference, "unavailable")
+            return unavailable()
+        if attempt < behaviour.rate_limited_first:
+            self._books.record_attempt(asked.reference, "rate_limited")
+            return rate_limited()
+        return None
+
+    async def _repeat(self, asked: ChargeRequest, earlier: Charge) -> Response:
+        same = _is_same_charge(asked, earlier)
+        self._books.record_attempt(asked.reference, "repeated" if same else "mismatch")
+        await self._books.sync()
+        return JSONResponse(earlier.view()) if same else _mismatch(asked.reference)
+
+    def _answer_by_chance(self, attempted: str) -> Answer | None:
+        """Return how a cancellation or a refund is answered; None: 503 before it is done."""
+        behaviour = hit_by(
+            Behaviour(), self._chance.draw(attempted, self._other_attempts[attempted])
+        )
+        self._other_attempts[attempted] += 1
+        return None if behaviour.unavailable_first else behaviour.answer
+
+    async def _answer(self, request: Request, answer: Answer, response: Response) -> Response:
+        """Give the answer, or spoil it; what was asked for is done by now."""
+        match answer:
+            case Answer.UNAVAILABLE:
+                return unavailable()
+            case Answer.CUT:
+                cut_connection(request)
+            case Answer.NEVER:
+                await until_client_gives_up(request)
+            case Answer.SLOW:
+                await asyncio.sleep(self._settings.slow_s)
+            case Answer.NORMAL | Answer.AFTER_CALLBACK:
+                pass
+        return response
+
+
+def _is_same_charge(asked: ChargeRequest, charge: Charge) -> bool:
+    return (asked.amount_minor, asked.currency, asked.payment_method) == (
+        charge.amount_minor,
+        charge.currency,
+        charge.payment_method,
+    )
+
+
+def _is_same_refund(asked: RefundRequest, refund: Refund) -> bool:
+    return (asked.charge_reference, asked.amount_minor) == (
+        refund.charge_reference,
+        refund.amount_minor,
+    )
+
+
+def _mismatch(reference: str) -> Response:
+    return refuse(409, "idempotency_mismatch", f"{reference} was used with other content.")

@@ -1,0 +1,83 @@
+"""The real application on a real database; Temporal is away, as it may be: launches are postponed."""
+
+import asyncio
+import base64
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from perdure.api.app import create_app
+from perdure.api.keys import Scope, create_key
+from perdure.api.main import server_of
+from perdure.bootstrap import Platform, compose
+from perdure.config import Settings
+from perdure.storage.pool import Pool
+
+from .api_client import Api
+
+CALLBACK_SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> Settings:
+    return Settings(
+        database_url=database_url, gateway_callback_secrets=[SecretStr(CALLBACK_SECRET)]
+    )
+
+
+@pytest.fixture(scope="session")
+async def platform(settings: Settings, pool: Pool) -> Platform:
+    """The platform; nobody listens where its Temporal client points."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    return compose(settings, pool, await Client.connect(f"127.0.0.1:{port}", lazy=True))
+
+
+@pytest.fixture(scope="session")
+async def admin_secret(pool: Pool) -> str:
+    _, secret = await create_key(pool, "tests", [Scope.ADMIN])
+    return secret
+
+
+@asynccontextmanager
+async def api_on(platform: Platform, secret: str) -> AsyncIterator[Api]:
+    transport = httpx.ASGITransport(app=create_app(platform))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        yield Api(http, secret)
+
+
+@pytest.fixture
+async def api(platform: Platform, admin_secret: str) -> AsyncIterator[Api]:
+    """A caller with every scope."""
+    async with api_on(platform, admin_secret) as api:
+        yield api
+
+
+@asynccontextmanager
+async def served(platform: Platform, secret: str) -> AsyncIterator[Api]:
+    """Serve the application with uvicorn on a free port."""
+    server = server_of(platform)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+                async with asyncio.timeout(10):
+                    while not server.started:
+                        await asyncio.sleep(0.01)
+                yield Api(http, secret)
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture
+async def server(platform: Platform, admin_secret: str) -> AsyncIterator[Api]:
+    """A caller with every scope, over the network."""
+    async with served(platform, admin_secret) as api:
+        yield api

@@ -1,0 +1,156 @@
+"""What every request goes through: its body, its size, its id, errors of our own."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+from temporalio.client import Client
+
+from perdure.api.app import create_app
+from perdure.bootstrap import Platform, compose
+from perdure.config import Settings
+
+from .api_client import Api, ok, refused
+from .conftest import api_on
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"customer_id": }',
+        b"\xff\xfe",
+        b"{'customer_id': 'cus_1'}",
+        b'{"amount_minor": ' + b"9" * 5000 + b"}",
+        b"[" * 50_000,
+    ],
+)
+async def test_a_body_that_is_not_json_is_told_so(api: Api, body: bytes) -> None:
+    answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
+    refused(answer, 400, "invalid_json")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b'"text"'])
+async def test_a_body_that_is_no_object_is_told_so(api: Api, body: bytes) -> None:
+    answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
+    assert "JSON object" in refused(answer, 400, "invalid_input")
+
+
+@pytest.mark.parametrize("body", [b"", b"null"])
+async def test_a_missing_body_is_asked_for(api: Api, body: bytes) -> None:
+    answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
+    assert "Send a body" in refused(answer, 400, "missing_field")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", None])
+async def test_a_body_that_does_not_say_json_is_refused(api: Api, content_type: str | None) -> None:
+    headers = api.headers() | ({"Content-Type": content_type} if content_type else {})
+    answer = await api.http.post("/v1/payments", content=b'{"a": 1}', headers=headers)
+    refused(answer, 415, "unsupported_media_type")
+
+
+async def test_a_body_too_large_is_refused_by_its_length(api: Api, settings: Settings) -> None:
+    body = b" " * (settings.api_body_bytes_max + 1)
+    answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
+    refused(answer, 413, "body_too_large")
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/callbacks/gateway"])
+async def test_a_body_too_large_is_refused_as_it_comes(
+    server: Api, settings: Settings, path: str
+) -> None:
+    sent = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(64 * settings.api_body_bytes_max // 65_536):
+            sent += 65_536
+            yield b" " * 65_536
+
+    answer = await server.http.post(path, content=chunks(), headers=server.headers() | JSON)
+    refused(answer, 413, "body_too_large")
+
+
+async def test_a_body_of_the_largest_size_is_read(api: Api, settings: Settings) -> None:
+    body = b"{}" + b" " * (settings.api_body_bytes_max - 2)
+    answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
+    refused(answer, 400, "missing_field", "customer_id")
+
+
+async def test_a_request_keeps_its_id_or_is_given_one(api: Api) -> None:
+    answer = await api.http.get("/healthz", headers={"X-Request-Id": "abc-123"})
+    assert answer.headers["X-Request-Id"] == "abc-123"
+    for unusable in ("x" * 129, "a\tb", ""):
+        answer = await api.http.get("/healthz", headers={"X-Request-Id": unusable})
+        assert answer.headers["X-Request-Id"].startswith("req_")
+
+
+async def test_unknown_routes_and_methods_have_the_shape_of_errors(api: Api) -> None:
+    refused(await api.get("/v1/nothing"), 404, "route_not_found")
+    answer = await api.http.delete("/v1/payments", headers=api.headers())
+    refused(answer, 405, "method_not_allowed")
+    assert "POST" in answer.headers["Allow"] or "GET" in answer.headers["Allow"]
+
+
+async def test_an_error_of_our_own_tells_nothing(platform: Platform, admin_secret: str) -> None:
+    class Broken:
+        async def find(self, **_: object) -> None:
+            raise ValueError("password=hunter2")
+
+    broken = replace(platform, operations=Broken())  # type: ignore[arg-type]
+    async with api_on(broken, admin_secret) as api:
+        answer = await api.get("/v1/payments")
+    assert "hunter2" not in answer.text
+    refused(answer, 500, "internal_error")
+
+
+async def test_a_database_that_is_away_is_no_error_of_the_caller(
+    platform: Platform, settings: Settings
+) -> None:
+    away = asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/none", min_size=0)
+    async with away:
+        async with api_on(compose(settings, away, platform.client), "perdure_x") as api:
+            answer = await api.get("/v1/payments")
+            readiness = await api.http.get("/readyz")
+    refused(answer, 503, "database_unavailable")
+    assert "Retry-After" in answer.headers
+    assert (readiness.status_code, readiness.json()["database"]) == (503, "unreachable")
+
+
+async def test_the_process_lives_and_says_what_it_lacks(api: Api) -> None:
+    assert ok(await api.http.get("/healthz")) == {"status": "ok"}
+    answer = await api.http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not_ready", "database": "ok", "temporal": "unreachable"}
+
+
+async def test_the_process_is_ready_once_everything_is_there(
+    settings: Settings, platform: Platform, temporal_client: Client, admin_secret: str
+) -> None:
+    ready = compose(settings, platform.pool, temporal_client)
+    async with api_on(ready, admin_secret) as api:
+        answer = ok(await api.http.get("/readyz"))
+    assert answer == {"status": "ready", "database": "ok", "temporal": "ok"}
+
+
+async def test_a_database_that_is_not_migrated_is_not_ready(
+    platform: Platform, postgres_url: str, settings: Settings
+) -> None:
+    empty = settings.model_copy(update={"database_url": postgres_url})
+    async with api_on(replace(platform, settings=empty), "") as api:
+        answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()["database"]) == (503, "not_migrated")
+
+
+async def test_every_route_is_described(platform: Platform) -> None:
+    document = create_app(platform).openapi()
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            assert described["summary"], (path, method)
+            if path.startswith("/v1/") and "callbacks" not in path:
+                assert described["security"], (path, method)
+                assert "4XX" in described["responses"], (path, method)

@@ -1,0 +1,78 @@
+"""The environment file: what is written is read back, and the environment wins."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from perdure.cli.environment import (
+    DataFolder,
+    load_environment,
+    read_environment,
+    write_environment,
+)
+from perdure.core.errors import ConfigurationError
+
+VALUES = {
+    "DATABASE_URL": "postgresql://user@/perdure?host=/tmp/a folder/it's",
+    "PERDURE_GATEWAY_CALLBACK_SECRETS": '["whsec_abc+/="]',
+    "EMPTY": "",
+}
+
+
+def test_values_with_any_character_are_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "environment"
+    write_environment(path, VALUES)
+    assert read_environment(path) == VALUES
+
+
+def test_a_shell_reads_the_same_values(tmp_path: Path) -> None:
+    path = tmp_path / "environment"
+    write_environment(path, VALUES)
+    script = f'. "{path}"; printf %s "$PERDURE_GATEWAY_CALLBACK_SECRETS$DATABASE_URL"'
+    shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    secrets, url = VALUES["PERDURE_GATEWAY_CALLBACK_SECRETS"], VALUES["DATABASE_URL"]
+    assert shown.stdout == secrets + url
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "environment"
+    path.write_text("open to all")
+    write_environment(path, VALUES)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [found.name for found in tmp_path.iterdir()] == ["environment"]
+
+
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+    write_environment(folder.environment_path, {"PERDURE_SET": "file", "PERDURE_UNSET": "file"})
+    monkeypatch.setenv("PERDURE_SET", "environment")
+    monkeypatch.setenv("PERDURE_UNSET", "to be restored")
+    monkeypatch.delenv("PERDURE_UNSET")
+    load_environment(folder)
+    assert os.environ["PERDURE_SET"] == "environment"
+    assert os.environ["PERDURE_UNSET"] == "file"
+
+
+def test_a_folder_without_a_file_sets_nothing(tmp_path: Path) -> None:
+    assert read_environment(tmp_path / "environment") == {}
+
+
+@pytest.mark.parametrize("line", ["no equals sign", "lower=1", "A='open", "A=two words"])
+def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "environment"
+    path.write_text(f"# a comment\nA=1\n\n{line}\n")
+    with pytest.raises(ConfigurationError, match="Line 4 of"):
+        read_environment(path)
+
+
+def test_the_callback_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    secret = folder.callback_secret()
+    assert secret.startswith("whsec_")
+    assert folder.callback_secret() == secret
+    assert stat.S_IMODE(folder.callback_secret_path.stat().st_mode) == 0o600
