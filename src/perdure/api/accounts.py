@@ -23,7 +23,7 @@ from perdure.api.authentication import (
 from perdure.api.deposits import record_deposit
 from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.schemas import ERROR_RESPONSES, Page, PageQuery, page_of
+from perdure.api.schemas import ERROR_RESPONSES, Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
 from perdure.core.errors import Forbidden, InvalidInput, NotFound
 from perdure.core.ids import ACCOUNT, new_id
@@ -82,14 +82,14 @@ async def list_accounts(
 
 
 @router.get("/{account_id}")
-async def get_account(account_id: str, platform: PlatformOfApp, caller: Reader) -> AccountView:
+async def get_account(account_id: Text, platform: PlatformOfApp, caller: Reader) -> AccountView:
     """Return an account."""
     async with platform.pool.acquire() as connection:
         return AccountView.of(await _visible_account(platform, connection, caller, account_id))
 
 
 @router.get("/{account_id}/balance")
-async def get_balance(account_id: str, platform: PlatformOfApp, caller: Reader) -> BalanceView:
+async def get_balance(account_id: Text, platform: PlatformOfApp, caller: Reader) -> BalanceView:
     """Return what is on an account now."""
     async with platform.pool.acquire() as connection:
         account = await _visible_account(platform, connection, caller, account_id)
@@ -98,7 +98,7 @@ async def get_balance(account_id: str, platform: PlatformOfApp, caller: Reader) 
 
 @router.get("/{account_id}/transfers")
 async def list_transfers(
-    account_id: str,
+    account_id: Text,
     platform: PlatformOfApp,
     caller: Reader,
     query: Annotated[PageQuery, Query()],
@@ -116,7 +116,7 @@ async def list_transfers(
 async def create_deposit(
     *,
     request: Request,
-    account_id: str,
+    account_id: Text,
     body: DepositBody,
     platform: PlatformOfApp,
     caller: Writer,

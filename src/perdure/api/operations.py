@@ -23,7 +23,7 @@ from perdure.api.operation_schemas import (
     Timeline,
     timeline,
 )
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, page_of
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
 from perdure.core.errors import Conflict, InvalidInput
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
@@ -55,14 +55,14 @@ async def list_operations(
 
 @router.get("/{operation_id}")
 async def get_operation(
-    operation_id: str, platform: PlatformOfApp, caller: Reader
+    operation_id: Text, platform: PlatformOfApp, caller: Reader
 ) -> OperationView:
     """Return an operation."""
     return OperationView.of(await visible_operation(platform, caller, operation_id))
 
 
 @router.get("/{operation_id}/timeline")
-async def get_timeline(operation_id: str, platform: PlatformOfApp, caller: Reader) -> Timeline:
+async def get_timeline(operation_id: Text, platform: PlatformOfApp, caller: Reader) -> Timeline:
     """Return all that happened to an operation, and every attempt at its steps, oldest first."""
     await visible_operation(platform, caller, operation_id)
     return timeline(
@@ -79,7 +79,7 @@ async def get_timeline(operation_id: str, platform: PlatformOfApp, caller: Reade
 )
 async def stream_events(
     request: Request,
-    operation_id: str,
+    operation_id: Text,
     platform: PlatformOfApp,
     caller: Reader,
     last_event_id: Annotated[str | None, Header()] = None,
@@ -124,7 +124,7 @@ def _after_id(last_event_id: str | None) -> int:
 
 @router.post("/{operation_id}/cancel")
 async def cancel_operation(
-    operation_id: str, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationCancellation:
     """Ask an operation to stop, and have what it did undone; asking again changes nothing."""
     await visible_operation(platform, caller, operation_id)
@@ -139,7 +139,7 @@ async def cancel_operation(
 
 @router.post("/{operation_id}/resume")
 async def resume_operation(
-    operation_id: str, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
     """Have an operation that needs attention go on from the step it stopped at."""
     await visible_operation(platform, caller, operation_id)

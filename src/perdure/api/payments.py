@@ -23,7 +23,7 @@ from perdure.api.payment_schemas import (
     PaymentView,
     PaymentWorkflow,
 )
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, page_of
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
 from perdure.bootstrap import Platform
 from perdure.core.errors import Conflict
 from perdure.operations.model import Operation
@@ -97,14 +97,14 @@ async def list_payments(
 
 
 @router.get("/{payment_id}")
-async def get_payment(payment_id: str, platform: PlatformOfApp, caller: Reader) -> PaymentView:
+async def get_payment(payment_id: Text, platform: PlatformOfApp, caller: Reader) -> PaymentView:
     """Return a payment, as the database has it."""
     return PaymentView.of(await visible_operation(platform, caller, payment_id, kind=KIND))
 
 
 @router.post("/{payment_id}/cancel")
 async def cancel_payment(
-    payment_id: str, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+    payment_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> PaymentCancellation:
     """Ask a payment to stop, and have what it did undone; asking again changes nothing."""
     await visible_operation(platform, caller, payment_id, kind=KIND)
@@ -119,7 +119,7 @@ async def cancel_payment(
 
 @router.get("/{payment_id}/workflow")
 async def get_payment_workflow(
-    payment_id: str, platform: PlatformOfApp, caller: Reader
+    payment_id: Text, platform: PlatformOfApp, caller: Reader
 ) -> PaymentWorkflow:
     """Ask the payment's workflow itself where it stands; needs a worker to answer."""
     await visible_operation(platform, caller, payment_id, kind=KIND)

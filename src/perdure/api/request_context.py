@@ -63,7 +63,8 @@ class RequestContext:
                     log.info(
                         "request",
                         method=scope["method"],
-                        path=scope["path"],
+                        # As it was sent, percent-encoded: nothing in it can break the line.
+                        path=scope["raw_path"].decode("ascii", "replace"),
                         status=status,
                         duration_ms=round((time.perf_counter() - started_s) * 1000, 1),
                     )

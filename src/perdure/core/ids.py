@@ -60,7 +60,7 @@ def derived_id(prefix: str, source_id: str, purpose: str) -> str:
     version_and_variant = (0x7 << 76) | (0b10 << 62)
     bits = digest & ~(0xF << 76) & ~(0b11 << 62)
     return str(
-        typeid.from_uuid(
+        typeid.TypeID.from_uuid(
             uuid_utils.UUID(int=(time_bits << 80) | version_and_variant | bits), prefix
         )
     )

@@ -13,7 +13,7 @@ from typing import Self
 class FileLock:
     """A lock between processes: one holder alone, or any number that share it.
 
-    Not for threads of one process, and on local disks only (`flock`).
+    On local disks only (`flock`).
 
     Args:
         path: The file; it is created, and stays when the lock is given back.

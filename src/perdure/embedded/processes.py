@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import IO, Final, Literal
 
 from perdure.embedded import guard
 
@@ -52,12 +52,9 @@ async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
     Raises:
         OSError: The log cannot be written, or the machine has no room for a process.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_name(f"{log.name}.1"))
     owner = "-" if spec.owner is None else f"{spec.owner[0]}:{spec.owner[1]}"
     guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), owner]
-    with log.open("ab") as output:
+    with _open_log(log) as output:
         return await asyncio.create_subprocess_exec(
             *guarded,
             *spec.argv,
@@ -97,6 +94,13 @@ async def end(
         os.killpg(process.pid, signal.SIGKILL)
     await asyncio.wait_for(process.wait(), KILL_TIMEOUT_S)
     return False
+
+
+def _open_log(log: Path) -> IO[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+        log.replace(log.with_name(f"{log.name}.1"))
+    return log.open("ab")
 
 
 def describe_exit(code: int) -> str:

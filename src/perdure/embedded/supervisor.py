@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ class Backoff:
     def delay_s(self, quick_deaths: int) -> float:
         """Return how long to wait after so many quick deaths in a row."""
         # The exponent has a bound too: a crash loop of a year would overflow the float.
-        return min(self.max_s, self.initial_s * 2 ** min(max(quick_deaths - 1, 0), 32))
+        return min(self.max_s, self.initial_s * 2.0 ** min(max(quick_deaths - 1, 0), 32))
 
 
 @dataclass(slots=True, eq=False)
@@ -132,7 +131,8 @@ class Supervisor:
             await asyncio.to_thread(self._record.end_leftovers, self._report)
             self._record.write(self.pids)
             for child in self._children:
-                await self._start(child)
+                if not self._stop.is_set():
+                    await self._start(child)
         except BaseException:
             await self._shut_down()
             raise
@@ -148,10 +148,18 @@ class Supervisor:
 
     async def _start(self, child: _Child) -> None:
         """Start a child's keeper; return when the child is ready, or the end is asked for."""
-        child.keeper = asyncio.create_task(self._keep(child), name=f"keep {child.spec.name}")
+        child.keeper = asyncio.create_task(self._watch(child), name=f"keep {child.spec.name}")
         await _first_of(child.ready.wait(), self._stop.wait(), task=child.keeper)
         if child.keeper.done():
             child.keeper.result()
+
+    async def _watch(self, child: _Child) -> None:
+        try:
+            await self._keep(child)
+        except Exception as error:
+            if child.ready.is_set():
+                self._report(f"{child.spec.name} is not watched over any more: {error!r}")
+            raise
 
     async def _keep(self, child: _Child) -> None:
         """Run a child again and again."""

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
-import httpx
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,12 +23,7 @@ from perdure.simulators.gateway_behaviour import (
     hit_by,
 )
 from perdure.simulators.gateway_books import Charge, GatewayBooks, Refund
-from perdure.simulators.gateway_callbacks import (
-    CONNECTIONS_MAX,
-    TIMEOUT_S,
-    Callbacks,
-    is_allowed_url,
-)
+from perdure.simulators.gateway_callbacks import Callbacks, is_allowed_url, open_clients
 from perdure.simulators.gateway_processing import (
     ChargeRequest,
     GatewaySettings,
@@ -70,14 +64,13 @@ async def open_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
     Raises:
         ConfigurationError: The port is taken, or the books are in use.
     """
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
     async with (
         Journal(settings.data_dir / "gateway.jsonl") as journal,
-        httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, trust_env=False) as client,
+        open_clients() as clients,
         Background() as background,
     ):
         books = GatewayBooks(journal)
-        callbacks = Callbacks(books, client, settings.callback_secret)
+        callbacks = Callbacks(books, clients, settings.callback_secret)
         processing = Processing(settings, books, callbacks, background)
         gateway = Gateway(settings, books, processing)
         async with serve_http(gateway.routes(), host=settings.host, port=settings.port) as port:

@@ -1,4 +1,4 @@
-"""The real application on a real database; Temporal is away, as it may be: launches are postponed."""
+"""The real application on a real database; Temporal is away, as it may be: starts are postponed."""
 
 import asyncio
 import base64
@@ -62,14 +62,12 @@ async def api(platform: Platform, admin_secret: str) -> AsyncIterator[Api]:
 async def served(platform: Platform, secret: str) -> AsyncIterator[Api]:
     """Serve the application with uvicorn on a free port."""
     server = server_of(platform)
+    # Who connects before the server accepts waits in the socket's queue.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
             async with httpx.AsyncClient(base_url=url, timeout=30) as http:
-                async with asyncio.timeout(10):
-                    while not server.started:
-                        await asyncio.sleep(0.01)
                 yield Api(http, secret)
         finally:
             server.should_exit = True

@@ -1,10 +1,22 @@
 """`/v1/payments`: made, read, listed and cancelled."""
 
+import asyncio
+from dataclasses import replace
+
+import pytest
+from temporalio.client import Client
+
+from perdure.api import payments
+from perdure.bootstrap import Platform, compose
+from perdure.config import Settings
 from perdure.operations import store
-from perdure.operations.model import Failure, Status
+from perdure.operations.engine import RunState
+from perdure.operations.model import Failure, Operation, Status
+from perdure.operations.service import OperationService
 from perdure.storage.pool import Pool, transaction
 
 from .api_client import Api, created, ok, payment_body, refused
+from .conftest import api_on
 
 
 async def test_a_payment_is_accepted_and_shown(api: Api) -> None:
@@ -19,6 +31,32 @@ async def test_a_payment_is_accepted_and_shown(api: Api) -> None:
     assert payment["created_at"].endswith("Z")
     assert (payment["failure"], payment["cancel_request"]) == (None, None)
     assert ok(await api.get(f"/v1/payments/{payment['id']}")) == payment
+
+
+async def test_an_accepted_payment_is_started(
+    settings: Settings, platform: Platform, temporal_client: Client, admin_secret: str
+) -> None:
+    ready = compose(settings, platform.pool, temporal_client)
+    async with api_on(ready, admin_secret) as api:
+        payment_id = created(await api.pay(await api.new_wallet(5000)))["id"]
+    assert await ready.engine.run_state(payment_id) == RunState.RUNNING
+    assert (await ready.operations.get(payment_id)).workflow_started_at is not None
+    await temporal_client.get_workflow_handle(payment_id).terminate()
+
+
+async def test_an_engine_that_hangs_postpones_the_start(
+    platform: Platform, admin_secret: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging:
+        async def start(self, operation: Operation, *, again: bool = False) -> bool:
+            await asyncio.Event().wait()
+            return True
+
+    monkeypatch.setattr(payments, "_LAUNCH_TIMEOUT_S", 0.01)
+    operations = OperationService(pool, Hanging())  # type: ignore[arg-type]
+    async with api_on(replace(platform, operations=operations), admin_secret) as api:
+        payment_id = created(await api.pay(await api.new_wallet(5000)))["id"]
+    assert (await operations.get(payment_id)).workflow_started_at is None
 
 
 async def test_the_trail_names_the_key_that_asked(api: Api) -> None:
@@ -73,10 +111,15 @@ async def test_cancelling_needs_a_reason(api: Api) -> None:
 
 
 async def test_what_is_not_there_is_not_found(api: Api) -> None:
-    for unknown in ("pay_01h455vb4pex5vsknk084sn02q", "nonsense", "%00", "pay_" + "x" * 500):
+    for unknown in ("pay_01h455vb4pex5vsknk084sn02q", "nonsense", "é"):
         answer = await api.get(f"/v1/payments/{unknown}")
-        assert answer.status_code == 404, answer.text
-        assert answer.json()["error"]["code"] == "payment_not_found"
+        refused(answer, 404, "payment_not_found", "id")
+
+
+async def test_what_can_be_no_id_is_refused(api: Api) -> None:
+    for impossible in ("%00", "a%0Ab", "pay_" + "x" * 500):
+        answer = await api.get(f"/v1/payments/{impossible}")
+        refused(answer, 400, "invalid_input", "payment_id")
 
 
 async def test_the_engine_is_asked_for_its_own_word(api: Api) -> None:
@@ -89,7 +132,8 @@ async def test_the_engine_is_asked_for_its_own_word(api: Api) -> None:
 async def test_lists_are_read_both_ways(api: Api) -> None:
     wallet = await api.new_wallet(100_000)
     newest_first = [created(await api.pay(wallet))["id"] for _ in range(7)][::-1]
-    pages, cursor = [], {}
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
     for _ in range(3):
         page = ok(await api.get("/v1/payments", customer_id=wallet.customer_id, limit=3, **cursor))
         pages.append([payment["id"] for payment in page["data"]])

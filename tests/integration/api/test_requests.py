@@ -33,15 +33,14 @@ async def test_a_body_that_is_not_json_is_told_so(api: Api, body: bytes) -> None
     refused(answer, 400, "invalid_json")
 
 
-@pytest.mark.parametrize("body", [b"[]", b"7", b'"text"'])
+@pytest.mark.parametrize("body", [b"[]", b"7", b"null", b'"text"'])
 async def test_a_body_that_is_no_object_is_told_so(api: Api, body: bytes) -> None:
     answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
     assert "JSON object" in refused(answer, 400, "invalid_input")
 
 
-@pytest.mark.parametrize("body", [b"", b"null"])
-async def test_a_missing_body_is_asked_for(api: Api, body: bytes) -> None:
-    answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
+async def test_a_missing_body_is_asked_for(api: Api) -> None:
+    answer = await api.http.post("/v1/payments", headers=api.headers() | JSON)
     assert "Send a body" in refused(answer, 400, "missing_field")
 
 
@@ -111,10 +110,9 @@ async def test_a_database_that_is_away_is_no_error_of_the_caller(
     platform: Platform, settings: Settings
 ) -> None:
     away = asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/none", min_size=0)
-    async with away:
-        async with api_on(compose(settings, away, platform.client), "perdure_x") as api:
-            answer = await api.get("/v1/payments")
-            readiness = await api.http.get("/readyz")
+    async with away, api_on(compose(settings, away, platform.client), "perdure_x") as api:
+        answer = await api.get("/v1/payments")
+        readiness = await api.http.get("/readyz")
     refused(answer, 503, "database_unavailable")
     assert "Retry-After" in answer.headers
     assert (readiness.status_code, readiness.json()["database"]) == (503, "unreachable")

@@ -1,0 +1,244 @@
+"""The whole platform on one machine: what runs, where, and with which settings."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Self
+
+import httpx
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from perdure.cli.environment import DATA_DIR, DataFolder, write_environment
+from perdure.config import Settings
+from perdure.core.errors import ConfigurationError
+from perdure.embedded.postgres import postgres_process, postgres_url
+from perdure.embedded.processes import ProcessSpec
+from perdure.embedded.supervisor import Supervisor
+from perdure.embedded.temporal import TemporalServer, free_port, require_free_port, wait_ready
+from perdure.embedded.temporal_cli import ensure_temporal_cli
+from perdure.storage.migrate import migrate
+
+LOOPBACK: Final = "127.0.0.1"
+_TEMPORAL_WAIT_S: Final = 20.0
+
+Report = Callable[[str], None]
+
+
+class Ports(BaseSettings):
+    """Where each part listens, as `PERDURE_<FIELD>`; 0: any port that is free."""
+
+    model_config = SettingsConfigDict(env_prefix="PERDURE_", frozen=True, extra="ignore")
+
+    api_port: int = Field(default=8080, ge=0, le=65535)
+    temporal_port: int = Field(default=7233, ge=0, le=65535)
+    temporal_ui_port: int = Field(default=8233, ge=0, le=65535)
+    gateway_port: int = Field(default=8101, ge=0, le=65535)
+    fraud_scorer_port: int = Field(default=8102, ge=0, le=65535)
+    mail_inquiry_port: int = Field(default=8103, ge=0, le=65535)
+    mail_port: int = Field(default=8125, ge=0, le=65535)
+    sms_port: int = Field(default=8104, ge=0, le=65535)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the ports, and choose those that are left open.
+
+        Raises:
+            ConfigurationError: One is no port.
+        """
+        try:
+            ports = cls()
+        except ValidationError as error:
+            name = f"PERDURE_{str(error.errors()[0]['loc'][0]).upper()}"
+            raise ConfigurationError(
+                f"{name} is not a port; give one from 0 (any that is free) to 65535.", param=name
+            ) from error
+        open_ones = {name: free_port() for name, port in ports if port == 0}
+        return ports.model_copy(update=open_ones)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A platform that runs on this machine.
+
+    Args:
+        supervisor: Keeps its processes running.
+        temporal_ui_url: None: Temporal runs elsewhere.
+        database_is_embedded: PostgreSQL runs here, in the data folder.
+    """
+
+    supervisor: Supervisor
+    folder: DataFolder
+    api_url: str
+    temporal_ui_url: str | None
+    gateway_url: str
+    database_is_embedded: bool
+
+
+@asynccontextmanager
+async def run_machine(
+    folder: DataFolder, *, workers: int, simulator_options: list[str] | None = None, report: Report
+) -> AsyncIterator[Machine]:
+    """Run everything that is not set to be elsewhere, until the context ends.
+
+    The settings of what runs become this process's environment, and the folder's file.
+
+    Args:
+        workers: How many processes carry operations forward.
+        simulator_options: More of the command line of the simulated gateway.
+        report: Told what happens, in sentences for the person at the terminal.
+
+    Raises:
+        ConfigurationError: A setting is wrong, a port is taken, or a process does not start.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    given = dict(os.environ)
+    plan = _Plan(folder, Ports.load(), given, report)
+    specs = await plan.specs(workers, simulator_options or [])
+    os.environ.update(plan.environment)
+    settings = Settings.load()
+    api_host = LOOPBACK if settings.api_host in {"0.0.0.0", "::"} else settings.api_host  # noqa: S104
+    machine = Machine(
+        Supervisor(folder.path, specs, report=report),
+        folder,
+        f"http://{api_host}:{plan.ports.api_port}",
+        plan.temporal_ui_url,
+        settings.gateway_url,
+        "DATABASE_URL" not in given,
+    )
+    async with machine.supervisor:
+        write_environment(folder.environment_path, plan.lasting_environment())
+        yield machine
+
+
+class _Plan:
+    """Works out which processes there have to be, and how they find each other."""
+
+    def __init__(
+        self, folder: DataFolder, ports: Ports, given: dict[str, str], report: Report
+    ) -> None:
+        self.folder = folder
+        self.ports = ports
+        self.given = given
+        self.report = report
+        self.environment = {DATA_DIR: str(folder.path.resolve())}
+        self.temporal_ui_url: str | None = None
+
+    async def specs(self, workers: int, gateway_options: list[str]) -> list[ProcessSpec]:
+        """Return the processes in the order of their start."""
+        return [
+            *self._database(),
+            *await self._temporal(),
+            self._api(),
+            *self._simulators(gateway_options),
+            *self._workers(workers),
+        ]
+
+    def lasting_environment(self) -> dict[str, str]:
+        """Return what other commands need to know: what was given, and what was worked out."""
+        given = {
+            name: value
+            for name, value in self.given.items()
+            if name.startswith(("PERDURE_", "TEMPORAL_")) or name == "DATABASE_URL"
+        }
+        together = given | self.environment
+        together.pop(DATA_DIR, None)
+        return together
+
+    def _database(self) -> list[ProcessSpec]:
+        if self.given.get("DATABASE_URL"):
+            return []
+        self.environment["DATABASE_URL"] = postgres_url(self.folder.path)
+        return [postgres_process(self.folder.path)]
+
+    async def _temporal(self) -> list[ProcessSpec]:
+        if address := self.given.get("TEMPORAL_ADDRESS"):
+            namespace = self.given.get("TEMPORAL_NAMESPACE", "default")
+            await wait_ready(address, timeout_s=_TEMPORAL_WAIT_S, namespace=namespace)
+            return []
+        server = TemporalServer(
+            cli=ensure_temporal_cli(self.report),
+            data_dir=self.folder.path,
+            port=self.ports.temporal_port,
+            ui_port=self.ports.temporal_ui_port,
+        )
+        self.environment["TEMPORAL_ADDRESS"] = server.address
+        self.temporal_ui_url = server.ui_url
+        return [server.process()]
+
+    def _api(self) -> ProcessSpec:
+        port = self.ports.api_port
+        self._require_free(port, "PERDURE_API_PORT")
+        self.environment["PERDURE_API_PORT"] = str(port)
+        self._set_callbacks(port)
+        url = f"http://{LOOPBACK}:{port}/readyz"
+
+        async def bring_tables() -> None:
+            await migrate(os.environ["DATABASE_URL"])
+
+        async def ready() -> bool:
+            return await _answers(url)
+
+        return _process("api", "api", prepare=bring_tables, ready=ready)
+
+    def _set_callbacks(self, api_port: int) -> None:
+        if "PERDURE_GATEWAY_CALLBACK_URL" not in self.given:
+            url = f"http://{LOOPBACK}:{api_port}/v1/callbacks/gateway"
+            self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url
+        if "PERDURE_GATEWAY_CALLBACK_SECRETS" not in self.given:
+            secret = self.folder.callback_secret()
+            self.environment["PERDURE_GATEWAY_CALLBACK_SECRETS"] = f'["{secret}"]'
+
+    def _simulators(self, gateway_options: list[str]) -> list[ProcessSpec]:
+        """Return a simulator for each outside system that is not set to be a real one."""
+        ports, specs = self.ports, []
+        for name, setting, port, options in (
+            ("gateway", "GATEWAY", ports.gateway_port, gateway_options),
+            ("fraud-scorer", "FRAUD_SCORER", ports.fraud_scorer_port, []),
+            ("sms", "SMS", ports.sms_port, []),
+        ):
+            if f"PERDURE_{setting}_URL" not in self.given:
+                self._require_free(port, f"PERDURE_{setting}_PORT")
+                self.environment[f"PERDURE_{setting}_URL"] = f"http://{LOOPBACK}:{port}"
+                arguments = ("simulate", name, "--port", str(port), *options)
+                specs.append(_process(name, *arguments))
+        if "PERDURE_MAIL_HOST" not in self.given:
+            specs.append(self._mail())
+        return specs
+
+    def _mail(self) -> ProcessSpec:
+        port, smtp_port = self.ports.mail_inquiry_port, self.ports.mail_port
+        self._require_free(port, "PERDURE_MAIL_INQUIRY_PORT")
+        self._require_free(smtp_port, "PERDURE_MAIL_PORT")
+        self.environment["PERDURE_MAIL_HOST"] = LOOPBACK
+        self.environment["PERDURE_MAIL_PORT"] = str(smtp_port)
+        self.environment["PERDURE_MAIL_INQUIRY_URL"] = f"http://{LOOPBACK}:{port}"
+        arguments = ("simulate", "mail", "--port", str(port), "--smtp-port", str(smtp_port))
+        return _process("mail", *arguments)
+
+    def _workers(self, count: int) -> list[ProcessSpec]:
+        roles = [
+            *((f"worker-operations-{number}", "operations") for number in range(1, count + 1)),
+            ("worker-fraud", "fraud"),
+            ("worker-notifications", "notifications"),
+            ("worker-providers", "providers"),
+        ]
+        return [_process(name, "worker", "--role", role) for name, role in roles]
+
+    def _require_free(self, port: int, setting: str) -> None:
+        require_free_port(LOOPBACK, port, setting=setting)
+
+
+def _process(name: str, *arguments: str, **options: object) -> ProcessSpec:
+    argv = (sys.executable, "-m", "perdure.cli.main", *arguments)
+    return ProcessSpec(name=name, argv=argv, **options)  # type: ignore[arg-type]
+
+
+async def _answers(url: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        try:
+            return (await client.get(url)).is_success
+        except httpx.HTTPError:
+            return False

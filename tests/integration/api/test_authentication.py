@@ -1,0 +1,185 @@
+"""API keys: who may call, what they may do, and whose things they see."""
+
+from datetime import timedelta
+
+import pytest
+
+from perdure.api.keys import ApiKey, Scope, create_key, find_key, list_keys, revoke_key
+from perdure.core.clock import utc_now
+from perdure.core.errors import InvalidInput, NotFound, PerdureError
+from perdure.storage.pool import Pool
+
+from .api_client import Api, Wallet, created, ok, payment_body, refused
+
+PROTECTED = [
+    ("GET", "/v1/payments", Scope.PAYMENTS_READ),
+    ("POST", "/v1/payments", Scope.PAYMENTS_WRITE),
+    ("GET", "/v1/payments/pay_1", Scope.PAYMENTS_READ),
+    ("POST", "/v1/payments/pay_1/cancel", Scope.PAYMENTS_WRITE),
+    ("GET", "/v1/payments/pay_1/workflow", Scope.PAYMENTS_READ),
+    ("POST", "/v1/accounts", Scope.ACCOUNTS_WRITE),
+    ("GET", "/v1/accounts", Scope.ACCOUNTS_READ),
+    ("GET", "/v1/accounts/acc_1", Scope.ACCOUNTS_READ),
+    ("GET", "/v1/accounts/acc_1/balance", Scope.ACCOUNTS_READ),
+    ("GET", "/v1/accounts/acc_1/transfers", Scope.ACCOUNTS_READ),
+    ("POST", "/v1/accounts/acc_1/deposits", Scope.ACCOUNTS_WRITE),
+    ("GET", "/v1/operations", Scope.OPERATIONS_READ),
+    ("GET", "/v1/operations/pay_1", Scope.OPERATIONS_READ),
+    ("GET", "/v1/operations/pay_1/timeline", Scope.OPERATIONS_READ),
+    ("GET", "/v1/operations/pay_1/events", Scope.OPERATIONS_READ),
+    ("POST", "/v1/operations/pay_1/cancel", Scope.OPERATIONS_WRITE),
+    ("POST", "/v1/operations/pay_1/resume", Scope.OPERATIONS_WRITE),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), PROTECTED)
+async def test_every_route_asks_for_a_key_with_its_scope(
+    api: Api, pool: Pool, method: str, path: str, scope: Scope
+) -> None:
+    answer = await api.http.request(method, path, json={})
+    refused(answer, 401, "missing_api_key")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    _, secret = await create_key(pool, "narrow", set(Scope) - {scope, Scope.ADMIN})
+    answer = await api.http.request(
+        method, path, json={}, headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert scope in refused(answer, 403, "missing_scope")
+
+
+async def test_no_route_is_forgotten_here(api: Api) -> None:
+    document = ok(await api.http.get("/openapi.json"))
+    described = {
+        (method.upper(), path.replace("{payment_id}", "pay_1").replace("{account_id}", "acc_1"))
+        for path, methods in document["paths"].items()
+        for method in methods
+        if path.startswith("/v1/") and "callbacks" not in path
+    }
+    described = {(method, path.replace("{operation_id}", "pay_1")) for method, path in described}
+    assert described == {(method, path) for method, path, _ in PROTECTED}
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("Bearer perdure_wrong", "invalid_api_key"),
+        ("Bearer " + "x" * 4000, "invalid_api_key"),
+        ("Basic cGVyZHVyZTo=", "missing_api_key"),
+        ("Bearer", "missing_api_key"),
+        ("", "missing_api_key"),
+    ],
+)
+async def test_a_wrong_key_is_refused(api: Api, header: str, code: str) -> None:
+    answer = await api.http.get("/v1/payments", headers={"Authorization": header})
+    refused(answer, 401, code)
+
+
+async def test_an_expired_key_is_refused(api: Api, pool: Pool) -> None:
+    soon, late = utc_now() + timedelta(hours=1), utc_now() - timedelta(seconds=1)
+    _, secret = await create_key(pool, "temporary", [Scope.ADMIN], expires_at=soon)
+    ok(await api.as_key(secret).get("/v1/payments"))
+    _, secret = await create_key(pool, "temporary", [Scope.ADMIN], expires_at=late)
+    refused(await api.as_key(secret).get("/v1/payments"), 401, "expired_api_key")
+
+
+async def test_a_revoked_key_is_refused_from_then_on(api: Api, pool: Pool) -> None:
+    key, secret = await create_key(pool, "temporary", [Scope.PAYMENTS_READ])
+    ok(await api.as_key(secret).get("/v1/payments"))
+    revoked = await revoke_key(pool, key.id)
+    refused(await api.as_key(secret).get("/v1/payments"), 401, "revoked_api_key")
+    assert await revoke_key(pool, key.id) == revoked
+    with pytest.raises(NotFound):
+        await revoke_key(pool, "key_unknown")
+
+
+async def test_only_a_digest_of_a_secret_is_kept(pool: Pool) -> None:
+    key, secret = await create_key(pool, "stored", [Scope.PAYMENTS_READ], "cus_1")
+    assert secret.startswith("perdure_")
+    assert len(secret) >= len("perdure_") + 43  # 256 bits in base64
+    row = await pool.fetchrow("SELECT api_keys::text AS text FROM api_keys WHERE id = $1", key.id)
+    assert row is not None
+    assert secret not in row["text"]
+    assert secret.startswith(key.prefix)
+    assert await find_key(pool, secret) == key
+    assert key in await list_keys(pool)
+    assert secret not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "code"),
+    [
+        ("", ["admin"], "invalid_name"),
+        ("a b", ["admin"], "invalid_name"),
+        ("x" * 65, ["admin"], "invalid_name"),
+        ("good", [], "missing_field"),
+        ("good", ["payments"], "unknown_scope"),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_not_made(
+    pool: Pool, name: str, scopes: list[str], code: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await create_key(pool, name, scopes)
+    error: PerdureError = caught.value
+    assert error.code == code
+
+
+async def key_of(api: Api, pool: Pool, wallet: Wallet) -> tuple[ApiKey, Api]:
+    key, secret = await create_key(pool, "shop", [Scope.ADMIN], wallet.customer_id)
+    return key, api.as_key(secret)
+
+
+async def test_a_customers_key_sees_only_its_own(api: Api, pool: Pool) -> None:
+    mine, other = await api.new_wallet(5000), await api.new_wallet(5000)
+    _, customer = await key_of(api, pool, mine)
+    theirs = created(await api.pay(other))["id"]
+    own = created(await customer.pay(mine))["id"]
+
+    ok(await customer.get(f"/v1/payments/{own}"))
+    for path in ("", "/workflow"):
+        answer = await customer.get(f"/v1/payments/{theirs}{path}")
+        refused(answer, 404, "payment_not_found", "id")
+    for path in ("", "/timeline", "/events"):
+        answer = await customer.get(f"/v1/operations/{theirs}{path}")
+        refused(answer, 404, "operation_not_found", "id")
+    for path in ("", "/balance", "/transfers"):
+        answer = await customer.get(f"/v1/accounts/{other.account_id}{path}")
+        refused(answer, 404, "account_not_found", "id")
+    refused(await customer.get("/v1/accounts/sys_bank_USD"), 404, "account_not_found", "id")
+    why = {"reason": "mischief"}
+    for path in (f"/v1/payments/{theirs}/cancel", f"/v1/operations/{theirs}/cancel"):
+        assert (await customer.post(path, why)).status_code == 404
+    resumed = await customer.post(f"/v1/operations/{theirs}/resume", why)
+    refused(resumed, 404, "operation_not_found", "id")
+    assert ok(await api.get(f"/v1/payments/{theirs}"))["cancel_request"] is None
+
+
+async def test_a_customers_key_lists_only_its_own(api: Api, pool: Pool) -> None:
+    mine, other = await api.new_wallet(5000), await api.new_wallet(5000)
+    _, customer = await key_of(api, pool, mine)
+    await api.pay(other)
+    own = created(await customer.pay(mine))["id"]
+    for path in ("/v1/payments", "/v1/operations"):
+        assert [found["id"] for found in ok(await customer.get(path))["data"]] == [own]
+    accounts = ok(await customer.get("/v1/accounts"))["data"]
+    assert [found["id"] for found in accounts] == [mine.account_id]
+    for path in ("/v1/payments", "/v1/operations", "/v1/accounts"):
+        answer = await customer.get(path, customer_id=other.customer_id)
+        refused(answer, 403, "other_customer", "customer_id")
+
+
+async def test_a_customers_key_acts_only_for_its_own(api: Api, pool: Pool) -> None:
+    mine, other = await api.new_wallet(5000), await api.new_wallet(5000)
+    _, customer = await key_of(api, pool, mine)
+    refused(await customer.pay(other), 403, "other_customer", "customer_id")
+    body = payment_body(mine) | {"account_id": other.account_id}
+    refused(await customer.post("/v1/payments", body), 404, "account_not_found", "account_id")
+    account = {"customer_id": other.customer_id, "currency": "USD", "name": "Wallet"}
+    refused(await customer.post("/v1/accounts", account), 403, "other_customer", "customer_id")
+
+
+async def test_a_customers_key_cannot_make_money(api: Api, pool: Pool) -> None:
+    mine = await api.new_wallet()
+    _, customer = await key_of(api, pool, mine)
+    deposit = {"amount_minor": 100, "currency": "USD", "reference": "gift"}
+    answer = await customer.post(f"/v1/accounts/{mine.account_id}/deposits", deposit)
+    refused(answer, 403, "other_customer")

@@ -1,0 +1,100 @@
+"""The API as a process of its own."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import httpx
+import pytest
+
+from .api_client import Api, created, ok
+
+SERVE = """
+import asyncio
+from perdure.api.main import run_api
+from perdure.config import Settings
+asyncio.run(run_api(Settings.load()))
+"""
+
+
+async def start(database_url: str, port: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        SERVE,
+        env=os.environ
+        | {
+            "DATABASE_URL": database_url,
+            "PERDURE_API_PORT": str(port),
+            "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def healthy(port: int) -> httpx.Response:
+    async with asyncio.timeout(30), httpx.AsyncClient() as http:
+        while True:
+            try:
+                return await http.get(f"http://127.0.0.1:{port}/healthz")
+            except httpx.ConnectError:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_until_it_is_told_to_stop_and_exits_with_0(
+    database_url: str, number: signal.Signals
+) -> None:
+    port = free_port()
+    process = await start(database_url, port)
+    try:
+        assert ok(await healthy(port)) == {"status": "ok"}
+        process.send_signal(number)
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 0, output.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_stopping_ends_open_event_streams_in_good_order(api: Api, database_url: str) -> None:
+    operation_id = created(await api.pay(await api.new_wallet(5000)))["id"]
+    port = free_port()
+    process = await start(database_url, port)
+    try:
+        await healthy(port)
+        path = f"http://127.0.0.1:{port}/v1/operations/{operation_id}/events"
+        async with (
+            asyncio.timeout(30),
+            httpx.AsyncClient(timeout=30) as http,
+            http.stream("GET", path, headers=api.headers()) as response,
+        ):
+            lines = response.aiter_lines()
+            assert (await anext(lines)).startswith("id: ")
+            process.send_signal(signal.SIGTERM)
+            # A connection that was cut off would raise here.
+            async for _ in lines:
+                pass
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 0, output.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_an_address_that_is_taken_is_told_so(database_url: str) -> None:
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    async with taken:
+        process = await start(database_url, taken.sockets[0].getsockname()[1])
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode != 0
+    assert b"PERDURE_API_PORT" in output

@@ -1,0 +1,23 @@
+"""One town for the tests of this folder."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from perdure.storage.pool import Pool
+
+from .town import Town, open_town
+
+
+@pytest.fixture(scope="package")
+async def town(
+    pool: Pool,
+    database_url: str,
+    temporal_client: Client,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Town]:
+    """The whole platform with its providers, on real servers."""
+    folder = tmp_path_factory.mktemp("town")
+    async with open_town(pool, database_url, temporal_client, folder) as opened:
+        yield opened

@@ -1,0 +1,206 @@
+"""The whole platform and the outside world in one process, on real servers and real ports."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import uvicorn
+from temporalio.client import Client
+
+from perdure.api.keys import create_key
+from perdure.api.main import server_of
+from perdure.bootstrap import Platform, compose, janitor, open_registrations
+from perdure.config import Settings
+from perdure.core.ids import ACCOUNT, TRANSFER, new_id
+from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, provider_queue
+from perdure.fraud.contracts import SCORER
+from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
+from perdure.ledger.model import AccountKind, Balance, NewAccount, NewTransfer
+from perdure.operations.model import Operation, Status
+from perdure.payments.contracts import GATEWAY
+from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
+from perdure.simulators.gateway import open_gateway
+from perdure.simulators.gateway_processing import GatewaySettings
+from perdure.simulators.mail import MailSettings, open_mail
+from perdure.simulators.sms import SmsSettings, open_sms
+from perdure.storage.pool import Pool, transaction
+from perdure.worker.main import build_worker
+from perdure.worker.plans import ALL, work_of
+
+SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS10ZXN0cy0wMDAwMDAwMA=="
+QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
+ENDED = {"succeeded", "failed", "cancelled"}
+
+
+@dataclass
+class Town:
+    """Perdure with its API, and the providers it talks to."""
+
+    platform: Platform
+    api: httpx.AsyncClient
+    gateway: httpx.AsyncClient
+    mail: httpx.AsyncClient
+    sms: httpx.AsyncClient
+
+    async def account(self, *, funds_minor: int = 100_000, currency: str = "USD") -> dict[str, str]:
+        """Open a customer's account with money on it; returns what a payment needs of it."""
+        customer_id = f"cus_{uuid4().hex[:8]}"
+        new = NewAccount(
+            id=new_id(ACCOUNT),
+            name="Wallet",
+            kind=AccountKind.LIABILITY,
+            currency=currency,
+            customer_id=customer_id,
+        )
+        ledger = self.platform.ledger
+        async with transaction(self.platform.pool) as connection:
+            await ensure_system_accounts(ledger, connection, [currency])
+            await ledger.open_account(connection, new)
+            if funds_minor:
+                bank = system_account_id(SystemAccount.BANK, currency)
+                await ledger.post(
+                    connection,
+                    NewTransfer(
+                        id=new_id(TRANSFER),
+                        debit_account_id=bank,
+                        credit_account_id=new.id,
+                        amount_minor=funds_minor,
+                        currency=currency,
+                        code="deposit",
+                    ),
+                )
+        return {"customer_id": customer_id, "account_id": new.id, "currency": currency}
+
+    async def pay(
+        self,
+        account: dict[str, str],
+        *,
+        amount_minor: int = 1_000,
+        token: str = "tok_ok",
+        **more: Any,
+    ) -> str:
+        """Ask for a payment through the API; returns its id."""
+        body = {**account, "amount_minor": amount_minor, "payment_method": token, **more}
+        response = await self.api.post("/v1/payments", json=body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
+
+    async def end_of(self, payment_id: str, *, within_s: float = 60) -> Operation:
+        """Wait for a payment's end."""
+        return await self.until(payment_id, ENDED, within_s=within_s)
+
+    async def until(
+        self, payment_id: str, statuses: set[str], *, within_s: float = 60
+    ) -> Operation:
+        """Wait until a payment has one of these statuses."""
+        for _ in range(int(within_s / 0.05)):
+            operation = await self.platform.operations.get(payment_id)
+            if operation.status in statuses:
+                return operation
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{payment_id} is still {operation.status}, not {statuses}")
+
+    async def balance(self, account: dict[str, str]) -> Balance:
+        """Return what is on an account."""
+        return await self.platform.ledger.balance(self.platform.pool, account["account_id"])
+
+    async def charges(self, payment_id: str) -> list[dict[str, Any]]:
+        """Return what the gateway's own books say of a payment."""
+        page = (await self.gateway.get("/v1/charges", params={"reference": payment_id})).json()
+        data: list[dict[str, Any]] = page["data"]
+        return data
+
+    async def steps(self, payment_id: str) -> list[str]:
+        """Return the finished attempts at the payment's steps, as `step:outcome`."""
+        attempts = await self.platform.operations.step_attempts(payment_id)
+        return [f"{attempt.step}:{attempt.outcome}" for attempt in attempts]
+
+    async def statuses(self, payment_id: str) -> list[Status]:
+        """Return the statuses the payment went through."""
+        found: list[Status] = []
+        for entry in await self.platform.operations.trail(payment_id):
+            if not found or found[-1] != entry.status:
+                found.append(entry.status)
+        return found
+
+
+@asynccontextmanager
+async def open_town(
+    pool: Pool, database_url: str, client: Client, folder: Path, **settings: Any
+) -> AsyncIterator[Town]:
+    """Open the platform, its API, its workers and the providers, on ports of their own.
+
+    Args:
+        settings: Settings that differ from the tests' own.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def http(base_url: str, **options: Any) -> httpx.AsyncClient:
+            return await stack.enter_async_context(
+                httpx.AsyncClient(base_url=base_url, timeout=30, **options)
+            )
+
+        gateway = await stack.enter_async_context(
+            open_gateway(
+                GatewaySettings(folder / "gateway", SECRET, port=0, confirm_delay_s=0.1, slow_s=0.5)
+            )
+        )
+        scorer = await stack.enter_async_context(
+            open_fraud_scorer(FraudScorerSettings(port=0, slow_s=1))
+        )
+        mail = await stack.enter_async_context(
+            open_mail(MailSettings(folder / "mail", port=0, smtp_port=0))
+        )
+        sms = await stack.enter_async_context(open_sms(SmsSettings(folder / "sms", port=0)))
+        listener = _free_listener()
+        api_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        suffix = uuid4().hex[:8]
+        platform = compose(
+            Settings(
+                DATABASE_URL=database_url,
+                queues={queue: f"{queue}-{suffix}" for queue in QUEUES},
+                gateway_url=f"http://127.0.0.1:{gateway}",
+                gateway_callback_url=f"{api_url}/v1/callbacks/gateway",
+                gateway_callback_secrets=[SECRET],
+                gateway_timeout_s=1,
+                fraud_scorer_url=f"http://127.0.0.1:{scorer}",
+                mail_port=mail.smtp,
+                mail_inquiry_url=f"http://127.0.0.1:{mail.http}",
+                sms_url=f"http://127.0.0.1:{sms}",
+                **{"payment_callback_timeout_s": 3, "janitor_interval_s": 0.5, **settings},
+            ),
+            pool,
+            client,
+        )
+        server = server_of(platform)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        stack.push_async_callback(_stop, server, serving)
+        registrations = await stack.enter_async_context(open_registrations(platform))
+        for work in work_of(ALL, registrations):
+            await stack.enter_async_context(build_worker(platform, work))
+        looking = asyncio.create_task(janitor(platform).run())
+        stack.callback(looking.cancel)
+        async with transaction(pool) as connection:
+            _, secret = await create_key(connection, f"tests-{suffix}", ["admin"])
+        yield Town(
+            platform,
+            await http(api_url, headers={"Authorization": f"Bearer {secret}"}),
+            await http(f"http://127.0.0.1:{gateway}"),
+            await http(f"http://127.0.0.1:{mail.http}"),
+            await http(f"http://127.0.0.1:{sms}"),
+        )
+
+
+def _free_listener() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+async def _stop(server: uvicorn.Server, serving: "asyncio.Task[None]") -> None:
+    server.should_exit = True
+    await serving
