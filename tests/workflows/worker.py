@@ -22,19 +22,35 @@ from perdure.storage.pool import Pool
 from .scripted import PaymentScenario, ScriptedWorld
 
 QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
-WORKFLOWS: dict[str, list[type]] = {
-    OPERATIONS: [PaymentWorkflow],
-    FRAUD: [FraudCheckWorkflow],
-    NOTIFICATIONS: [NotificationWorkflow],
-}
+
+
+def own_queues() -> QueueNames:
+    """Return queues that nobody else polls."""
+    suffix = uuid4().hex[:8]
+    return QueueNames({queue: f"{queue}-{suffix}" for queue in QUEUES})
 
 
 @asynccontextmanager
-async def scripted_payments(client: Client, pool: Pool) -> AsyncIterator[PaymentScenario]:
-    """Run workers for payments whose every answer from outside is scripted."""
-    suffix = uuid4().hex[:8]
-    names = QueueNames({queue: f"{queue}-{suffix}" for queue in QUEUES})
-    world = ScriptedWorld()
+async def scripted_payments(
+    client: Client,
+    pool: Pool,
+    names: QueueNames | None = None,
+    world: ScriptedWorld | None = None,
+    payment: type = PaymentWorkflow,
+) -> AsyncIterator[PaymentScenario]:
+    """Run workers for payments whose every answer from outside is scripted.
+
+    Args:
+        names: The queues; their own, unless a test shares them.
+        world: The script; a new one, unless a test shares it.
+        payment: The version of the payment's workflow that runs.
+    """
+    names, world = names or own_queues(), world or ScriptedWorld()
+    workflows: dict[str, list[type]] = {
+        OPERATIONS: [payment],
+        FRAUD: [FraudCheckWorkflow],
+        NOTIFICATIONS: [NotificationWorkflow],
+    }
     interceptors: list[Interceptor] = [OperationSync(pool), Cancellation(), TaskQueues(names)]
     async with AsyncExitStack() as stack:
         for queue in QUEUES:
@@ -42,7 +58,7 @@ async def scripted_payments(client: Client, pool: Pool) -> AsyncIterator[Payment
                 Worker(
                     client,
                     task_queue=names[queue],
-                    workflows=WORKFLOWS.get(queue, []),
+                    workflows=workflows.get(queue, []),
                     activities=world.activities_of(queue),
                     interceptors=interceptors,
                     workflow_runner=sandboxed_runner(),

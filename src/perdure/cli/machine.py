@@ -1,5 +1,6 @@
 """The whole platform on one machine: what runs, where, and with which settings."""
 
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.migrate import migrate
 
 LOOPBACK: Final = "127.0.0.1"
+_ANY_ADDRESS: Final = frozenset({"", "0.0.0.0"})  # noqa: S104 - recognised, not listened at
 _TEMPORAL_WAIT_S: Final = 20.0
 
 Report = Callable[[str], None]
@@ -79,7 +81,7 @@ class Machine:
 
 @asynccontextmanager
 async def run_machine(
-    folder: DataFolder, *, workers: int, simulator_options: list[str] | None = None, report: Report
+    folder: DataFolder, *, workers: int, gateway_options: tuple[str, ...] = (), report: Report
 ) -> AsyncIterator[Machine]:
     """Run everything that is not set to be elsewhere, until the context ends.
 
@@ -87,7 +89,7 @@ async def run_machine(
 
     Args:
         workers: How many processes carry operations forward.
-        simulator_options: More of the command line of the simulated gateway.
+        gateway_options: More of the command line of the simulated gateway.
         report: Told what happens, in sentences for the person at the terminal.
 
     Raises:
@@ -96,17 +98,15 @@ async def run_machine(
     folder.path.mkdir(parents=True, exist_ok=True)
     given = dict(os.environ)
     plan = _Plan(folder, Ports.load(), given, report)
-    specs = await plan.specs(workers, simulator_options or [])
+    specs = await plan.specs(workers, gateway_options)
     os.environ.update(plan.environment)
-    settings = Settings.load()
-    api_host = LOOPBACK if settings.api_host in {"0.0.0.0", "::"} else settings.api_host  # noqa: S104
     machine = Machine(
         Supervisor(folder.path, specs, report=report),
         folder,
-        f"http://{api_host}:{plan.ports.api_port}",
+        plan.api_url,
         plan.temporal_ui_url,
-        settings.gateway_url,
-        "DATABASE_URL" not in given,
+        Settings.load().gateway_url,
+        database_is_embedded="DATABASE_URL" in plan.environment,
     )
     async with machine.supervisor:
         write_environment(folder.environment_path, plan.lasting_environment())
@@ -125,8 +125,11 @@ class _Plan:
         self.report = report
         self.environment = {DATA_DIR: str(folder.path.resolve())}
         self.temporal_ui_url: str | None = None
+        self.api_host = given.get("PERDURE_API_HOST", LOOPBACK)
+        reached_at = LOOPBACK if self.api_host in _ANY_ADDRESS else self.api_host
+        self.api_url = f"http://{reached_at}:{ports.api_port}"
 
-    async def specs(self, workers: int, gateway_options: list[str]) -> list[ProcessSpec]:
+    async def specs(self, workers: int, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
         """Return the processes in the order of their start."""
         return [
             *self._database(),
@@ -170,53 +173,49 @@ class _Plan:
 
     def _api(self) -> ProcessSpec:
         port = self.ports.api_port
-        self._require_free(port, "PERDURE_API_PORT")
         self.environment["PERDURE_API_PORT"] = str(port)
-        self._set_callbacks(port)
-        url = f"http://{LOOPBACK}:{port}/readyz"
+        if "PERDURE_GATEWAY_CALLBACK_URL" not in self.given:
+            url = f"{self.api_url}/v1/callbacks/gateway"
+            self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url
+        if "PERDURE_GATEWAY_CALLBACK_SECRETS" not in self.given:
+            secrets = json.dumps([self.folder.callback_secret()])
+            self.environment["PERDURE_GATEWAY_CALLBACK_SECRETS"] = secrets
 
         async def bring_tables() -> None:
+            require_free_port(self.api_host, port, setting="PERDURE_API_PORT")
             await migrate(os.environ["DATABASE_URL"])
 
         async def ready() -> bool:
-            return await _answers(url)
+            return await _answers(f"{self.api_url}/readyz")
 
-        return _process("api", "api", prepare=bring_tables, ready=ready)
+        return ProcessSpec(name="api", argv=_perdure("api"), prepare=bring_tables, ready=ready)
 
-    def _set_callbacks(self, api_port: int) -> None:
-        if "PERDURE_GATEWAY_CALLBACK_URL" not in self.given:
-            url = f"http://{LOOPBACK}:{api_port}/v1/callbacks/gateway"
-            self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url
-        if "PERDURE_GATEWAY_CALLBACK_SECRETS" not in self.given:
-            secret = self.folder.callback_secret()
-            self.environment["PERDURE_GATEWAY_CALLBACK_SECRETS"] = f'["{secret}"]'
-
-    def _simulators(self, gateway_options: list[str]) -> list[ProcessSpec]:
+    def _simulators(self, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
         """Return a simulator for each outside system that is not set to be a real one."""
         ports, specs = self.ports, []
         for name, setting, port, options in (
             ("gateway", "GATEWAY", ports.gateway_port, gateway_options),
-            ("fraud-scorer", "FRAUD_SCORER", ports.fraud_scorer_port, []),
-            ("sms", "SMS", ports.sms_port, []),
+            ("fraud-scorer", "FRAUD_SCORER", ports.fraud_scorer_port, ()),
+            ("sms", "SMS", ports.sms_port, ()),
         ):
             if f"PERDURE_{setting}_URL" not in self.given:
-                self._require_free(port, f"PERDURE_{setting}_PORT")
                 self.environment[f"PERDURE_{setting}_URL"] = f"http://{LOOPBACK}:{port}"
-                arguments = ("simulate", name, "--port", str(port), *options)
-                specs.append(_process(name, *arguments))
+                arguments = ("--port", str(port), *options)
+                specs.append(_simulator(name, arguments, {f"PERDURE_{setting}_PORT": port}))
         if "PERDURE_MAIL_HOST" not in self.given:
             specs.append(self._mail())
         return specs
 
     def _mail(self) -> ProcessSpec:
         port, smtp_port = self.ports.mail_inquiry_port, self.ports.mail_port
-        self._require_free(port, "PERDURE_MAIL_INQUIRY_PORT")
-        self._require_free(smtp_port, "PERDURE_MAIL_PORT")
         self.environment["PERDURE_MAIL_HOST"] = LOOPBACK
         self.environment["PERDURE_MAIL_PORT"] = str(smtp_port)
         self.environment["PERDURE_MAIL_INQUIRY_URL"] = f"http://{LOOPBACK}:{port}"
-        arguments = ("simulate", "mail", "--port", str(port), "--smtp-port", str(smtp_port))
-        return _process("mail", *arguments)
+        return _simulator(
+            "mail",
+            ("--port", str(port), "--smtp-port", str(smtp_port)),
+            {"PERDURE_MAIL_INQUIRY_PORT": port, "PERDURE_MAIL_PORT": smtp_port},
+        )
 
     def _workers(self, count: int) -> list[ProcessSpec]:
         roles = [
@@ -225,15 +224,23 @@ class _Plan:
             ("worker-notifications", "notifications"),
             ("worker-providers", "providers"),
         ]
-        return [_process(name, "worker", "--role", role) for name, role in roles]
+        return [
+            ProcessSpec(name=name, argv=_perdure("worker", "--role", role)) for name, role in roles
+        ]
 
-    def _require_free(self, port: int, setting: str) -> None:
-        require_free_port(LOOPBACK, port, setting=setting)
+
+def _simulator(name: str, arguments: tuple[str, ...], ports: dict[str, int]) -> ProcessSpec:
+    async def require_ports() -> None:
+        for setting, port in ports.items():
+            require_free_port(LOOPBACK, port, setting=setting)
+
+    argv = _perdure("simulate", name, *arguments)
+    return ProcessSpec(name=name, argv=argv, prepare=require_ports)
 
 
-def _process(name: str, *arguments: str, **options: object) -> ProcessSpec:
-    argv = (sys.executable, "-m", "perdure.cli.main", *arguments)
-    return ProcessSpec(name=name, argv=argv, **options)  # type: ignore[arg-type]
+def _perdure(*arguments: str) -> tuple[str, ...]:
+    # By the module, so that it is this installation's whatever PATH says.
+    return (sys.executable, "-m", "perdure.cli.main", *arguments)
 
 
 async def _answers(url: str) -> bool:

@@ -1,0 +1,143 @@
+"""`perdure up`: the whole platform on one machine, until Ctrl-C."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from perdure.api.keys import Scope, create_key, find_key
+from perdure.bootstrap import Platform
+from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder, write_private
+from perdure.cli.ledger import open_customer_account, pay_in
+from perdure.cli.machine import Machine, run_machine
+from perdure.cli.output import out
+from perdure.cli.session import open_session, run
+from perdure.core.errors import Unauthenticated
+from perdure.ledger.model import AccountStatus
+
+DEMO_CUSTOMER: Final = "cus_demo"
+_DEMO_CURRENCY: Final = "USD"
+_DEMO_DEPOSIT_MINOR: Final = 10_000_000
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        help=f"Keeps everything; {DATA_DIR_DEFAULT} where neither this nor a setting says."
+    ),
+]
+Workers = Annotated[
+    int, typer.Option(min=1, max=32, help="Processes that carry operations forward.")
+]
+
+
+def up(context: typer.Context, data_dir: DataDirOption = None, workers: Workers = 2) -> None:
+    """Run the whole platform on this machine, until Ctrl-C.
+
+    PostgreSQL and Temporal are started unless DATABASE_URL and TEMPORAL_ADDRESS are set, each
+    outside system is simulated unless its own setting is. Started again on its folder, it goes on.
+    """
+    assert context.parent is not None
+    folder = DataFolder(data_dir or context.parent.params["data_dir"])
+    run(_up(folder, workers))
+
+
+async def _up(folder: DataFolder, workers: int) -> None:
+    say(f"Starting on {folder.path}; each process's log is in {folder.logs_path}.")
+    async with run_machine(folder, workers=workers, report=say) as machine:
+        if not machine.supervisor.stop_requested:
+            async with open_session() as platform:
+                await greet(machine, platform)
+            say("\nRunning; Ctrl-C ends it, and `perdure up` goes on where it ended.")
+        await machine.supervisor.run_until_signalled()
+        say("Ending; what is under way goes on at the next start.")
+    say("Ended.")
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal what happens."""
+    out.print(message, markup=False)
+
+
+async def greet(machine: Machine, platform: Platform) -> None:
+    """Make what a first look needs, and say where everything is."""
+    await ensure_api_key(machine.folder, platform)
+    say(f"\nAPI           {machine.api_url}   guide: {machine.api_url}/docs")
+    if machine.temporal_ui_url:
+        say(f"Temporal      {machine.temporal_ui_url}")
+    say(f"API key       in {machine.folder.api_key_path}")
+    if machine.database_is_embedded:
+        account_id = await ensure_demo_account(platform)
+        say(f"\nMake a payment:\n\n{payment_line(machine, account_id)}")
+    else:
+        # A database of somebody's own is given no made-up customer.
+        say(f"\nOpen an account:\n\n{account_line(machine)}")
+    prefix = ""
+    if machine.folder.path.resolve() != DATA_DIR_DEFAULT.resolve():
+        prefix = f"--data-dir {shlex.quote(str(machine.folder.path))} "
+    say(f"\nand look at it:\n\nperdure {prefix}payments list")
+
+
+async def ensure_api_key(folder: DataFolder, platform: Platform) -> None:
+    """See that the folder holds a secret that works."""
+    path = folder.api_key_path
+    if path.is_file():
+        try:
+            await find_key(platform.pool, path.read_text().strip())
+        except Unauthenticated:
+            pass
+        else:
+            return
+    _, secret = await create_key(platform.pool, "first", [Scope.ADMIN])
+    write_private(path, f"{secret}\n")
+
+
+async def ensure_demo_account(platform: Platform) -> str:
+    """Return an account with money on it to pay from."""
+    async with platform.pool.acquire() as connection:
+        found = await platform.ledger.list_accounts(
+            connection, customer_id=DEMO_CUSTOMER, limit=100
+        )
+    open_ones = [account.id for account in found if account.status == AccountStatus.OPEN]
+    if open_ones:
+        account_id = open_ones[-1]
+    else:
+        opened = await open_customer_account(platform, DEMO_CUSTOMER, _DEMO_CURRENCY, "Demo wallet")
+        account_id = opened.id
+    # The reference makes it one deposit, however often this runs.
+    await pay_in(platform, account_id, _DEMO_DEPOSIT_MINOR, "demo")
+    return account_id
+
+
+def payment_line(machine: Machine, account_id: str) -> str:
+    """Return a command that makes a payment."""
+    return _curl(
+        machine,
+        "/v1/payments",
+        {
+            "customer_id": DEMO_CUSTOMER,
+            "account_id": account_id,
+            "amount_minor": 1250,
+            "currency": _DEMO_CURRENCY,
+            "payment_method": "tok_ok",
+            "payer": {"email": "payer@example.com"},
+            "payee": {"name": "Ada", "email": "ada@example.com"},
+        },
+    )
+
+
+def account_line(machine: Machine) -> str:
+    """Return a command that opens an account."""
+    body = {"customer_id": "cus_1", "currency": _DEMO_CURRENCY, "name": "Wallet"}
+    return _curl(machine, "/v1/accounts", body)
+
+
+def _curl(machine: Machine, path: str, body: dict[str, object]) -> str:
+    key = shlex.quote(str(machine.folder.api_key_path))
+    return (
+        f"curl -sS {machine.api_url}{path} \\\n"
+        f'  -H "Authorization: Bearer $(cat {key})" \\\n'
+        '  -H "Content-Type: application/json" -H "Idempotency-Key: $(date +%s%N)" \\\n'
+        f"  -d {shlex.quote(json.dumps(body))}"
+    )
