@@ -1,13 +1,21 @@
 """What every test may ask for: a migrated PostgreSQL and a Temporal server of its session."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from temporalio.client import Client
 
+from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.pool import Pool, open_pool
 
-from .servers import migrated_database, postgres_server, temporal_server
+from .servers import migrated_database, postgres_server, tell, temporal_server
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Get Temporal's dev server before any test's time runs: on a fresh machine it takes minutes."""
+    if not os.environ.get("TEMPORAL_ADDRESS") and not session.config.option.collectonly:
+        ensure_temporal_cli(tell)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +40,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture(scope="session")
-async def temporal_client() -> AsyncIterator[Client]:
-    """A client of the Temporal server under test."""
-    async with temporal_server() as client:
+async def temporal_client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """A client of the Temporal server under test: `TEMPORAL_ADDRESS`, else the dev server."""
+    async with temporal_server(tmp_path_factory.mktemp("temporal")) as client:
         yield client

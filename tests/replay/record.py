@@ -30,7 +30,7 @@ async def record(version: str) -> None:
         async with (
             migrated_database(server_url) as database_url,
             open_pool(database_url, size=5) as pool,
-            temporal_server() as client,
+            temporal_server(Path(temporary)) as client,
         ):
             for scenario in SCENARIOS:
                 async with scripted_payments(client, pool) as payments:

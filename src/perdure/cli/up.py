@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -133,7 +134,7 @@ def account_line(machine: Machine) -> str:
     return _curl(machine, "/v1/accounts", body)
 
 
-def _curl(machine: Machine, path: str, body: dict[str, object]) -> str:
+def _curl(machine: Machine, path: str, body: Mapping[str, object]) -> str:
     key = shlex.quote(str(machine.folder.api_key_path))
     return (
         f"curl -sS {machine.api_url}{path} \\\n"

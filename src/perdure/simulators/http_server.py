@@ -38,6 +38,7 @@ class HttpServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,6 +49,10 @@ class HttpServer(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, without looking ten times a second whether it has come."""
+        await self.stopping.wait()
 
 
 @asynccontextmanager
@@ -72,6 +77,7 @@ async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncI
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
     )
@@ -81,7 +87,7 @@ async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncI
         await server.ready.wait()
         yield listener.getsockname()[1]
     finally:
-        server.should_exit = True
+        server.stopping.set()
         await serving
 
 

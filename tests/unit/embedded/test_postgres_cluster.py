@@ -1,6 +1,7 @@
 """How the server is called, and where."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import make_url
@@ -9,13 +10,11 @@ from perdure.embedded.postgres import postgres_url
 from perdure.embedded.postgres_cluster import SOCKET_PATH_BYTES_MAX, PostgresCluster
 
 
-def test_the_socket_is_in_the_cluster_where_its_name_fits(tmp_path: Path) -> None:
-    short = Path("/tmp/perdure-short-name-test")  # noqa: S108
-    try:
-        cluster = PostgresCluster(short)
-        assert cluster.socket_dir == cluster.folder == short.resolve() / "postgres"
-    finally:
-        short.rmdir()
+def test_the_socket_is_in_the_cluster_where_its_name_fits() -> None:
+    # pytest's own folders may be too deep.
+    with TemporaryDirectory() as folder:
+        cluster = PostgresCluster(Path(folder))
+        assert cluster.socket_dir == cluster.folder == Path(folder).resolve() / "postgres"
 
 
 def test_a_deep_folder_and_a_comma_get_a_short_socket_folder_of_their_own(tmp_path: Path) -> None:

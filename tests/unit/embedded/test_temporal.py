@@ -1,6 +1,7 @@
 """The dev server's command line and its port check."""
 
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from perdure.embedded.temporal import (
 
 
 def _values(arguments: list[str], option: str) -> list[str]:
-    return [value for name, value in zip(arguments, arguments[1:], strict=False) if name == option]
+    return [value for name, value in pairwise(arguments) if name == option]
 
 
 def _server(tmp_path: Path, *, ui_port: int | None = 8001) -> TemporalServer:

@@ -1,5 +1,6 @@
 """Where the CLI is looked for, and what is said when it cannot be had."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_a_download_that_brings_nothing_is_given_up(
     environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent = _program(tmp_path / "silent", "#!/bin/sh\nexec /bin/sleep 60\n")
-    monkeypatch.setattr(temporal_cli.sys, "executable", str(silent))
+    monkeypatch.setattr(sys, "executable", str(silent))
     monkeypatch.setattr(temporal_cli, "DOWNLOAD_STALL_S", 0.3)
     with pytest.raises(ConfigurationError, match="brought nothing"):
         ensure_temporal_cli(lambda sentence: None, environ)

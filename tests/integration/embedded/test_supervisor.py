@@ -1,0 +1,201 @@
+"""Processes are started in order, kept running, and none is left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from perdure.core.errors import ConfigurationError
+from perdure.embedded.processes import ProcessSpec
+from perdure.embedded.supervisor import Backoff, Supervisor
+
+from .conftest import Eventually
+
+FOREVER = ["sleep", "1000"]
+
+UP = """
+import asyncio, sys
+from pathlib import Path
+from perdure.embedded.processes import ProcessSpec
+from perdure.embedded.supervisor import Supervisor
+
+async def up():
+    script = 'trap "echo $NAME; exit 0" TERM; while :; do sleep 0.05; done'
+    folder = Path(sys.argv[1])
+    specs = [
+        ProcessSpec(name=n, argv=["sh", "-c", f"{script} >> {folder}/ended"], env={"NAME": n})
+        for n in ("first", "second")
+    ]
+    async with Supervisor(folder, specs, report=print) as supervisor:
+        print(*supervisor.pids.values(), flush=True)
+        await supervisor.run_until_signalled()
+
+asyncio.run(up())
+"""
+
+
+def _supervisor(
+    folder: Path, *specs: ProcessSpec, reports: list[str], backoff: Backoff | None = None
+) -> Supervisor:
+    return Supervisor(folder, specs, report=reports.append, backoff=backoff, handle_signals=False)
+
+
+def _up(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", UP, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, [int(pid) for pid in process.stdout.readline().split()]
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether a process ended, its exit collected or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def test_what_dies_is_started_again_and_reported(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    reports: list[str] = []
+    spec = ProcessSpec(name="worker-1", argv=FOREVER)
+    async with _supervisor(tmp_path, spec, reports=reports) as supervisor:
+        killed = supervisor.pids["worker-1"]
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: supervisor.pids.get("worker-1", killed) != killed)
+        running = supervisor.pids["worker-1"]
+        await eventually(lambda: reports != [])
+        assert reports == [f"worker-1 was killed (signal 9); restarted, pid {running}"]
+    assert _is_gone(running)
+
+
+async def test_each_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def ready() -> bool:
+        asked.append("first")
+        return len(asked) == 3
+
+    async def prepare() -> None:
+        asked.append("second prepares")
+
+    first = ProcessSpec(name="first", argv=FOREVER, ready=ready)
+    second = ProcessSpec(name="second", argv=FOREVER, prepare=prepare)
+    async with _supervisor(tmp_path, first, second, reports=[]) as supervisor:
+        assert asked == ["first", "first", "first", "second prepares"]
+        assert list(supervisor.pids) == ["first", "second"]
+
+
+async def test_a_signal_ends_them_in_reverse_order(tmp_path: Path) -> None:
+    process, pids = _up(tmp_path)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", None)
+    assert process.returncode == 0
+    assert (tmp_path / "ended").read_text().split() == ["second", "first"]
+    assert all(_is_gone(pid) for pid in pids)
+    assert not (tmp_path / "processes.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends them")
+async def test_children_die_with_a_killed_supervisor(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    process, pids = _up(tmp_path)
+    assert len(pids) == 2
+    with process:
+        process.kill()
+    await eventually(lambda: all(_is_gone(pid) for pid in pids))
+
+
+async def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path: Path) -> None:
+    with subprocess.Popen(FOREVER) as left, subprocess.Popen(FOREVER) as other:
+        began_s = psutil.Process(left.pid).create_time()
+        record = {"old": (left.pid, began_s), "reused": (other.pid, began_s - 1000)}
+        (tmp_path / "processes.json").write_text(json.dumps({"pid": 1, "processes": record}))
+        reports: list[str] = []
+        async with _supervisor(tmp_path, reports=reports):
+            assert left.poll() is None or left.returncode == -signal.SIGTERM
+            assert _is_gone(left.pid)
+            assert not _is_gone(other.pid)
+        other.kill()
+    assert reports == [f"old of an earlier run is still there (pid {left.pid}): ending it"]
+
+
+async def test_a_second_supervisor_on_the_folder_is_refused(tmp_path: Path) -> None:
+    async with _supervisor(tmp_path, reports=[]):
+        with pytest.raises(ConfigurationError, match="already runs") as caught:
+            await _supervisor(tmp_path, reports=[]).__aenter__()
+        assert str(os.getpid()) in caught.value.message
+    async with _supervisor(tmp_path, reports=[]) as supervisor:
+        assert supervisor.pids == {}
+
+
+async def test_what_cannot_start_stops_the_start_with_its_log(tmp_path: Path) -> None:
+    fine = ProcessSpec(name="fine", argv=FOREVER)
+    broken = ProcessSpec(
+        name="broken", argv=["sh", "-c", "echo no config; exit 7"], ready=_never_ready
+    )
+    supervisor = _supervisor(tmp_path, fine, broken, reports=[], backoff=Backoff(initial_s=0.01))
+    with pytest.raises(ConfigurationError, match="exit code 7, 3 times in a row") as caught:
+        await supervisor.__aenter__()
+    assert "no config" in caught.value.message
+    assert supervisor.pids == {}
+
+
+async def test_what_does_not_become_ready_stops_the_start(tmp_path: Path) -> None:
+    spec = ProcessSpec(name="slow", argv=FOREVER, ready=_never_ready, ready_timeout_s=0.2)
+    supervisor = _supervisor(tmp_path, spec, reports=[])
+    with pytest.raises(ConfigurationError, match=r"slow was not ready within 0\.2 s"):
+        await supervisor.__aenter__()
+    assert supervisor.pids == {}
+
+
+async def test_a_crash_loop_is_reported_with_the_log_and_tried_on(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    reports: list[str] = []
+    spec = ProcessSpec(name="worker", argv=["sh", "-c", "echo out of luck; exit 1"])
+    backoff = Backoff(initial_s=0.01, max_s=0.02)
+    async with _supervisor(tmp_path, spec, reports=reports, backoff=backoff):
+        await eventually(lambda: any("5 times in a row" in report for report in reports))
+    loop = next(report for report in reports if "3 times in a row" in report)
+    assert "out of luck" in loop
+
+
+async def test_what_shall_not_run_again_does_not(tmp_path: Path, eventually: Eventually) -> None:
+    reports: list[str] = []
+    once = ProcessSpec(name="once", argv=["true"], restart="never", ready=_never_ready)
+    async with _supervisor(tmp_path, once, reports=reports) as supervisor:
+        assert supervisor.pids == {}
+    assert reports == []
+
+
+async def test_what_ignores_its_end_is_killed_and_reported(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    reports: list[str] = []
+    spec = ProcessSpec(
+        name="deaf",
+        argv=["sh", "-c", "trap '' TERM; echo deaf; sleep 1000; sleep 1000"],
+        stop_timeout_s=0.2,
+    )
+    async with _supervisor(tmp_path, spec, reports=reports) as supervisor:
+        pid = supervisor.pids["deaf"]
+        log = tmp_path / "logs" / "deaf.log"
+        await eventually(lambda: log.read_text() == "deaf\n")
+        children = psutil.Process(pid).children()
+    assert reports == ["deaf did not end when asked, and was killed"]
+    await eventually(lambda: all(_is_gone(child.pid) for child in children))
+
+
+async def _never_ready() -> bool:
+    return False
