@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "storage": {"core"},
     "ledger": {"core", "storage"},
-    "operations": {"core", "storage"},
+    "operations": {"core", "storage", "ledger"},
     "durable": {"core", "storage", "operations"},
     "providers": {"core"},
     "simulators": {"core"},

@@ -26,6 +26,7 @@ from perdure.cli import (
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
 from perdure.cli.output import print_error
 from perdure.core.errors import PerdureError
+from perdure.payments.importing import CONNECTION_LOST
 
 app = typer.Typer(
     name="perdure",
@@ -68,6 +69,8 @@ def perdure(
     os.environ[DATA_DIR] = str(data_dir)
     if context.invoked_subcommand not in _MAKE_THEIR_OWN_ENVIRONMENT:
         load_environment(DataFolder(data_dir))
+    # Commands tell what went wrong themselves; processes configure their own logs.
+    logging.basicConfig(level=logging.CRITICAL)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -86,7 +89,7 @@ def main() -> None:
         print_error(error)
     except asyncpg.UndefinedTableError:
         print_error("The database has no tables, or old ones. Run `perdure migrate`.")
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+    except CONNECTION_LOST as error:
         print_error(f"{_away(error)}: {error}. See what is wrong with `perdure doctor`.")
     except RPCError as error:
         print_error(f"Temporal: {error.message}. See what is wrong with `perdure doctor`.")

@@ -89,11 +89,12 @@ def report_path(path: Path) -> Path:
 async def _import(path: Path, report: Path, wait: bool, concurrency: int) -> ImportSummary:
     async with open_session() as platform:
         return await import_payments(
-            platform, path, report, wait=wait, concurrency=concurrency, progress=_progress()
+            platform, path, report, wait=wait, concurrency=concurrency, progress=progress_bars()
         )
 
 
-def _progress() -> Progress:
+def progress_bars() -> Progress:
+    """Return bars on stderr; none where nobody watches."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(),

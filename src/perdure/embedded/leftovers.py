@@ -6,6 +6,7 @@ On Linux children die with their supervisor; elsewhere a supervisor that was kil
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -48,15 +49,14 @@ class ProcessRecord:
         for name, (pid, began_s) in reversed(self._read().get("processes", {}).items()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
-                if abs(process.create_time() - began_s) > SAME_PROCESS_S:
+                same = abs(process.create_time() - began_s) < SAME_PROCESS_S
+                if not same or _has_ended(process, timeout_s=0):
                     continue
                 report(f"{name} of an earlier run is still there (pid {pid}): ending it")
                 process.terminate()
-                with contextlib.suppress(psutil.TimeoutExpired):
-                    process.wait(END_TIMEOUT_S)
-                    continue
-                process.kill()
-                process.wait(END_TIMEOUT_S)
+                if not _has_ended(process, timeout_s=END_TIMEOUT_S):
+                    process.kill()
+                    _has_ended(process, timeout_s=END_TIMEOUT_S)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -71,3 +71,13 @@ def _identity(pid: int) -> tuple[int, float] | None:
         return pid, psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return None
+
+
+def _has_ended(process: psutil.Process, *, timeout_s: float) -> bool:
+    """Wait until a process ended; one whose exit nobody collects (a zombie) counts as ended."""
+    deadline_s = time.monotonic() + timeout_s
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() >= deadline_s:
+            return False
+        time.sleep(0.02)
+    return True

@@ -156,7 +156,8 @@ def _build(folder: Path, report: Report, environ: Mapping[str, str]) -> Path:
             modules += line is not None and line.startswith("go: downloading ")
             if (now_s := time.monotonic()) - told_s >= PROGRESS_INTERVAL_S:
                 told_s = now_s
-                report(f"Building: {modules} modules downloaded, {now_s - began_s:.0f} s so far.")
+                downloaded = f"{modules} modules downloaded, " if modules else ""
+                report(f"Building: {downloaded}{now_s - began_s:.0f} s so far.")
     finally:
         output.close()
     binary = folder / "temporal"

@@ -22,7 +22,7 @@ from perdure.storage.pool import Pool
 _AWAY_S_MAX: Final = 300.0
 """How long a database that is away is waited for."""
 
-_CONNECTION_LOST: Final = (
+CONNECTION_LOST: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -32,6 +32,7 @@ _CONNECTION_LOST: Final = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+"""What is raised where the database is away."""
 
 Result = TypeVar("Result")
 
@@ -47,7 +48,7 @@ async def wait_out(attempt: Callable[[], Awaitable[Result]]) -> Result:
     while True:
         try:
             return await attempt()
-        except _CONNECTION_LOST as error:
+        except CONNECTION_LOST as error:
             if isinstance(error, asyncpg.DataError):
                 raise  # a value that does not fit its column, whatever its base class says
             if asyncio.get_running_loop().time() > deadline:

@@ -1,10 +1,12 @@
 """Processes are started in order, kept running, and none is left."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,13 +26,18 @@ from pathlib import Path
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor
 
+SCRIPT = 'trap "echo $NAME >> ended; exit 0" TERM; touch $NAME; while :; do sleep 0.05; done'
+
+def spec(folder, name):
+    async def ready():
+        return (folder / name).exists()
+    return ProcessSpec(
+        name=name, argv=["sh", "-c", SCRIPT], cwd=folder, env={"NAME": name}, ready=ready
+    )
+
 async def up():
-    script = 'trap "echo $NAME; exit 0" TERM; while :; do sleep 0.05; done'
     folder = Path(sys.argv[1])
-    specs = [
-        ProcessSpec(name=n, argv=["sh", "-c", f"{script} >> {folder}/ended"], env={"NAME": n})
-        for n in ("first", "second")
-    ]
+    specs = [spec(folder, "first"), spec(folder, "second")]
     async with Supervisor(folder, specs, report=print) as supervisor:
         print(*supervisor.pids.values(), flush=True)
         await supervisor.run_until_signalled()
@@ -53,6 +60,18 @@ def _up(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
     )
     assert process.stdout is not None
     return process, [int(pid) for pid in process.stdout.readline().split()]
+
+
+@pytest.fixture
+def left() -> Iterator[psutil.Popen]:
+    """A process of somebody else's."""
+    with psutil.Popen(FOREVER) as process:
+        yield process
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+stranger = left
 
 
 def _is_gone(pid: int) -> bool:
@@ -98,7 +117,7 @@ async def test_each_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
 async def test_a_signal_ends_them_in_reverse_order(tmp_path: Path) -> None:
     process, pids = _up(tmp_path)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20) == ("", None)
+    assert process.communicate(timeout=20)[0] == ""
     assert process.returncode == 0
     assert (tmp_path / "ended").read_text().split() == ["second", "first"]
     assert all(_is_gone(pid) for pid in pids)
@@ -116,17 +135,18 @@ async def test_children_die_with_a_killed_supervisor(
     await eventually(lambda: all(_is_gone(pid) for pid in pids))
 
 
-async def test_what_a_killed_supervisor_left_is_ended_by_the_next(tmp_path: Path) -> None:
-    with subprocess.Popen(FOREVER) as left, subprocess.Popen(FOREVER) as other:
-        began_s = psutil.Process(left.pid).create_time()
-        record = {"old": (left.pid, began_s), "reused": (other.pid, began_s - 1000)}
-        (tmp_path / "processes.json").write_text(json.dumps({"pid": 1, "processes": record}))
-        reports: list[str] = []
-        async with _supervisor(tmp_path, reports=reports):
-            assert left.poll() is None or left.returncode == -signal.SIGTERM
-            assert _is_gone(left.pid)
-            assert not _is_gone(other.pid)
-        other.kill()
+async def test_what_a_killed_supervisor_left_is_ended_by_the_next(
+    tmp_path: Path, left: psutil.Popen, stranger: psutil.Popen
+) -> None:
+    record = {
+        "old": (left.pid, left.create_time()),
+        "its id was used again": (stranger.pid, stranger.create_time() - 1000),
+    }
+    (tmp_path / "processes.json").write_text(json.dumps({"pid": 1, "processes": record}))
+    reports: list[str] = []
+    async with _supervisor(tmp_path, reports=reports):
+        assert _is_gone(left.pid)
+        assert not _is_gone(stranger.pid)
     assert reports == [f"old of an earlier run is still there (pid {left.pid}): ending it"]
 
 

@@ -54,7 +54,7 @@ async def kept(town: Town, event_id: str) -> Any:
     )
 
 
-async def test_a_callback_that_comes_twice_counts_once_br6(town: Town) -> None:
+async def test_a_callback_that_comes_twice_counts_once_br6_fr5(town: Town) -> None:
     payment_id = await town.pay(await town.account(), token="tok_duplicate_callback")
     await town.end_of(payment_id)
     rows = await town.platform.pool.fetch(

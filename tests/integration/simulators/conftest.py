@@ -98,13 +98,31 @@ async def called_back(gateway: RunningGateway, reference: str, times: int = 1) -
 StartGateway = Callable[..., Awaitable[RunningGateway]]
 
 
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    routes = [Route("/callbacks", receiver.receive, methods=["POST"])]
+@dataclass(slots=True)
+class CallbackServer:
+    """One server for all tests; each has a receiver of its own."""
+
+    url: str
+    receiver: Receiver = field(default_factory=Receiver)
+
+
+@pytest.fixture(scope="session")
+async def callback_server() -> AsyncIterator[CallbackServer]:
+    server = CallbackServer("")
+
+    async def receive(request: Request) -> Response:
+        return await server.receiver.receive(request)
+
+    routes = [Route("/callbacks", receive, methods=["POST"])]
     async with serve_http(routes, host="127.0.0.1", port=0) as port:
-        receiver.url = f"http://127.0.0.1:{port}/callbacks"
-        yield receiver
+        server.url = f"http://127.0.0.1:{port}/callbacks"
+        yield server
+
+
+@pytest.fixture
+async def receiver(callback_server: CallbackServer) -> Receiver:
+    callback_server.receiver = Receiver(callback_server.url)
+    return callback_server.receiver
 
 
 @pytest.fixture

@@ -42,9 +42,14 @@ async def test_an_idempotent_gateway_returns_the_first_charge(start_gateway: Sta
     assert await gateway.answers("pay_1") == ["charged", "repeated", "mismatch"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_a_charge_that_makes_no_sense_is_rejected(gateway: RunningGateway) -> None:
+    body = {
+        "reference": "pay_1",
+        "amount_minor": 1,
+        "currency": "EUR",
+        "payment_method": "tok_ok",
+    }
+    changes: list[dict[str, object]] = [
         {"amount_minor": 0},
         {"amount_minor": 12.5},
         {"amount_minor": "12"},
@@ -56,20 +61,11 @@ async def test_an_idempotent_gateway_returns_the_first_charge(start_gateway: Sta
         {"callback_url": "http://127.0.0.1.example.org/"},
         {"callback_url": "http://[::1/"},
         {"callback_url": "file:///callbacks"},
-    ],
-)
-async def test_a_charge_that_makes_no_sense_is_rejected(
-    gateway: RunningGateway, change: dict[str, object]
-) -> None:
-    body = {
-        "reference": "pay_1",
-        "amount_minor": 1,
-        "currency": "EUR",
-        "payment_method": "tok_ok",
-    }
-    response = await gateway.http.post("/v1/charges", json=body | change)
-    assert response.status_code == 400
-    assert response.json()["error"]["message"]
+    ]
+    for change in changes:
+        response = await gateway.http.post("/v1/charges", json=body | change)
+        assert response.status_code == 400, change
+        assert response.json()["error"]["message"]
     assert (await gateway.http.get("/v1/totals")).json()["charges"]["count"] == 0
 
 

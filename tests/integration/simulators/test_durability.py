@@ -1,0 +1,194 @@
+"""Simulators as processes of their own, killed and started again."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from perdure.core.errors import ProviderError
+from perdure.providers.gateway import HttpPaymentGateway
+from perdure.providers.mail import Mail, SmtpMailSender
+from perdure.providers.sms import HttpSmsSender
+
+from .conftest import SECRET, Receiver, eventually
+
+PROGRAM = """
+import asyncio, pathlib, sys
+from perdure.simulators.gateway_processing import GatewaySettings
+from perdure.simulators.mail import MailSettings
+from perdure.simulators.main import run_simulator
+from perdure.simulators.sms import SmsSettings
+asyncio.run(run_simulator(eval(sys.argv[1], globals() | {"data_dir": pathlib.Path(sys.argv[2])})))
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Simulator:
+    """One simulator process after another, on one port and one data directory."""
+
+    def __init__(self, settings: str, data_dir: Path, http: httpx.AsyncClient) -> None:
+        self._arguments = ["-c", PROGRAM, settings, str(data_dir)]
+        self._http = http
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, *self._arguments, stdout=asyncio.subprocess.DEVNULL
+        )
+        await eventually(self._is_ready, within_s=20)
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        if self._process is None or self._process.returncode is not None:
+            return 0
+        self._process.terminate()
+        return await self._process.wait()
+
+    async def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None
+        try:
+            return (await self._http.get("/healthz")).is_success
+        except httpx.TransportError:
+            return False
+
+
+StartSimulator = Callable[[str], Awaitable[tuple[Simulator, httpx.AsyncClient]]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[StartSimulator]:
+    """Starts a simulator with settings in which `{port}` is its port."""
+    port = free_port()
+    started: list[Simulator] = []
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as http:
+
+        async def begin(settings: str) -> tuple[Simulator, httpx.AsyncClient]:
+            simulator = Simulator(settings.replace("{port}", str(port)), tmp_path, http)
+            started.append(simulator)
+            await simulator.start()
+            return simulator, http
+
+        yield begin
+        for simulator in started:
+            await simulator.stop()
+
+
+async def totals(http: httpx.AsyncClient) -> dict[str, Any]:
+    answer: dict[str, Any] = (await http.get("/v1/totals")).json()
+    return answer
+
+
+async def test_every_charge_that_was_answered_outlives_a_kill(start: StartSimulator) -> None:
+    settings = f"GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.0)"
+    simulator, http = await start(settings)
+    client = HttpPaymentGateway(http)
+    answered: set[str] = set()
+
+    async def charge(reference: str) -> None:
+        try:
+            await client.charge(
+                reference=reference, amount_minor=5, currency="EUR", payment_method="tok_ok"
+            )
+            answered.add(reference)
+        except ProviderError:
+            pass
+
+    async def some_were_answered() -> bool:
+        return len(answered) >= 30
+
+    charging = asyncio.gather(*(charge(f"pay_{number}") for number in range(300)))
+    await eventually(some_were_answered)
+    await simulator.kill()
+    await charging
+    await simulator.start()
+    known = (await http.get("/v1/charges?limit=1000")).json()["data"]
+    assert answered <= {charge["reference"] for charge in known}
+    found = await totals(http)
+    assert found["charges"]["count"] == len(known)
+    assert found["duplicates"]["count"] == 0
+    assert await simulator.stop() == 0
+
+
+async def test_confirmations_and_callbacks_go_on_after_a_kill(
+    start: StartSimulator, receiver: Receiver
+) -> None:
+    settings = f"GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.5)"
+    simulator, http = await start(settings)
+    client = HttpPaymentGateway(http)
+
+    async def charge(reference: str) -> None:
+        await client.charge(
+            reference=reference,
+            amount_minor=1250,
+            currency="EUR",
+            payment_method="tok_ok",
+            callback_url=receiver.url,
+        )
+
+    async def is_owed() -> bool:
+        return receiver.deliveries > 0
+
+    receiver.refusals = 10**9
+    await charge("pay_undelivered")
+    await eventually(is_owed)
+    await charge("pay_unconfirmed")
+    await simulator.kill()
+    assert receiver.events == []
+    receiver.refusals = 0
+    await simulator.start()
+
+    async def all_came() -> bool:
+        return len(receiver.events) == 2
+
+    await eventually(all_came)
+    assert {event.reference for event in receiver.events} == {"pay_undelivered", "pay_unconfirmed"}
+
+    await client.refund(reference="refund", charge_reference="pay_unconfirmed", amount_minor=50)
+    await simulator.kill()
+    await simulator.start()
+    refund = await client.find_refund("refund")
+    assert refund is not None
+    assert refund.amount_minor == 50
+    found = await totals(http)
+    assert found["callbacks"] == {"delivered": 2, "undelivered": 0}
+    assert found["refunds"] == {"count": 1, "refunded_minor": {"EUR": 50}}
+    assert found["charges"]["succeeded_minor"] == {"EUR": 2500}
+    assert len(receiver.events) == 2
+
+
+async def test_mails_outlive_a_kill(start: StartSimulator) -> None:
+    smtp_port = free_port()
+    simulator, http = await start(f"MailSettings(data_dir, port={{port}}, smtp_port={smtp_port})")
+    sender = SmtpMailSender("127.0.0.1", smtp_port, timeout_s=5, inquiry=http)
+    await sender.send(Mail("<1@example.org>", "ada@example.org", "Hi", "Text", "us@example.org"))
+    await simulator.kill()
+    await simulator.start()
+    assert await sender.was_sent("<1@example.org>") is True
+    assert (await totals(http))["messages"] == 1
+    assert await simulator.stop() == 0
+
+
+async def test_texts_outlive_a_kill(start: StartSimulator) -> None:
+    simulator, http = await start("SmsSettings(data_dir, port={port})")
+    sender = HttpSmsSender(http)
+    await sender.send(reference="ntf_1", to="+491701234567", text="Hello")
+    await simulator.kill()
+    await simulator.start()
+    assert await sender.was_sent("ntf_1") is True
+    await sender.send(reference="ntf_1", to="+491701234567", text="Hello")
+    assert (await totals(http))["messages"] == 1

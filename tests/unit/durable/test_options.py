@@ -1,0 +1,45 @@
+"""The named profiles of time-outs and retries (E-6)."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.workflow import ActivityConfig, LocalActivityConfig
+
+from perdure.durable import options
+
+PROFILES = {
+    name: profile
+    for name, profile in vars(options).items()
+    if name.isupper() and isinstance(profile, dict)
+}
+CALLS = {name: profile for name, profile in PROFILES.items() if name != "DATABASE_STEP"}
+
+
+def test_a_provider_is_called_as_the_common_policy_says_e6() -> None:
+    retry = options.PROVIDER_CALL["retry_policy"]
+    assert retry is not None
+    assert retry.initial_interval == timedelta(seconds=1)
+    assert retry.backoff_coefficient == 2.0
+    assert retry.maximum_interval == timedelta(minutes=1)
+    assert retry.maximum_attempts == 5
+    assert set(retry.non_retryable_error_types or []) == {"InvalidInput", "InsufficientFunds"}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_to_the_outside_has_its_time_outs_e6(name: str) -> None:
+    profile = CALLS[name]
+    assert profile["start_to_close_timeout"] == timedelta(seconds=30)
+    assert profile["heartbeat_timeout"] == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_profile_is_tried_for_ever(name: str) -> None:
+    profile = PROFILES[name]
+    attempts = profile["retry_policy"].maximum_attempts
+    assert attempts or profile.get("schedule_to_close_timeout")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_has_only_keys_that_temporal_knows(name: str) -> None:
+    kind = LocalActivityConfig if name == "DATABASE_STEP" else ActivityConfig
+    assert set(PROFILES[name]) <= set(kind.__annotations__)

@@ -1,0 +1,111 @@
+"""What a payment's rules let pass, refuse, and plan."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from perdure.core.errors import (
+    InsufficientFunds,
+    InvalidInput,
+    LimitExceeded,
+    OperationCancelled,
+    PerdureError,
+    ProviderDeclined,
+    Refused,
+)
+from perdure.core.ids import ACCOUNT, new_id
+from perdure.payments.contracts import UNDO_CHARGE, ChargeOutcome, Party, PaymentRequest
+from perdure.payments.rules import (
+    PaymentLimits,
+    Step,
+    check_confirmed,
+    check_fraud,
+    check_request,
+    compensation_plan,
+    failure_of,
+)
+
+GOOD = PaymentRequest("cus_1", new_id(ACCOUNT), 500, "USD", "tok_ok")
+LIMITS = PaymentLimits(amount_minor_max=1_000)
+
+
+def changed(**fields: Any) -> PaymentRequest:
+    return dataclasses.replace(GOOD, **fields)
+
+
+def test_a_good_request_passes_br1() -> None:
+    check_request(GOOD, LIMITS)
+    check_request(changed(amount_minor=1_000, payee=Party("G", "g@x.org", "+331234")), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"amount_minor": 0}, "invalid_amount", "amount_minor"),
+        ({"amount_minor": -1}, "invalid_amount", "amount_minor"),
+        ({"amount_minor": 2**63}, "invalid_amount", "amount_minor"),
+        ({"amount_minor": 1.5}, "invalid_amount", "amount_minor"),
+        ({"amount_minor": True}, "invalid_amount", "amount_minor"),
+        ({"currency": "usd"}, "unknown_currency", "currency"),
+        ({"currency": "XXX"}, "unknown_currency", "currency"),
+        ({"account_id": "acc_nonsense"}, "invalid_id", "account_id"),
+        ({"account_id": new_id("pay")}, "invalid_id", "account_id"),
+        ({"customer_id": " "}, "invalid_input", "customer_id"),
+        ({"payment_method": ""}, "invalid_input", "payment_method"),
+        ({"reference": "x" * 256}, "invalid_input", "reference"),
+        ({"description": "x" * 256}, "invalid_input", "description"),
+        ({"payer": Party(email="nobody")}, "invalid_input", "payer.email"),
+        ({"payee": Party(email="a@b\r\nBcc: c@d")}, "invalid_input", "payee.email"),
+        ({"payee": Party(phone="0123")}, "invalid_input", "payee.phone"),
+    ],
+)
+def test_a_bad_request_is_refused_with_the_field_br1(
+    fields: dict[str, Any], code: str, param: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_request(changed(**fields), LIMITS)
+    assert (caught.value.code, caught.value.param) == (code, param)
+
+
+def test_an_amount_over_the_limit_is_refused() -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        check_request(changed(amount_minor=1_001), LIMITS)
+    assert (caught.value.code, caught.value.param) == ("amount_over_limit", "amount_minor")
+
+
+def test_only_a_charge_that_succeeded_brought_the_money() -> None:
+    check_confirmed(ChargeOutcome("ch_1", "succeeded"))
+    with pytest.raises(ProviderDeclined) as caught:
+        check_confirmed(ChargeOutcome("ch_1", "failed", "card_expired"))
+    assert caught.value.code == "card_expired"
+    with pytest.raises(ProviderDeclined) as caught:
+        check_confirmed(ChargeOutcome("ch_1", "cancelled"))
+    assert caught.value.code == "not_confirmed"
+
+
+def test_a_suspicion_refuses() -> None:
+    check_fraud(passed=True)
+    with pytest.raises(Refused, match="fraud check"):
+        check_fraud(passed=False)
+
+
+@pytest.mark.parametrize(
+    ("begun", "error", "plan"),
+    [
+        ([], InsufficientFunds("x"), []),
+        ([Step.CHARGE], ProviderDeclined("x"), []),
+        ([Step.CHARGE], OperationCancelled("x"), [UNDO_CHARGE]),
+        ([Step.CHARGE], Refused("x"), [UNDO_CHARGE]),
+        ([Step.CHARGE], PerdureError("x"), [UNDO_CHARGE]),
+    ],
+)
+def test_what_began_is_undone_unless_it_surely_did_nothing(
+    begun: list[Step], error: PerdureError, plan: list[str]
+) -> None:
+    assert compensation_plan(begun, error) == plan
+
+
+def test_a_cancel_closes_as_cancelled_and_anything_else_as_failed() -> None:
+    assert failure_of(OperationCancelled("x")).cancelled
+    assert not failure_of(Refused("x")).cancelled
