@@ -13,7 +13,7 @@ from .servers import migrated_database, postgres_server, tell, temporal_server
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Get Temporal's dev server before any test's time runs: on a fresh machine it takes minutes."""
+    """Get Temporal's dev server before any test's time runs: at first it takes minutes."""
     if not os.environ.get("TEMPORAL_ADDRESS") and not session.config.option.collectonly:
         ensure_temporal_cli(tell)
 

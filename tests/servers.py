@@ -19,7 +19,7 @@ from perdure.storage.migrate import migrate
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[str]:
-    """Give the URL of a server: `DATABASE_URL` where it is set, else an embedded one in a folder."""
+    """Give a server's URL: `DATABASE_URL` where it is set, else an embedded one in a folder."""
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
@@ -56,4 +56,4 @@ async def temporal_server(folder: Path) -> AsyncIterator[Client]:
 
 def tell(sentence: str) -> None:
     """Tell the person at the terminal, whatever pytest captures."""
-    print(sentence, file=sys.__stderr__, flush=True)  # noqa: T201
+    print(sentence, file=sys.__stderr__, flush=True)

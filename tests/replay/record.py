@@ -1,6 +1,7 @@
 """Records the histories of this version's workflows: `make record-histories VERSION=payment-v3`.
 
-A recorded history is never recorded again: it stands for the runs that are out there. A version that exists is refused.
+A recorded history is never recorded again: it stands for the runs that are out there. A version
+that exists is refused.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ async def _record(scenario: Scenario, payments: PaymentScenario, version: str) -
     path = HISTORIES / version / f"{scenario.name}.json"
     events = json.loads(history.to_json(), object_hook=_without_the_recorder)
     path.write_text(json.dumps(events, indent=1) + "\n")
-    print(f"{path.relative_to(HISTORIES)}: {len(history.events)} events")  # noqa: T201
+    print(f"{path.relative_to(HISTORIES)}: {len(history.events)} events")
 
 
 def _without_the_recorder(value: dict[str, Any]) -> dict[str, Any]:

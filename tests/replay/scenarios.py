@@ -39,8 +39,11 @@ async def leave_it_waiting(
     scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
 ) -> None:
     """Record it as it waits for the gateway: what a deploy meets."""
-    while "EVENT_TYPE_TIMER_STARTED" not in (await handle.fetch_history()).to_json():
+    for _ in range(200):
+        if "EVENT_TYPE_TIMER_STARTED" in (await handle.fetch_history()).to_json():
+            return
         await asyncio.sleep(0.05)
+    raise AssertionError("it never waited")
 
 
 @dataclass(frozen=True)

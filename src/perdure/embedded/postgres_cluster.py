@@ -205,20 +205,27 @@ class PostgresCluster:
     def _call(
         self, binary: str, *arguments: str, output: IO[bytes] | int = subprocess.PIPE
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603
-            [str(self.binaries / binary), *arguments],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=_environment(),
-            # The caller's folder may be closed to the server's user.
-            cwd="/",
-            timeout=START_TIMEOUT_S * 2,
-            **_identity(self.owner),
-        )
+        try:
+            return subprocess.run(  # noqa: S603
+                [str(self.binaries / binary), *arguments],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=_environment(),
+                # The caller's folder may be closed to the server's user.
+                cwd="/",
+                timeout=START_TIMEOUT_S * 2,
+                **_identity(self.owner),
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ConfigurationError(
+                f"PostgreSQL's {binary} on {self.data_dir} does not come to an end."
+                f" {self.log} ends:\n{log_tail(self.log)}",
+                param="PERDURE_DATA_DIR",
+            ) from error
 
     def _make_private(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)

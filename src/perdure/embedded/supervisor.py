@@ -222,7 +222,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(spec.ready_timeout_s):
                 while process.returncode is None:
-                    if spec.ready is None or await spec.ready():
+                    if await _says_ready(spec):
                         child.ready.set()
                         break
                     await asyncio.sleep(READY_POLL_S)
@@ -264,6 +264,13 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+
+async def _says_ready(spec: ProcessSpec) -> bool:
+    try:
+        return spec.ready is None or await spec.ready()
+    except Exception:  # noqa: BLE001
+        return False  # The process may be going away under the check.
 
 
 def _cannot_start(child: _Child, message: str) -> ConfigurationError:

@@ -291,7 +291,8 @@ async def _set_state(
 ) -> None:
     await connection.execute(
         "UPDATE provider_calls SET state = $3, answer = $4,"
-        " lease_until = coalesce($5, lease_until), updated_at = now() WHERE operation_id = $1 AND step = $2",
+        " lease_until = coalesce($5, lease_until), updated_at = now()"
+        " WHERE operation_id = $1 AND step = $2",
         call.operation_id,
         call.step,
         state,

@@ -98,13 +98,17 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigurationError: The port is taken.
     """
     try:
-        return socket.create_server((host, port), backlog=1024)
+        listener = socket.create_server((host, port), backlog=1024)
     except OSError as error:
         raise ConfigurationError(
             f"Nothing can listen at {host}:{port}: {error.strerror}. Choose another port, or stop"
             " what uses it.",
             param="port",
         ) from error
+    # Connections inherit it. asyncio sets it only where the protocol is named, which it is not
+    # here; without it every answer in two writes waits 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def _healthz(_: Request) -> Response:

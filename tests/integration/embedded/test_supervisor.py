@@ -114,6 +114,21 @@ async def test_each_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
         assert list(supervisor.pids) == ["first", "second"]
 
 
+async def test_a_check_that_fails_is_asked_again(tmp_path: Path) -> None:
+    answers = iter([OSError("nobody there"), True])
+
+    async def ready() -> bool:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    spec = ProcessSpec(name="shy", argv=FOREVER, ready=ready)
+    async with _supervisor(tmp_path, spec, reports=[]) as supervisor:
+        assert list(supervisor.pids) == ["shy"]
+    assert list(answers) == []
+
+
 async def test_a_signal_ends_them_in_reverse_order(tmp_path: Path) -> None:
     process, pids = _up(tmp_path)
     process.send_signal(signal.SIGINT)

@@ -114,9 +114,8 @@ async def test_a_payment_that_is_reset_moves_nothing_twice_e7_p12(town: Town) ->
     assert await town.platform.operations.get(payment_id) == before
     assert (await town.balance(account)).posted_minor == 9_000
     assert len(await town.charges(payment_id)) == 1
-    transfers = await town.platform.ledger.list_transfers(
-        town.platform.pool, operation_id=payment_id, limit=10
-    )
+    async with town.platform.pool.acquire() as connection:
+        transfers = await town.platform.ledger.list_transfers(connection, operation_id=payment_id)
     assert len(transfers) == 2
 
 

@@ -108,7 +108,8 @@ class Town:
 
     async def balance(self, account: dict[str, str]) -> Balance:
         """Return what is on an account."""
-        return await self.platform.ledger.balance(self.platform.pool, account["account_id"])
+        async with self.platform.pool.acquire() as connection:
+            return await self.platform.ledger.balance(connection, account["account_id"])
 
     async def charges(self, payment_id: str) -> list[dict[str, Any]]:
         """Return what the gateway's own books say of a payment."""
