@@ -9,6 +9,7 @@ from typing import Final
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
+    ApplicationErrorCategory,
     ChildWorkflowError,
     FailureError,
 )
@@ -36,6 +37,8 @@ def to_failure(error: PerdureError) -> ApplicationError:
         type=type(error).__name__,
         non_retryable=not isinstance(error, ProviderError),
         next_retry_delay=timedelta(seconds=retry_after_s) if retry_after_s else None,
+        # Foreseen, and on the operation's rows: no stack trace in the log for each.
+        category=ApplicationErrorCategory.BENIGN,
     )
 
 

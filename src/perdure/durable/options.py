@@ -1,9 +1,9 @@
 """The named profiles of time-outs and retries; no call states its own.
 
-The common retry is 1 s at first, doubled up to 1 minute. A refusal is never retried:
-`durable.failures` marks it so.
+A refusal is never retried: `durable.failures` marks it so.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -14,11 +14,21 @@ from temporalio.workflow import (
     LocalActivityConfig,
 )
 
+BACKOFF: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=1),
+    non_retryable_error_types=["InvalidInput", "InsufficientFunds"],
+)
+"""How long an outside system is left alone between two tries."""
 
-def on_queue(queue: str, profile: ActivityConfig) -> ActivityConfig:
-    """Return a profile for activities that another queue's workers run."""
-    return {**profile, "task_queue": queue}
-
+_OUTSIDE: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=BACKOFF,
+    # A call is never abandoned half way: its fate is found out.
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
 
 DATABASE_STEP: Final = LocalActivityConfig(
     # A step is some statements; a database that is away is waited for, up to an hour.
@@ -32,68 +42,39 @@ DATABASE_STEP: Final = LocalActivityConfig(
 )
 """Work on our own database, done in the workflow's worker."""
 
-PROVIDER_CALL: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=5),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(minutes=1),
-        maximum_attempts=5,
-        non_retryable_error_types=["InvalidInput", "InsufficientFunds"],
-    ),
-    # A call is never abandoned half way: its fate is found out.
-    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-)
+PROVIDER_CALL: Final[ActivityConfig] = {
+    **_OUTSIDE,
+    "retry_policy": replace(BACKOFF, maximum_attempts=5),
+}
 """A call to the outside that has an effect."""
 
-PROVIDER_INQUIRY: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=5),
+PROVIDER_INQUIRY: Final[ActivityConfig] = {
+    **_OUTSIDE,
     # Money hangs on the answer, so it is asked for until a day is over; then a person looks.
-    schedule_to_close_timeout=timedelta(hours=24),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(minutes=1),
-    ),
-    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-)
+    "schedule_to_close_timeout": timedelta(hours=24),
+}
 """Finding out, or undoing, what a call did."""
 
-FRAUD_SCORE: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=5),
+FRAUD_SCORE: Final[ActivityConfig] = {
+    **_OUTSIDE,
     # No money has left yet: a scorer that is away fails the payment rather than hold it for long.
-    schedule_to_close_timeout=timedelta(minutes=15),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(minutes=1),
-    ),
-)
+    "schedule_to_close_timeout": timedelta(minutes=15),
+}
 """A question that may be asked any number of times."""
 
-NOTIFY: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=5),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(minutes=1),
-        maximum_attempts=5,
-    ),
-)
+NOTIFY: Final[ActivityConfig] = {**_OUTSIDE, "retry_policy": replace(BACKOFF, maximum_attempts=5)}
 """Telling somebody, while the operation's own workflow waits for it."""
 
-NOTIFY_LATER: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=5),
-    schedule_to_close_timeout=timedelta(days=7),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=10),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(hours=1),
+NOTIFY_LATER: Final[ActivityConfig] = {
+    **_OUTSIDE,
+    "schedule_to_close_timeout": timedelta(days=7),
+    "retry_policy": replace(
+        BACKOFF, initial_interval=timedelta(seconds=10), maximum_interval=timedelta(hours=1)
     ),
-)
+}
 """Telling somebody whose mail or phone has been out of reach, for a week."""
+
+
+def on_queue(queue: str, profile: ActivityConfig) -> ActivityConfig:
+    """Return a profile for activities that another queue's workers run."""
+    return {**profile, "task_queue": queue}

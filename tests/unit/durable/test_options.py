@@ -10,7 +10,7 @@ from perdure.durable import options
 PROFILES = {
     name: profile
     for name, profile in vars(options).items()
-    if name.isupper() and isinstance(profile, dict)
+    if name.isupper() and not name.startswith("_") and isinstance(profile, dict)
 }
 CALLS = {name: profile for name, profile in PROFILES.items() if name != "DATABASE_STEP"}
 
