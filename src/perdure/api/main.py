@@ -55,10 +55,14 @@ def server_of(platform: Platform) -> uvicorn.Server:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise ConfigurationError(
             f"The API cannot listen on {host}:{port}: {error.strerror}. Set PERDURE_API_HOST and"
             " PERDURE_API_PORT to an address that is free.",
             param="PERDURE_API_PORT",
         ) from error
+    # Connections inherit it. asyncio sets it only on those it opens itself, and without it a small
+    # answer can wait 40 ms for the one before to be acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

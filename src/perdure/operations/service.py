@@ -105,8 +105,9 @@ class OperationService:
         if answer.accepted:
             try:
                 # One that is parked may have no workflow left to tell: a new run does the undoing.
-                parked = (await self.get(operation_id)).status == Status.NEEDS_ATTENTION
-                if not (parked and await self._restart(operation_id)):
+                operation = await self.get(operation_id)
+                parked = operation.status == Status.NEEDS_ATTENTION
+                if not (parked and await self._restart(operation)):
                     await self._engine.signal_cancel(operation_id, actor=actor, reason=reason)
             except Exception as error:  # noqa: BLE001 - the janitor tells it again
                 log.warning("cancel_signal_postponed", operation_id=operation_id, error=str(error))
@@ -127,6 +128,10 @@ class OperationService:
                     " is resumed.",
                     code="not_parked",
                 )
+            # Told while the row is held: if the engine is away nothing has changed, and what it
+            # begins waits for the row to say so.
+            if not await self._restart(operation):
+                await self._engine.signal_resume(operation_id)
             await store.move(
                 connection,
                 operation,
@@ -135,12 +140,10 @@ class OperationService:
                 actor=actor,
                 reason=reason,
             )
-        if not await self._restart(operation_id):
-            await self._engine.signal_resume(operation_id)
 
-    async def _restart(self, operation_id: str) -> bool:
+    async def _restart(self, operation: Operation) -> bool:
         """Begin a workflow that ended anew.
 
         Its finished steps return what they stored. False: it is running.
         """
-        return await self._engine.start(await self.get(operation_id), again=True)
+        return await self._engine.start(operation, again=True)

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import structlog
+
 from perdure.operations.steps import from_json, to_json
 from perdure.payments.contracts import GATEWAY, GATEWAY_CALLBACK, ChargeOutcome, GatewayCallback
 from perdure.providers.gateway import GatewayEvent
 from perdure.storage.pool import Pool
+
+log = structlog.get_logger()
 
 _BATCH: Final = 200
 
@@ -60,7 +64,11 @@ class GatewayCallbacks:
         assert row is not None
         duplicate = row["deliveries"] > 1
         if row["operation_id"] is not None and not duplicate:
-            await self._pass_on(row["operation_id"], GatewayCallback(event.event_id, charge))
+            callback = GatewayCallback(event.event_id, charge)
+            try:
+                await self._pass_on(row["operation_id"], callback)
+            except Exception as error:  # noqa: BLE001 - it is kept; `redeliver` tries again
+                log.warning("callback_postponed", event_id=event.event_id, error=str(error))
         return Receipt(event.event_id, duplicate, row["operation_id"])
 
     async def redeliver(self) -> int:

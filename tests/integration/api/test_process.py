@@ -69,7 +69,7 @@ async def test_it_serves_until_it_is_told_to_stop_and_exits_with_0(
             process.kill()
 
 
-async def test_stopping_ends_open_event_streams_in_good_order(api: Api, database_url: str) -> None:
+async def test_open_event_streams_do_not_keep_it_from_stopping(api: Api, database_url: str) -> None:
     operation_id = created(await api.pay(await api.new_wallet(5000)))["id"]
     port = free_port()
     process = await start(database_url, port)

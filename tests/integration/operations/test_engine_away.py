@@ -1,0 +1,77 @@
+"""While Temporal is away nothing is lost, and nothing is half done."""
+
+import pytest
+from temporalio.client import Client
+
+from perdure.core.ids import new_id
+from perdure.durable.engine import TemporalEngine
+from perdure.durable.queues import QueueNames
+from perdure.operations import store
+from perdure.operations.kinds import OperationKinds
+from perdure.operations.model import Status
+from perdure.operations.service import OperationService
+from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.registration import PAYMENTS
+from perdure.providers.gateway import Charge, GatewayEvent
+from perdure.storage.pool import Pool, transaction
+
+from .conftest import NewOperationMaker
+
+
+@pytest.fixture
+async def engine() -> TemporalEngine:
+    """An engine at an address where nobody answers."""
+    client = await Client.connect("127.0.0.1:1", lazy=True)
+    return TemporalEngine(client, OperationKinds([PAYMENTS]), QueueNames())
+
+
+@pytest.fixture
+def service(pool: Pool, engine: TemporalEngine) -> OperationService:
+    return OperationService(pool, engine)
+
+
+async def test_a_start_is_postponed(service: OperationService, accept: NewOperationMaker) -> None:
+    operation = await accept()
+    await service.launch(operation)
+    row = await service.get(operation.id)
+    assert (row.status, row.workflow_started_at) == (Status.PENDING, None)
+
+
+async def test_a_cancel_is_accepted_and_on_the_row(
+    service: OperationService, accept: NewOperationMaker
+) -> None:
+    operation = await accept()
+    answer = await service.cancel(operation.id, actor="ada", reason="Not wanted.")
+    assert answer.accepted
+    request = (await service.get(operation.id)).cancel_request
+    assert request is not None
+    assert (request.actor, request.reason) == ("ada", "Not wanted.")
+
+
+async def test_a_resume_that_cannot_be_told_changes_nothing(
+    pool: Pool, service: OperationService, accept: NewOperationMaker
+) -> None:
+    operation = await accept()
+    async with transaction(pool) as connection:
+        locked = await store.lock(connection, operation.id)
+        await store.move(connection, locked, Status.NEEDS_ATTENTION, action="parked")
+    with pytest.raises(RuntimeError, match="connect"):
+        await service.resume(operation.id, actor="ada", reason="Looked into it.")
+    assert (await service.get(operation.id)).status == Status.NEEDS_ATTENTION
+    assert [entry.action for entry in await service.trail(operation.id)] == ["accepted", "parked"]
+
+
+async def test_a_callback_is_kept_for_later(
+    pool: Pool, engine: TemporalEngine, accept: NewOperationMaker
+) -> None:
+    operation = await accept()
+    event_id = new_id("evt")
+    charge = Charge("ch_1", operation.id, 1_000, "USD", "succeeded")
+    event = GatewayEvent(event_id, "charge.succeeded", operation.id, charge, operation.created_at)
+    receipt = await GatewayCallbacks(pool, engine).receive(event)
+    assert (receipt.duplicate, receipt.payment_id) == (False, operation.id)
+    kept = await pool.fetchrow(
+        "SELECT delivered_at, operation_id FROM provider_callbacks WHERE event_id = $1", event_id
+    )
+    assert kept is not None
+    assert (kept["delivered_at"], kept["operation_id"]) == (None, operation.id)
