@@ -160,9 +160,13 @@ class PaymentScenario:
     world: ScriptedWorld
 
     async def start(
-        self, *, callback_timeout_s: float = 20, daily_limit_minor: int | None = None
+        self,
+        *,
+        operation_id: str | None = None,
+        callback_timeout_s: float = 20,
+        daily_limit_minor: int | None = None,
     ) -> WorkflowHandle[Any, PaymentEnd]:
-        operation_id = new_id("pay")
+        operation_id = operation_id or new_id("pay")
         payment = PaymentInput(
             operation_id,
             PaymentRequest("cus_1", "acc_1", 500, "USD", "tok_ok"),

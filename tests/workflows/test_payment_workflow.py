@@ -9,7 +9,9 @@ from perdure.core.errors import (
     ProviderOutcomeUnknown,
     ProviderUnavailable,
 )
+from perdure.core.ids import new_id
 from perdure.durable.scope import PARK, REQUEST_CANCEL, CancelCall, CancelDecision
+from perdure.fraud import contracts as fraud
 from perdure.fraud.contracts import SCORE, FraudVerdict
 from perdure.notifications.contracts import DELIVER
 from perdure.notifications.contracts import workflow_id as delivery_id
@@ -88,6 +90,21 @@ async def test_the_fraud_check_is_a_child_workflow_beside_the_hold_br5_fr4(
     initiated, marker = 29, 25  # START_CHILD_WORKFLOW_EXECUTION_INITIATED, MARKER_RECORDED
     assert initiated in events
     assert marker in events
+
+
+async def test_a_check_that_an_earlier_run_left_is_waited_out(scenario: PaymentScenario) -> None:
+    operation_id = new_id("pay")
+    left = await scenario.client.start_workflow(
+        fraud.WORKFLOW,
+        fraud.FraudCheck(operation_id, "cus_1", 500, "USD", "tok_ok"),
+        id=fraud.workflow_id(operation_id),
+        task_queue="nobody-polls-this",
+    )
+    handle = await scenario.start(operation_id=operation_id)
+    await scenario.until_called(HOLD_FUNDS)
+    await left.terminate("its parent was reset")
+    await scenario.confirm(handle)
+    assert (await handle.result()).status == "succeeded"
 
 
 async def test_a_declined_charge_is_closed_without_a_refund_br3(scenario: PaymentScenario) -> None:

@@ -234,7 +234,7 @@ def _simulator(name: str, arguments: tuple[str, ...], ports: dict[str, int]) -> 
         for setting, port in ports.items():
             require_free_port(LOOPBACK, port, setting=setting)
 
-    argv = _perdure("simulate", name, *arguments)
+    argv = (sys.executable, "-m", "perdure.cli.simulate", name, *arguments)
     return ProcessSpec(name=name, argv=argv, prepare=require_ports)
 
 

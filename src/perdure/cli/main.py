@@ -20,6 +20,7 @@ from perdure.cli import (
     payments,
     payments_import,
     processes,
+    simulate,
     up,
     verify,
 )
@@ -42,7 +43,7 @@ app.command("verify")(verify.verify)
 app.command("migrate")(processes.migrate)
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
-app.add_typer(processes.simulate, name="simulate")
+app.add_typer(simulate.app, name="simulate")
 payments.app.command("import")(payments_import.import_file)
 app.add_typer(payments.app, name="payments")
 app.add_typer(operations.app, name="operations")

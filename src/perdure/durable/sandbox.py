@@ -8,6 +8,10 @@ PASSED_THROUGH: Final = (
     # Pure modules without state: importing them for each workflow costs time, finds nothing.
     "perdure.core",
     "perdure.durable",
+    "perdure.fraud.contracts",
+    "perdure.notifications.contracts",
+    "perdure.payments.contracts",
+    "perdure.payments.rules",
     # The ids' library behind perdure.core; its clock is read by activities only.
     "typeid",
     "uuid_utils",

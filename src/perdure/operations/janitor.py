@@ -136,10 +136,10 @@ class Janitor:
         before = self._clock() - timedelta(seconds=self._times.stale_after_s)
         rows = await self._pool.fetch(
             "UPDATE operations SET checked_at = $1 WHERE id IN (SELECT id FROM operations"
-            " WHERE finished_at IS NULL AND updated_at < $2"
+            " WHERE finished_at IS NULL AND greatest(updated_at, checked_at) < $2"
             " AND (status <> 'needs_attention' OR cancel_request IS NOT NULL)"
-            " AND workflow_started_at IS NOT NULL AND (checked_at IS NULL OR checked_at < $2)"
-            " ORDER BY coalesce(checked_at, updated_at) LIMIT $3 FOR UPDATE SKIP LOCKED)"
+            " AND workflow_started_at IS NOT NULL"
+            " ORDER BY greatest(updated_at, checked_at) LIMIT $3 FOR UPDATE SKIP LOCKED)"
             " RETURNING id",
             self._clock(),
             before,

@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -72,30 +72,37 @@ class PaymentWorkflow:
 
     async def passes_fraud_check(self, payment: PaymentInput) -> bool:
         """Have the fraud service judge the payment, in a child workflow on its own queue."""
+        while True:
+            try:
+                return (await self._fraud_verdict(payment)).passed
+            except WorkflowAlreadyStartedError:
+                # An earlier run of this workflow was ended, and its check is ending.
+                await workflow.sleep(1)
+            except FailureError as error:
+                raise Refused(
+                    "The fraud check could not be made, so no money was moved; try again later.",
+                    code="fraud_check_unavailable",
+                ) from error
+
+    async def _fraud_verdict(self, payment: PaymentInput) -> fraud.FraudVerdict:
         request = payment.request
-        try:
-            verdict: fraud.FraudVerdict = await workflow.execute_child_workflow(
-                fraud.WORKFLOW,
-                fraud.FraudCheck(
-                    payment.operation_id,
-                    request.customer_id,
-                    request.amount_minor,
-                    request.currency,
-                    request.payment_method,
-                ),
-                id=fraud.workflow_id(payment.operation_id),
-                result_type=fraud.FraudVerdict,
-                task_queue=FRAUD,
-                parent_close_policy=ParentClosePolicy.TERMINATE,
-                # A payment that is refused meanwhile does not wait for the check's end.
-                cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
-            )
-        except FailureError as error:
-            raise Refused(
-                "The fraud check could not be made, so no money was moved; try again later.",
-                code="fraud_check_unavailable",
-            ) from error
-        return verdict.passed
+        verdict: fraud.FraudVerdict = await workflow.execute_child_workflow(
+            fraud.WORKFLOW,
+            fraud.FraudCheck(
+                payment.operation_id,
+                request.customer_id,
+                request.amount_minor,
+                request.currency,
+                request.payment_method,
+            ),
+            id=fraud.workflow_id(payment.operation_id),
+            result_type=fraud.FraudVerdict,
+            task_queue=FRAUD,
+            parent_close_policy=ParentClosePolicy.TERMINATE,
+            # A payment that is refused meanwhile does not wait for the check's end.
+            cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
+        )
+        return verdict
 
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Have the gateway collect, once."""

@@ -40,7 +40,11 @@ CREATE INDEX operations_customer ON operations (customer_id, id)
 CREATE INDEX operations_not_started ON operations (created_at)
     WHERE workflow_started_at IS NULL AND finished_at IS NULL
 
-CREATE INDEX operations_open ON operations (status, updated_at) WHERE finished_at IS NULL
+CREATE INDEX operations_stale ON operations (greatest(updated_at, checked_at))
+    WHERE finished_at IS NULL
+
+-- What is open, by status: the operators' lists.
+CREATE INDEX operations_open ON operations (status, id) WHERE finished_at IS NULL
 
 -- What a step did, once: found again by whoever runs the step again.
 CREATE TABLE effects (

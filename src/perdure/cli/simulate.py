@@ -1,0 +1,115 @@
+"""`perdure simulate …`: one outside system each, as a server.
+
+`perdure up` runs this module by itself: simulators need little of what the other commands import.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perdure.cli.environment import DataFolder
+from perdure.cli.logs import configure_logging
+from perdure.config import Settings
+from perdure.simulators.fraud_scorer import FraudScorerSettings
+from perdure.simulators.gateway_behaviour import Chance
+from perdure.simulators.gateway_processing import GatewaySettings
+from perdure.simulators.mail import MailSettings
+from perdure.simulators.main import SimulatorSettings, run_simulator
+from perdure.simulators.sms import SmsSettings
+
+app = typer.Typer(
+    help="Outside systems as servers, with faults on demand.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where its books are kept; by default in the data folder.")
+]
+Host = Annotated[str, typer.Option(help="The address to listen at.")]
+
+
+@app.command()
+def gateway(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8101,
+    data_dir: DataDir = None,
+    idempotent: Annotated[
+        bool, typer.Option(help="Take the same reference again as the same charge.")
+    ] = False,
+    confirm_delay_s: Annotated[float, typer.Option(help="How long a charge stays pending.")] = 0.2,
+    slow_s: Annotated[float, typer.Option(help="How long a slow answer takes.")] = 2.0,
+    late_callback_s: Annotated[float, typer.Option(help="How late a late callback is.")] = 30.0,
+    fault_rate: Annotated[float, typer.Option(min=0, max=1, help="What part goes wrong.")] = 0.0,
+    fault_seed: Annotated[int, typer.Option(help="Makes the choice of what goes wrong.")] = 0,
+) -> None:
+    """Run a payment gateway that confirms by signed callbacks."""
+    settings = Settings.load()
+    secrets = [secret.get_secret_value() for secret in settings.gateway_callback_secrets]
+    secret = secrets[0] if secrets else DataFolder(settings.data_dir).callback_secret()
+    _serve(
+        GatewaySettings(
+            data_dir=data_dir or _books(settings),
+            callback_secret=secret,
+            host=host,
+            port=port,
+            callback_url=settings.gateway_callback_url,
+            idempotent=idempotent,
+            confirm_delay_s=confirm_delay_s,
+            slow_s=slow_s,
+            late_callback_s=late_callback_s,
+            chance=Chance(fault_rate, fault_seed),
+        )
+    )
+
+
+@app.command("fraud-scorer")
+def fraud_scorer(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8102,
+    delay_s: Annotated[float, typer.Option(help="How long a judgement takes.")] = 0.05,
+    slow_s: Annotated[float, typer.Option(help="How long a slow one takes.")] = 2.0,
+) -> None:
+    """Run a fraud scorer."""
+    _serve(FraudScorerSettings(host=host, port=port, delay_s=delay_s, slow_s=slow_s))
+
+
+@app.command()
+def mail(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the inquiry over HTTP.")] = 8103,
+    smtp_port: Annotated[int, typer.Option()] = 8125,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a mail server that can be asked what it took."""
+    books = data_dir or _books(Settings.load())
+    _serve(MailSettings(data_dir=books, host=host, port=port, smtp_port=smtp_port))
+
+
+@app.command()
+def sms(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8104,
+    data_dir: DataDir = None,
+) -> None:
+    """Run an SMS provider."""
+    _serve(SmsSettings(data_dir=data_dir or _books(Settings.load()), host=host, port=port))
+
+
+def _books(settings: Settings) -> Path:
+    return settings.data_dir / "simulators"
+
+
+def _serve(settings: SimulatorSettings) -> None:
+    configure_logging()
+    asyncio.run(run_simulator(settings))
+
+
+if __name__ == "__main__":
+    app()
