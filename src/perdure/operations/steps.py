@@ -84,18 +84,16 @@ def fingerprint(value: Any) -> bytes:
 
 
 def may_begin(operation: Operation) -> bool:
-    """Whether a step that goes forward may begin.
-
-    The operation is open, and nobody asked it to stop.
-    """
-    return not operation.is_finished and operation.cancel_request is None
+    """Whether a step that goes forward may begin; `check_may_begin` says why not."""
+    ends = operation.is_finished or operation.status == Status.REVERSING
+    return not ends and operation.cancel_request is None
 
 
 def check_may_begin(operation: Operation, step: str) -> None:
-    """Refuse to begin a step of an operation that ended or is to stop.
+    """Refuse to begin a step of an operation that ended, is being undone, or is to stop.
 
     Raises:
-        Conflict: `operation_finished`.
+        Conflict: `operation_finished`, `operation_reversing`.
         OperationCancelled: A request to cancel is on the row.
     """
     if operation.is_finished:
@@ -105,6 +103,11 @@ def check_may_begin(operation: Operation, step: str) -> None:
         )
     if operation.cancel_request is not None:
         raise OperationCancelled(operation.cancel_request.reason)
+    if operation.status == Status.REVERSING:
+        raise Conflict(
+            f"{operation.id} is being undone; step {step} is not begun.",
+            code="operation_reversing",
+        )
 
 
 class TransactionalSteps:
@@ -183,12 +186,18 @@ class TransactionalSteps:
         """
         return await store.get(self._pool, operation_id)
 
-    async def begin_reversal(self, operation_id: str) -> None:
-        """Have an open operation's row say that what it did is being undone."""
+    async def begin_reversal(self, operation_id: str) -> bool:
+        """Have an operation's row say that what it did is being undone: no step goes forward now.
+
+        False: it has ended, so there is nothing to undo any more, least of all a success.
+        """
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, operation_id)
-            if not operation.is_finished and operation.status != Status.REVERSING:
+            if operation.is_finished:
+                return False
+            if operation.status != Status.REVERSING:
                 await store.move(connection, operation, Status.REVERSING, action="reversal_begun")
+            return True
 
 
 async def _commit_step(

@@ -1,5 +1,6 @@
 """A payment's effects: on our database, and at the gateway."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import date
 
@@ -113,9 +114,7 @@ class PaymentLedgerActivities:
             step.move(Status.SUCCEEDED, action="settled", result={"charge": asdict(given.charge)})
             return PaymentEnd(Status.SUCCEEDED, notification_ids=owed)
 
-        return await self._steps.run(
-            payment.operation_id, "settle", given, body, returns=PaymentEnd
-        )
+        return await self._end_once(payment.operation_id, "settle", given, body)
 
     @activity.defn(name=contracts.CLOSE)
     @records_its_attempts
@@ -140,17 +139,25 @@ class PaymentLedgerActivities:
             )
             return PaymentEnd(status, failure, owed)
 
+        return await self._end_once(payment.operation_id, "close", given, body, undoes=True)
+
+    async def _end_once(
+        self,
+        operation_id: str,
+        step: str,
+        given: SettlePayment | ClosePayment,
+        body: Callable[[StepTransaction], Awaitable[PaymentEnd]],
+        *,
+        undoes: bool = False,
+    ) -> PaymentEnd:
+        """End the payment; one that has ended, perhaps in another way, keeps its end."""
         try:
             return await self._steps.run(
-                payment.operation_id, "close", given, body, returns=PaymentEnd, undoes=True
+                operation_id, step, given, body, returns=PaymentEnd, undoes=undoes
             )
         except Conflict as error:
             if error.code != OPERATION_FINISHED:
                 raise
-            # A run that was reset comes here for another reason than the one that counted.
-            return await self._end_of(payment.operation_id)
-
-    async def _end_of(self, operation_id: str) -> PaymentEnd:
         operation = await self._steps.operation(operation_id)
         found = operation.failure
         failure = PaymentFailure(found.code, found.message, param=found.param) if found else None
@@ -241,7 +248,8 @@ class PaymentGatewayActivities:
         Raises:
             ProviderError: Not known, or not done yet; try again.
         """
-        await self._steps.begin_reversal(payment.operation_id)
+        if not await self._steps.begin_reversal(payment.operation_id):
+            return ChargeResolution(None)
         try:
             known = await self._calls.resolve(self._charge_call(payment))
         except Refused:

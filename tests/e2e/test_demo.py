@@ -1,0 +1,54 @@
+"""The demo, as it is run by whoever sees Perdure for the first time."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import PERDURE
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder: Path) -> None:
+    arguments = ("demo", "--payments", "60", "-o", "json", "--data-dir", str(folder))
+    done = subprocess.run(
+        [*PERDURE, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=220,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    result = json.loads(line)
+    rows_in_file = len((folder / "payments.csv").read_text().splitlines()) - 1
+    assert result["rows"] == sum(result["by_status"].values()) == rows_in_file
+    assert set(result["by_status"]) == {"succeeded", "failed", "cancelled", "rejected"}
+    assert result["rows"] == result["payments"] + result["by_status"]["rejected"] + 1
+    assert result["unexpected"] == []
+    assert result["verify"]["ok"]
+    assert result["verify"]["violations"] == []
+    assert result["kills"] == 1
+    assert "kill -9" in done.stderr
+    assert "restarted" in done.stderr
+
+
+def test_a_folder_that_is_not_a_demos_is_not_emptied(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    done = subprocess.run(
+        [*PERDURE, "demo", "--data-dir", str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert kept.read_text() == "mine"

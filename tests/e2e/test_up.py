@@ -1,0 +1,204 @@
+"""`perdure up`: payments through the API, kills of a worker and of everything, and the end."""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from .conftest import PERDURE
+
+FINISHED = {"succeeded", "failed", "cancelled"}
+
+
+class Up:
+    """A running `perdure up`."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.folder = folder
+        self.text = ""
+        self.process = subprocess.Popen(
+            [*PERDURE, "up", "--data-dir", str(folder)],
+            env=environment | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.read_until("Running;", timeout_s=90)
+        key = (folder / "api_key").read_text().strip()
+        self.api_url = self.setting(r"^API +(\S+)")
+        self.http = httpx.Client(
+            base_url=self.api_url, headers={"Authorization": f"Bearer {key}"}, trust_env=False
+        )
+
+    def read_until(self, words: str, *, timeout_s: float) -> None:
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + timeout_s
+        while words not in self.text:
+            ready, _, _ = select.select([self.process.stdout], [], [], 1)
+            if ready:
+                part = os.read(self.process.stdout.fileno(), 65_536)
+                assert part, f"it ended before {words!r}:\n{self.text}"
+                self.text += part.decode()
+            assert time.monotonic() < deadline, f"no {words!r} in:\n{self.text}"
+
+    def setting(self, pattern: str) -> str:
+        found = re.search(pattern, self.text, re.MULTILINE)
+        assert found is not None, self.text
+        return found.group(1)
+
+    @property
+    def payment(self) -> dict[str, Any]:
+        """The body of the command that was printed to be pasted."""
+        body: dict[str, Any] = json.loads(self.setting(r"-d '(\{.*\})'"))
+        return body
+
+    def pids(self) -> dict[str, int]:
+        record = json.loads((self.folder / "processes.json").read_text())
+        return {name: pid for name, (pid, _) in record["processes"].items()}
+
+    def create(self, *, key: str = "", **changes: Any) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = self.http.post("/v1/payments", json=self.payment | changes, headers=headers)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
+    def wait_for(self, payment_id: str, reached: Callable[[str], bool]) -> str:
+        deadline = time.monotonic() + 90
+        while True:
+            status: str = self.http.get(f"/v1/payments/{payment_id}").json()["status"]
+            if reached(status):
+                return status
+            assert time.monotonic() < deadline, f"{payment_id} is still {status}"
+            time.sleep(0.1)
+
+    def end_of(self, payment_id: str) -> str:
+        return self.wait_for(payment_id, FINISHED.__contains__)
+
+    def close(self) -> None:
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start(environment: dict[str, str], folder: Path) -> Iterator[Callable[[], Up]]:
+    started: list[Up] = []
+    settings = {"PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "10", "PERDURE_JANITOR_STALE_AFTER_S": "10"}
+
+    def begin() -> Up:
+        started.append(Up(environment | settings, folder))
+        return started[-1]
+
+    yield begin
+    for up in started:
+        up.close()
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether none of them runs; a corpse that nobody fetched yet does not."""
+    running = [pid for pid in pids if psutil.pid_exists(pid)]
+    return all(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in running)
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if gone(pids):
+                return
+        except psutil.NoSuchProcess:
+            continue
+        assert time.monotonic() < deadline, f"still there: {[psutil.Process(p) for p in pids]}"
+        time.sleep(0.1)
+
+
+def command(environment: dict[str, str], folder: Path, *arguments: str) -> dict[str, Any]:
+    bare = {name: value for name, value in environment.items() if not name.endswith("_PORT")}
+    done = subprocess.run(
+        [*PERDURE, "--data-dir", str(folder), *arguments, "-o", "json"],
+        env=bare,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.timeout(240)
+def test_payments_survive_kills_of_a_worker_and_of_everything(
+    start: Callable[[], Up], environment: dict[str, str], folder: Path
+) -> None:
+    up = start()
+    first = up.create(key="one")
+    assert up.create(key="one")["id"] == first["id"]
+    assert up.end_of(first["id"]) == "succeeded"
+
+    waits = up.create(payment_method="tok_never_confirmed")["id"]
+    up.wait_for(waits, "waiting".__eq__)
+    answer = up.http.post(f"/v1/payments/{waits}/cancel", json={"reason": "changed my mind"})
+    assert answer.status_code == 200, answer.text
+    assert up.end_of(waits) == "cancelled"
+
+    under_way = [up.create()["id"] for _ in range(5)]
+    os.kill(up.pids()["worker-operations-1"], signal.SIGKILL)
+    up.read_until("worker-operations-1 was killed (signal 9); restarted", timeout_s=30)
+    assert {up.end_of(payment) for payment in under_way} == {"succeeded"}
+
+    under_way = [up.create()["id"] for _ in range(5)]
+    pids = [up.process.pid, *up.pids().values()]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    up.process.wait(30)
+    wait_until_gone(pids)
+
+    up = start()
+    assert {up.end_of(payment) for payment in under_way} == {"succeeded"}
+    listed = command(environment, folder, "payments", "list")["data"]
+    assert [payment["id"] for payment in listed[:5]] == under_way[::-1]
+    gateway_url = next(
+        line.partition("=")[2]
+        for line in (folder / "environment").read_text().splitlines()
+        if line.startswith("PERDURE_GATEWAY_URL=")
+    )
+    assert command(environment, folder, "verify", "--gateway", gateway_url)["ok"]
+    assert command(environment, folder, "doctor")["ok"]
+
+    pids = list(up.pids().values())
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(60) == 0
+    wait_until_gone(pids)
+
+
+def test_a_taken_port_is_named_with_its_setting(environment: dict[str, str], folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*PERDURE, "up", "--data-dir", str(folder)],
+            env=environment | {"PERDURE_TEMPORAL_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "PERDURE_TEMPORAL_PORT" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,130 @@
+"""Two runners of one payment, whatever each believes: one end, and the money says the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from perdure.bootstrap import open_registrations
+from perdure.core.errors import Conflict
+from perdure.operations.model import Status
+from perdure.operations.steps import from_json
+from perdure.payments import contracts
+from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
+from perdure.payments.contracts import (
+    ChargeOutcome,
+    ClosePayment,
+    HoldFunds,
+    PaymentFailure,
+    PaymentInput,
+    SettlePayment,
+)
+
+from .town import Town
+
+FAILURE = PaymentFailure("not_confirmed", "It was not confirmed.")
+
+
+class Runner:
+    """Somebody else who runs a payment's steps, besides its workflow."""
+
+    def __init__(
+        self, town: Town, ledger: PaymentLedgerActivities, gateway: PaymentGatewayActivities
+    ):
+        self.town = town
+        self.ledger = ledger
+        self.gateway = gateway
+
+    async def input_of(self, payment_id: str) -> PaymentInput:
+        operation = await self.town.platform.operations.get(payment_id)
+        return from_json(PaymentInput, operation.input)
+
+
+@pytest.fixture
+async def runner(town: Town) -> AsyncIterator[Runner]:
+    async with open_registrations(town.platform) as registrations:
+        bound = {
+            name_of(function): getattr(function, "__self__", None)
+            for part in registrations
+            for function in part.activities
+        }
+        ledger, gateway = bound[contracts.SETTLE], bound[contracts.CHARGE]
+        assert isinstance(ledger, PaymentLedgerActivities)
+        assert isinstance(gateway, PaymentGatewayActivities)
+        yield Runner(town, ledger, gateway)
+
+
+def name_of(function: Callable[..., Any]) -> str | None:
+    definition = getattr(function, "__temporal_activity_definition", None)
+    return definition.name if definition else None
+
+
+async def refunds(town: Town, payment_id: str) -> int:
+    found = await town.gateway.get("/v1/refunds", params={"reference": f"{payment_id}:refund"})
+    return len(found.json()["data"])
+
+
+async def test_a_runner_that_wants_to_undo_a_success_undoes_nothing(
+    town: Town, runner: Runner
+) -> None:
+    account = await town.account(funds_minor=10_000)
+    payment_id = await town.pay(account)
+    await town.end_of(payment_id)
+    payment = await runner.input_of(payment_id)
+    assert (await runner.gateway.undo_charge(payment)).charge is None
+    end = await runner.ledger.close(ClosePayment(payment, FAILURE))
+    assert end.status == "succeeded"
+    assert await refunds(town, payment_id) == 0
+    assert (await town.balance(account)).posted_minor == 9_000
+
+
+async def test_a_runner_that_settles_otherwise_is_told_the_end_there_is(
+    town: Town, runner: Runner
+) -> None:
+    payment_id = await town.pay(await town.account())
+    await town.end_of(payment_id)
+    other = SettlePayment(await runner.input_of(payment_id), ChargeOutcome("ch_x", "succeeded"))
+    assert (await runner.ledger.settle(other)).status == "succeeded"
+    assert await refunds(town, payment_id) == 0
+
+
+async def test_nothing_is_settled_while_another_runner_undoes(town: Town, runner: Runner) -> None:
+    account = await town.account(funds_minor=10_000)
+    payment_id = await town.pay(account, token="tok_no_callback")
+    await town.until(payment_id, {"waiting"})
+    payment = await runner.input_of(payment_id)
+    await runner.gateway.undo_charge(payment)
+    with pytest.raises(Conflict) as caught:
+        await runner.ledger.settle(SettlePayment(payment, ChargeOutcome("ch_x", "succeeded")))
+    assert caught.value.code == "operation_reversing"
+    # Its workflow, which knows nothing of this, comes to the same end.
+    assert (await town.end_of(payment_id)).status == Status.FAILED
+    assert (await town.balance(account)).available_minor == 10_000
+    left = [
+        charge
+        for charge in await town.charges(payment_id)
+        if charge["status"] == "succeeded" and not charge["refunded_minor"]
+    ]
+    assert left == []
+
+
+async def test_many_runners_of_every_step_at_once_have_the_effect_of_one(
+    town: Town, runner: Runner
+) -> None:
+    account = await town.account(funds_minor=10_000)
+    payment_id = await town.pay(account, token="tok_no_callback")
+    payment = await runner.input_of(payment_id)
+
+    async def run_all() -> None:
+        await runner.ledger.hold_funds(HoldFunds(payment, payment.options.daily_limit_minor))
+        charge = await runner.gateway.charge(payment)
+        await runner.ledger.settle(SettlePayment(payment, charge))
+
+    await asyncio.gather(*(run_all() for _ in range(8)), return_exceptions=True)
+    operation = await town.end_of(payment_id)
+    charges = await town.charges(payment_id)
+    assert len(charges) == 1
+    moved = 1_000 if operation.status == Status.SUCCEEDED else 0
+    assert (await town.balance(account)).posted_minor == 10_000 - moved
+    assert (await town.balance(account)).debits_pending_minor == 0
