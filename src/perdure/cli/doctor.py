@@ -95,7 +95,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(subject, Health.FAIL, f"cannot be reached: {error or 'no answer'}", fix)
         return
     try:
-        version = ".".join(str(part) for part in connection.get_server_version()[:2])
+        version = await connection.fetchval("SELECT current_setting('server_version')")
         yield Finding(subject, Health.OK, f"PostgreSQL {version}")
         missing = await missing_migrations(url)
         if missing:
@@ -112,14 +112,11 @@ async def _connections(
     connection: "asyncpg.Connection[asyncpg.Record]", settings: Settings
 ) -> Finding:
     limit = int(await connection.fetchval("SELECT current_setting('max_connections')"))
-    row = await connection.fetchrow(
-        "SELECT count(*) AS used, count(DISTINCT application_name) FILTER"
-        " (WHERE application_name LIKE 'perdure-%') AS programs FROM pg_stat_activity"
-        " WHERE backend_type = 'client backend'"
+    used = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     )
-    assert row is not None
-    detail = f"{row['used']} of {limit} in use, pools of {settings.database_pool_size}"
-    if row["used"] + settings.database_pool_size > limit:
+    detail = f"{used} of {limit} in use, pools of {settings.database_pool_size}"
+    if used + settings.database_pool_size > limit:
         fix = "Raise the server's max_connections, or lower PERDURE_DATABASE_POOL_SIZE."
         return Finding("connections", Health.WARN, detail, fix)
     return Finding("connections", Health.OK, detail)

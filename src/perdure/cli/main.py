@@ -12,6 +12,7 @@ import typer
 from temporalio.service import RPCError
 
 from perdure.cli import (
+    chaos,
     demo,
     doctor,
     keys,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.command("chaos")(chaos.chaos)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 app.command("migrate")(processes.migrate)
@@ -50,7 +52,7 @@ app.add_typer(operations.app, name="operations")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(keys.app, name="keys")
 
-_MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo"}
+_MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos"}
 _INTERRUPTED: Final = 130
 
 

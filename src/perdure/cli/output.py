@@ -1,10 +1,11 @@
 """What commands print: tables for people, JSON for programs; errors on stderr."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -26,8 +27,18 @@ Output = Annotated[
 ]
 """The option every command with a result has."""
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_WIDTH_UNWATCHED: Final = 10_000
+"""Where nobody watches, a program reads: nothing is wrapped or cut."""
+
+
+def _console(*, stderr: bool) -> Console:
+    watched = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if watched else _WIDTH_UNWATCHED
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 def print_json(value: object) -> None:
@@ -46,7 +57,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(
-            column.removeprefix("#"), justify="right" if column[0] == "#" else "left", no_wrap=True
+            column.removeprefix("#"),
+            justify="right" if column[0] == "#" else "left",
+            # What does not fit goes on in the next line: an id is never cut.
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*(escape(cell(value)) for value in row))
@@ -56,7 +70,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 def print_fields(fields: dict[str, object]) -> None:
     """Print names and values, one a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in fields.items():
         table.add_row(name, escape(cell(value)))

@@ -170,6 +170,7 @@ async def open_town(
                 gateway_callback_url=f"{api_url}/v1/callbacks/gateway",
                 gateway_callback_secrets=[SECRET],
                 gateway_timeout_s=1,
+                workflow_sandbox=True,
                 fraud_scorer_url=f"http://127.0.0.1:{scorer}",
                 mail_port=mail.smtp,
                 mail_inquiry_url=f"http://127.0.0.1:{mail.http}",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from perdure.cli.output import cell, print_error, print_json
+from perdure.cli.output import cell, print_error, print_json, print_table
 from perdure.core.errors import InvalidInput
 
 
@@ -31,3 +31,12 @@ def test_nothing_is_shown_as_a_dash() -> None:
     assert cell(None) == "-"
     assert cell(0) == "0"
     assert cell({"a": 1}) == '{"a": 1}'
+
+
+def test_a_table_cuts_nothing_where_a_program_reads_it(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "pay_" + "x" * 300
+    print_table(("ID", "#AMOUNT"), [(long, 5), ("[red]", None)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["ID", "AMOUNT"]
+    assert lines[1].split() == [long, "5"]
+    assert lines[2].split() == ["[red]", "-"]
