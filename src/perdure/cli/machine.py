@@ -25,6 +25,8 @@ from perdure.storage.migrate import migrate
 LOOPBACK: Final = "127.0.0.1"
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0"})  # noqa: S104 - recognised, not listened at
 _TEMPORAL_WAIT_S: Final = 20.0
+_AFTER_WORKERS: Final = 1
+"""The stop wave of what workers still call while they finish what they hold."""
 
 Report = Callable[[str], None]
 
@@ -188,7 +190,13 @@ class _Plan:
         async def ready() -> bool:
             return await _answers(f"{self.api_url}/readyz")
 
-        return ProcessSpec(name="api", argv=_perdure("api"), prepare=bring_tables, ready=ready)
+        return ProcessSpec(
+            name="api",
+            argv=_perdure("api"),
+            prepare=bring_tables,
+            ready=ready,
+            stop_wave=_AFTER_WORKERS,
+        )
 
     def _simulators(self, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
         """Return a simulator for each outside system that is not set to be a real one."""
@@ -235,7 +243,7 @@ def _simulator(name: str, arguments: tuple[str, ...], ports: dict[str, int]) -> 
             require_free_port(LOOPBACK, port, setting=setting)
 
     argv = (sys.executable, "-m", "perdure.cli.simulate", name, *arguments)
-    return ProcessSpec(name=name, argv=argv, prepare=require_ports)
+    return ProcessSpec(name=name, argv=argv, prepare=require_ports, stop_wave=_AFTER_WORKERS)
 
 
 def _perdure(*arguments: str) -> tuple[str, ...]:

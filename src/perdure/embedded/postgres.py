@@ -13,7 +13,7 @@ import asyncpg
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 from perdure.embedded.postgres_cluster import PostgresCluster
-from perdure.embedded.processes import ProcessSpec
+from perdure.embedded.processes import FOUNDATION, ProcessSpec
 
 
 def start_postgres(data_dir: Path) -> "EmbeddedPostgres":
@@ -112,6 +112,7 @@ def postgres_process(data_dir: Path) -> ProcessSpec:
         ready=ready_aside,
         # "Fast" shutdown: SIGTERM would wait for every client to leave.
         stop_signal=signal.SIGINT,
+        stop_wave=FOUNDATION,
     )
 
 

@@ -14,6 +14,8 @@ from perdure.embedded import guard
 
 LOG_BYTES_MAX: Final = 20_000_000
 """A log beyond this size is put aside as `<name>.log.1` at the next start."""
+FOUNDATION: Final = 9
+"""The stop wave of databases and engines."""
 KILL_TIMEOUT_S: Final = 10.0
 """How long the kernel may take to end a killed process, which may be writing to a slow disk."""
 
@@ -41,6 +43,8 @@ class ProcessSpec:
     """What asks it to end."""
     stop_timeout_s: float = 30.0
     """How long it may take to end before it is killed."""
+    stop_wave: int = 0
+    """Those of one wave are ended together, the lowest wave first: what others stand on, last."""
 
 
 async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:

@@ -52,8 +52,8 @@ class Supervisor:
         async with Supervisor(data_dir, [postgres, temporal, worker], report=print) as supervisor:
             await supervisor.run_until_signalled()
 
-    At the end they are ended in reverse order. One supervisor a folder; its lock is the kernel's,
-    so none is left behind by a kill. SIGINT and SIGTERM end it; a second one kills what still runs.
+    At the end they are ended wave by wave. One supervisor a folder; its lock is the kernel's, so
+    none is left behind by a kill. SIGINT and SIGTERM end it; a second one kills what still runs.
 
     Args:
         data_dir: Holds the logs (`logs/<name>.log`), the lock and the record of what runs.
@@ -231,11 +231,12 @@ class Supervisor:
         return True
 
     async def _shut_down(self) -> None:
-        """End every child in reverse order, and give the folder back."""
+        """End every child, wave by wave, and give the folder back."""
         self._stop.set()
         try:
-            for child in reversed(self._children):
-                await self._end(child)
+            for wave in sorted({child.spec.stop_wave for child in self._children}):
+                of_wave = [child for child in self._children if child.spec.stop_wave == wave]
+                await asyncio.gather(*(self._end(child) for child in of_wave))
             self._record.remove()
         finally:
             self._release_signals()

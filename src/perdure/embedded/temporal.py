@@ -24,7 +24,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.core.errors import ConfigurationError
-from perdure.embedded.processes import ProcessSpec
+from perdure.embedded.processes import FOUNDATION, ProcessSpec
 from perdure.embedded.supervisor import Supervisor
 
 SEARCH_ATTRIBUTES: Final = ("OperationKind", "OperationStatus", "CustomerId", "FailureStep")
@@ -133,7 +133,11 @@ class TemporalServer:
             return True
 
         return ProcessSpec(
-            name="temporal", argv=self.arguments(), prepare=prepare_aside, ready=ready
+            name="temporal",
+            argv=self.arguments(),
+            prepare=prepare_aside,
+            ready=ready,
+            stop_wave=FOUNDATION,
         )
 
 

@@ -28,16 +28,17 @@ from perdure.embedded.supervisor import Supervisor
 
 SCRIPT = 'trap "echo $NAME >> ended; exit 0" TERM; touch $NAME; while :; do sleep 0.05; done'
 
-def spec(folder, name):
+def spec(folder, name, wave):
     async def ready():
         return (folder / name).exists()
     return ProcessSpec(
-        name=name, argv=["sh", "-c", SCRIPT], cwd=folder, env={"NAME": name}, ready=ready
+        name=name, argv=["sh", "-c", SCRIPT], cwd=folder, env={"NAME": name}, ready=ready,
+        stop_wave=wave,
     )
 
 async def up():
     folder = Path(sys.argv[1])
-    specs = [spec(folder, "first"), spec(folder, "second")]
+    specs = [spec(folder, "first", 1), spec(folder, "second", 0)]
     async with Supervisor(folder, specs, report=print) as supervisor:
         print(*supervisor.pids.values(), flush=True)
         await supervisor.run_until_signalled()
@@ -128,7 +129,7 @@ async def test_a_check_that_fails_is_asked_again(tmp_path: Path) -> None:
     assert failures == []
 
 
-async def test_a_signal_ends_them_in_reverse_order(tmp_path: Path) -> None:
+async def test_a_signal_ends_them_wave_by_wave(tmp_path: Path) -> None:
     process, pids = _up(tmp_path)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20)[0] == ""
