@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format lock record-histories clean
+.PHONY: help demo up test check format lock record-histories bench bench-quick clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,5 +43,28 @@ lock: $(STAMP) ## Pin the newest dependencies that pyproject.toml allows
 record-histories: $(STAMP) ## Record histories for the replay tests: VERSION=payment-v3
 	@VERSION=$(VERSION) $(BIN)/python -m tests.replay.record
 
+BENCH := .venv-bench
+BENCH_CACHE := .perdure/bench/cache
+RESTATE_SERVER := @restatedev/restate-server@1.7.12
+
+$(BENCH)/installed: bench/requirements.lock requirements.lock pyproject.toml
+	@echo "Installing the benchmark's peers into $(BENCH) and $(BENCH_CACHE) (once, about two minutes)"
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo '*' > $(BENCH)/.gitignore
+	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
+	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@command -v redis-server > /dev/null || echo "Celery is left out: it needs redis-server (apt-get install redis-server)"
+	@mkdir -p $(BENCH_CACHE)/npm
+	@npm install --silent --no-fund --no-audit --prefix $(BENCH_CACHE)/npm $(RESTATE_SERVER) \
+	  || echo "Restate is left out: its server comes from npm"
+	@touch $@
+
+bench: $(BENCH)/installed ## Measure Perdure beside what one would use instead; writes bench/RESULTS.md
+	@$(BENCH)/bin/python -m bench
+
+bench-quick: $(BENCH)/installed ## The same as one table, in some minutes
+	@$(BENCH)/bin/python -m bench quick --table-only
+
 clean: ## Remove what was installed and what the demo left
-	rm -rf $(VENV) .perdure
+	rm -rf $(VENV) $(BENCH) .perdure

@@ -20,7 +20,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "durable": {"core", "storage", "operations"},
     "providers": {"core"},
     "simulators": {"core"},
-    "observability": {"core"},
     "embedded": {"core"},
     "config": {"core"},
     **{

@@ -178,13 +178,16 @@ class TransactionalSteps:
         )
         return from_json(returns, row["result"]) if row else None
 
-    async def operation(self, operation_id: str) -> Operation:
-        """Return the operation as it stands, not locked.
-
-        Raises:
-            NotFound: No such operation.
-        """
-        return await store.get(self._pool, operation_id)
+    async def result_of(
+        self, operation_id: str, *steps: str, returns: type[Result]
+    ) -> Result | None:
+        """Return what the one of these steps that was done stored; None: none was."""
+        row = await self._pool.fetchrow(
+            "SELECT result FROM effects WHERE operation_id = $1 AND step = ANY($2)",
+            operation_id,
+            steps,
+        )
+        return from_json(returns, row["result"]) if row else None
 
     async def begin_reversal(self, operation_id: str) -> bool:
         """Have an operation's row say that what it did is being undone: no step goes forward now.

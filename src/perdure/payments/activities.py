@@ -27,7 +27,6 @@ from perdure.payments.contracts import (
     Held,
     HoldFunds,
     PaymentEnd,
-    PaymentFailure,
     PaymentInput,
     SettlePayment,
 )
@@ -158,10 +157,10 @@ class PaymentLedgerActivities:
         except Conflict as error:
             if error.code != OPERATION_FINISHED:
                 raise
-        operation = await self._steps.operation(operation_id)
-        found = operation.failure
-        failure = PaymentFailure(found.code, found.message, param=found.param) if found else None
-        return PaymentEnd(operation.status, failure)
+        # With the messages it owes: who ended it may not have come to deliver them.
+        end = await self._steps.result_of(operation_id, "settle", "close", returns=PaymentEnd)
+        assert end is not None, f"{operation_id} has ended by no step of its own"
+        return end
 
     async def _release(self, step: StepTransaction, payment: PaymentInput) -> None:
         held = await self._steps.stored(step, "hold_funds", returns=Held)

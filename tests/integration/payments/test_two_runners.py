@@ -89,6 +89,19 @@ async def test_a_runner_that_settles_otherwise_is_told_the_end_there_is(
     assert await refunds(town, payment_id) == 0
 
 
+async def test_a_runner_that_comes_after_the_end_is_told_the_messages_it_owes(
+    town: Town, runner: Runner
+) -> None:
+    payment_id = await town.pay(await town.account(), payer={"email": "ada@example.com"})
+    await town.end_of(payment_id)
+    owed = await town.platform.pool.fetch(
+        "SELECT id FROM notifications WHERE operation_id = $1", payment_id
+    )
+    end = await runner.ledger.close(ClosePayment(await runner.input_of(payment_id), FAILURE))
+    assert owed
+    assert sorted(end.notification_ids) == sorted(row["id"] for row in owed)
+
+
 async def test_nothing_is_settled_while_another_runner_undoes(town: Town, runner: Runner) -> None:
     account = await town.account(funds_minor=10_000)
     payment_id = await town.pay(account, token="tok_no_callback")

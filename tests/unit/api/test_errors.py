@@ -38,6 +38,7 @@ from perdure.core.errors import PerdureError
         (ConnectionRefusedError("x"), 503),
         (TimeoutError("x"), 503),
         (asyncpg.InterfaceError("connection is closed"), 503),
+        (asyncpg.InternalClientError("cannot switch to state 15; another operation (2)"), 503),
         (asyncpg.TooManyConnectionsError("x"), 503),
         (asyncpg.DeadlockDetectedError("x"), 503),
         (asyncpg.UndefinedTableError("x"), 500),
