@@ -1,0 +1,92 @@
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from bench import results
+from bench.cpu import by_purpose
+from bench.experiments import Setting
+from bench.page import text
+from bench.report import HEADINGS, rows
+from bench.results import Measurement, Result, percentile, ratios, spread
+
+SETTING = asdict(Setting(workers=2))
+
+
+def measurement(operations_per_s: float, alone_ms: float = 10.0) -> Measurement:
+    cpu = {"worker": 3.0, "postgres": 1.5}
+    return Measurement(operations_per_s, [float(n) for n in range(1, 101)], alone_ms, cpu)
+
+
+def result(peer: str, *operations_per_s: float, experiment: str = "quick") -> Result:
+    found = Result(experiment, peer, SETTING, durable_steps=5, set_up=f"How {peer} is set up.")
+    for number in operations_per_s:
+        found.add(measurement(number), measurement(1_000, alone_ms=4.0))
+    return found
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 2), (99, 4), (1, 1), (100, 4), (75, 3)])
+def test_a_percentile_is_one_of_the_numbers(percent: int, expected: int) -> None:
+    assert percentile([4, 1, 3, 2], percent) == expected
+
+
+def test_a_round_adds_a_number_to_every_list() -> None:
+    found = result("celery", 100, 120)
+
+    assert found.operations_per_s == [100, 120]
+    assert found.durable_steps_per_s == [500, 600]
+    assert found.latency_ms["p50"] == [50, 50]
+    assert found.latency_ms["p99"] == [99, 99]
+    assert found.latency_ms["added_alone_p50"] == [6, 6]
+    assert found.cpu_ms_per_operation == {"worker": [3.0, 3.0], "postgres": [1.5, 1.5]}
+    assert found.cpu_total_ms == [4.5, 4.5]
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    assert ratios(result("celery", 100, 300), result("perdure", 50, 100)) == [2, 3]
+
+
+def test_a_spread_shows_median_least_and_most() -> None:
+    assert spread([3, 1_000, 2]) == "3 (2-1,000)"
+    assert spread([1.25], 1) == "1.2"
+    assert spread([]) == "-"
+
+
+def test_processes_of_one_purpose_count_together() -> None:
+    found = by_purpose({"worker-1": 1.0, "worker-fraud-2": 2.0, "temporal": 4.0})
+
+    assert found == {"worker": 3.0, "temporal": 4.0}
+
+
+def test_a_peer_without_numbers_says_why() -> None:
+    lane = Result("quick", "perdure-lane", SETTING, unavailable="not built yet")
+
+    ours, missing = rows([result("perdure", 50), lane])
+
+    assert ours[:3] == ("perdure", "50", "1.00")
+    assert missing[:2] == ("perdure-lane", "not built yet")
+    assert len(missing) == len(HEADINGS)
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    written = [result("perdure", 50, 60), result("floor", 900, 800)]
+
+    results.write(tmp_path / "results.json", written)
+
+    assert results.read(tmp_path / "results.json") == written
+
+
+def test_an_experiment_run_again_replaces_only_its_own_results(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    results.write(path, [result("perdure", 50), result("perdure", 70, experiment="growth")])
+
+    results.write(path, [result("perdure", 55)])
+
+    found = {kept.experiment: kept.operations_per_s for kept in results.read(path)}
+    assert found == {"growth": [70], "quick": [55]}
+
+
+def test_the_page_has_a_line_for_each_peer_and_says_how_it_is_set_up() -> None:
+    page = text([result("perdure", 50, 60), result("celery", 100, 90)])
+
+    assert "| celery | 95 (90-100) | 1.75 (1.50-2.00) | 475 (450-500) |" in page
+    assert "- **celery**: How celery is set up." in page
