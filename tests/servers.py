@@ -36,7 +36,9 @@ async def migrated_database(server_url: str) -> AsyncIterator[str]:
     base, _, query = server_url.partition("?")
     url = f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
     await migrate(url)
+    await server.close()
     yield url
+    server = await asyncpg.connect(server_url)
     await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await server.close()
 

@@ -10,7 +10,7 @@ CAPABILITIES = {"payments", "fraud", "notifications"}
 OUTBOX = "perdure.notifications.store"
 """Messages are owed in the commit of what they tell, so capabilities write them themselves."""
 
-ENTRANCES = {"api", "cli", "worker"}
+ENTRANCES = {"api", "chaos", "cli", "worker"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),

@@ -6,7 +6,7 @@ while.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -91,7 +91,7 @@ class Janitor:
                 await self._start_accepted() + await self._heal_closed() + await self._heal_stale()
             )
             for chore in self._chores:
-                await chore()
+                await self._try(chore(), chore=getattr(chore, "__qualname__", "chore"))
             return healed
 
     async def _start_accepted(self) -> int:
@@ -102,12 +102,15 @@ class Janitor:
             self._clock() - timedelta(seconds=self._times.start_grace_s),
             _BATCH,
         )
-        for row in rows:
-            operation = await store.get(self._pool, row["id"])
-            await self._engine.start(operation)
-            await store.mark_started(self._pool, operation.id)
-            log.info("started_by_janitor", operation_id=operation.id)
-        return len(rows)
+        return sum(
+            [await self._try(self._start(row["id"]), operation_id=row["id"]) for row in rows]
+        )
+
+    async def _start(self, operation_id: str) -> int:
+        await self._engine.start(await store.get(self._pool, operation_id))
+        await store.mark_started(self._pool, operation_id)
+        log.info("started_by_janitor", operation_id=operation_id)
+        return 1
 
     async def _heal_closed(self) -> int:
         """Look at the workflows closed since the last look."""
@@ -121,9 +124,7 @@ class Janitor:
             " AND status <> 'needs_attention'",
             await self._engine.broken_off_since(since),
         )
-        healed = 0
-        for row in open_rows:
-            healed += await self._heal(row["id"])
+        healed = await self._heal_all(row["id"] for row in open_rows)
         await self._pool.execute(
             "INSERT INTO janitor_marks (name, mark) VALUES ('closed', $1)"
             " ON CONFLICT (name) DO UPDATE SET mark = excluded.mark",
@@ -145,10 +146,24 @@ class Janitor:
             before,
             _BATCH,
         )
-        healed = 0
-        for row in rows:
-            healed += await self._heal(row["id"])
-        return healed
+        return await self._heal_all(row["id"] for row in rows)
+
+    async def _heal_all(self, operation_ids: Iterable[str]) -> int:
+        return sum(
+            [
+                await self._try(self._heal(operation_id), operation_id=operation_id)
+                for operation_id in operation_ids
+            ]
+        )
+
+    async def _try(self, work: Awaitable[object], **about: str) -> int:
+        """Do one thing; what cannot be done now does not hold up the others."""
+        try:
+            done = await work
+        except Exception as error:  # noqa: BLE001 - the next look tries again
+            log.warning("janitor_could_not", error=f"{type(error).__name__}: {error}", **about)
+            return 0
+        return done if isinstance(done, int) else 0
 
     async def _heal(self, operation_id: str) -> int:
         """Bring one open row and its workflow together again.

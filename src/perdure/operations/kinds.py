@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from perdure.core.errors import ConfigurationError
+
 
 @dataclass(frozen=True, slots=True)
 class OperationKind:
@@ -26,6 +28,15 @@ class OperationKinds:
         self._by_name = {kind.name: kind for kind in kinds}
 
     def __getitem__(self, name: str) -> OperationKind:
+        """Return a kind.
+
+        Raises:
+            ConfigurationError: This version knows none of that name.
+        """
+        if name not in self._by_name:
+            raise ConfigurationError(
+                f"This version has no operations of the kind {name!r}; run one that has."
+            )
         return self._by_name[name]
 
     def __contains__(self, name: object) -> bool:

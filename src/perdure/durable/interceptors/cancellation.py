@@ -43,13 +43,12 @@ class _WorkflowCancellation(WorkflowInboundInterceptor):
         script = asyncio.ensure_future(super().execute_workflow(input))
         while not script.done():
             try:
-                await asyncio.shield(script)
+                # Waiting does not end with the script's error, nor end the script when cancelled.
+                await workflow.wait([script])
             except asyncio.CancelledError:
                 await scope.cancel(
                     CancelCall("temporal", "The workflow was cancelled in Temporal.")
                 )
-            except BaseException:  # noqa: BLE001 - it is the script's own, and comes with its result
-                break
         await workflow.wait_condition(workflow.all_handlers_finished)
         return script.result()
 

@@ -123,8 +123,9 @@ async def _heartbeat(info: activity.Info) -> None:
     """Tell the server that the attempt lives, three times in each time-out."""
     assert info.heartbeat_timeout is not None
     while True:
-        activity.heartbeat()
+        # Starting was a sign of life already, and most attempts end before the next is due.
         await asyncio.sleep(info.heartbeat_timeout.total_seconds() / 3)
+        activity.heartbeat()
 
 
 class _WorkflowSync(WorkflowInboundInterceptor):
