@@ -201,8 +201,9 @@ class Supervisor:
             if spec.prepare is not None:
                 await spec.prepare()
             child.process = process = await start(spec, child.log)
-        except (OSError, PerdureError) as error:
-            if isinstance(error, ConfigurationError) and not child.ready.is_set():
+        except Exception as error:
+            # Once it ran, whatever is in its way may pass: what it needs may be starting too.
+            if not (child.ready.is_set() or _may_pass(error)):
                 raise
             return f"could not be started ({error})"
         self._record.write(self.pids)
@@ -265,6 +266,11 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+
+def _may_pass(error: Exception) -> bool:
+    foreseen = isinstance(error, (OSError, PerdureError))
+    return foreseen and not isinstance(error, ConfigurationError)
 
 
 async def _says_ready(spec: ProcessSpec) -> bool:

@@ -129,6 +129,36 @@ async def test_a_check_that_fails_is_asked_again(tmp_path: Path) -> None:
     assert failures == []
 
 
+async def test_what_cannot_be_prepared_again_now_is_tried_until_it_can(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    obstacles = [RuntimeError("what it needs is starting up")]
+    prepared: list[str] = []
+
+    async def prepare() -> None:
+        if prepared and obstacles:
+            raise obstacles.pop()
+        prepared.append("prepared")
+
+    spec = ProcessSpec(name="api", argv=FOREVER, prepare=prepare)
+    reports: list[str] = []
+    async with _supervisor(tmp_path, spec, reports=reports) as supervisor:
+        os.kill(supervisor.pids["api"], signal.SIGKILL)
+        await eventually(lambda: len(prepared) == 2 and list(supervisor.pids) == ["api"])
+        await eventually(lambda: len(reports) == 1)
+    assert "api could not be started (what it needs is starting up); restarted" in reports[0]
+
+
+async def test_what_cannot_be_prepared_at_first_stops_the_start(tmp_path: Path) -> None:
+    async def prepare() -> None:
+        raise RuntimeError("the tables cannot be made")
+
+    spec = ProcessSpec(name="api", argv=FOREVER, prepare=prepare)
+    with pytest.raises(RuntimeError, match="the tables cannot be made"):
+        async with _supervisor(tmp_path, spec, reports=[]):
+            pytest.fail("it started")
+
+
 async def test_a_signal_ends_them_wave_by_wave(tmp_path: Path) -> None:
     process, pids = _up(tmp_path)
     process.send_signal(signal.SIGINT)

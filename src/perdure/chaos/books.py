@@ -1,0 +1,203 @@
+"""Reads what a round left: in our database, and in the books of the outside systems."""
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from perdure.bootstrap import Platform
+from perdure.core.errors import ProviderUnavailable
+from perdure.ledger.chart import SystemAccount, system_account_id
+from perdure.payments.importing import wait_out
+from perdure.storage.pool import Connection
+
+_PAGE: Final = 1000
+_AWAY_S_MAX: Final = 120.0
+_PAUSE_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """An operation as its row says.
+
+    Args:
+        key: The idempotency key it was asked for with.
+        posted_minor: What the ledger moved for it from the wallet to the gateway's clearing.
+        messages: The state of each message about it, by recipient.
+    """
+
+    id: str
+    key: str
+    status: str
+    failure_code: str | None
+    posted_minor: int
+    messages: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What is on an account, and set aside."""
+
+    posted_minor: int
+    held_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBooks:
+    """What our database says about a round."""
+
+    operations: list[OperationRow]
+    wallets: list[Wallet]
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRow:
+    """A charge as the gateway says."""
+
+    status: str
+    amount_minor: int
+    refunded_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideBooks:
+    """What the outside systems say, each by its own books.
+
+    Args:
+        charges: The gateway's, by our reference.
+        refunds: How many refunds there are of the charge under each reference.
+        messages: How many mails and texts each recipient got.
+    """
+
+    charges: dict[str, list[ChargeRow]]
+    refunds: Counter[str]
+    messages: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the outside systems tell their books, as URLs."""
+
+    gateway: str
+    mail: str
+    sms: str
+
+
+async def read_own_books(platform: Platform, customer_id: str, wallets: list[str]) -> OwnBooks:
+    """Read a round's operations and accounts; waits for a database that is away.
+
+    Raises:
+        ProviderUnavailable: `database_away`.
+    """
+
+    async def read() -> OwnBooks:
+        # One moment of the database: what moves between two queries would look like a fault.
+        async with (
+            platform.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return OwnBooks(
+                await _operations(connection, customer_id),
+                [await _wallet(platform, connection, account_id) for account_id in wallets],
+            )
+
+    return await wait_out(read)
+
+
+async def count_unsettled(platform: Platform, customer_id: str) -> int:
+    """Return how many of a round's operations have not ended, or owe a message."""
+
+    async def count() -> int:
+        return int(
+            await platform.pool.fetchval(
+                "SELECT count(*) FROM operations o WHERE customer_id = $1 AND (finished_at IS NULL"
+                " OR EXISTS (SELECT FROM notifications n WHERE n.operation_id = o.id"
+                " AND n.state = 'pending'))",
+                customer_id,
+            )
+        )
+
+    return await wait_out(count)
+
+
+async def read_clearing_minor(platform: Platform) -> int:
+    """Return what we owe the gateway, as the ledger has it."""
+    account_id = system_account_id(SystemAccount.GATEWAY_CLEARING, "USD")
+    async with platform.pool.acquire() as connection:
+        return (await platform.ledger.balance(connection, account_id)).posted_minor
+
+
+async def read_outside_books(addresses: Addresses) -> OutsideBooks:
+    """Read all that the gateway, the mail server and the SMS provider know.
+
+    Raises:
+        ProviderUnavailable: `books_away`: one of them is not to be read for two minutes.
+    """
+    charges: defaultdict[str, list[ChargeRow]] = defaultdict(list)
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        for row in await _read_all(http, f"{addresses.gateway}/v1/charges"):
+            charges[row["reference"]].append(
+                ChargeRow(row["status"], row["amount_minor"], row["refunded_minor"])
+            )
+        refunds = await _read_all(http, f"{addresses.gateway}/v1/refunds")
+        mails = await _read_all(http, f"{addresses.mail}/v1/messages")
+        texts = await _read_all(http, f"{addresses.sms}/v1/messages")
+    return OutsideBooks(
+        dict(charges),
+        Counter(refund["charge_reference"] for refund in refunds),
+        Counter(message["to"] for message in (*mails, *texts)),
+    )
+
+
+async def _read_all(http: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    deadline_s = asyncio.get_running_loop().time() + _AWAY_S_MAX
+    while True:
+        after = {"starting_after": rows[-1]["id"]} if rows else {}
+        try:
+            answer = await http.get(url, params={"limit": str(_PAGE), **after})
+        except httpx.TransportError as error:
+            # Killed by the next round, perhaps.
+            if asyncio.get_running_loop().time() > deadline_s:
+                raise ProviderUnavailable(f"{url}: {error}.", code="books_away") from error
+            await asyncio.sleep(_PAUSE_S)
+            continue
+        page = answer.raise_for_status().json()
+        rows += page["data"]
+        if not page["has_more"]:
+            return rows
+
+
+async def _wallet(platform: Platform, connection: Connection, account_id: str) -> Wallet:
+    balance = await platform.ledger.balance(connection, account_id)
+    return Wallet(balance.posted_minor, balance.posted_minor - balance.available_minor)
+
+
+async def _operations(connection: Connection, customer_id: str) -> list[OperationRow]:
+    rows = await connection.fetch(_OPERATIONS, customer_id, SystemAccount.GATEWAY_CLEARING.value)
+    return [
+        OperationRow(
+            row["id"],
+            row["key"],
+            row["status"],
+            row["failure_code"],
+            row["posted_minor"],
+            row["messages"],
+        )
+        for row in rows
+    ]
+
+
+_OPERATIONS: Final = """
+SELECT o.id, coalesce(o.metadata->>'chaos_key', '') AS key, o.status,
+       o.failure->>'code' AS failure_code,
+       (SELECT coalesce(sum(t.amount_minor), 0)::bigint FROM ledger_transfers t
+        WHERE t.operation_id = o.id AND t.kind IN ('posted', 'post_pending')
+            AND t.debit_account_id = o.input->'request'->>'account_id'
+            AND t.credit_account_id = 'sys_' || $2::text || '_USD') AS posted_minor,
+       (SELECT coalesce(jsonb_object_agg(n.recipient, n.state), '{}') FROM notifications n
+        WHERE n.operation_id = o.id) AS messages
+FROM operations o WHERE o.customer_id = $1 ORDER BY o.id
+"""

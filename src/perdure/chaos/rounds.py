@@ -1,0 +1,212 @@
+"""Runs the rounds one after the other, and checks each as soon as it is over, and all at the end.
+
+While a round settles, the next ones already storm: what one leaves half done meets their kills.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from perdure.bootstrap import Platform
+from perdure.chaos import books
+from perdure.chaos.books import Addresses, OutsideBooks, OwnBooks
+from perdure.chaos.check import Finding, books_differ, findings, outcomes
+from perdure.chaos.client import PersistentClient
+from perdure.chaos.plan import plan_round
+from perdure.chaos.storm import Storm, raise_storm
+from perdure.cli import verify
+from perdure.cli.machine import Machine
+from perdure.core.errors import ProviderUnavailable
+from perdure.payments.importing import wait_out
+
+_POLL_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run.
+
+    Args:
+        seed: The first round's; the others follow.
+        payments: How many each round makes.
+        kills: How many each round has.
+        overlap: How many rounds may be unsettled at a time.
+        settle_timeout_s: How long after its last kill a round may take to come to its end.
+    """
+
+    seed: int
+    rounds: int
+    payments: int
+    kills: int
+    overlap: int
+    settle_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """What became of a round.
+
+    Args:
+        accepted: How many operations there are.
+        storm_s: How long its requests and kills took; `settle_s`: how long until all had ended.
+        retries: How often a request had to be sent again.
+    """
+
+    seed: int
+    payments: int
+    accepted: int
+    outcomes: dict[str, int]
+    kills: dict[str, int]
+    retries: int
+    storm_s: float
+    settle_s: float
+    findings: list[Finding]
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of all rounds."""
+
+    rounds: list[RoundReport] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    """Of the rounds as they settled, and of all together at the end; none twice."""
+    seconds: float = 0.0
+
+    def add(self, found: list[Finding]) -> None:
+        """Keep findings that are new."""
+        self.findings += [finding for finding in found if finding not in self.findings]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the sums over all rounds."""
+        kills: Counter[str] = Counter()
+        ended: Counter[str] = Counter()
+        for done in self.rounds:
+            kills.update(done.kills)
+            ended.update(done.outcomes)
+        return {
+            "rounds": len(self.rounds),
+            "payments": sum(done.payments for done in self.rounds),
+            "accepted": sum(done.accepted for done in self.rounds),
+            "outcomes": dict(sorted(ended.items())),
+            "kills": dict(sorted(kills.items())),
+            "kills_in_all": kills.total(),
+            "retries": sum(done.retries for done in self.rounds),
+            "findings": len(self.findings),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+class Rounds:
+    """Runs rounds against a platform.
+
+    Args:
+        api: With the API's address and key.
+        tell: Called with each round that settled.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        platform: Platform,
+        api: httpx.AsyncClient,
+        options: Options,
+        tell: Callable[[RoundReport], None],
+    ) -> None:
+        self._machine = machine
+        self._platform = platform
+        self._api = api
+        self._options = options
+        self._tell = tell
+        settings = platform.settings
+        assert settings.mail_inquiry_url is not None
+        self._addresses = Addresses(
+            settings.gateway_url, settings.mail_inquiry_url, settings.sms_url
+        )
+        self._storms: list[Storm] = []
+        self._report = Report()
+
+    async def run(self) -> Report:
+        """Run all rounds; they end early where something that was killed does not come back."""
+        began = time.monotonic()
+        free = asyncio.Semaphore(self._options.overlap)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._options.rounds):
+                    await free.acquire()
+                    settling = group.create_task(self._settle(*await self._storm(number)))
+                    settling.add_done_callback(lambda _: free.release())
+            await self._look_at_all()
+        except (ExceptionGroup, ProviderUnavailable) as error:
+            self._report.add([_gave_up(error)])
+        self._report.seconds = time.monotonic() - began
+        return self._report
+
+    async def _storm(self, number: int) -> tuple[Storm, int, float]:
+        options, began = self._options, time.monotonic()
+        plan = plan_round(options.seed + number, payments=options.payments, kills=options.kills)
+        client = PersistentClient(self._api)
+        storm = await raise_storm(plan, self._machine, client)
+        self._storms.append(storm)
+        return storm, client.retries, time.monotonic() - began
+
+    async def _settle(self, storm: Storm, retries: int, storm_s: float) -> None:
+        plan, began = storm.plan, time.monotonic()
+        while await books.count_unsettled(self._platform, plan.customer_id):
+            if time.monotonic() - began > self._options.settle_timeout_s:
+                break  # what has not ended is found below
+            await asyncio.sleep(_POLL_S)
+        settle_s = time.monotonic() - began
+        own, found = await self._look_at(storm, await books.read_outside_books(self._addresses))
+        found += await self._broken_invariants(with_gateway=False)
+        self._report.add(found)
+        done = RoundReport(
+            seed=plan.seed,
+            payments=len(plan.payments),
+            accepted=len(own.operations),
+            outcomes=dict(sorted(outcomes(own.operations).items())),
+            kills=dict(sorted(storm.kills.items())),
+            retries=retries,
+            storm_s=round(storm_s, 1),
+            settle_s=round(settle_s, 1),
+            findings=found,
+        )
+        self._report.rounds.append(done)
+        self._tell(done)
+
+    async def _look_at_all(self) -> None:
+        """Look at every round once more: something may have come after its end."""
+        outside = await books.read_outside_books(self._addresses)
+        for storm in self._storms:
+            self._report.add((await self._look_at(storm, outside))[1])
+        self._report.add(await self._broken_invariants(with_gateway=True))
+        clearing_minor = await books.read_clearing_minor(self._platform)
+        self._report.add(books_differ(clearing_minor, outside))
+
+    async def _look_at(self, storm: Storm, outside: OutsideBooks) -> tuple[OwnBooks, list[Finding]]:
+        own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
+        return own, findings(storm.plan, storm.seen, own, outside)
+
+    async def _broken_invariants(self, *, with_gateway: bool) -> list[Finding]:
+        gateway_url = self._machine.gateway_url if with_gateway else None
+        return [
+            Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)
+            for broken in await wait_out(lambda: verify.violations(self._platform, gateway_url))
+        ]
+
+
+def _gave_up(error: Exception) -> Finding:
+    """Return the finding that something stays away; any other error is a defect here, and raised.
+
+    Raises:
+        Exception: The error, or what is in its group.
+    """
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]  # the first one ended the others
+    if not isinstance(error, ProviderUnavailable):
+        raise error
+    return Finding("did_not_come_back", None, error.code, None, error.message)

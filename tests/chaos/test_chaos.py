@@ -1,0 +1,46 @@
+"""The whole platform, killed at random while it works: nothing is lost, doubled or left over.
+
+`perdure chaos --rounds 100` is the same with more rounds than a suite has time for.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "3"))
+PAYMENTS, KILLS, SEED = 80, 5, 1
+
+
+@pytest.mark.timeout(180 + 300 * ROUNDS)
+def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "perdure.cli.main", "chaos", "--output", "json"),
+            *("--rounds", str(ROUNDS), "--payments", str(PAYMENTS), "--kills", str(KILLS)),
+            *("--seed", str(SEED), "--overlap", "3", "--data-dir", str(tmp_path)),
+        ],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    rounds, summary = _split(done.stdout)
+    assert summary["findings"] == []
+    assert done.returncode == 0
+    assert [each["payments"] for each in rounds] == [PAYMENTS] * ROUNDS
+    # That much was really made, and so many were really killed.
+    assert summary["outcomes"]["succeeded"] > PAYMENTS * ROUNDS / 2
+    assert summary["outcomes"]["cancelled"] > 0
+    assert summary["kills_in_all"] > KILLS * ROUNDS / 2
+    kept = json.loads(Path(summary["report"]).read_text())
+    assert [each["seed"] for each in kept["rounds"]] == [each["seed"] for each in rounds]
+
+
+def _split(written: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert lines, "it ended before its first round was over"
+    assert [line["object"] for line in lines] == ["round"] * (len(lines) - 1) + ["summary"]
+    return lines[:-1], lines[-1]

@@ -1,0 +1,151 @@
+"""Whatever is wrong in a round is found: each test breaks a world in which all is well."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from perdure.chaos.books import ChargeRow, OperationRow, OutsideBooks, OwnBooks, Wallet
+from perdure.chaos.check import books_differ, findings, outcomes
+from perdure.chaos.client import Seen
+from perdure.chaos.plan import POOR_WALLET, Contact, Plan, PlannedPayment, Sending
+
+PAID, REFUNDED, POOR = "paid", "refunded", "poor"
+DEPOSIT = 10_000
+
+
+def planned(key: str, **more: Any) -> PlannedPayment:
+    return PlannedPayment(
+        **{
+            "key": key,
+            "wallet": 0,
+            "amount_minor": 100,
+            "payment_method": "tok_ok",
+            "payer": Contact(f"person+{key}@x", "+15550001"),
+            "payee": Contact(f"reject+{key}@x", None),
+            "sending": Sending.ONCE,
+            "cancel_after_s": None,
+            **more,
+        }
+    )
+
+
+@dataclass
+class World:
+    """A payment that succeeded, one that was cancelled and refunded, one that was refused."""
+
+    plan: Plan
+    seen: dict[str, Seen]
+    own: OwnBooks
+    outside: OutsideBooks
+
+    def found(self) -> set[str]:
+        return {finding.name for finding in findings(self.plan, self.seen, self.own, self.outside)}
+
+    def change(self, number: int, **changes: Any) -> None:
+        self.own.operations[number] = replace(self.own.operations[number], **changes)
+
+
+@pytest.fixture
+def world() -> World:
+    payments = (
+        planned(PAID, sending=Sending.AGAIN),
+        planned(REFUNDED, payer=Contact(None, "+15559999"), payee=Contact(f"p+{REFUNDED}@x", None)),
+        planned(POOR, wallet=POOR_WALLET),
+    )
+    paid_messages = {"person+paid@x": "sent", "+15550001": "rejected", "reject+paid@x": "rejected"}
+    return World(
+        Plan(7, "cus_7", (DEPOSIT, 1), payments, (), 0.1),
+        {
+            PAID: Seen(["pay_1", "pay_1"]),
+            REFUNDED: Seen(["pay_2"], cancellation="accepted"),
+            POOR: Seen(refusals=["insufficient_funds"]),
+        },
+        OwnBooks(
+            [
+                OperationRow("pay_1", PAID, "succeeded", None, 100, paid_messages),
+                OperationRow("pay_2", REFUNDED, "cancelled", "cancelled", 0, {"+15559999": "sent"}),
+            ],
+            [Wallet(DEPOSIT - 100, 0), Wallet(1, 0)],
+        ),
+        OutsideBooks(
+            {
+                "pay_1": [ChargeRow("succeeded", 100, 0)],
+                "pay_2": [ChargeRow("succeeded", 100, 100)],
+            },
+            Counter({"pay_2": 1}),
+            Counter({"person+paid@x": 1, "+15559999": 1}),
+        ),
+    )
+
+
+def test_nothing_is_found_where_all_is_well(world: World) -> None:
+    assert world.found() == set()
+    assert books_differ(100, world.outside) == []
+    assert outcomes(world.own.operations) == {"succeeded": 1, "cancelled": 1}
+
+
+def charges(world: World, of: str, *rows: ChargeRow) -> None:
+    world.outside.charges[of] = list(rows)
+
+
+BREAK: dict[str, Callable[[World], object]] = {
+    "not_answered": lambda world: world.seen.pop(PAID),
+    "lost": lambda world: world.own.operations.pop(0),
+    "doubled": lambda world: world.own.operations.append(
+        replace(world.own.operations[0], id="pay_3")
+    ),
+    "answers_differ": lambda world: world.seen[PAID].payment_ids.append("pay_3"),
+    "refused_yet_made": lambda world: world.own.operations.append(
+        replace(world.own.operations[1], key=POOR)
+    ),
+    "refused": lambda world: world.seen[POOR].refusals.append("internal_error"),
+    "not_asked_for": lambda world: world.own.operations.append(
+        replace(world.own.operations[1], key="strange")
+    ),
+    "not_ended": lambda world: world.change(0, status="waiting"),
+    "cancelled_by_nobody": lambda world: world.seen.update({REFUNDED: Seen(["pay_2"])}),
+    "cancellation_lost": lambda world: world.change(1, status="succeeded"),
+    "cancellation_denied": lambda world: setattr(world.seen[REFUNDED], "cancellation", "refused"),
+    "cancellation_failed": lambda world: setattr(world.seen[REFUNDED], "cancellation", "http_418"),
+    "ledger_differs": lambda world: world.change(0, posted_minor=0),
+    "charged_twice": lambda world: world.outside.charges["pay_1"].append(
+        ChargeRow("failed", 100, 0)
+    ),
+    "refunded_twice": lambda world: world.outside.refunds.update(["pay_2"]),
+    "charge_left_open": lambda world: charges(world, "pay_2", ChargeRow("pending", 100, 0)),
+    "gateway_differs": lambda world: charges(world, "pay_2", ChargeRow("succeeded", 100, 0)),
+    "message_doubled": lambda world: world.outside.messages.update(["+15559999"]),
+    "message_missing": lambda world: world.outside.messages.subtract(["+15559999"]),
+    "message_unasked": lambda world: world.outside.messages.update([f"p+{REFUNDED}@x"]),
+    "message_state": lambda world: world.own.operations[0].messages.update({"+15550001": "sent"}),
+    "totals_differ": lambda world: world.own.wallets.append(Wallet(1, 0)),
+    "still_held": lambda world: world.own.wallets.append(Wallet(0, 5)),
+}
+
+
+@pytest.mark.parametrize("name", BREAK)
+def test_what_is_broken_is_found_by_its_name(world: World, name: str) -> None:
+    BREAK[name](world)
+    assert name in world.found()
+
+
+def test_a_payment_that_must_not_succeed_is_found_when_it_does(world: World) -> None:
+    fraud = replace(world.plan.payments[0], payment_method="tok_fraud")
+    world.plan = replace(world.plan, payments=(fraud, *world.plan.payments[1:]))
+    assert world.found() == {"succeeded_by_mistake"}
+
+
+def test_a_charge_that_is_missing_is_found(world: World) -> None:
+    charges(world, "pay_1")
+    assert {"gateway_differs", "totals_differ"} <= world.found()
+    assert [finding.name for finding in books_differ(100, world.outside)] == ["clearing_differs"]
+
+
+def test_a_finding_names_the_round_the_payment_and_the_operation(world: World) -> None:
+    world.change(0, status="waiting")
+    found = findings(world.plan, world.seen, world.own, world.outside)
+    finding = next(finding for finding in found if finding.name == "not_ended")
+    assert (finding.seed, finding.subject, finding.operation_id) == (7, PAID, "pay_1")
