@@ -31,7 +31,7 @@ from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json, print_table
 from perdure.cli.payments_import import import_payments, progress_bars, report_path
 from perdure.cli.session import open_session, run
-from perdure.cli.up import greet, say
+from perdure.cli.up import greet, say, see_workers
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 from perdure.ledger.verify import Violation
@@ -169,6 +169,7 @@ async def _unless_stopped(
 
 
 async def _show(machine: Machine, platform: Platform, payments: int, tell: Report) -> DemoResult:
+    await see_workers(machine, platform)
     file = machine.folder.path / "payments.csv"
     wallets = [await _open_wallet(platform, number, _DEPOSIT_MINOR) for number in range(_WALLETS)]
     poor = await _open_wallet(platform, _WALLETS, 100)

@@ -17,8 +17,11 @@ from perdure.cli.output import out
 from perdure.cli.session import open_session, run
 from perdure.core.errors import Unauthenticated
 from perdure.ledger.model import AccountStatus
+from perdure.worker.plans import ALL, queues_of
+from perdure.worker.readiness import wait_for_workers
 
 DEMO_CUSTOMER: Final = "cus_demo"
+_WORKERS_WAIT_S: Final = 60.0
 _DEMO_CURRENCY: Final = "USD"
 _DEMO_DEPOSIT_MINOR: Final = 10_000_000
 
@@ -49,6 +52,7 @@ async def _up(folder: DataFolder, workers: int) -> None:
     async with run_machine(folder, workers=workers, report=say) as machine:
         if not machine.supervisor.stop_requested:
             async with open_session() as platform:
+                await see_workers(machine, platform)
                 await greet(machine, platform)
             say("\nRunning; Ctrl-C ends it, and `perdure up` goes on where it ended.")
         await machine.supervisor.run_until_signalled()
@@ -59,6 +63,14 @@ async def _up(folder: DataFolder, workers: int) -> None:
 def say(message: str) -> None:
     """Tell the person at the terminal what happens."""
     out.print(message, markup=False)
+
+
+async def see_workers(machine: Machine, platform: Platform) -> None:
+    """Wait until workers poll every queue, so that the first payment does not wait for them."""
+    queues = [platform.queues[queue] for queue in queues_of(ALL)]
+    missing = await wait_for_workers(platform.client, queues, timeout_s=_WORKERS_WAIT_S)
+    if missing:
+        say(f"No worker polls {', '.join(missing)} yet; its log is in {machine.folder.logs_path}.")
 
 
 async def greet(machine: Machine, platform: Platform) -> None:

@@ -217,7 +217,6 @@ class PaymentGatewayActivities:
         return await self._callbacks.kept(payment.operation_id) or outcome
 
     @activity.defn(name=contracts.RESOLVE_CHARGE)
-    @records_its_attempts
     async def resolve_charge(self, payment: PaymentInput) -> ChargeResolution:
         """Find out what became of a charge whose answer was lost.
 
@@ -240,7 +239,6 @@ class PaymentGatewayActivities:
         return _outcome(charge)
 
     @activity.defn(name=contracts.UNDO_CHARGE)
-    @records_its_attempts
     async def undo_charge(self, payment: PaymentInput) -> ChargeResolution:
         """Give back what the charge took, if it took anything.
 

@@ -43,6 +43,8 @@ async def test_a_charge_the_gateway_has_collected_is_refunded_once_br9(town: Tow
     ).json()["data"]
     assert [refund["amount_minor"] for refund in refunds] == [1_000]
     assert Status.REVERSING in await town.statuses(payment_id)
+    steps = await town.steps(payment_id)
+    assert steps[-3:] == ["undo_charge:succeeded", "refund:succeeded", "close:succeeded"]
 
 
 async def test_a_payment_that_succeeded_is_not_cancelled_and_the_reason_is_given_br9(
