@@ -245,15 +245,18 @@ class PostgresCluster:
         """Let a new server start where the old one was killed, but nobody collected its exit.
 
         In a container whose first process collects none, it would count as alive for ever. Its id
-        in the lock file becomes one that cannot be; the rest of the file stays, by which the new
-        server recognises processes of the old one that still use its memory.
+        in both lock files, the folder's and the socket's, becomes one that cannot be; the rest
+        stays, by which the new server recognises processes of the old one that still use its
+        memory.
         """
-        pid = self.pid()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if pid is not None and psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                lock_file = self.folder / "postmaster.pid"
-                _, _, rest = lock_file.read_text().partition("\n")
-                lock_file.write_text(f"{IMPOSSIBLE_PID}\n{rest}")
+        for lock_file in (
+            self.folder / "postmaster.pid",
+            self.socket_dir / f".s.PGSQL.{PORT}.lock",
+        ):
+            with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+                pid, _, rest = lock_file.read_text().partition("\n")
+                if psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE:
+                    lock_file.write_text(f"{IMPOSSIBLE_PID}\n{rest}")
 
     def _let_traverse(self, path: Path) -> None:
         """Let the server's user pass through the folders above `path`, as only root has to."""

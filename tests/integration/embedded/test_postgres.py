@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -21,6 +23,8 @@ from perdure.embedded.postgres import (
 )
 from perdure.embedded.postgres_cluster import PostgresCluster
 from perdure.embedded.supervisor import Supervisor
+
+SOCKET_LOCK = ".s.PGSQL.5432.lock"
 
 JOIN = """
 import sys
@@ -39,6 +43,18 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("embedded") / "data"
     yield folder
     assert not PostgresCluster(folder).answers()
+
+
+@pytest.fixture
+def killed_server(data_dir: Path) -> Iterator[int]:
+    """A process of the server's user that has ended, and whose exit nobody has collected."""
+    with start_postgres(data_dir):
+        pass
+    user, group = PostgresCluster(data_dir).owner or (None, None)
+    with subprocess.Popen(["true"], user=user, group=group) as process:
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        yield process.pid
 
 
 def _join(data_dir: Path) -> subprocess.Popen[str]:
@@ -90,6 +106,18 @@ async def test_data_outlives_a_stop_and_a_kill(data_dir: Path) -> None:
         with start_postgres(data_dir) as again:
             assert await _value(again.url, "SELECT sum(n) FROM kept") == 1
     assert not PostgresCluster(data_dir).answers()
+
+
+async def test_a_killed_server_whose_exit_nobody_collected_does_not_block_the_next(
+    data_dir: Path, killed_server: int
+) -> None:
+    cluster = PostgresCluster(data_dir)
+    for lock_file in (cluster.folder / "postmaster.pid", cluster.socket_dir / SOCKET_LOCK):
+        lock_file.write_text(f"{killed_server}\n{cluster.folder}\n")
+    with start_postgres(data_dir) as server:
+        connection = await asyncpg.connect(server.url)
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
 
 
 async def test_a_server_left_by_a_killed_process_ends_with_the_next_user(data_dir: Path) -> None:
