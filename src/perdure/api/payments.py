@@ -1,9 +1,7 @@
 """`/v1/payments`."""
 
-import asyncio
-from typing import Annotated, Final
+from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
@@ -24,21 +22,15 @@ from perdure.api.payment_schemas import (
     PaymentWorkflow,
 )
 from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
-from perdure.bootstrap import Platform
 from perdure.core.errors import Conflict
 from perdure.operations.model import Operation
 from perdure.payments.contracts import KIND
 from perdure.storage.pool import Connection
 
-log = structlog.get_logger()
-
 router = APIRouter(prefix="/v1/payments", tags=["payments"], responses=ERROR_RESPONSES)
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.PAYMENTS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.PAYMENTS_WRITE))]
-
-_LAUNCH_TIMEOUT_S: Final = 5.0
-"""Longer than any start that works; a payment accepted is answered even if the engine hangs."""
 
 
 @router.post("", status_code=201, response_model=PaymentView)
@@ -64,17 +56,8 @@ async def create_payment(
         platform.operations, caller.owner, key, request.state.request_id, accept
     )
     for operation in accepted:
-        await _launch(platform, operation)
+        await platform.operations.launch(operation)
     return answer.response()
-
-
-async def _launch(platform: Platform, operation: Operation) -> None:
-    try:
-        async with asyncio.timeout(_LAUNCH_TIMEOUT_S):
-            await platform.operations.launch(operation)
-    except TimeoutError:
-        # It is accepted; the janitor starts what was not.
-        log.warning("start_postponed", operation_id=operation.id, error="timeout")
 
 
 @router.get("")

@@ -14,7 +14,6 @@ from perdure.core.errors import InvalidInput
 
 ACCOUNT: Final = "acc"
 API_KEY: Final = "key"
-EVENT: Final = "evt"
 NOTIFICATION: Final = "ntf"
 PAYMENT: Final = "pay"
 REQUEST: Final = "req"

@@ -1,7 +1,9 @@
 """The one way in: start, get, list, cancel and resume operations of any kind."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 
@@ -13,6 +15,9 @@ from perdure.operations.model import NewOperation, Operation, Status, StepAttemp
 from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
+
+LAUNCH_TIMEOUT_S: Final = 5.0
+"""Longer than any start that works: an engine that hangs holds up neither a caller nor a file."""
 
 
 class OperationService:
@@ -39,15 +44,16 @@ class OperationService:
     async def launch(self, operation: Operation) -> None:
         """Start an accepted operation's workflow.
 
-        An engine that cannot be reached is no error: the operation is accepted, and the janitor
-        starts what was not.
+        An engine that cannot be reached, or hangs, is no error: the operation is accepted, and the
+        janitor starts what was not.
         """
         if operation.is_finished or operation.workflow_started_at is not None:
             return
         try:
-            await self._engine.start(operation)
+            async with asyncio.timeout(LAUNCH_TIMEOUT_S):
+                await self._engine.start(operation)
         except Exception as error:  # noqa: BLE001 - whatever it is, the janitor tries again
-            log.warning("start_postponed", operation_id=operation.id, error=str(error))
+            log.warning("start_postponed", operation_id=operation.id, error=repr(error))
             return
         await store.mark_started(self._pool, operation.id)
 

@@ -6,7 +6,6 @@ Rows are known by their reference, so that the same file again adds nothing.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import Final, TypeVar
 
 import asyncpg
@@ -22,9 +21,6 @@ from perdure.storage.pool import Pool
 
 _AWAY_S_MAX: Final = 300.0
 """How long a database that is away is waited for."""
-
-_LAUNCH_TIMEOUT_S: Final = 5.0
-"""Longer than any start that works: an engine that hangs does not hold up the file."""
 
 CONNECTION_LOST: Final = (
     OSError,
@@ -133,9 +129,7 @@ class PaymentImport:
                 row.line, reference, None, REJECTED, error.code, error.message, column
             )
         # One that is not started in time is started by the janitor.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LAUNCH_TIMEOUT_S):
-                await wait_out(lambda: self._operations.launch(operation))
+        await wait_out(lambda: self._operations.launch(operation))
         return RowOutcome(row.line, reference, operation.id, operation.status)
 
     async def statuses(self, payment_ids: list[str]) -> Statuses:

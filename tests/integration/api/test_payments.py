@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 from temporalio.client import Client
 
-from perdure.api import payments
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
-from perdure.operations import store
+from perdure.operations import service, store
 from perdure.operations.engine import RunState
 from perdure.operations.model import Failure, Operation, Status
 from perdure.operations.service import OperationService
@@ -52,7 +51,7 @@ async def test_an_engine_that_hangs_postpones_the_start(
             await asyncio.Event().wait()
             return True
 
-    monkeypatch.setattr(payments, "_LAUNCH_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(service, "LAUNCH_TIMEOUT_S", 0.01)
     operations = OperationService(pool, Hanging())  # type: ignore[arg-type]
     async with api_on(replace(platform, operations=operations), admin_secret) as api:
         payment_id = created(await api.pay(await api.new_wallet(5000)))["id"]
