@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Protocol
 
-import httpx
+import aiohttp
 from pydantic import Field, TypeAdapter
 
 from perdure.providers.http import ProviderHttp
@@ -51,10 +51,10 @@ class HttpFraudScorer:
     """A scorer over HTTP.
 
     Args:
-        client: With the base URL and the time-outs.
+        client: With the base URL and the time-outs; see `open_http_client`.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(client, "The fraud scorer")
 
     async def score(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, Protocol
 from urllib.parse import quote
 
-import httpx
+import aiohttp
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
@@ -144,10 +144,10 @@ class HttpPaymentGateway:
     """A gateway over HTTP.
 
     Args:
-        client: With the base URL and the time-outs.
+        client: With the base URL and the time-outs; see `open_http_client`.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(client, "The payment gateway")
 
     async def charge(

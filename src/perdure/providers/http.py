@@ -14,12 +14,16 @@ A 404 to an inquiry is no answer: a wrong URL gives it too, and taking it for "n
 charge twice. A provider says "never seen" with an empty list.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
-import httpx
+import aiohttp
+from aiohttp.http import HttpProcessingError
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from perdure.core.errors import (
     InvalidInput,
@@ -38,26 +42,43 @@ RETRY_AFTER_S_DEFAULT: Final = 1.0
 RETRY_AFTER_S_MAX: Final = 3600.0
 
 _NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.ProxyError,
+    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS
+    aiohttp.ConnectionTimeoutError,  # while connecting, or while all connections were taken
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+)
+_NOT_ANSWERED: Final = (
+    aiohttp.ClientError,
+    HttpProcessingError,  # an answer that is not HTTP, without aiohttp's C extension
+    OSError,  # time-outs too
 )
 _ENDED_THERE: Final = frozenset({500, 501, 503})
 """The provider itself broke the request off; any other 5xx comes from something in between."""
 _QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
 
 
 class ProviderHttp:
     """One provider's JSON API.
 
     Args:
-        client: With the base URL and the time-outs.
+        client: With the base URL and the time-outs; see `open_http_client`.
         provider: The provider's name, for messages.
     """
 
-    def __init__(self, client: httpx.AsyncClient, provider: str) -> None:
+    def __init__(self, client: aiohttp.ClientSession, provider: str) -> None:
         self._client = client
         self._provider = provider
 
@@ -79,10 +100,10 @@ class ProviderHttp:
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         try:
-            response = await self._client.post(path, json=body, headers=headers)
+            response = await self._exchange("POST", path, body=body, headers=headers)
         except _NOT_SENT as error:
             raise self._unavailable(error) from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except _NOT_ANSWERED as error:
             raise ProviderOutcomeUnknown(
                 f"{self._provider} did not answer ({type(error).__name__}); ask it before trying"
                 " again."
@@ -90,7 +111,7 @@ class ProviderHttp:
         if response.is_success:
             return self._parse_effect(response, returns)
         self._raise_limited_or_unknown(response)
-        if response.status_code == 402:
+        if response.status == 402:
             code, message = _error_of(response)
             raise ProviderDeclined(
                 message or f"{self._provider} declined.", code=code or ProviderDeclined.code
@@ -113,8 +134,8 @@ class ProviderHttp:
         """
         method = "GET" if body is None else "POST"
         try:
-            response = await self._client.request(method, path, params=params, json=body)
-        except (httpx.TransportError, httpx.DecodingError) as error:
+            response = await self._exchange(method, path, params=params, body=body)
+        except _NOT_ANSWERED as error:
             raise self._unavailable(error) from error
         if response.is_success:
             try:
@@ -123,16 +144,36 @@ class ProviderHttp:
                 raise ProviderUnavailable(
                     f"{self._provider} gave an answer that makes no sense: {_first(error)}."
                 ) from error
-        if response.status_code == 429:
+        if response.status == 429:
             raise self._rate_limited(response)
-        if response.status_code in _QUESTION_IS_WRONG:
+        if response.status in _QUESTION_IS_WRONG:
             raise self._rejected(response)
         raise ProviderUnavailable(
-            f"{self._provider} answered {response.status_code}, which is no answer to what was"
+            f"{self._provider} answered {response.status}, which is no answer to what was"
             " asked; where it lasts, check the provider's URL."
         )
 
-    def _parse_effect(self, response: httpx.Response, returns: TypeAdapter[Answer]) -> Answer:
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> _Response:
+        """Send a request; a POST once: aiohttp repeats only GETs, over a connection that died."""
+        async with self._client.request(
+            method,
+            path.removeprefix("/"),  # under the base URL's own path
+            params=params,
+            data=None if body is None else to_json(body),
+            headers=headers if body is None else {**_JSON, **(headers or {})},
+            allow_redirects=False,  # it would repeat a POST elsewhere
+        ) as response:
+            return _Response(response.status, response.headers, await response.read())
+
+    def _parse_effect(self, response: _Response, returns: TypeAdapter[Answer]) -> Answer:
         try:
             return returns.validate_json(response.content)
         except ValidationError as error:
@@ -141,11 +182,11 @@ class ProviderHttp:
                 in_flight=False,
             ) from error
 
-    def _raise_limited_or_unknown(self, response: httpx.Response) -> None:
-        status = response.status_code
+    def _raise_limited_or_unknown(self, response: _Response) -> None:
+        status = response.status
         if status == 429:
             raise self._rate_limited(response)
-        if response.is_server_error or status == 408:
+        if status < 200 or status >= 500 or status == 408:
             raise ProviderOutcomeUnknown(
                 f"{self._provider} answered {status}, which says nothing about what it did; ask it"
                 " before trying again.",
@@ -153,23 +194,23 @@ class ProviderHttp:
                 retry_after_s=_retry_after_s(response),
             )
 
-    def _unavailable(self, error: httpx.HTTPError) -> ProviderUnavailable:
+    def _unavailable(self, error: Exception) -> ProviderUnavailable:
         return ProviderUnavailable(
             f"{self._provider} cannot be reached ({type(error).__name__}); try again later."
         )
 
-    def _rate_limited(self, response: httpx.Response) -> ProviderRateLimited:
+    def _rate_limited(self, response: _Response) -> ProviderRateLimited:
         wait_s = _retry_after_s(response)
         return ProviderRateLimited(
             f"{self._provider} asked to slow down.",
             retry_after_s=RETRY_AFTER_S_DEFAULT if wait_s is None else wait_s,
         )
 
-    def _rejected(self, response: httpx.Response) -> InvalidInput:
+    def _rejected(self, response: _Response) -> InvalidInput:
         code, message = _error_of(response)
         said = ": ".join(part for part in (code, message) if part) or "no reason given"
         return InvalidInput(
-            f"{self._provider} rejected the request with {response.status_code} ({said});"
+            f"{self._provider} rejected the request with {response.status} ({said});"
             " sent again it would be answered the same.",
             code=REJECTED,
         )
@@ -180,16 +221,16 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(str(part) for part in found['loc']) or 'the body'}: {found['msg']}"
 
 
-def _error_of(response: httpx.Response) -> tuple[str, str]:
+def _error_of(response: _Response) -> tuple[str, str]:
     """Read `{"error": {"code", "message"}}`, as Stripe and most others write it."""
     try:
-        error = response.json()["error"]
+        error = from_json(response.content)["error"]
         return str(error.get("code") or ""), str(error.get("message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return "", ""
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def _retry_after_s(response: _Response) -> float | None:
     """Read `Retry-After`: seconds or a date (RFC 9110, section 10.2.3)."""
     value = response.headers.get("retry-after", "").strip()
     if not value:

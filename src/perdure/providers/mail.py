@@ -7,8 +7,8 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 from typing import Final, Protocol
 
+import aiohttp
 import aiosmtplib
-import httpx
 from pydantic import TypeAdapter
 
 from perdure.core.errors import (
@@ -87,7 +87,7 @@ class SmtpMailSender:
         port: int,
         *,
         timeout_s: float = 10.0,
-        inquiry: httpx.AsyncClient | None = None,
+        inquiry: aiohttp.ClientSession | None = None,
     ) -> None:
         self._host = host
         self._port = port

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import httpx
+import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.core.errors import InvalidInput, Refused
@@ -51,10 +51,10 @@ class HttpSmsSender:
     """An SMS provider over HTTP.
 
     Args:
-        client: With the base URL and the time-outs.
+        client: With the base URL and the time-outs; see `open_http_client`.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(client, "The SMS provider")
 
     async def send(self, *, reference: str, to: str, text: str) -> None:

@@ -1,0 +1,93 @@
+"""The HTTP client of a provider: one pool of connections, opened with the process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.connector import Connection
+
+from perdure.core.errors import ConfigurationError
+
+CONNECTIONS_MAX: Final = 100
+KEEP_ALIVE_S: Final = 4.0
+"""Shorter than servers keep an idle connection, which is often 5 s: what is sent into one that the
+server is closing has an unknown outcome."""
+
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@asynccontextmanager
+async def open_http_client(
+    base_url: str, *, timeout_s: float, connections_max: int = CONNECTIONS_MAX
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open the client of one provider.
+
+    It keeps no cookies, and trusts the certificates that the system trusts. `HTTP_PROXY`,
+    `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are looked at once, here: aiohttp itself
+    (`trust_env`) would do so in a thread at every call. Nothing on this machine is asked through
+    a proxy.
+
+    Args:
+        base_url: What every path goes under; it may have a path of its own.
+        timeout_s: The longest wait for a connection, and then for each part of the answer; the
+            whole takes twice that at most.
+        connections_max: How many connections there may be; further calls wait for one.
+
+    Raises:
+        ConfigurationError: The URL, or the proxy's, is none of HTTP.
+    """
+    url = _http_url(base_url).rstrip("/") + "/"
+    # `total` is never first while connecting, so that whatever it ends was sent. It ends what the
+    # others let go on for ever: answers that trickle, and a broken chunk after the head, at which
+    # aiohttp (3.14) stops its clock and waits.
+    timeout = aiohttp.ClientTimeout(total=2 * timeout_s, connect=timeout_s, sock_read=timeout_s)
+    async with aiohttp.ClientSession(
+        url,
+        connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=KEEP_ALIVE_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=_Response,
+        timeout=timeout,
+        proxy=_proxy_to(url),
+    ) as client:
+        yield client
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer to what was asked.
+
+    aiohttp (3.14) takes what came unasked over an idle connection for the answer to the next
+    request, be it of another payment.
+    """
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the head, where nothing was there before the request went out."""
+        if connection.protocol is None or connection.protocol.should_close:
+            raise aiohttp.ServerDisconnectedError("There was an answer before the question.")
+        return await super().start(connection)
+
+
+def _http_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_http = False
+    if not is_http:
+        shown = text.rpartition("@")[2]  # without a password
+        raise ConfigurationError(f"{shown} is no URL of HTTP; give one as https://example.com.")
+    return text
+
+
+def _proxy_to(url: str) -> str | None:
+    parts = urlsplit(url)
+    address = parts.netloc.rpartition("@")[2]
+    if parts.hostname in _THIS_MACHINE or proxy_bypass(address):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    return _http_url(proxy if "://" in proxy else f"http://{proxy}")
