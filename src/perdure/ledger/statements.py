@@ -54,6 +54,17 @@ WHERE a.id = $1
 GROUP BY a.kind
 """
 
+ACCOUNTS_WITH_BALANCES: Final = """
+SELECT a.*,
+       sum(b.debits_pending_minor) AS debits_pending_minor,
+       sum(b.debits_posted_minor) AS debits_posted_minor,
+       sum(b.credits_pending_minor) AS credits_pending_minor,
+       sum(b.credits_posted_minor) AS credits_posted_minor
+FROM ledger_accounts a JOIN ledger_balances b ON b.account_id = a.id
+WHERE a.id = ANY($1)
+GROUP BY a.id
+"""
+
 # One row an account, as it was before; `created_at` is null when nothing was written.
 # The conditions are `rules.check_accounts`, which then says which one it was.
 PLACE: Final = """

@@ -5,6 +5,7 @@ so every write may be repeated after a crash. A refusal writes nothing and leave
 usable.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -78,6 +79,12 @@ class LedgerStore(Protocol[Session_contra]):
         """
         ...
 
+    async def accounts_with_balances(
+        self, session: Session_contra, account_ids: Collection[str], /
+    ) -> dict[str, tuple[Account, Balance]]:
+        """Return the accounts there are of these, by id."""
+        ...
+
     async def post(self, session: Session_contra, new: NewTransfer, /) -> Posted:
         """Move money at once.
 
@@ -125,6 +132,38 @@ class LedgerStore(Protocol[Session_contra]):
             Conflict: `hold_already_settled`, `hold_expired`.
             LimitExceeded: `amount_over_hold`.
             IdempotencyMismatch: The id is that of another transfer.
+        """
+        ...
+
+    async def hold_many(
+        self, session: Session_contra, new: Sequence[NewTransfer], /
+    ) -> frozenset[str]:
+        """Set money aside for some hundred transfers at once, as `hold` without an expiry does.
+
+        Nothing is raised for a transfer that is not written: it may be there already, be refused by
+        a rule, be malformed, share its id with another one of the call, or compete for an account's
+        last money with those before it. `hold` of that one alone then writes it or says which.
+
+        Returns:
+            The ids of the transfers that this call wrote.
+        """
+        ...
+
+    async def post_holds(
+        self, session: Session_contra, posts: Sequence[tuple[str, str]], /
+    ) -> frozenset[str]:
+        """Move all the money of some hundred holds at once, as `post_hold` does.
+
+        Nothing is raised for a hold that is not posted: it may be unknown, settled or past its
+        expiry, or one of its two ids may be malformed, taken, or in the call twice. `post_hold` of
+        that one alone then posts it or says which.
+
+        Args:
+            session: What the write is part of.
+            posts: The id of each pending transfer, and that of the transfer that posts it.
+
+        Returns:
+            The ids of the holds that this call posted.
         """
         ...
 

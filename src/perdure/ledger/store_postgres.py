@@ -1,5 +1,7 @@
 """The ledger on PostgreSQL: its writes are part of the transaction that the caller has open."""
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from zlib import crc32
@@ -8,7 +10,7 @@ import asyncpg
 
 from perdure.core.errors import InvalidInput, NotFound
 from perdure.core.money import check_amount_minor
-from perdure.ledger import rules, statements
+from perdure.ledger import rules, statements, statements_many
 from perdure.ledger.model import (
     Account,
     AccountKind,
@@ -34,9 +36,10 @@ _AFTER_EVERY_ID: Final = "~"
 class PostgresLedger:
     """A `LedgerStore` whose session is a connection with an open READ COMMITTED transaction.
 
-    A post, a hold and a settlement are one statement each. Balance rows stay locked until the
-    transaction ends, so it should be short. Transactions that write several transfers can wait for
-    each other in a circle; PostgreSQL then ends one with `DeadlockDetectedError`, to be run again.
+    A post, a hold and a settlement are one statement each; so are many holds, and many posts of
+    holds. Balance rows stay locked until the transaction ends, so it should be short. Transactions
+    of several such statements can wait for each other in a circle; PostgreSQL then ends one with
+    `DeadlockDetectedError`, to be run again.
     """
 
     async def open_account(self, session: Connection, new: NewAccount, /) -> Opened:
@@ -100,6 +103,13 @@ class PostgresLedger:
             raise _account_not_found(account_id)
         return _balance(row)
 
+    async def accounts_with_balances(
+        self, session: Connection, account_ids: Collection[str], /
+    ) -> dict[str, tuple[Account, Balance]]:
+        """Return the accounts there are of these; see `LedgerStore.accounts_with_balances`."""
+        rows = await session.fetch(statements.ACCOUNTS_WITH_BALANCES, list(account_ids))
+        return {row["id"]: (_account(row), _balance(row)) for row in rows}
+
     async def post(self, session: Connection, new: NewTransfer, /) -> Posted:
         """Move money at once; see `LedgerStore.post`."""
         return await self._place(session, new, TransferKind.POSTED, None)
@@ -129,7 +139,7 @@ class PostgresLedger:
             new.code,
             new.operation_id,
             expires_at,
-            crc32(new.id.encode()) % SHARDS,
+            _shard(new.id),
         )
         if rows and (created_at := rows[0]["created_at"]):
             transfer = Transfer(
@@ -168,6 +178,42 @@ class PostgresLedger:
         return await self._settle(
             session, hold_id, transfer_id, TransferKind.POST_PENDING, amount_minor
         )
+
+    async def hold_many(self, session: Connection, new: Sequence[NewTransfer], /) -> frozenset[str]:
+        """Set money aside for many transfers; see `LedgerStore.hold_many`."""
+        times = Counter(each.id for each in new)
+        holds = [each for each in new if times[each.id] == 1 and _is_well_formed(each)]
+        if not holds:
+            return frozenset()
+        rows = await session.fetch(
+            statements_many.HOLD_MANY,
+            [each.id for each in holds],
+            [each.debit_account_id for each in holds],
+            [each.credit_account_id for each in holds],
+            [each.amount_minor for each in holds],
+            [each.currency for each in holds],
+            [each.code for each in holds],
+            [each.operation_id for each in holds],
+            # One shard for all, so that two calls in flight seldom meet on one.
+            _shard(holds[0].id),
+        )
+        return frozenset(row["id"] for row in rows)
+
+    async def post_holds(
+        self, session: Connection, posts: Sequence[tuple[str, str]], /
+    ) -> frozenset[str]:
+        """Move the money of many holds; see `LedgerStore.post_holds`."""
+        times = Counter(each for pair in posts for each in pair)
+        pairs = [
+            (hold_id, transfer_id)
+            for hold_id, transfer_id in posts
+            if times[hold_id] == times[transfer_id] == 1 and _is_transfer_id(transfer_id)
+        ]
+        if not pairs:
+            return frozenset()
+        hold_ids, transfer_ids = zip(*pairs, strict=True)
+        rows = await session.fetch(statements_many.POST_HOLDS, hold_ids, transfer_ids)
+        return frozenset(row["pending_id"] for row in rows)
 
     async def void_hold(self, session: Connection, hold_id: str, transfer_id: str, /) -> Posted:
         """Release the money that was held; see `LedgerStore.void_hold`."""
@@ -263,6 +309,26 @@ class PostgresLedger:
     async def _find_transfer(self, session: Connection, transfer_id: str) -> Transfer | None:
         row = await session.fetchrow(statements.GET_TRANSFER, transfer_id)
         return _transfer(row) if row else None
+
+
+def _shard(transfer_id: str) -> int:
+    return crc32(transfer_id.encode()) % SHARDS
+
+
+def _is_well_formed(new: NewTransfer) -> bool:
+    try:
+        rules.check_new_transfer(new)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _is_transfer_id(transfer_id: str) -> bool:
+    try:
+        rules.check_transfer_id(transfer_id)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _account_not_found(account_id: str) -> NotFound:

@@ -1,0 +1,309 @@
+"""Many transfers in one statement: what is written keeps every rule that one by one would."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from perdure.core.errors import PerdureError
+from perdure.core.ids import ACCOUNT, TRANSFER, new_id
+from perdure.core.money import AMOUNT_MINOR_MAX
+from perdure.ledger.model import (
+    AccountKind,
+    AccountStatus,
+    NewAccount,
+    NewTransfer,
+    TransferKind,
+)
+from perdure.ledger.store_postgres import PostgresLedger
+from perdure.ledger.verify import violations
+from perdure.storage.pool import Connection, Pool
+
+from .test_ledger_concurrency import shard_of
+from .test_ledger_contract import account, move
+
+Result = TypeVar("Result")
+
+LEDGER = PostgresLedger()
+
+
+# The property: a batch over accounts of every sort, against a plain model of the rules.
+
+ROOM_MINOR = 100
+"""What can still be credited to the account that is nearly full."""
+
+ACCOUNTS = {
+    "bank": account(AccountKind.ASSET, may_go_negative=True),
+    "clearing": account(may_go_negative=True),
+    "rich": account(),
+    "poor": account(),
+    "till": account(AccountKind.ASSET),
+    "frozen": account(),
+    "euro": account(currency="EUR"),
+    "euro_clearing": account(currency="EUR", may_go_negative=True),
+    "full": account(),
+}
+"""The ids are made anew for each example."""
+
+FUNDS_MINOR = {"rich": 400, "poor": 60, "till": 200, "frozen": 1000, "euro": 500}
+
+OFTEN = ["rich", "poor", "clearing", "bank", "till", "full"]
+NAMES = st.sampled_from([*OFTEN * 4, "frozen", "euro", "euro_clearing", "none"])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A transfer as it is drawn; `repeats` gives it the id of the one before."""
+
+    debit: str
+    credit: str
+    amount_minor: int
+    currency: str
+    code: str
+    repeats: bool
+
+
+DRAWN = st.builds(
+    Drawn,
+    debit=NAMES,
+    credit=NAMES,
+    amount_minor=st.integers(1, 60) | st.integers(-1, 400),
+    currency=st.sampled_from(["USD"] * 30 + ["EUR"] * 2 + ["XXX"]),
+    code=st.sampled_from(["payment"] * 30 + [""]),
+    repeats=st.sampled_from([False] * 15 + [True]),
+)
+
+
+class Model:
+    """What each account still takes on each side."""
+
+    def __init__(self, accounts: dict[str, NewAccount]) -> None:
+        self.accounts = {new.id: new for new in accounts.values()}
+        self.frozen = accounts["frozen"].id
+        self.free = {accounts[name].id: amount for name, amount in FUNDS_MINOR.items()}
+        self.free[accounts["full"].id] = AMOUNT_MINOR_MAX - ROOM_MINOR
+        self.room = {accounts["full"].id: ROOM_MINOR}
+
+    def refusal(self, new: NewTransfer) -> str | None:
+        """The code of the error that the transfer meets, by `LedgerStore.hold`'s order."""
+        ends = (new.debit_account_id, new.credit_account_id)
+        known = [self.accounts[end] for end in ends if end in self.accounts]
+        short = any(self.free[end] < new.amount_minor for end in self._floored(new, paying=True))
+        rules = {
+            "invalid_amount": new.amount_minor < 1,
+            "unknown_currency": new.currency == "XXX",
+            "missing_field": not new.code,
+            "same_account": ends[0] == ends[1],
+            "account_not_found": len(known) < 2,
+        }
+        for end in known:
+            rules |= {f"currency_mismatch {end.id}": end.currency != new.currency}
+            rules |= {f"account_not_open {end.id}": end.id == self.frozen}
+        rules |= {"insufficient_funds": short}
+        full = self.room.get(new.credit_account_id, AMOUNT_MINOR_MAX) < new.amount_minor
+        rules |= {"balance_overflow": full}
+        return next((name.split()[0] for name, broken in rules.items() if broken), None)
+
+    def _floored(self, new: NewTransfer, *, paying: bool) -> list[str]:
+        """The accounts with a floor that the money leaves, or that it reaches."""
+        ends = (new.debit_account_id, new.credit_account_id)
+        kinds = (AccountKind.LIABILITY, AccountKind.ASSET)
+        return [
+            end
+            for end, kind in zip(ends, kinds if paying else reversed(kinds), strict=True)
+            if end in self.free and self.accounts[end].kind is kind
+        ]
+
+    def hold(self, new: NewTransfer) -> None:
+        for end in self._floored(new, paying=True):
+            self.free[end] -= new.amount_minor
+        if new.credit_account_id in self.room:
+            self.room[new.credit_account_id] -= new.amount_minor
+
+    def post(self, new: NewTransfer) -> None:
+        for end in self._floored(new, paying=False):
+            self.free[end] += new.amount_minor
+
+
+async def open_accounts(session: Connection) -> dict[str, NewAccount]:
+    accounts = {name: replace(new, id=new_id(ACCOUNT)) for name, new in ACCOUNTS.items()}
+    for new in accounts.values():
+        await LEDGER.open_account(session, new)
+    for name, amount_minor in (FUNDS_MINOR | {"full": AMOUNT_MINOR_MAX - ROOM_MINOR}).items():
+        funded = accounts[name]
+        source = account(currency=funded.currency, may_go_negative=True)
+        await LEDGER.open_account(session, source)
+        debit, credit = source.id, funded.id
+        if funded.kind is AccountKind.ASSET:
+            debit, credit = credit, debit
+        await LEDGER.post(session, move(debit, credit, amount_minor, currency=funded.currency))
+    await LEDGER.set_account_status(session, accounts["frozen"].id, AccountStatus.FROZEN)
+    return accounts
+
+
+async def outcome(placing: Coroutine[Any, Any, Any]) -> str | None:
+    """The code of the error, or none."""
+    try:
+        await placing
+    except PerdureError as error:
+        return error.code
+    return None
+
+
+def transfers(drawn: list[Drawn], accounts: dict[str, NewAccount]) -> list[NewTransfer]:
+    made: list[NewTransfer] = []
+    for each in drawn:
+        debit, credit = (
+            accounts[name].id if name in accounts else "acc_none"
+            for name in (each.debit, each.credit)
+        )
+        new = move(debit, credit, each.amount_minor, currency=each.currency, code=each.code)
+        made.append(replace(new, id=made[-1].id) if each.repeats and made else new)
+    return made
+
+
+def all_fit(batch: list[NewTransfer], model: Model) -> bool:
+    """Tell whether one by one would write them all."""
+    trial = deepcopy(model)
+    for new in batch:
+        if trial.refusal(new) is not None:
+            return False
+        trial.hold(new)
+    return len({new.id for new in batch}) == len(batch)
+
+
+async def check_batch(session: Connection, batch: list[NewTransfer], model: Model) -> None:
+    ids = [new.id for new in batch]
+    expected_whole = all_fit(batch, model)
+
+    written = await LEDGER.hold_many(session, batch)
+
+    event(f"wrote {'all' if len(written) == len(batch) else 'some' if written else 'none'}")
+    assert await violations(session) == []
+    assert not expected_whole or written == set(ids)
+    first: dict[str, NewTransfer] = {}
+    for new in batch:
+        if new.id in written:
+            assert ids.count(new.id) == 1
+            assert model.refusal(new) is None
+            model.hold(new)
+            assert (await LEDGER.hold(session, new)).created is False
+            first[new.id] = new
+    for new in batch:
+        if new.id in written:
+            continue
+        expected = model.refusal(new)
+        is_malformed = expected in {
+            "invalid_amount",
+            "unknown_currency",
+            "missing_field",
+            "same_account",
+        }
+        if new.id in first and not is_malformed:
+            expected = None if first[new.id] == new else "idempotency_mismatch"
+        elif expected is None:
+            model.hold(new)
+            first[new.id] = new
+        assert await outcome(LEDGER.hold(session, new)) == expected
+    held = list(first.values())
+    await check_posts(session, together=held[::3], alone=held[1::3])
+    for new in held[::3] + held[1::3]:
+        model.post(new)
+    assert await violations(session) == []
+
+
+async def check_posts(
+    session: Connection, together: list[NewTransfer], alone: list[NewTransfer]
+) -> None:
+    posts = {new.id: new_id(TRANSFER) for new in together}
+    unknown = (new_id(TRANSFER), new_id(TRANSFER))
+    assert await LEDGER.post_holds(session, [unknown, *posts.items()]) == set(posts)
+    assert await LEDGER.post_holds(session, list(posts.items())) == frozenset()
+    for new in together + alone:
+        transfer_id = posts.get(new.id)
+        settled = await LEDGER.post_hold(session, new.id, transfer_id or new_id(TRANSFER))
+        assert settled.created is (transfer_id is None)
+        held = await LEDGER.get_hold(session, new.id)
+        assert held.settled_by == settled.transfer
+        assert settled.transfer == replace(
+            held.transfer,
+            id=settled.transfer.id,
+            kind=TransferKind.POST_PENDING,
+            pending_id=new.id,
+            created_at=settled.transfer.created_at,
+        )
+
+
+def test_a_batch_writes_what_the_rules_allow_and_leaves_out_the_rest(database_url: str) -> None:
+    loop = asyncio.new_event_loop()
+    connection = loop.run_until_complete(asyncpg.connect(database_url))
+
+    async def in_transaction(batches: list[list[Drawn]]) -> None:
+        example = connection.transaction()
+        await example.start()
+        try:
+            accounts = await open_accounts(connection)
+            model = Model(accounts)
+            for drawn in batches:
+                await check_batch(connection, transfers(drawn, accounts), model)
+        finally:
+            await example.rollback()
+
+    @settings(
+        max_examples=50, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.lists(st.lists(DRAWN, min_size=5, max_size=25), min_size=1, max_size=2))
+    def check(batches: list[list[Drawn]]) -> None:
+        loop.run_until_complete(in_transaction(batches))
+
+    try:
+        check()
+    finally:
+        loop.run_until_complete(connection.close())
+        loop.close()
+
+
+@pytest.fixture
+async def session(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose transaction is rolled back."""
+    async with pool.acquire() as connection:
+        opened = connection.transaction()
+        await opened.start()
+        yield connection
+        await opened.rollback()
+
+
+async def test_what_is_pending_already_counts(session: Connection) -> None:
+    accounts = {name: new.id for name, new in (await open_accounts(session)).items()}
+    bank, clearing, poor = accounts["bank"], accounts["clearing"], accounts["poor"]
+    till, full = accounts["till"], accounts["full"]
+    for new in (move(poor, clearing, 40), move(bank, till, 150), move(bank, full, 60)):
+        await LEDGER.hold(session, new)
+    fits = [move(poor, clearing, 20), move(bank, till, 50), move(bank, full, 40)]
+    too_much = [replace(new, id=new_id(TRANSFER), amount_minor=1) for new in fits]
+    assert await LEDGER.hold_many(session, fits + too_much) == {new.id for new in fits}
+    assert await violations(session) == []
+
+
+async def test_a_row_of_an_account_without_a_floor_is_not_overfilled(session: Connection) -> None:
+    spent, other, third = [
+        (await LEDGER.open_account(session, account(may_go_negative=True))).account.id
+        for _ in range(3)
+    ]
+    first = move(spent, other, AMOUNT_MINOR_MAX - 10)
+    fits, too_much = move(spent, third, 10), move(spent, third, 1)
+    while shard_of(fits.id) != shard_of(first.id):
+        fits = replace(fits, id=new_id(TRANSFER))
+    assert await LEDGER.hold_many(session, [first]) == {first.id}
+    assert await LEDGER.hold_many(session, [fits, too_much]) == {fits.id}
+    # A call that begins with another transfer finds another row, with room on it.
+    while shard_of(too_much.id) == shard_of(first.id):
+        too_much = replace(too_much, id=new_id(TRANSFER))
+    assert await LEDGER.hold_many(session, [too_much]) == {too_much.id}
+    assert await violations(session) == []
