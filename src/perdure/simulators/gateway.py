@@ -1,29 +1,25 @@
 """A payment gateway: confirms asynchronously, calls back, and fails on demand."""
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated
+from dataclasses import asdict, replace
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from perdure.simulators.background import Background
+from perdure.simulators.faults import Answer, FaultControl, give
 from perdure.simulators.gateway_behaviour import (
     TOKENS,
     UNKNOWN_TOKEN,
-    Answer,
     Behaviour,
-    Chance,
     Fault,
     hit_by,
 )
 from perdure.simulators.gateway_books import Charge, GatewayBooks, Refund
-from perdure.simulators.gateway_callbacks import Callbacks, is_allowed_url, open_clients
+from perdure.simulators.gateway_callbacks import Callbacks, is_allowed_url, open_client
 from perdure.simulators.gateway_processing import (
     ChargeRequest,
     GatewaySettings,
@@ -31,28 +27,14 @@ from perdure.simulators.gateway_processing import (
     RefundRequest,
 )
 from perdure.simulators.http_server import (
-    cut_connection,
     invalid,
     page,
     rate_limited,
     refuse,
     serve_http,
     unavailable,
-    until_client_gives_up,
 )
 from perdure.simulators.journal import Journal
-
-
-@dataclass(frozen=True, slots=True)
-class ChanceRequest:
-    """The body of `PUT /control/faults`."""
-
-    rate: Annotated[float, Field(ge=0, le=1)] = 0.0
-    seed: int = 0
-    kinds: tuple[Fault, ...] = tuple(Fault)
-
-
-_CHANCE = TypeAdapter(ChanceRequest)
 
 
 @asynccontextmanager
@@ -66,11 +48,11 @@ async def open_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
     """
     async with (
         Journal(settings.data_dir / "gateway.jsonl") as journal,
-        open_clients() as clients,
+        open_client() as client,
         Background() as background,
     ):
         books = GatewayBooks(journal)
-        callbacks = Callbacks(books, clients, settings.callback_secret)
+        callbacks = Callbacks(books, client, settings.callback_secret)
         processing = Processing(settings, books, callbacks, background)
         gateway = Gateway(settings, books, processing)
         async with serve_http(gateway.routes(), host=settings.host, port=settings.port) as port:
@@ -93,8 +75,7 @@ class Gateway:
         self._settings = settings
         self._books = books
         self._processing = processing
-        self._chance = settings.chance
-        self._other_attempts: Counter[str] = Counter()
+        self._faults = FaultControl(settings.chance, Fault)
 
     def routes(self) -> list[Route]:
         """Return what is served."""
@@ -106,8 +87,7 @@ class Gateway:
             Route("/v1/refunds", self.list_refunds),
             Route("/v1/attempts/{reference}", self.show_attempts),
             Route("/v1/totals", self.show_totals),
-            Route("/control/faults", self.change_faults, methods=["PUT"]),
-            Route("/control/faults", self.show_faults),
+            *self._faults.routes(),
         ]
 
     async def create_charge(self, request: Request) -> Response:
@@ -126,7 +106,7 @@ class Gateway:
             return refusal
         charge = await self._processing.charge(asked, behaviour, url)
         response = JSONResponse(charge.view(), status_code=201)
-        if behaviour.answer == Answer.AFTER_CALLBACK:
+        if behaviour.callback_first:
             await self._processing.confirm_now(charge)
         else:
             self._processing.confirm_later(charge)
@@ -188,26 +168,13 @@ class Gateway:
         """Tell counts and sums."""
         return JSONResponse(self._books.totals())
 
-    async def show_faults(self, _: Request) -> Response:
-        """Tell what goes wrong by chance."""
-        return JSONResponse(asdict(self._chance))
-
-    async def change_faults(self, request: Request) -> Response:
-        """Change what goes wrong by chance, until the gateway ends."""
-        try:
-            asked = _CHANCE.validate_json(await request.body())
-        except ValidationError as error:
-            return invalid(error)
-        self._chance = Chance(asked.rate, asked.seed, asked.kinds)
-        return JSONResponse(asdict(self._chance))
-
     def _behaviour(self, asked: ChargeRequest) -> Behaviour:
         behaviour = TOKENS.get(asked.payment_method, UNKNOWN_TOKEN)
         if self._books.charges_of(asked.reference):
             # A token spoils the answer once; whoever charges again gets it.
             behaviour = replace(behaviour, answer=Answer.NORMAL)
         attempt = len(self._books.answers(asked.reference))
-        return hit_by(behaviour, self._chance.draw(asked.reference, attempt))
+        return hit_by(behaviour, self._faults.draw(asked.reference, attempt))
 
     def _refuse_at_first(self, asked: ChargeRequest, behaviour: Behaviour) -> Response | None:
         """Return an answer that comes without any effect; None: the charge is made."""
@@ -231,26 +198,12 @@ class Gateway:
 
     def _answer_by_chance(self, attempted: str) -> Answer | None:
         """Return how a cancellation or a refund is answered; None: 503 before it is done."""
-        behaviour = hit_by(
-            Behaviour(), self._chance.draw(attempted, self._other_attempts[attempted])
-        )
-        self._other_attempts[attempted] += 1
+        behaviour = hit_by(Behaviour(), self._faults.draw_next(attempted))
         return None if behaviour.unavailable_first else behaviour.answer
 
     async def _answer(self, request: Request, answer: Answer, response: Response) -> Response:
         """Give the answer, or spoil it; what was asked for is done by now."""
-        match answer:
-            case Answer.UNAVAILABLE:
-                return unavailable()
-            case Answer.CUT:
-                cut_connection(request)
-            case Answer.NEVER:
-                await until_client_gives_up(request)
-            case Answer.SLOW:
-                await asyncio.sleep(self._settings.slow_s)
-            case Answer.NORMAL | Answer.AFTER_CALLBACK:
-                pass
-        return response
+        return await give(request, response, answer, slow_s=self._settings.slow_s)
 
 
 def _is_same_charge(asked: ChargeRequest, charge: Charge) -> bool:

@@ -4,21 +4,11 @@ The tokens are used as payment methods, in the manner of Stripe's test cards
 (https://docs.stripe.com/testing). `docs/simulators.md` has the table.
 """
 
-import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-
-class Answer(StrEnum):
-    """What the client gets once the charge is made."""
-
-    NORMAL = "normal"
-    UNAVAILABLE = "unavailable"
-    CUT = "cut"
-    NEVER = "never"
-    SLOW = "slow"
-    AFTER_CALLBACK = "after_callback"
+from perdure.simulators.faults import ALWAYS, Answer
 
 
 class Confirmation(StrEnum):
@@ -41,6 +31,7 @@ class Behaviour:
         confirmation: What becomes of the charge.
         callback_copies: How many times the callback is sent.
         callback_late: The callback is sent much later than the charge is confirmed.
+        callback_first: The charge is confirmed and called back before it is answered.
     """
 
     decline_code: str | None = None
@@ -50,9 +41,8 @@ class Behaviour:
     confirmation: Confirmation = Confirmation.SUCCEEDED
     callback_copies: int = 1
     callback_late: bool = False
+    callback_first: bool = False
 
-
-_ALWAYS: Final = 10**9
 
 UNKNOWN_TOKEN: Final = Behaviour(decline_code="invalid_payment_method")
 
@@ -62,12 +52,12 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_fails_later": Behaviour(confirmation=Confirmation.FAILED),
     "tok_flaky": Behaviour(unavailable_first=2),
     "tok_rate_limited": Behaviour(rate_limited_first=2),
-    "tok_down": Behaviour(unavailable_first=_ALWAYS),
+    "tok_down": Behaviour(unavailable_first=ALWAYS),
     "tok_flaky_after_effect": Behaviour(answer=Answer.UNAVAILABLE),
     "tok_cut_after_charge": Behaviour(answer=Answer.CUT),
     "tok_timeout_after_charge": Behaviour(answer=Answer.NEVER),
     "tok_slow": Behaviour(answer=Answer.SLOW),
-    "tok_callback_before_response": Behaviour(answer=Answer.AFTER_CALLBACK),
+    "tok_callback_before_response": Behaviour(callback_first=True),
     "tok_no_callback": Behaviour(callback_copies=0),
     "tok_duplicate_callback": Behaviour(callback_copies=3),
     "tok_late_callback": Behaviour(callback_late=True),
@@ -92,31 +82,8 @@ class Fault(StrEnum):
     CALLBACK_DELAYED = "callback_delayed"
 
 
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """How often something goes wrong by chance, whatever the payment method.
-
-    Args:
-        rate: The part of all charges, cancellations and refunds that is hit, 0 to 1.
-        seed: Makes the choice: the same attempt at the same reference is hit the same way, in
-            whatever order requests come.
-        kinds: What can happen; each is as likely.
-    """
-
-    rate: float = 0.0
-    seed: int = 0
-    kinds: tuple[Fault, ...] = field(default=tuple(Fault))
-
-    def draw(self, reference: str, attempt: int) -> Fault | None:
-        """Return what goes wrong with an attempt; None: nothing."""
-        if not self.rate or not self.kinds:
-            return None
-        dice = random.Random(f"{self.seed}:{reference}:{attempt}")  # noqa: S311 - reproducible
-        return dice.choice(self.kinds) if dice.random() < self.rate else None
-
-
 _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
-    Fault.UNAVAILABLE_BEFORE: {"unavailable_first": _ALWAYS},
+    Fault.UNAVAILABLE_BEFORE: {"unavailable_first": ALWAYS},
     Fault.UNAVAILABLE_AFTER: {"answer": Answer.UNAVAILABLE},
     Fault.CUT_AFTER: {"answer": Answer.CUT},
     Fault.DELAY: {"answer": Answer.SLOW},

@@ -4,14 +4,14 @@ import asyncio
 import ipaddress
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain, repeat
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
@@ -43,17 +43,14 @@ def is_allowed_url(url: str, extra_hosts: tuple[str, ...]) -> bool:
 
 
 @asynccontextmanager
-async def open_clients() -> AsyncIterator[list[httpx.AsyncClient]]:
-    """Open the clients that callbacks are sent with."""
-    limits = httpx.Limits(max_connections=1)
-    tls = httpx.create_ssl_context()  # one for all: each takes 20 ms to make
-    async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(
-                httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, verify=tls, trust_env=False)
-            )
-            for _ in range(CONNECTIONS_MAX)
-        ]
+async def open_client() -> AsyncIterator[aiohttp.ClientSession]:
+    """Open the client that callbacks are sent with."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as client:
+        yield client
 
 
 class Callbacks:
@@ -61,21 +58,16 @@ class Callbacks:
 
     Args:
         books: Where events are kept until they are delivered.
-        clients: For the requests, one at a time each: a pool of one connection costs a third of
-            one of twenty.
+        client: For the requests.
         secret: `whsec_` and base64.
 
     Raises:
         ConfigurationError: The secret is none.
     """
 
-    def __init__(
-        self, books: GatewayBooks, clients: Sequence[httpx.AsyncClient], secret: str
-    ) -> None:
+    def __init__(self, books: GatewayBooks, client: aiohttp.ClientSession, secret: str) -> None:
         self._books = books
-        self._clients: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
-        for client in clients:
-            self._clients.put_nowait(client)
+        self._client = client
         try:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
@@ -103,16 +95,17 @@ class Callbacks:
         charge = self._books.charge(event.charge_id)
         assert charge.callback_url is not None
         body = _body(event, charge)
-        client = await self._clients.get()
         try:
-            response = await client.post(
-                charge.callback_url, content=body, headers=self._headers(event, body)
-            )
-        except httpx.HTTPError:
+            async with self._client.post(
+                charge.callback_url,
+                data=body.encode(),
+                headers=self._headers(event, body),
+                allow_redirects=False,
+            ) as response:
+                await response.read()
+                return response.ok
+        except (aiohttp.ClientError, OSError):
             return False
-        finally:
-            self._clients.put_nowait(client)
-        return response.is_success
 
     def _headers(self, event: Event, body: str) -> dict[str, str]:
         now = datetime.now(UTC)

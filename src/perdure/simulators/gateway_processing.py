@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from perdure.core.ids import new_id
 from perdure.simulators.background import Background
-from perdure.simulators.gateway_behaviour import Behaviour, Chance, Confirmation
+from perdure.simulators.faults import Chance
+from perdure.simulators.gateway_behaviour import Behaviour, Confirmation, Fault
 from perdure.simulators.gateway_books import Charge, Event, GatewayBooks, Refund
 from perdure.simulators.gateway_callbacks import TIMEOUT_S, Callbacks
 
@@ -43,7 +44,7 @@ class GatewaySettings:
     confirm_delay_s: float = 0.2
     slow_s: float = 2.0
     late_callback_s: float = 30.0
-    chance: Chance = field(default_factory=Chance)
+    chance: Chance[Fault] = field(default_factory=Chance)
 
 
 Reference = Annotated[str, Field(min_length=1, max_length=200)]

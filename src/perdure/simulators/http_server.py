@@ -71,7 +71,6 @@ async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncI
     app = Starlette(routes=[*routes, Route("/healthz", _healthz)])
     config = uvicorn.Config(
         app,
-        http="h11",
         ws="none",
         lifespan="off",
         log_config=None,

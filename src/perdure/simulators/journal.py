@@ -13,6 +13,10 @@ from perdure.core.errors import ConfigurationError
 Record = dict[str, Any]
 """One thing that happened; `kind` says what."""
 
+SYNC_GAP_S: Final = 0.005
+"""The least time between two fsyncs. One costs as much CPU as the request that waits for it, so the
+requests of a busy moment share one; whoever comes alone does not wait."""
+
 _TAIL_BYTES: Final = 65_536
 
 
@@ -20,7 +24,7 @@ class Journal:
     """An append-only file of records.
 
     `write` hands a record to the operating system, which keeps it through the end of this process;
-    `sync` returns once it is on the disk. All who wait at the same time share one fsync.
+    `sync` returns once it is on the disk. All who wait within a few milliseconds share one fsync.
 
     Args:
         path: The file; it and its folder are made where they do not exist.
@@ -33,6 +37,7 @@ class Journal:
         self._path = path
         self._syncing: asyncio.Task[None] | None = None
         self._next_sync: asyncio.Task[None] | None = None
+        self._no_sync_before = 0.0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -80,6 +85,9 @@ class Journal:
         # What is written while one fsync runs waits for the next: it may have come too late.
         if running is not None:
             await asyncio.wait([running])
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(self._no_sync_before - clock())
+        self._no_sync_before = clock() + SYNC_GAP_S
         self._syncing, self._next_sync = self._next_sync, None
         await asyncio.to_thread(os.fsync, self._file)
 

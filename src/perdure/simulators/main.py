@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
+from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
@@ -14,7 +15,9 @@ from perdure.simulators.sms import SmsSettings, open_sms
 
 log = structlog.get_logger()
 
-SimulatorSettings = GatewaySettings | FraudScorerSettings | MailSettings | SmsSettings
+SimulatorSettings = (
+    GatewaySettings | FraudScorerSettings | MailSettings | SmsSettings | BankSettings
+)
 
 
 def open_simulator(settings: SimulatorSettings) -> AbstractAsyncContextManager[int | MailPorts]:
@@ -32,6 +35,8 @@ def open_simulator(settings: SimulatorSettings) -> AbstractAsyncContextManager[i
             return open_mail(settings)
         case SmsSettings():
             return open_sms(settings)
+        case BankSettings():
+            return open_bank(settings)
 
 
 async def run_simulator(settings: SimulatorSettings) -> None:

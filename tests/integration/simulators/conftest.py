@@ -18,6 +18,7 @@ from perdure.providers.gateway import (
     HttpPaymentGateway,
     verify_callback,
 )
+from perdure.providers.http_client import open_http_client
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.http_server import serve_http
@@ -141,10 +142,14 @@ async def start_gateway(tmp_path: Path, receiver: Receiver) -> AsyncIterator[Sta
             }
             opened = open_gateway(GatewaySettings(**(chosen | settings)))  # type: ignore[arg-type]
             port = await stack.enter_async_context(opened)
+            url = f"http://127.0.0.1:{port}"
             http = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=CLIENT_TIMEOUT_S)
+                httpx.AsyncClient(base_url=url, timeout=CLIENT_TIMEOUT_S)
             )
-            return RunningGateway(HttpPaymentGateway(http), http, receiver)
+            client = await stack.enter_async_context(
+                open_http_client(url, timeout_s=CLIENT_TIMEOUT_S)
+            )
+            return RunningGateway(HttpPaymentGateway(client), http, receiver)
 
         yield start
 

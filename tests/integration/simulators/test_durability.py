@@ -5,25 +5,30 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import aiohttp
 import httpx
 import pytest
 
 from perdure.core.errors import ProviderError
+from perdure.providers.bank import HttpPayoutBank
 from perdure.providers.gateway import HttpPaymentGateway
+from perdure.providers.http_client import open_http_client
 from perdure.providers.mail import Mail, SmtpMailSender
 from perdure.providers.sms import HttpSmsSender
 
 from .conftest import SECRET, Receiver, eventually
 
 PROGRAM = """
-import asyncio, pathlib, sys
+import pathlib, sys
+from perdure.cli.event_loop import run_lasting
+from perdure.simulators.bank import BankSettings
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings
 from perdure.simulators.main import run_simulator
 from perdure.simulators.sms import SmsSettings
-asyncio.run(run_simulator(eval(sys.argv[1], globals() | {"data_dir": pathlib.Path(sys.argv[2])})))
+run_lasting(run_simulator(eval(sys.argv[1], globals() | {"data_dir": pathlib.Path(sys.argv[2])})))
 """
 
 
@@ -67,7 +72,15 @@ class Simulator:
             return False
 
 
-StartSimulator = Callable[[str], Awaitable[tuple[Simulator, httpx.AsyncClient]]]
+class Running(NamedTuple):
+    """A simulator, a client to look into it with, and the client of a provider."""
+
+    simulator: Simulator
+    http: httpx.AsyncClient
+    client: aiohttp.ClientSession
+
+
+StartSimulator = Callable[[str], Awaitable[Running]]
 
 
 @pytest.fixture
@@ -75,13 +88,17 @@ async def start(tmp_path: Path) -> AsyncIterator[StartSimulator]:
     """Starts a simulator with settings in which `{port}` is its port."""
     port = free_port()
     started: list[Simulator] = []
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as http:
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=5) as http,
+        open_http_client(url, timeout_s=5) as client,
+    ):
 
-        async def begin(settings: str) -> tuple[Simulator, httpx.AsyncClient]:
+        async def begin(settings: str) -> Running:
             simulator = Simulator(settings.replace("{port}", str(port)), tmp_path, http)
             started.append(simulator)
             await simulator.start()
-            return simulator, http
+            return Running(simulator, http, client)
 
         yield begin
         for simulator in started:
@@ -95,8 +112,8 @@ async def totals(http: httpx.AsyncClient) -> dict[str, Any]:
 
 async def test_every_charge_that_was_answered_outlives_a_kill(start: StartSimulator) -> None:
     settings = f"GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.0)"
-    simulator, http = await start(settings)
-    client = HttpPaymentGateway(http)
+    simulator, http, opened = await start(settings)
+    client = HttpPaymentGateway(opened)
     answered: set[str] = set()
 
     async def charge(reference: str) -> None:
@@ -128,8 +145,8 @@ async def test_confirmations_and_callbacks_go_on_after_a_kill(
     start: StartSimulator, receiver: Receiver
 ) -> None:
     settings = f"GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.5)"
-    simulator, http = await start(settings)
-    client = HttpPaymentGateway(http)
+    simulator, http, opened = await start(settings)
+    client = HttpPaymentGateway(opened)
 
     async def charge(reference: str) -> None:
         await client.charge(
@@ -173,8 +190,9 @@ async def test_confirmations_and_callbacks_go_on_after_a_kill(
 
 async def test_mails_outlive_a_kill(start: StartSimulator) -> None:
     smtp_port = free_port()
-    simulator, http = await start(f"MailSettings(data_dir, port={{port}}, smtp_port={smtp_port})")
-    sender = SmtpMailSender("127.0.0.1", smtp_port, timeout_s=5, inquiry=http)
+    settings = f"MailSettings(data_dir, port={{port}}, smtp_port={smtp_port})"
+    simulator, http, client = await start(settings)
+    sender = SmtpMailSender("127.0.0.1", smtp_port, timeout_s=5, inquiry=client)
     await sender.send(Mail("<1@example.org>", "ada@example.org", "Hi", "Text", "us@example.org"))
     await simulator.kill()
     await simulator.start()
@@ -184,11 +202,50 @@ async def test_mails_outlive_a_kill(start: StartSimulator) -> None:
 
 
 async def test_texts_outlive_a_kill(start: StartSimulator) -> None:
-    simulator, http = await start("SmsSettings(data_dir, port={port})")
-    sender = HttpSmsSender(http)
+    simulator, http, client = await start("SmsSettings(data_dir, port={port})")
+    sender = HttpSmsSender(client)
     await sender.send(reference="ntf_1", to="+491701234567", text="Hello")
     await simulator.kill()
     await simulator.start()
     assert await sender.was_sent("ntf_1") is True
     await sender.send(reference="ntf_1", to="+491701234567", text="Hello")
     assert (await totals(http))["messages"] == 1
+
+
+async def test_every_payout_recall_and_refusal_outlives_a_kill(start: StartSimulator) -> None:
+    simulator, http, client = await start("BankSettings(data_dir, port={port})")
+    bank = HttpPayoutBank(client)
+    answered: set[str] = set()
+
+    async def pay_out(reference: str, destination: str = "dest_ok") -> None:
+        try:
+            await bank.pay_out(
+                reference=reference, amount_minor=5, currency="EUR", destination=destination
+            )
+            answered.add(reference)
+        except ProviderError:
+            pass
+
+    async def some_were_answered() -> bool:
+        return len(answered) >= 30
+
+    await pay_out("tfr_recalled")
+    recalled = await bank.recall_payout("tfr_recalled")
+    never_seen = await bank.recall_payout("tfr_never_seen")
+    for _ in range(2):
+        await pay_out("tfr_flaky", "dest_flaky")
+    paying = asyncio.gather(*(pay_out(f"tfr_{number}") for number in range(300)))
+    await eventually(some_were_answered)
+    await simulator.kill()
+    await paying
+    await simulator.start()
+    known = (await http.get("/v1/payouts?limit=1000")).json()["data"]
+    assert answered <= {payout["reference"] for payout in known}
+    assert await bank.find_payout("tfr_recalled") == recalled
+    assert await bank.find_payout("tfr_never_seen") == never_seen
+    payouts = (await totals(http))["payouts"]
+    assert (payouts["count"], payouts["recalled"]) == (len(known), 2)
+    assert payouts["paid_minor"] == {"EUR": 5 * (len(known) - 2)}
+    await pay_out("tfr_flaky", "dest_flaky")
+    assert "tfr_flaky" in answered
+    assert await simulator.stop() == 0

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from perdure.core.errors import ProviderOutcomeUnknown, ProviderUnavailable, Refused
+from perdure.providers.http_client import open_http_client
 from perdure.providers.mail import Mail, SmtpMailSender
 from perdure.simulators.mail import MailPorts, MailSettings, open_mail
 
@@ -27,8 +28,10 @@ async def http(ports: MailPorts) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def sender(ports: MailPorts, http: httpx.AsyncClient) -> SmtpMailSender:
-    return SmtpMailSender("127.0.0.1", ports.smtp, timeout_s=TIMEOUT_S, inquiry=http)
+async def sender(ports: MailPorts) -> AsyncIterator[SmtpMailSender]:
+    url = f"http://127.0.0.1:{ports.http}"
+    async with open_http_client(url, timeout_s=TIMEOUT_S) as inquiry:
+        yield SmtpMailSender("127.0.0.1", ports.smtp, timeout_s=TIMEOUT_S, inquiry=inquiry)
 
 
 def mail(to: str = "ada@example.org", *, message_id: str = MESSAGE_ID) -> Mail:
