@@ -1,10 +1,11 @@
 """The composition root: the one place where settings become objects and objects meet."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
-import httpx
+import aiohttp
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
@@ -15,17 +16,22 @@ from perdure.durable.engine import TemporalEngine
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.interceptors.task_queues import TaskQueues
+from perdure.durable.lanes.activities import LaneActivities
+from perdure.durable.lanes.workflow import LaneWorkflow
 from perdure.durable.operation_activities import OperationActivities
-from perdure.durable.queues import OPERATIONS, QueueNames
+from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.registration import Registration
 from perdure.fraud import registration as fraud
 from perdure.fraud.activities import FraudActivities
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications import registration as notifications
 from perdure.notifications.activities import NotificationActivities
+from perdure.notifications.contracts import Channel
 from perdure.notifications.redelivery import NotificationRedelivery
+from perdure.operations.first_tries import FirstTries
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.kinds import OperationKinds
+from perdure.operations.lane_runner import LaneLimits, LaneProcess, LaneRunner
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
@@ -33,16 +39,27 @@ from perdure.payments import registration as payments
 from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.lane import PaymentLane
 from perdure.payments.registration import PAYMENTS
 from perdure.payments.reporting import PaymentReporting
 from perdure.payments.rules import PaymentLimits
+from perdure.providers.bank import HttpPayoutBank
 from perdure.providers.fraud_scorer import HttpFraudScorer
 from perdure.providers.gateway import HttpPaymentGateway
+from perdure.providers.http_client import open_http_client
 from perdure.providers.mail import SmtpMailSender
 from perdure.providers.sms import HttpSmsSender
 from perdure.storage.pool import Pool, open_pool
+from perdure.transfers import registration as transfers
+from perdure.transfers.acceptance import TransferAcceptance
+from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
+from perdure.transfers.at_once import TransferAtOnceActivities
+from perdure.transfers.lane import TransferLane
+from perdure.transfers.registration import TRANSFERS
+from perdure.transfers.rules import TransferLimits
 
-KINDS = OperationKinds([PAYMENTS])
+KINDS = OperationKinds([PAYMENTS, TRANSFERS])
+KINDS_WITH_LANES: Final = frozenset({PAYMENTS.name, TRANSFERS.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,7 @@ class Platform:
     ledger: PostgresLedger
     operations: OperationService
     payments: PaymentAcceptance
+    transfers: TransferAcceptance
     payment_reporting: PaymentReporting
     gateway_callbacks: GatewayCallbacks
 
@@ -106,6 +124,7 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
         payments=PaymentAcceptance(
             ledger, limits, callback_timeout_s=settings.payment_callback_timeout_s
         ),
+        transfers=TransferAcceptance(ledger, TransferLimits(settings.transfer_amount_minor_max)),
         payment_reporting=PaymentReporting(client),
         gateway_callbacks=GatewayCallbacks(pool, engine),
     )
@@ -136,9 +155,11 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
     settings, pool = platform.settings, platform.pool
     async with AsyncExitStack() as stack:
 
-        async def http(base_url: str, timeout_s: float) -> httpx.AsyncClient:
-            limits = httpx.Limits(max_connections=settings.max_concurrent_activities)
-            client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, limits=limits)
+        async def http(base_url: str, timeout_s: float) -> aiohttp.ClientSession:
+            connections_max = settings.max_concurrent_activities
+            client = open_http_client(
+                base_url, timeout_s=timeout_s, connections_max=connections_max
+            )
             return await stack.enter_async_context(client)
 
         steps, calls = TransactionalSteps(pool), ProviderCalls(pool)
@@ -153,29 +174,82 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
             if settings.mail_inquiry_url
             else None,
         )
+        bank = HttpPayoutBank(await http(settings.bank_url, settings.bank_timeout_s))
+        messages = NotificationActivities(
+            pool,
+            calls,
+            mail,
+            sms,
+            first_tries={channel: _first_tries(settings) for channel in Channel},
+            sender=settings.mail_sender,
+            timeout_s=settings.provider_timeout_s,
+        )
+        payment_steps = _payment_steps(platform, calls, steps, gateway)
+        bank_tries = _first_tries(settings)
+        transfer_steps = (
+            TransferLedgerActivities(pool, steps, platform.ledger),
+            TransferBankActivities(
+                calls, steps, bank, first_tries=bank_tries, timeout_s=settings.bank_timeout_s
+            ),
+        )
+        transfers_at_once = TransferAtOnceActivities(
+            *transfer_steps, messages.deliver_now, bank_tries
+        )
+        checks = FraudActivities(pool, scorer)
+        processes = {
+            PAYMENTS.name: PaymentLane(
+                *payment_steps,
+                checks.score,
+                platform.gateway_callbacks,
+                messages.deliver_now,
+                confirmation_s=settings.lane_confirmation_s,
+            ).run,
+            TRANSFERS.name: TransferLane(*transfer_steps, messages.deliver_now).run,
+        }
         operations = OperationActivities(pool)
         yield [
             Registration(OPERATIONS, activities=[operations.request_cancel, operations.park]),
-            *payments.registrations(
-                PaymentLedgerActivities(steps, platform.ledger),
-                PaymentGatewayActivities(
-                    calls,
-                    steps,
-                    gateway,
-                    platform.gateway_callbacks,
-                    callback_url=settings.gateway_callback_url,
-                    timeout_s=settings.gateway_timeout_s,
-                ),
-            ),
-            *fraud.registrations(FraudActivities(scorer)),
-            *notifications.registrations(
-                NotificationActivities(
-                    pool,
-                    calls,
-                    mail,
-                    sms,
-                    sender=settings.mail_sender,
-                    timeout_s=settings.provider_timeout_s,
-                )
-            ),
+            *payments.registrations(*payment_steps),
+            *transfers.registrations(*transfer_steps, transfers_at_once),
+            *fraud.registrations(checks),
+            *notifications.registrations(messages),
+            _lanes(platform, processes),
         ]
+
+
+def _payment_steps(
+    platform: Platform,
+    calls: ProviderCalls,
+    steps: TransactionalSteps,
+    gateway: HttpPaymentGateway,
+) -> tuple[PaymentLedgerActivities, PaymentGatewayActivities]:
+    return (
+        PaymentLedgerActivities(platform.pool, steps, platform.ledger),
+        PaymentGatewayActivities(
+            calls,
+            steps,
+            gateway,
+            platform.gateway_callbacks,
+            callback_url=platform.settings.gateway_callback_url,
+            timeout_s=platform.settings.gateway_timeout_s,
+        ),
+    )
+
+
+def _first_tries(settings: Settings) -> FirstTries:
+    return FirstTries(at_once_max=settings.first_tries_at_once)
+
+
+def _lanes(platform: Platform, processes: Mapping[str, LaneProcess]) -> Registration:
+    assert processes.keys() == KINDS_WITH_LANES
+    runner = LaneRunner(
+        platform.pool,
+        processes,
+        platform.operations.launch,
+        limits=LaneLimits(
+            at_once=platform.settings.lane_operations_at_once,
+            # What waits aside for its confirmation is not taken for one that hangs.
+            operation_s=60 + platform.settings.lane_confirmation_s,
+        ),
+    )
+    return Registration(LANES, [LaneWorkflow], [LaneActivities(runner).run])

@@ -45,10 +45,21 @@ class Settings(BaseSettings):
     max_concurrent_workflow_tasks: int = Field(default=50, ge=2)
     """How many of each one worker takes from one queue at a time."""
 
+    lanes: int = Field(default=4, ge=1, le=64)
+    """Over how many lanes a flood of one kind of operation is spread."""
+    lane_operations_at_once: int = Field(default=200, ge=1, le=5000)
+    """How many operations one lane has under way."""
+    lane_confirmation_s: float = Field(default=60.0, gt=0)
+    """How long a payment in a lane waits for the gateway before a workflow of its own does."""
+    first_tries_at_once: int = Field(default=32, ge=0)
+    """How many calls to a quick provider a worker makes beside its queue; 0: none."""
+
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     api_body_bytes_max: int = Field(default=262_144, ge=1024)
 
+    transfer_amount_minor_max: int = Field(default=1_000_000, ge=1)
+    """The most one transfer moves, in minor units."""
     payment_amount_minor_max: int = Field(default=1_000_000, ge=1)
     """The most one payment moves, in minor units."""
     payment_daily_limit_minor: int | None = Field(default=None, ge=1)
@@ -64,6 +75,8 @@ class Settings(BaseSettings):
 
     Several while one is replaced by the next.
     """
+    bank_url: str = "http://127.0.0.1:8105"
+    bank_timeout_s: float = Field(default=5.0, gt=0, le=25)
     fraud_scorer_url: str = "http://127.0.0.1:8102"
     mail_host: str = "127.0.0.1"
     mail_port: int = Field(default=8125, ge=1, le=65535)

@@ -15,6 +15,7 @@ PORTS = (
     "MAIL_INQUIRY",
     "MAIL",
     "SMS",
+    "BANK",
 )
 PERDURE = (sys.executable, "-m", "perdure.cli.main")
 

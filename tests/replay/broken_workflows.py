@@ -1,10 +1,13 @@
-"""Changes of the payment's logic that nobody may deploy: the replay has to find them."""
+"""Changes of workflows' logic that nobody may deploy: the replay has to find them."""
 
 from temporalio import workflow
 
 from perdure.payments import contracts
 from perdure.payments.contracts import PaymentEnd, PaymentInput
 from perdure.payments.workflow import PaymentWorkflow
+from perdure.transfers.contracts import WORKFLOW as TRANSFER
+from perdure.transfers.contracts import TransferEnd, TransferInput
+from perdure.transfers.workflow import TransferWorkflow
 
 
 @workflow.defn(name=contracts.WORKFLOW)
@@ -34,3 +37,14 @@ class WaitsBeforeItBegins(PaymentWorkflow):
     async def run(self, payment: PaymentInput) -> PaymentEnd:
         await workflow.sleep(1)
         return await super().run(payment)
+
+
+@workflow.defn(name=TRANSFER)
+class PaysBeforeItHolds(TransferWorkflow):
+    """The steps in another order."""
+
+    @workflow.run
+    async def run(self, transfer: TransferInput) -> TransferEnd:
+        payout = await self.pay_out(transfer)
+        await self.hold_funds(transfer)
+        return await self.settle(transfer, payout)

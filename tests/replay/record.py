@@ -12,11 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from perdure.storage.pool import open_pool
-from tests.replay.scenarios import HISTORIES, SCENARIOS, Scenario
+from temporalio.client import Client, WorkflowHistory
+
+from perdure.storage.pool import Pool, open_pool
+from tests.replay.recorded import HISTORIES
+from tests.replay.scenarios import SCENARIOS
+from tests.replay.transfer_scenarios import TRANSFER_SCENARIOS
 from tests.servers import migrated_database, postgres_server, temporal_server
-from tests.workflows.scripted import PaymentScenario
-from tests.workflows.worker import scripted_payments
+from tests.workflows.worker import scripted_payments, scripted_transfers
 
 
 async def record(version: str) -> None:
@@ -26,6 +29,8 @@ async def record(version: str) -> None:
         sys.exit(
             f"{folder} exists; a recorded history is never recorded again. Name a new version."
         )
+    if (kind := version.partition("-")[0]) not in _RECORDERS:
+        sys.exit(f"There is nothing to record for {version!r}; name {' or '.join(_RECORDERS)}.")
     folder.mkdir(parents=True)
     with TemporaryDirectory() as temporary, postgres_server(Path(temporary) / "pg") as server_url:
         async with (
@@ -33,19 +38,31 @@ async def record(version: str) -> None:
             open_pool(database_url, size=5) as pool,
             temporal_server(Path(temporary)) as client,
         ):
-            for scenario in SCENARIOS:
-                async with scripted_payments(client, pool) as payments:
-                    await _record(scenario, payments, version)
+            await _RECORDERS[kind](client, pool, folder)
 
 
-async def _record(scenario: Scenario, payments: PaymentScenario, version: str) -> None:
-    payments.world.answers.update(scenario.answers)
-    handle = await payments.start(
-        callback_timeout_s=scenario.callback_timeout_s, daily_limit_minor=700
-    )
-    await scenario.drive(payments, handle)
-    history = await handle.fetch_history()
-    path = HISTORIES / version / f"{scenario.name}.json"
+async def _record_payments(client: Client, pool: Pool, folder: Path) -> None:
+    for scenario in SCENARIOS:
+        async with scripted_payments(client, pool) as payments:
+            payments.world.answers.update(scenario.answers)
+            handle = await payments.start(daily_limit_minor=700, **scenario.start)
+            await scenario.drive(payments, handle)
+            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+
+
+async def _record_transfers(client: Client, pool: Pool, folder: Path) -> None:
+    for scenario in TRANSFER_SCENARIOS:
+        async with scripted_transfers(client, pool) as transfers:
+            transfers.world.answers.update(scenario.answers)
+            handle = await transfers.start()
+            await scenario.drive(transfers, handle)
+            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+
+
+_RECORDERS = {"payment": _record_payments, "transfer": _record_transfers}
+
+
+def _keep(history: WorkflowHistory, path: Path) -> None:
     events = json.loads(history.to_json(), object_hook=_without_the_recorder)
     path.write_text(json.dumps(events, indent=1) + "\n")
     print(f"{path.relative_to(HISTORIES)}: {len(history.events)} events")

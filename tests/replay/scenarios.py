@@ -1,10 +1,9 @@
-"""The payments whose histories are recorded and replayed."""
+"""What a recorded scenario is; and the payments whose histories are recorded and replayed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from temporalio.client import WorkflowHandle
 
@@ -14,12 +13,30 @@ from perdure.payments import contracts
 from perdure.payments.contracts import ChargeOutcome, PaymentEnd
 from tests.workflows.scripted import PENDING, PaymentScenario
 
-HISTORIES = Path(__file__).parent / "histories"
+Told = TypeVar("Told")
+"""What starts the operations, and scripts the world around them."""
 
-Drive = Callable[[PaymentScenario, WorkflowHandle[Any, PaymentEnd]], Awaitable[None]]
+Drive = Callable[[Told, WorkflowHandle[Any, Any]], Awaitable[None]]
 
 
-async def let_it_run(scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]) -> None:
+@dataclass(frozen=True)
+class Scenario(Generic[Told]):
+    """An operation to record.
+
+    Args:
+        answers: What the scripted world answers otherwise than usual.
+        start: What the operation is started with, beside what all are.
+        holds: Texts its history has to hold, so that it does not prove nothing.
+    """
+
+    name: str
+    drive: Drive[Told]
+    answers: dict[str, Any] = field(default_factory=dict)
+    start: dict[str, Any] = field(default_factory=dict)
+    holds: tuple[str, ...] = ()
+
+
+async def let_it_run(scenario: object, handle: WorkflowHandle[Any, Any]) -> None:
     await handle.result()
 
 
@@ -46,22 +63,7 @@ async def leave_it_waiting(
     raise AssertionError("it never waited")
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """A payment to record.
-
-    Args:
-        holds: Events its history has to hold, so that it does not prove nothing.
-    """
-
-    name: str
-    drive: Drive
-    answers: dict[str, Any] = field(default_factory=dict)
-    callback_timeout_s: float = 20
-    holds: tuple[str, ...] = ()
-
-
-SCENARIOS = [
+SCENARIOS: list[Scenario[PaymentScenario]] = [
     Scenario("succeeded", confirm, holds=("EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",)),
     Scenario(
         "refused",
@@ -76,7 +78,7 @@ SCENARIOS = [
         "unconfirmed",
         let_it_run,
         {contracts.CONFIRM_CHARGE: ChargeOutcome("ch_1", "cancelled")},
-        callback_timeout_s=0.2,
+        start={"callback_timeout_s": 0.2},
         holds=("EVENT_TYPE_TIMER_FIRED",),
     ),
     Scenario(

@@ -1,7 +1,7 @@
 """Runs begun under every recorded version of the logic go on under today's."""
 
 import json
-from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio import workflow
@@ -9,19 +9,17 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from perdure.core.ids import new_id
-from perdure.durable import versions
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.sandbox import sandboxed_runner
-from perdure.payments import contracts
-from perdure.payments.workflow import PaymentWorkflow
 from perdure.storage.pool import Pool
 
-from .broken_workflows import ChargesBeforeItHolds, WaitsBeforeItBegins
-from .scenarios import HISTORIES, SCENARIOS, Scenario
+from .broken_workflows import ChargesBeforeItHolds, PaysBeforeItHolds, WaitsBeforeItBegins
+from .recorded import HISTORIES, RECORDED, Recorded
+from .scenarios import Scenario
 
-VERSIONS = ("payment-v1", "payment-v2")
-RECORDED = sorted(HISTORIES.glob("*/*.json"))
+CASES = [(recorded, scenario) for recorded in RECORDED for scenario in recorded.scenarios]
+IDS = [f"{recorded.version}-{scenario.name}" for recorded, scenario in CASES]
 # Replaying runs no activity, so what would write has nothing to write with.
 NO_POOL: Pool = None  # type: ignore[assignment]
 
@@ -34,51 +32,64 @@ def replayer(workflow_class: type) -> Replayer:
     )
 
 
-def load(path: Path) -> WorkflowHistory:
+def load(recorded: Recorded, scenario_name: str) -> WorkflowHistory:
     # Replaying needs an id of an operation, as the run had.
-    return WorkflowHistory.from_json(new_id(contracts.ID_PREFIX), path.read_text())
+    text = recorded.path(scenario_name).read_text()
+    return WorkflowHistory.from_json(new_id(recorded.id_prefix), text)
 
 
-def patch_markers(path: Path) -> set[str]:
+def patch_markers(history: WorkflowHistory) -> set[str]:
     """Return the patch markers a history carries."""
-    recorded = [event.marker_recorded_event_attributes for event in load(path).events]
+    found = [event.marker_recorded_event_attributes for event in history.events]
     return {
         json.loads(marker.details["patch-data"].payloads[0].data)["id"]
-        for marker in recorded
+        for marker in found
         if marker.marker_name == "core_patch"
     }
 
 
 def test_every_version_has_every_scenario_and_no_other() -> None:
-    names = {scenario.name for scenario in SCENARIOS}
-    for version in VERSIONS:
-        assert {path.stem for path in (HISTORIES / version).glob("*.json")} == names
-    assert {path.parent.name for path in RECORDED} == set(VERSIONS)
+    found = {path.relative_to(HISTORIES) for path in HISTORIES.glob("*/*.json")}
+    assert found == {
+        recorded.path(scenario.name).relative_to(HISTORIES) for recorded, scenario in CASES
+    }
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
-async def test_a_recorded_run_goes_on_under_todays_logic_br10_fr10(path: Path) -> None:
-    await replayer(PaymentWorkflow).replay_workflow(load(path))
+@pytest.mark.parametrize(("recorded", "scenario"), CASES, ids=IDS)
+async def test_a_recorded_run_goes_on_under_todays_logic_br10_fr10(
+    recorded: Recorded, scenario: Scenario[Any]
+) -> None:
+    await replayer(recorded.workflow).replay_workflow(load(recorded, scenario.name))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_recorded_history_holds_what_it_is_there_for(scenario: Scenario) -> None:
-    for version in VERSIONS:
-        text = (HISTORIES / version / f"{scenario.name}.json").read_text()
-        for event in scenario.holds:
-            assert event in text, f"{version}/{scenario.name} holds no {event}"
+@pytest.mark.parametrize(("recorded", "scenario"), CASES, ids=IDS)
+def test_a_recorded_history_holds_what_it_is_there_for(
+    recorded: Recorded, scenario: Scenario[Any]
+) -> None:
+    text = recorded.path(scenario.name).read_text()
+    for event in scenario.holds:
+        assert event in text, f"{recorded.version}/{scenario.name} holds no {event}"
 
 
 def test_the_versions_differ_in_the_marker() -> None:
-    for path in RECORDED:
-        expected = {versions.PAYMENT_DAILY_LIMIT} if path.parent.name == "payment-v2" else set()
-        assert patch_markers(path) == expected, path
+    for recorded, scenario in CASES:
+        assert patch_markers(load(recorded, scenario.name)) == recorded.markers, scenario.name
 
 
-@pytest.mark.parametrize("changed", [ChargesBeforeItHolds, WaitsBeforeItBegins])
-@pytest.mark.parametrize("version", VERSIONS)
-async def test_a_change_that_would_break_running_payments_is_found(
-    changed: type, version: str
+@pytest.mark.parametrize(
+    ("version", "scenario_name", "changed"),
+    [
+        ("payment-v1", "succeeded", ChargesBeforeItHolds),
+        ("payment-v1", "succeeded", WaitsBeforeItBegins),
+        ("payment-v2", "succeeded", ChargesBeforeItHolds),
+        ("payment-v2", "succeeded", WaitsBeforeItBegins),
+        ("transfer-v1", "at_once", PaysBeforeItHolds),
+        ("transfer-v1", "step_by_step", PaysBeforeItHolds),
+    ],
+)
+async def test_a_change_that_would_break_running_operations_is_found(
+    version: str, scenario_name: str, changed: type
 ) -> None:
+    (recorded,) = [found for found in RECORDED if found.version == version]
     with pytest.raises(workflow.NondeterminismError):
-        await replayer(changed).replay_workflow(load(HISTORIES / version / "succeeded.json"))
+        await replayer(changed).replay_workflow(load(recorded, scenario_name))

@@ -1,6 +1,5 @@
-"""The outside world as a script: activities with the real names, whose answers a test sets."""
+"""Payments' outside world as a script: activities with the real names."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,21 +7,10 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
-from temporalio.exceptions import ApplicationError
 
-from perdure.core.errors import PerdureError
 from perdure.core.ids import new_id
-from perdure.durable.failures import to_failure
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
-from perdure.durable.scope import (
-    PARK,
-    REQUEST_CANCEL,
-    CancelDecision,
-    CancelOperation,
-    ParkOperation,
-)
 from perdure.fraud.contracts import SCORE, SCORER, FraudCheck, FraudVerdict
-from perdure.notifications.contracts import DELIVER
 from perdure.payments import contracts
 from perdure.payments.contracts import (
     ChargeOutcome,
@@ -38,28 +26,15 @@ from perdure.payments.contracts import (
     SettlePayment,
 )
 
+from .script import Script
+
 PENDING = ChargeOutcome("ch_1", "pending")
 SUCCEEDED = ChargeOutcome("ch_1", "succeeded")
 
 
-def at_once(error: PerdureError) -> ApplicationError:
-    """Return an error as the activities raise it, with its retry due at once."""
-    failure = to_failure(error)
-    return ApplicationError(
-        failure.message,
-        *failure.details,
-        type=failure.type,
-        non_retryable=failure.non_retryable,
-        next_retry_delay=timedelta(milliseconds=10),
-    )
-
-
 @dataclass
-class ScriptedWorld:
-    """Answers by activity name: a value, an error to raise, or a function of the input.
-
-    A list is used up answer by answer, its last one staying. `calls` tells what was asked.
-    """
+class ScriptedWorld(Script):
+    """What payments ask for; without other answers, they succeed."""
 
     answers: dict[str, Any] = field(
         default_factory=lambda: {
@@ -69,25 +44,8 @@ class ScriptedWorld:
             contracts.UNDO_CHARGE: ChargeResolution(SUCCEEDED),
             contracts.SETTLE: PaymentEnd("succeeded", notification_ids=["ntf_1", "ntf_2"]),
             SCORE: FraudVerdict(passed=True, score=1),
-            REQUEST_CANCEL: CancelDecision(accepted=True, reason="It will stop."),
         }
     )
-    calls: list[str] = field(default_factory=list)
-    given: dict[str, Any] = field(default_factory=dict)
-
-    def answer(self, name: str, given: Any, default: Any = None) -> Any:
-        self.calls.append(name)
-        self.given[name] = given
-        answer = self.answers.get(name, default)
-        if isinstance(answer, list):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if callable(answer):
-            answer = answer(given)
-        if isinstance(answer, PerdureError):
-            raise at_once(answer)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
     @activity.defn(name=contracts.HOLD_FUNDS)
     async def hold_funds(self, given: HoldFunds) -> Held:
@@ -122,18 +80,6 @@ class ScriptedWorld:
     @activity.defn(name=SCORE)
     async def score(self, given: FraudCheck) -> FraudVerdict:
         return self.answer(SCORE, given)  # type: ignore[no-any-return]
-
-    @activity.defn(name=DELIVER)
-    async def deliver(self, given: str) -> None:
-        self.answer(DELIVER, given)
-
-    @activity.defn(name=REQUEST_CANCEL)
-    async def request_cancel(self, given: CancelOperation) -> CancelDecision:
-        return self.answer(REQUEST_CANCEL, given)  # type: ignore[no-any-return]
-
-    @activity.defn(name=PARK)
-    async def park(self, given: ParkOperation) -> None:
-        self.answer(PARK, given)
 
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
         activities: dict[str, list[Callable[..., Any]]] = {
@@ -190,8 +136,4 @@ class PaymentScenario:
 
     async def until_called(self, name: str, *, times: int = 1) -> None:
         """Wait until the world was asked something."""
-        for _ in range(600):
-            if self.world.calls.count(name) >= times:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{name} was not called {times} times: {self.world.calls}")
+        await self.world.until_called(name, times=times)

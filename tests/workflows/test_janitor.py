@@ -162,7 +162,7 @@ async def test_a_workflow_that_timed_out_is_begun_again(
         task_queue="nobody-polls-this",
         execution_timeout=timedelta(seconds=1),
     )
-    await store.mark_started(healing.pool, operation.id)
+    await store.mark_started(healing.pool, [operation.id])
 
     async def runs_again() -> bool:
         return await healing.engine.run_state(operation.id) == RunState.RUNNING and any(
@@ -174,7 +174,7 @@ async def test_a_workflow_that_timed_out_is_begun_again(
 
 async def test_a_workflow_that_is_gone_is_begun_again(healing: Healing) -> None:
     operation = await healing.accept()
-    await store.mark_started(healing.pool, operation.id)  # and then its namespace was lost
+    await store.mark_started(healing.pool, [operation.id])  # and then its namespace was lost
 
     async def runs_again() -> bool:
         return await healing.engine.run_state(operation.id) == RunState.RUNNING
@@ -230,7 +230,7 @@ async def test_a_cancel_whose_signal_was_lost_is_told_again(
 
 async def test_the_janitor_does_not_look_at_rows_that_make_progress(healing: Healing) -> None:
     operation = await healing.accept()
-    await store.mark_started(healing.pool, operation.id)
+    await store.mark_started(healing.pool, [operation.id])
     patient = Janitor(healing.pool, healing.engine, times=JanitorTimes(stale_after_s=60))
     assert await patient.look() == 0
     assert await healing.engine.run_state(operation.id) == RunState.ABSENT

@@ -1,7 +1,8 @@
 """Workers for a scripted world: the real workflows and interceptors, queues of their own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
 from uuid import uuid4
 
 from temporalio.client import Client
@@ -18,16 +19,28 @@ from perdure.notifications.workflow import NotificationWorkflow
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
 from perdure.storage.pool import Pool
+from perdure.transfers.contracts import BANK
+from perdure.transfers.workflow import TransferWorkflow
 
 from .scripted import PaymentScenario, ScriptedWorld
+from .scripted_transfers import ScriptedBank, TransferScenario
 
 QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
+TRANSFER_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(BANK))
 
 
-def own_queues() -> QueueNames:
+class World(Protocol):
+    """What answers in place of the activities."""
+
+    def activities_of(self, queue: str) -> list[Callable[..., Any]]:
+        """Return the activities of a queue."""
+        ...
+
+
+def own_queues(queues: Sequence[str] = QUEUES) -> QueueNames:
     """Return queues that nobody else polls."""
     suffix = uuid4().hex[:8]
-    return QueueNames({queue: f"{queue}-{suffix}" for queue in QUEUES})
+    return QueueNames({queue: f"{queue}-{suffix}" for queue in queues})
 
 
 @asynccontextmanager
@@ -50,18 +63,41 @@ async def scripted_payments(
         OPERATIONS: [payment],
         FRAUD: [FraudCheckWorkflow],
         NOTIFICATIONS: [NotificationWorkflow],
+        provider_queue(GATEWAY): [],
+        provider_queue(SCORER): [],
     }
+    async with _workers(client, pool, names, world, workflows):
+        yield PaymentScenario(client, names, world)
+
+
+@asynccontextmanager
+async def scripted_transfers(client: Client, pool: Pool) -> AsyncIterator[TransferScenario]:
+    """Run workers for transfers whose every answer from outside is scripted."""
+    names, world = own_queues(TRANSFER_QUEUES), ScriptedBank()
+    workflows: dict[str, list[type]] = {
+        OPERATIONS: [TransferWorkflow],
+        NOTIFICATIONS: [NotificationWorkflow],
+        provider_queue(BANK): [],
+    }
+    async with _workers(client, pool, names, world, workflows):
+        yield TransferScenario(client, names, world)
+
+
+@asynccontextmanager
+async def _workers(
+    client: Client, pool: Pool, names: QueueNames, world: World, workflows: Mapping[str, list[type]]
+) -> AsyncIterator[None]:
     interceptors: list[Interceptor] = [OperationSync(pool), Cancellation(), TaskQueues(names)]
     async with AsyncExitStack() as stack:
-        for queue in QUEUES:
+        for queue, found in workflows.items():
             await stack.enter_async_context(
                 Worker(
                     client,
                     task_queue=names[queue],
-                    workflows=workflows.get(queue, []),
+                    workflows=found,
                     activities=world.activities_of(queue),
                     interceptors=interceptors,
                     workflow_runner=sandboxed_runner(),
                 )
             )
-        yield PaymentScenario(client, names, world)
+        yield

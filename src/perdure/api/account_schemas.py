@@ -1,4 +1,4 @@
-"""Accounts, balances, deposits and transfers as they are asked for and shown."""
+"""Accounts, balances, deposits and ledger transfers as they are asked for and shown."""
 
 from datetime import datetime
 from typing import Literal
@@ -91,10 +91,10 @@ class BalanceView(BaseModel):
         )
 
 
-class TransferView(BaseModel):
-    """A transfer between two accounts, never to change."""
+class LedgerTransferView(BaseModel):
+    """A transfer between two accounts of the ledger, never to change."""
 
-    object: Literal["transfer"] = "transfer"
+    object: Literal["ledger_transfer"] = "ledger_transfer"
     id: str
     debit_account_id: str
     credit_account_id: str
@@ -108,7 +108,7 @@ class TransferView(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, transfer: Transfer) -> "TransferView":
+    def of(cls, transfer: Transfer) -> "LedgerTransferView":
         """Show one."""
         return cls(
             id=transfer.id,

@@ -12,7 +12,7 @@ from perdure.api.account_schemas import (
     BalanceView,
     DepositBody,
     DepositView,
-    TransferView,
+    LedgerTransferView,
 )
 from perdure.api.authentication import (
     PlatformOfApp,
@@ -102,14 +102,16 @@ async def list_transfers(
     platform: PlatformOfApp,
     caller: Reader,
     query: Annotated[PageQuery, Query()],
-) -> Page[TransferView]:
+) -> Page[LedgerTransferView]:
     """List an account's transfers, newest first."""
     async with platform.pool.acquire() as connection:
         await _visible_account(platform, connection, caller, account_id)
         found = await platform.ledger.list_transfers(
             connection, account_id=account_id, cursor=query.starting_after, limit=query.limit + 1
         )
-    return page_of(found, query.limit, TransferView.of, f"{router.prefix}/{account_id}/transfers")
+    return page_of(
+        found, query.limit, LedgerTransferView.of, f"{router.prefix}/{account_id}/transfers"
+    )
 
 
 @router.post("/{account_id}/deposits", status_code=201, response_model=DepositView)

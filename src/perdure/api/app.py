@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from perdure.api import accounts, callbacks, health, idempotency, operations, payments
+from perdure.api import accounts, callbacks, health, idempotency, operations, payments, transfers
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
 from perdure.api.request_context import RequestContext
@@ -25,8 +25,8 @@ log = structlog.get_logger()
 _PURGE_INTERVAL_S: Final = 60.0
 
 _DESCRIPTION: Final = (
-    "Payments and other operations that complete, or are undone, exactly once. Amounts are whole"
-    " numbers of minor units. Errors carry a stable `code`. `docs/api.md` is the guide."
+    "Payments, transfers and other operations that complete, or are undone, exactly once. Amounts"
+    " are whole numbers of minor units. Errors carry a stable `code`. `docs/api.md` is the guide."
 )
 
 
@@ -43,7 +43,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     app.state.event_stream = EventStream(platform.pool)
     app.state.is_migrated = False
-    for resource in (payments, accounts, operations, callbacks, health):
+    for resource in (payments, transfers, accounts, operations, callbacks, health):
         app.include_router(resource.router)
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)

@@ -28,6 +28,8 @@ class Scope(StrEnum):
 
     PAYMENTS_READ = "payments:read"
     PAYMENTS_WRITE = "payments:write"
+    TRANSFERS_READ = "transfers:read"
+    TRANSFERS_WRITE = "transfers:write"
     ACCOUNTS_READ = "accounts:read"
     ACCOUNTS_WRITE = "accounts:write"
     OPERATIONS_READ = "operations:read"

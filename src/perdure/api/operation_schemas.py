@@ -9,13 +9,18 @@ from perdure.api.schemas import CancelRequestView, FailureView, Text, TwoWayPage
 from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
 
 
-class OperationsQuery(TwoWayPageQuery):
-    """Which operations."""
+class OperationsOfKindQuery(TwoWayPageQuery):
+    """Which operations of one kind."""
 
-    kind: Text | None = None
     status: Status | None = None
     customer_id: Text | None = None
     reference: Text | None = None
+
+
+class OperationsQuery(OperationsOfKindQuery):
+    """Which operations."""
+
+    kind: Text | None = None
 
 
 class OperationView(BaseModel):

@@ -7,12 +7,8 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from perdure.api.authentication import (
-    PlatformOfApp,
-    caller_with,
-    own_customer,
-    visible_operation,
-)
+from perdure.api import kind_routes
+from perdure.api.authentication import PlatformOfApp, caller_with, visible_operation
 from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey, Scope
 from perdure.api.operation_schemas import (
@@ -23,8 +19,8 @@ from perdure.api.operation_schemas import (
     Timeline,
     timeline,
 )
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
-from perdure.core.errors import Conflict, InvalidInput
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
+from perdure.core.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
 
@@ -39,18 +35,9 @@ async def list_operations(
     platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsQuery, Query()]
 ) -> Page[OperationView]:
     """List operations, newest first."""
-    query.check()
-    found = await platform.operations.find(
-        kind=query.kind,
-        status=query.status,
-        customer_id=own_customer(caller, query.customer_id),
-        reference=query.reference,
-        starting_after=query.starting_after,
-        ending_before=query.ending_before,
-        limit=query.limit + 1,
+    return await kind_routes.list_operations(
+        platform, caller, query, kind=query.kind, show=OperationView.of, url=router.prefix
     )
-    backwards = query.ending_before is not None
-    return page_of(found, query.limit, OperationView.of, router.prefix, backwards=backwards)
 
 
 @router.get("/{operation_id}")
@@ -127,14 +114,12 @@ async def cancel_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationCancellation:
     """Ask an operation to stop, and have what it did undone; asking again changes nothing."""
-    await visible_operation(platform, caller, operation_id)
-    answer = await platform.operations.cancel(operation_id, actor=caller.actor, reason=body.reason)
-    if not answer.accepted:
-        raise Conflict(
-            f"{operation_id} is not cancelled: {answer.reason}", code="not_cancellable", param="id"
-        )
-    operation = OperationView.of(await platform.operations.get(operation_id))
-    return OperationCancellation(accepted=True, reason=answer.reason, operation=operation)
+    reason, operation = await kind_routes.cancel_operation(
+        platform, caller, operation_id, body.reason
+    )
+    return OperationCancellation(
+        accepted=True, reason=reason, operation=OperationView.of(operation)
+    )
 
 
 @router.post("/{operation_id}/resume")

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
+from perdure.api.party_schemas import PartyBody, PartyView
 from perdure.api.schemas import (
     AmountMinor,
     CancelRequestView,
@@ -14,11 +15,10 @@ from perdure.api.schemas import (
     OptionalText,
     RequestBody,
     Text,
-    TwoWayPageQuery,
 )
 from perdure.operations.model import Operation, Status
 from perdure.operations.steps import from_json
-from perdure.payments.contracts import Party, PaymentInput, PaymentRequest, PaymentStatus
+from perdure.payments.contracts import PaymentInput, PaymentRequest, PaymentStatus
 
 _FAILED: Final = frozenset({Status.FAILED, Status.CANCELLED})
 
@@ -30,16 +30,6 @@ def public_status(status: Status) -> PaymentStatus:
     if status == Status.SUCCEEDED:
         return PaymentStatus.SUCCESS
     return PaymentStatus.FAIL if status in _FAILED else PaymentStatus.PROCESSING
-
-
-class PartyBody(RequestBody):
-    """Somebody who is told how the payment ended."""
-
-    name: OptionalText = ""
-    email: Text | None = None
-    phone: Text | None = Field(
-        default=None, description="In E.164 form.", examples=["+33123456789"]
-    )
 
 
 class PaymentBody(RequestBody):
@@ -67,32 +57,11 @@ class PaymentBody(RequestBody):
             amount_minor=self.amount_minor,
             currency=self.currency,
             payment_method=self.payment_method,
-            payer=Party(self.payer.name, self.payer.email, self.payer.phone),
-            payee=Party(self.payee.name, self.payee.email, self.payee.phone),
+            payer=self.payer.to_party(),
+            payee=self.payee.to_party(),
             reference=self.reference,
             description=self.description,
         )
-
-
-class PaymentsQuery(TwoWayPageQuery):
-    """Which payments."""
-
-    status: Status | None = None
-    customer_id: Text | None = None
-    reference: Text | None = None
-
-
-class PartyView(BaseModel):
-    """A payment's payer or payee."""
-
-    name: str
-    email: str | None
-    phone: str | None
-
-    @classmethod
-    def of(cls, party: Party) -> "PartyView":
-        """Show one."""
-        return cls(name=party.name, email=party.email, phone=party.phone)
 
 
 class PaymentView(BaseModel):

@@ -5,24 +5,23 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from perdure.api import kind_routes
 from perdure.api.authentication import (
     PlatformOfApp,
     caller_with,
     check_customer,
-    own_customer,
     visible_operation,
 )
-from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
+from perdure.api.idempotency import IdempotencyKey, idempotency_key
 from perdure.api.keys import ApiKey, Scope
+from perdure.api.operation_schemas import OperationsOfKindQuery
 from perdure.api.payment_schemas import (
     PaymentBody,
     PaymentCancellation,
-    PaymentsQuery,
     PaymentView,
     PaymentWorkflow,
 )
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
-from perdure.core.errors import Conflict
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
 from perdure.operations.model import Operation
 from perdure.payments.contracts import KIND
 from perdure.storage.pool import Connection
@@ -43,40 +42,25 @@ async def create_payment(
 ) -> Response:
     """Take a payment in: refused at once, or stored and certain to reach an end."""
     check_customer(caller, body.customer_id)
-    accepted: list[Operation] = []
 
-    async def accept(connection: Connection) -> Answer:
-        operation = await platform.payments.accept(
+    async def accept(connection: Connection) -> Operation:
+        return await platform.payments.accept(
             connection, body.to_request(), actor=caller.actor, metadata=body.metadata
         )
-        accepted.append(operation)
-        return Answer.of(201, PaymentView.of(operation))
 
-    answer = await answer_once(
-        platform.operations, caller.owner, key, request.state.request_id, accept
+    return await kind_routes.accept_once(
+        request, platform, caller, key, accept=accept, show=PaymentView.of
     )
-    for operation in accepted:
-        await platform.operations.launch(operation)
-    return answer.response()
 
 
 @router.get("")
 async def list_payments(
-    platform: PlatformOfApp, caller: Reader, query: Annotated[PaymentsQuery, Query()]
+    platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsOfKindQuery, Query()]
 ) -> Page[PaymentView]:
     """List payments, newest first."""
-    query.check()
-    found = await platform.operations.find(
-        kind=KIND,
-        status=query.status,
-        customer_id=own_customer(caller, query.customer_id),
-        reference=query.reference,
-        starting_after=query.starting_after,
-        ending_before=query.ending_before,
-        limit=query.limit + 1,
+    return await kind_routes.list_operations(
+        platform, caller, query, kind=KIND, show=PaymentView.of, url=router.prefix
     )
-    backwards = query.ending_before is not None
-    return page_of(found, query.limit, PaymentView.of, router.prefix, backwards=backwards)
 
 
 @router.get("/{payment_id}")
@@ -90,14 +74,10 @@ async def cancel_payment(
     payment_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> PaymentCancellation:
     """Ask a payment to stop, and have what it did undone; asking again changes nothing."""
-    await visible_operation(platform, caller, payment_id, kind=KIND)
-    answer = await platform.operations.cancel(payment_id, actor=caller.actor, reason=body.reason)
-    if not answer.accepted:
-        raise Conflict(
-            f"{payment_id} is not cancelled: {answer.reason}", code="not_cancellable", param="id"
-        )
-    payment = PaymentView.of(await platform.operations.get(payment_id))
-    return PaymentCancellation(accepted=True, reason=answer.reason, payment=payment)
+    reason, payment = await kind_routes.cancel_operation(
+        platform, caller, payment_id, body.reason, kind=KIND
+    )
+    return PaymentCancellation(accepted=True, reason=reason, payment=PaymentView.of(payment))
 
 
 @router.get("/{payment_id}/workflow")

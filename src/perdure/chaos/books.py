@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.chart import SystemAccount, system_account_id
-from perdure.payments.importing import wait_out
+from perdure.storage.outages import wait_out
 from perdure.storage.pool import Connection
 
 _PAGE: Final = 1000
@@ -106,16 +107,17 @@ async def read_own_books(platform: Platform, customer_id: str, wallets: list[str
     return await wait_out(read)
 
 
-async def count_unsettled(platform: Platform, customer_id: str) -> int:
-    """Return how many of a round's operations have not ended, or owe a message."""
+async def count_unsettled(platform: Platform, customer_ids: Sequence[str]) -> int:
+    """Return how many of the customers' operations have not ended, or owe a message."""
 
     async def count() -> int:
         return int(
             await platform.pool.fetchval(
-                "SELECT count(*) FROM operations o WHERE customer_id = $1 AND (finished_at IS NULL"
+                "SELECT count(*) FROM operations o WHERE customer_id = ANY($1)"
+                " AND (finished_at IS NULL"
                 " OR EXISTS (SELECT FROM notifications n WHERE n.operation_id = o.id"
                 " AND n.state = 'pending'))",
-                customer_id,
+                list(customer_ids),
             )
         )
 

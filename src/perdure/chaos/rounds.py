@@ -14,15 +14,13 @@ import httpx
 
 from perdure.bootstrap import Platform
 from perdure.chaos import books
-from perdure.chaos.books import Addresses, OutsideBooks, OwnBooks
-from perdure.chaos.check import Finding, books_differ, findings, outcomes
+from perdure.chaos.audit import Audit, gave_up
+from perdure.chaos.check import Finding, outcomes
 from perdure.chaos.client import PersistentClient
 from perdure.chaos.plan import plan_round
 from perdure.chaos.storm import Storm, raise_storm
-from perdure.cli import verify
 from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
-from perdure.payments.importing import wait_out
 
 _POLL_S: Final = 0.5
 
@@ -122,11 +120,7 @@ class Rounds:
         self._api = api
         self._options = options
         self._tell = tell
-        settings = platform.settings
-        assert settings.mail_inquiry_url is not None
-        self._addresses = Addresses(
-            settings.gateway_url, settings.mail_inquiry_url, settings.sms_url
-        )
+        self._audit = Audit(platform)
         self._storms: list[Storm] = []
         self._report = Report()
 
@@ -140,9 +134,10 @@ class Rounds:
                     await free.acquire()
                     settling = group.create_task(self._settle(*await self._storm(number)))
                     settling.add_done_callback(lambda _: free.release())
-            await self._look_at_all()
+            # Once more: something may have come after a round's end.
+            self._report.add((await self._audit.of_all(self._storms))[1])
         except (ExceptionGroup, ProviderUnavailable) as error:
-            self._report.add([_gave_up(error)])
+            self._report.add([gave_up(error)])
         self._report.seconds = time.monotonic() - began
         return self._report
 
@@ -156,13 +151,12 @@ class Rounds:
 
     async def _settle(self, storm: Storm, retries: int, storm_s: float) -> None:
         plan, began = storm.plan, time.monotonic()
-        while await books.count_unsettled(self._platform, plan.customer_id):
+        while await books.count_unsettled(self._platform, [plan.customer_id]):
             if time.monotonic() - began > self._options.settle_timeout_s:
                 break  # what has not ended is found below
             await asyncio.sleep(_POLL_S)
         settle_s = time.monotonic() - began
-        own, found = await self._look_at(storm, await books.read_outside_books(self._addresses))
-        found += await self._broken_invariants(with_gateway=False)
+        own, found = await self._audit.of_one(storm)
         self._report.add(found)
         done = RoundReport(
             seed=plan.seed,
@@ -177,36 +171,3 @@ class Rounds:
         )
         self._report.rounds.append(done)
         self._tell(done)
-
-    async def _look_at_all(self) -> None:
-        """Look at every round once more: something may have come after its end."""
-        outside = await books.read_outside_books(self._addresses)
-        for storm in self._storms:
-            self._report.add((await self._look_at(storm, outside))[1])
-        self._report.add(await self._broken_invariants(with_gateway=True))
-        clearing_minor = await books.read_clearing_minor(self._platform)
-        self._report.add(books_differ(clearing_minor, outside))
-
-    async def _look_at(self, storm: Storm, outside: OutsideBooks) -> tuple[OwnBooks, list[Finding]]:
-        own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
-        return own, findings(storm.plan, storm.seen, own, outside)
-
-    async def _broken_invariants(self, *, with_gateway: bool) -> list[Finding]:
-        gateway_url = self._machine.gateway_url if with_gateway else None
-        return [
-            Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)
-            for broken in await wait_out(lambda: verify.violations(self._platform, gateway_url))
-        ]
-
-
-def _gave_up(error: Exception) -> Finding:
-    """Return the finding that something stays away; any other error is a defect here, and raised.
-
-    Raises:
-        Exception: The error, or what is in its group.
-    """
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]  # the first one ended the others
-    if not isinstance(error, ProviderUnavailable):
-        raise error
-    return Finding("did_not_come_back", None, error.code, None, error.message)

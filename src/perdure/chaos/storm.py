@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,13 +42,22 @@ async def raise_storm(plan: Plan, machine: Machine, client: PersistentClient) ->
     Raises:
         ProviderUnavailable: The API, or the gateway, stayed away.
     """
-    storm = Storm(plan)
-    storm.wallets = [
+    storm = await open_storm(plan, client)
+    await _Storming(storm, machine, client).run()
+    return storm
+
+
+async def open_storm(plan: Plan, client: PersistentClient) -> Storm:
+    """Open a plan's wallets, with the money that is on them at first.
+
+    Raises:
+        ProviderUnavailable: The API stayed away.
+    """
+    wallets = [
         await client.open_wallet(plan.customer_id, number, deposit_minor)
         for number, deposit_minor in enumerate(plan.deposits_minor)
     ]
-    await _Storming(storm, machine, client).run()
-    return storm
+    return Storm(plan, wallets)
 
 
 class _Storming:
@@ -58,53 +68,77 @@ class _Storming:
         self._free = asyncio.Semaphore(_SENDERS)
 
     async def run(self) -> None:
-        plan = self._storm.plan
-        faults = asyncio.create_task(self._keep_faults())
-        try:
-            async with asyncio.TaskGroup() as group:
-                for sent, payment in enumerate(plan.payments, 1):
-                    await self._free.acquire()
-                    group.create_task(self._make(payment))
-                    for kill in plan.kills:
-                        if kill.after_payments == sent:
-                            group.create_task(self._kill(kill))
-        finally:
-            faults.cancel()
-            await asyncio.gather(faults, return_exceptions=True)
-        await set_faults(self._machine.gateway_url, rate=0.0, seed=plan.seed)
+        plan, gateway_url = self._storm.plan, self._machine.gateway_url
+        async with (
+            faults_on(gateway_url, rate=plan.fault_rate, seed=plan.seed),
+            asyncio.TaskGroup() as group,
+        ):
+            for sent, payment in enumerate(plan.payments, 1):
+                await self._free.acquire()
+                group.create_task(self._make(payment))
+                for kill in plan.kills:
+                    if kill.after_payments == sent:
+                        group.create_task(self._kill(kill))
 
     async def _make(self, payment: PlannedPayment) -> None:
-        seen = self._storm.seen[payment.key] = Seen()
-        body = _body(payment, self._storm)
         try:
-            if payment.sending == Sending.AT_ONCE:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._client.pay(body, payment.key, seen))
-                    group.create_task(self._client.pay(body, payment.key, seen))
-            else:
-                await self._client.pay(body, payment.key, seen)
+            await send(payment, self._storm, self._client)
         finally:
             self._free.release()
-        if payment.sending == Sending.AGAIN:
-            await self._client.pay(body, payment.key, seen)
-        if payment.cancel_after_s is not None and seen.payment_ids:
-            await asyncio.sleep(payment.cancel_after_s)
-            await self._client.cancel(seen.payment_ids[0], seen)
+        await follow_up(payment, self._storm, self._client)
 
     async def _kill(self, kill: PlannedKill) -> None:
         await asyncio.sleep(kill.delay_s)
-        # One that is down at the moment cannot be killed; it was killed a moment ago.
-        if (pid := self._machine.supervisor.pids.get(kill.process)) is not None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                self._storm.kills[kill.process] += 1
+        if kill_process(self._machine, kill.process):
+            self._storm.kills[kill.process] += 1
 
-    async def _keep_faults(self) -> None:
-        """Have the gateway fail by chance; one that was killed has forgotten that it shall."""
-        plan = self._storm.plan
-        while True:
-            await set_faults(self._machine.gateway_url, rate=plan.fault_rate, seed=plan.seed)
+
+async def send(payment: PlannedPayment, storm: Storm, client: PersistentClient) -> None:
+    """Send a payment's first request, or its first two where they go at once."""
+    seen = storm.seen[payment.key] = Seen()
+    body = _body(payment, storm)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2 if payment.sending == Sending.AT_ONCE else 1):
+            group.create_task(client.pay(body, payment.key, seen))
+
+
+async def follow_up(payment: PlannedPayment, storm: Storm, client: PersistentClient) -> None:
+    """Send a payment a second time and cancel it, where that is its plan."""
+    seen = storm.seen[payment.key]
+    if payment.sending == Sending.AGAIN:
+        await client.pay(_body(payment, storm), payment.key, seen)
+    if payment.cancel_after_s is not None and seen.payment_ids:
+        await asyncio.sleep(payment.cancel_after_s)
+        await client.cancel(seen.payment_ids[0], seen)
+
+
+def kill_process(machine: Machine, name: str) -> bool:
+    """`kill -9` a process; False: it is down at the moment, having been killed a moment ago."""
+    pid = machine.supervisor.pids.get(name)
+    if pid is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+@asynccontextmanager
+async def faults_on(gateway_url: str, *, rate: float, seed: int) -> AsyncIterator[None]:
+    """Have the gateway fail by chance while the context is open."""
+
+    async def keep() -> None:
+        while True:  # one that was killed has forgotten that it shall
+            await set_faults(gateway_url, rate=rate, seed=seed)
             await asyncio.sleep(_FAULTS_AGAIN_S)
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    await set_faults(gateway_url, rate=0.0, seed=seed)
 
 
 async def set_faults(gateway_url: str, *, rate: float, seed: int) -> None:

@@ -29,7 +29,7 @@ from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder
 from perdure.cli.ledger import open_customer_account, pay_in
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json, print_table
-from perdure.cli.payments_import import import_payments, progress_bars, report_path
+from perdure.cli.payments_import import import_payments, report_path
 from perdure.cli.session import open_session, run
 from perdure.cli.up import greet, say, see_workers
 from perdure.core.errors import ConfigurationError
@@ -50,7 +50,8 @@ _SETTINGS: Final = {
 _GATEWAY_OPTIONS: Final = ("--slow-s", "1", "--late-callback-s", "15")
 _WALLETS: Final = 5
 _DEPOSIT_MINOR: Final = 100_000_000
-_KILLED: Final = "worker-operations-1"
+_KILLED: Final = "worker-lanes"
+"""It carries the file; what has to wait or to be undone is with the others."""
 _KILL_AT: Final = 0.3
 """How much of the file is finished when a worker is killed."""
 _POLL_S: Final = 0.2
@@ -180,7 +181,7 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
         _beside(_cancel_some(platform)),
         _beside(_kill_a_worker(machine, platform, result, tell)),
     ):
-        await import_payments(platform, file, report_path(file), progress=progress_bars())
+        await import_payments(platform, file, report_path(file))
     result.import_s = round(time.monotonic() - began, 1)
     report = read_report(report_path(file))
     result.by_outcome.update((found.status, found.failure_code) for found in report.values())

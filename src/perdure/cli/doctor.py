@@ -199,6 +199,7 @@ async def _providers(settings: Settings) -> AsyncIterator[Finding]:
         ("fraud scorer", settings.fraud_scorer_url, "PERDURE_FRAUD_SCORER_URL"),
         ("mail", f"smtp://{settings.mail_host}:{settings.mail_port}", "PERDURE_MAIL_HOST"),
         ("sms", settings.sms_url, "PERDURE_SMS_URL"),
+        ("bank", settings.bank_url, "PERDURE_BANK_URL"),
     ):
         if await _listens(url):
             yield Finding(subject, Health.OK, url)

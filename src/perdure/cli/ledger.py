@@ -9,7 +9,7 @@ from perdure.api.account_schemas import (
     BalanceView,
     DepositBody,
     DepositView,
-    TransferView,
+    LedgerTransferView,
 )
 from perdure.api.deposits import record_deposit
 from perdure.bootstrap import Platform
@@ -186,7 +186,7 @@ def transfers(
 
 async def _transfers(
     account: str | None, operation: str | None, limit: int, starting_after: str | None
-) -> list[TransferView]:
+) -> list[LedgerTransferView]:
     async with open_session() as platform, platform.pool.acquire() as connection:
         found = await platform.ledger.list_transfers(
             connection,
@@ -195,4 +195,4 @@ async def _transfers(
             cursor=starting_after,
             limit=limit,
         )
-        return [TransferView.of(transfer) for transfer in found]
+        return [LedgerTransferView.of(transfer) for transfer in found]

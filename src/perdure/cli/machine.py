@@ -44,6 +44,7 @@ class Ports(BaseSettings):
     mail_inquiry_port: int = Field(default=8103, ge=0, le=65535)
     mail_port: int = Field(default=8125, ge=0, le=65535)
     sms_port: int = Field(default=8104, ge=0, le=65535)
+    bank_port: int = Field(default=8105, ge=0, le=65535)
 
     @classmethod
     def load(cls) -> Self:
@@ -205,6 +206,7 @@ class _Plan:
             ("gateway", "GATEWAY", ports.gateway_port, gateway_options),
             ("fraud-scorer", "FRAUD_SCORER", ports.fraud_scorer_port, ()),
             ("sms", "SMS", ports.sms_port, ()),
+            ("bank", "BANK", ports.bank_port, ()),
         ):
             if f"PERDURE_{setting}_URL" not in self.given:
                 self.environment[f"PERDURE_{setting}_URL"] = f"http://{LOOPBACK}:{port}"
@@ -228,6 +230,7 @@ class _Plan:
     def _workers(self, count: int) -> list[ProcessSpec]:
         roles = [
             *((f"worker-operations-{number}", "operations") for number in range(1, count + 1)),
+            ("worker-lanes", "lanes"),
             ("worker-fraud", "fraud"),
             ("worker-notifications", "notifications"),
             ("worker-providers", "providers"),

@@ -16,19 +16,22 @@ from perdure.cli import (
     demo,
     doctor,
     keys,
+    lanes,
     ledger,
     operations,
     payments,
     payments_import,
     processes,
     simulate,
+    soak,
+    transfers,
     up,
     verify,
 )
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
 from perdure.cli.output import print_error
 from perdure.core.errors import PerdureError
-from perdure.payments.importing import CONNECTION_LOST
+from perdure.storage.outages import CONNECTION_LOST
 
 app = typer.Typer(
     name="perdure",
@@ -40,7 +43,9 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("chaos")(chaos.chaos)
+app.command("soak")(soak.soak)
 app.command("doctor")(doctor.doctor)
+app.command("lanes")(lanes.lanes)
 app.command("verify")(verify.verify)
 app.command("migrate")(processes.migrate)
 app.command("api")(processes.api)
@@ -48,11 +53,12 @@ app.command("worker")(processes.worker)
 app.add_typer(simulate.app, name="simulate")
 payments.app.command("import")(payments_import.import_file)
 app.add_typer(payments.app, name="payments")
+app.add_typer(transfers.app, name="transfers")
 app.add_typer(operations.app, name="operations")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(keys.app, name="keys")
 
-_MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos"}
+_MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos", "soak"}
 _INTERRUPTED: Final = 130
 
 

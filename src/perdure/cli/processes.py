@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from perdure.api.main import run_api
+from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
 from perdure.cli.output import out
 from perdure.cli.session import run
@@ -17,7 +18,7 @@ from perdure.worker.main import run_worker
 def api() -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
     configure_logging()
-    run(run_api(Settings.load()))
+    run_lasting(run_api(Settings.load()))
 
 
 def worker(
@@ -27,7 +28,7 @@ def worker(
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C, then finish what it holds."""
     configure_logging()
-    run(run_worker(Settings.load(), role))
+    run_lasting(run_worker(Settings.load(), role))
 
 
 def migrate() -> None:

@@ -3,17 +3,20 @@
 `perdure up` runs this module by itself: simulators need little of what the other commands import.
 """
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from perdure.cli.environment import DataFolder
+from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
 from perdure.config import Settings
+from perdure.simulators.bank import BankSettings
+from perdure.simulators.bank_behaviour import Fault as BankFault
+from perdure.simulators.faults import Chance
 from perdure.simulators.fraud_scorer import FraudScorerSettings
-from perdure.simulators.gateway_behaviour import Chance
+from perdure.simulators.gateway_behaviour import Fault as GatewayFault
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings
 from perdure.simulators.main import SimulatorSettings, run_simulator
@@ -29,6 +32,9 @@ DataDir = Annotated[
     Path | None, typer.Option(help="Where its books are kept; by default in the data folder.")
 ]
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
+SlowS = Annotated[float, typer.Option(help="How long a slow answer takes.")]
+FaultRate = Annotated[float, typer.Option(min=0, max=1, help="What part goes wrong.")]
+FaultSeed = Annotated[int, typer.Option(help="Makes the choice of what goes wrong.")]
 
 
 @app.command()
@@ -41,10 +47,10 @@ def gateway(
         bool, typer.Option(help="Take the same reference again as the same charge.")
     ] = False,
     confirm_delay_s: Annotated[float, typer.Option(help="How long a charge stays pending.")] = 0.2,
-    slow_s: Annotated[float, typer.Option(help="How long a slow answer takes.")] = 2.0,
+    slow_s: SlowS = 2.0,
     late_callback_s: Annotated[float, typer.Option(help="How late a late callback is.")] = 30.0,
-    fault_rate: Annotated[float, typer.Option(min=0, max=1, help="What part goes wrong.")] = 0.0,
-    fault_seed: Annotated[int, typer.Option(help="Makes the choice of what goes wrong.")] = 0,
+    fault_rate: FaultRate = 0.0,
+    fault_seed: FaultSeed = 0,
 ) -> None:
     """Run a payment gateway that confirms by signed callbacks."""
     settings = Settings.load()
@@ -61,7 +67,7 @@ def gateway(
             confirm_delay_s=confirm_delay_s,
             slow_s=slow_s,
             late_callback_s=late_callback_s,
-            chance=Chance(fault_rate, fault_seed),
+            chance=Chance(fault_rate, fault_seed, tuple(GatewayFault)),
         )
     )
 
@@ -102,13 +108,39 @@ def sms(
     _serve(SmsSettings(data_dir=data_dir or _books(Settings.load()), host=host, port=port))
 
 
+@app.command()
+def bank(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8105,
+    data_dir: DataDir = None,
+    idempotent: Annotated[
+        bool, typer.Option(help="Take the same reference again as the same payout.")
+    ] = False,
+    slow_s: SlowS = 2.0,
+    fault_rate: FaultRate = 0.0,
+    fault_seed: FaultSeed = 0,
+) -> None:
+    """Run a bank that pays out and takes back."""
+    _serve(
+        BankSettings(
+            data_dir=data_dir or _books(Settings.load()),
+            host=host,
+            port=port,
+            idempotent=idempotent,
+            slow_s=slow_s,
+            chance=Chance(fault_rate, fault_seed, tuple(BankFault)),
+        )
+    )
+
+
 def _books(settings: Settings) -> Path:
     return settings.data_dir / "simulators"
 
 
 def _serve(settings: SimulatorSettings) -> None:
     configure_logging()
-    asyncio.run(run_simulator(settings))
+    run_lasting(run_simulator(settings))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,46 @@
 """`perdure verify`: the invariants, on the live system."""
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict
-from typing import Annotated, Any, Final
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
 
-import httpx
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from perdure.bootstrap import Platform
+from perdure.bootstrap import KINDS_WITH_LANES, Platform
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_json
 from perdure.cli.session import open_session, run
-from perdure.core.errors import ProviderUnavailable
+from perdure.core.errors import PerdureError, ProviderUnavailable
 from perdure.ledger import verify as ledger
 from perdure.ledger.verify import Violation
 from perdure.operations import verify as operations
 from perdure.payments import verify as payments
+from perdure.providers.bank import Payout
 from perdure.providers.gateway import Charge
+from perdure.providers.http import ProviderHttp
+from perdure.providers.http_client import open_http_client
+from perdure.transfers import verify as transfers
 
 _PAGE: Final = 1000
-_CHARGES: Final = TypeAdapter(list[Charge])
+_TIMEOUT_S: Final = 30.0
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Entry = TypeVar("Entry", bound=_HasId)
+
+
+@dataclass(frozen=True, slots=True)
+class _PageOf(Generic[Entry]):
+    data: list[Entry]
+    has_more: bool
+
+
+_CHARGES: Final = TypeAdapter(_PageOf[Charge])
+_PAYOUTS: Final = TypeAdapter(_PageOf[Payout])
 
 
 def verify(
@@ -27,11 +48,15 @@ def verify(
         str | None,
         typer.Option(help="Also compare with the charges of the gateway at this URL."),
     ] = None,
+    bank: Annotated[
+        str | None,
+        typer.Option(help="Also compare with the payouts of the bank at this URL."),
+    ] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Check that nothing was lost, doubled or left over; ends with 1 if something was."""
-    found = run(_verify(gateway))
-    checked = invariants(with_gateway=gateway is not None)
+    found = run(_verify(gateway, bank))
+    checked = invariants(with_gateway=gateway is not None, with_bank=bank is not None)
     if output == OutputFormat.JSON:
         print_json(as_json(found, checked))
     else:
@@ -40,49 +65,71 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _verify(gateway: str | None) -> list[Violation]:
+async def _verify(gateway: str | None, bank: str | None) -> list[Violation]:
     async with open_session() as platform:
-        return await violations(platform, gateway)
+        return await violations(platform, gateway, bank)
 
 
-def invariants(*, with_gateway: bool) -> list[str]:
+def invariants(*, with_gateway: bool, with_bank: bool = False) -> list[str]:
     """Return the names of what is checked."""
-    books = payments.GATEWAY_INVARIANTS if with_gateway else {}
-    return [*ledger.INVARIANTS, *operations.INVARIANTS, *payments.INVARIANTS, *books]
+    return [
+        *ledger.INVARIANTS,
+        *operations.INVARIANTS,
+        operations.LANES_ARE_DRIVEN_NAME,
+        *payments.INVARIANTS,
+        *transfers.INVARIANTS,
+        *(payments.GATEWAY_INVARIANTS if with_gateway else {}),
+        *(transfers.BANK_INVARIANTS if with_bank else {}),
+    ]
 
 
-async def violations(platform: Platform, gateway_url: str | None) -> list[Violation]:
-    """Return what breaks an invariant: of the ledger, of operations, of payments, at the gateway.
+async def violations(
+    platform: Platform, gateway_url: str | None, bank_url: str | None = None
+) -> list[Violation]:
+    """Return what breaks an invariant: of the ledger, of operations, at the outside systems.
+
+    Args:
+        gateway_url: None: the gateway's books are not compared.
+        bank_url: None: the bank's are not.
 
     Raises:
-        ProviderUnavailable: The gateway does not tell its charges.
+        ProviderUnavailable: The gateway or the bank does not tell its books.
     """
     async with platform.pool.acquire() as connection:
         found = [
             *await ledger.violations(connection),
             *await operations.violations(connection),
+            *await operations.lane_violations(connection, KINDS_WITH_LANES),
             *await payments.violations(connection),
+            *await transfers.violations(connection),
         ]
         if gateway_url is not None:
-            found += await payments.gateway_violations(connection, _charges(gateway_url))
+            charges = _listed("gateway", gateway_url, "/v1/charges", _CHARGES)
+            found += await payments.gateway_violations(connection, charges)
+        if bank_url is not None:
+            payouts = _listed("bank", bank_url, "/v1/payouts", _PAYOUTS)
+            found += await transfers.bank_violations(connection, payouts)
         return found
 
 
-async def _charges(gateway_url: str) -> AsyncIterator[Charge]:
-    params: dict[str, str | int] = {"limit": _PAGE}
+async def _listed(
+    whose: str, url: str, path: str, page_type: TypeAdapter[_PageOf[Entry]]
+) -> AsyncIterator[Entry]:
+    """Read all that an outside system lists, page by page."""
+    params = {"limit": str(_PAGE)}
     try:
-        async with httpx.AsyncClient(base_url=gateway_url, timeout=30) as client:
+        async with open_http_client(url, timeout_s=_TIMEOUT_S) as client:
+            http = ProviderHttp(client, "It")
             while True:
-                page = (await client.get("/v1/charges", params=params)).raise_for_status().json()
-                charges = _CHARGES.validate_python(page["data"])
-                for charge in charges:
-                    yield charge
-                if not page["has_more"]:
+                page = await http.read(path, page_type, params=params)
+                for entry in page.data:
+                    yield entry
+                if not page.has_more:
                     return
-                params["starting_after"] = charges[-1].id
-    except (httpx.HTTPError, httpx.InvalidURL, ValidationError, ValueError, KeyError) as error:
+                params["starting_after"] = page.data[-1].id
+    except PerdureError as error:
         raise ProviderUnavailable(
-            f"The gateway at {gateway_url} does not tell its charges: {error}.", param="gateway"
+            f"The {whose} at {url} does not tell its books. {error}", param=whose
         ) from error
 
 

@@ -1,17 +1,22 @@
 """Every error Perdure raises on purpose.
 
-PerdureError
-├── InvalidInput             the request is wrong: a field is missing, malformed or out of range
-├── NotFound                 no such payment, account, operation
-├── Conflict                 the request is right but not now: already finished, in flight, reused
-key │   └── IdempotencyMismatch  the same idempotency key came with another request ├── Refused
-a business rule says no │   ├── InsufficientFunds │   ├── LimitExceeded │   ├── OperationCancelled
-somebody asked for it to stop │   └── ProviderDeclined     an outside system answered no ├──
-Unauthenticated          no key, or a key that is not valid ├── Forbidden                a key
-without the scope ├── ConfigurationError       a setting is wrong; the process does not start └──
-ProviderError            an outside system did not give an answer ├── ProviderUnavailable
-nothing reached it: trying again is safe ├── ProviderRateLimited      it asked to wait; nothing was
-done └── ProviderOutcomeUnknown   it may have acted: ask before trying again
+    PerdureError
+    ├── InvalidInput             the request is wrong: a field is missing, malformed or out of range
+    ├── NotFound                 no such payment, account, operation
+    ├── Conflict                 right but not now: already finished, in flight, reused key
+    │   └── IdempotencyMismatch  the same idempotency key came with another request
+    ├── Refused                  a business rule says no
+    │   ├── InsufficientFunds
+    │   ├── LimitExceeded
+    │   ├── OperationCancelled   somebody asked for it to stop
+    │   └── ProviderDeclined     an outside system answered no
+    ├── Unauthenticated          no key, or a key that is not valid
+    ├── Forbidden                a key without the scope
+    ├── ConfigurationError       a setting is wrong; the process does not start
+    └── ProviderError            an outside system did not give an answer
+        ├── ProviderUnavailable      nothing reached it: trying again is safe
+        ├── ProviderRateLimited      it asked to wait; nothing was done
+        └── ProviderOutcomeUnknown   it may have acted: ask before trying again
 
 An error carries a stable `code` (clients branch on it), a message that says what to do, and the
 `param` at fault. `durable.failures` maps this tree to Temporal failures, `api.errors` maps it to

@@ -15,12 +15,19 @@ from perdure.core.errors import InvalidInput
 ACCOUNT: Final = "acc"
 API_KEY: Final = "key"
 NOTIFICATION: Final = "ntf"
+OUTGOING_TRANSFER: Final = "tfr"
 PAYMENT: Final = "pay"
 REQUEST: Final = "req"
 TRANSFER: Final = "ltr"
-"""A transfer between ledger accounts; `tfr` is the operation."""
+"""A transfer between ledger accounts; `tfr` is the operation that pays money out."""
 
-OPERATION_PREFIXES: Final = frozenset({PAYMENT, "tfr", "trd", "rnw", "onb", "syn", "rec"})
+OPERATION_PREFIXES: Final = frozenset(
+    {PAYMENT, OUTGOING_TRANSFER, "trd", "rnw", "onb", "syn", "rec"}
+)
+
+
+ID_SUFFIX_LENGTH: Final = 26
+"""The characters after the prefix: they alone sort by time."""
 
 
 def new_id(prefix: str) -> str:

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.durable.interceptors.cancellation import CANCEL, RESUME
+from perdure.durable.lanes import contracts as lanes
 from perdure.durable.operation_ids import is_operation
-from perdure.durable.queues import OPERATIONS, QueueNames
+from perdure.durable.options import BEHIND_INTERACTIVE
+from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.scope import CancelCall
 from perdure.durable.search_attributes import of_operation
 from perdure.operations.engine import RunState
@@ -53,6 +55,24 @@ class TemporalEngine:
         except WorkflowAlreadyStartedError:
             return False
         return True
+
+    async def run_lane(self, kind: str, lane: int) -> None:
+        """Have a lane's workflow run, and hear that there is something to do in it."""
+        await self._client.start_workflow(
+            lanes.WORKFLOW,
+            lanes.Lane(kind, lane),
+            id=lanes.workflow_id(self._queues[LANES], kind, lane),
+            task_queue=self._queues[LANES],
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            # With the start, so that a lane that is just ending hears of it.
+            start_signal=lanes.MORE,
+            priority=Priority(priority_key=BEHIND_INTERACTIVE),
+        )
+
+    async def lane_state(self, kind: str, lane: int) -> RunState:
+        """Tell how a lane's workflow stands."""
+        return await self.run_state(lanes.workflow_id(self._queues[LANES], kind, lane))
 
     async def signal_cancel(self, operation_id: str, *, actor: str, reason: str) -> None:
         """Wake the workflow: a request to cancel is on its row."""

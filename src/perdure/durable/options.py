@@ -7,12 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import (
     ActivityCancellationType,
     ActivityConfig,
     LocalActivityConfig,
 )
+
+BEHIND_INTERACTIVE: Final = 4
+"""The priority of what came as a flood; what a person waits for has Temporal's default, 3."""
 
 BACKOFF: Final = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -41,6 +44,13 @@ DATABASE_STEP: Final = LocalActivityConfig(
     local_retry_threshold=timedelta(seconds=5),
 )
 """Work on our own database, done in the workflow's worker."""
+
+FIRST_TRY: Final = LocalActivityConfig(
+    # Longer than any provider's time-out, so that the try itself tells what came of it.
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(maximum_attempts=1),
+)
+"""One call to a quick provider, made in the workflow's worker; its queue has the other tries."""
 
 PROVIDER_CALL: Final[ActivityConfig] = {
     **_OUTSIDE,
@@ -73,6 +83,18 @@ NOTIFY_LATER: Final[ActivityConfig] = {
     ),
 }
 """Telling somebody whose mail or phone has been out of reach, for a week."""
+
+
+LANE_RUN: Final = ActivityConfig(
+    # One run ends by itself after a minute; what is left of the time is for slow providers.
+    start_to_close_timeout=timedelta(minutes=15),
+    heartbeat_timeout=timedelta(seconds=15),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
+    ),
+    priority=Priority(priority_key=BEHIND_INTERACTIVE),
+)
+"""A stretch of a lane."""
 
 
 def on_queue(queue: str, profile: ActivityConfig) -> ActivityConfig:

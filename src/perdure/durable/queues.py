@@ -5,6 +5,8 @@ from typing import Final
 
 OPERATIONS: Final = "operations"
 """Workflows of operations, and their database steps."""
+LANES: Final = "lanes"
+"""Floods of operations: lanes' workflows, and the activities that drive them."""
 FRAUD: Final = "fraud"
 NOTIFICATIONS: Final = "notifications"
 

@@ -21,7 +21,7 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.durable.failures import to_domain_error
-from perdure.durable.options import DATABASE_STEP, on_queue
+from perdure.durable.options import DATABASE_STEP, FIRST_TRY, on_queue
 
 Result = TypeVar("Result")
 
@@ -161,6 +161,23 @@ class OperationScope:
             return result
 
         return await self.insist(activity, attempt, undoes=undoes)
+
+    async def first_try(self, activity: str, given: Any, *, returns: type[Result]) -> Result | None:
+        """Run an activity once in this worker; None: it broke down, or found no time.
+
+        Raises:
+            Refused, InvalidInput, NotFound, Conflict: The activity's answer.
+        """
+        try:
+            result: Result = await workflow.execute_local_activity(
+                activity, given, result_type=returns, **FIRST_TRY
+            )
+        except FailureError as error:
+            found = to_domain_error(error)
+            if isinstance(found, ANSWERS):
+                raise found from error
+            return None
+        return result
 
     async def provider_step(
         self,

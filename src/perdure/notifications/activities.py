@@ -1,18 +1,23 @@
 """The notification service's one activity: deliver a message, once."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from temporalio import activity
 
-from perdure.core.errors import Refused
+from perdure.core.errors import NotFound, ProviderError, Refused
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.notifications import store
 from perdure.notifications.contracts import DELIVER, Channel
 from perdure.notifications.store import Notification
+from perdure.operations.attempts import Attempt, attempt_under_way
+from perdure.operations.first_tries import FirstTries
 from perdure.operations.provider_calls import ProviderCall, ProviderCalls
 from perdure.providers.mail import Mail, MailSender
 from perdure.providers.sms import SmsSender
+from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Pool
 
 log = structlog.get_logger()
@@ -29,6 +34,8 @@ class NotificationActivities:
     """Given the pool and the providers.
 
     Args:
+        first_tries: For each channel, whether its provider is quick enough to be called from an
+            operation's workflow.
         sender: The address mails come from; its domain also ends their Message-IDs.
         timeout_s: The longest one delivery may take, in seconds.
     """
@@ -40,6 +47,7 @@ class NotificationActivities:
         mail: MailSender,
         sms: SmsSender,
         *,
+        first_tries: Mapping[Channel, FirstTries],
         sender: str,
         timeout_s: float = 10.0,
     ) -> None:
@@ -47,8 +55,11 @@ class NotificationActivities:
         self._calls = calls
         self._mail = mail
         self._sms = sms
+        self._first_tries = first_tries
         self._sender = sender
         self._timeout_s = timeout_s
+        self._found: GroupCommit[str, Notification | None] = GroupCommit(self._find)
+        self._ended: GroupCommit[tuple[str, str], None] = GroupCommit(self._end)
 
     @activity.defn(name=DELIVER)
     @records_its_attempts
@@ -59,17 +70,50 @@ class NotificationActivities:
             NotFound: No such message.
             ProviderError: Not delivered yet, or not known; try again.
         """
-        notification = await store.get(self._pool, notification_id)
+        await self._deliver(await self._get(notification_id))
+
+    async def _get(self, notification_id: str) -> Notification:
+        notification = await self._found.submit(notification_id)
+        if notification is None:
+            raise NotFound(f"There is no notification {notification_id}.", param="notification_id")
+        return notification
+
+    async def _deliver(self, notification: Notification) -> None:
         if notification.state != "pending":
             return
         try:
             await self._calls.get_or_create(self._call(notification))
         except Refused as error:
             # No such address: trying again would not help, and the payment is not to blame.
-            log.warning("notification_rejected", notification_id=notification_id, code=error.code)
-            await store.end(self._pool, notification_id, "rejected")
+            log.warning("notification_rejected", notification_id=notification.id, code=error.code)
+            await self._ended.submit((notification.id, "rejected"))
             return
-        await store.end(self._pool, notification_id, "sent")
+        await self._ended.submit((notification.id, "sent"))
+
+    async def deliver_now(self, notification_ids: list[str]) -> list[str]:
+        """Deliver messages in parallel; returns those whose provider fails, for later tries."""
+
+        async def deliver(notification_id: str) -> bool:
+            with attempt_under_way(Attempt("deliver")):
+                notification = await self._get(notification_id)
+                if self._first_tries[notification.channel].is_failing:
+                    return False
+                try:
+                    await self._deliver(notification)
+                except ProviderError:
+                    return False
+            return True
+
+        delivered = await asyncio.gather(*(deliver(one) for one in notification_ids))
+        return [one for one, done in zip(notification_ids, delivered, strict=True) if not done]
+
+    async def _find(self, notification_ids: list[str]) -> Sequence[Notification | None]:
+        found = await store.find(self._pool, notification_ids)
+        return [found.get(notification_id) for notification_id in notification_ids]
+
+    async def _end(self, ended: list[tuple[str, str]]) -> Sequence[None]:
+        await store.end(self._pool, dict(ended))
+        return [None] * len(ended)
 
     def _call(self, notification: Notification) -> ProviderCall[Sent]:
         by_mail = notification.channel == Channel.EMAIL
@@ -78,20 +122,8 @@ class NotificationActivities:
             reference = f"<{notification.id}@{self._sender.rpartition('@')[2]}>"
 
         async def create() -> Sent:
-            if by_mail:
-                await self._mail.send(
-                    Mail(
-                        message_id=reference,
-                        to=notification.recipient,
-                        subject=notification.subject,
-                        text=notification.body,
-                        sender=self._sender,
-                    )
-                )
-            else:
-                await self._sms.send(
-                    reference=reference, to=notification.recipient, text=notification.body
-                )
+            with self._first_tries[notification.channel].under_way():
+                await self._send(notification, reference)
             return Sent(reference)
 
         async def find() -> Sent | None:
@@ -110,4 +142,20 @@ class NotificationActivities:
             find=find,
             undoes=True,
             moves=False,
+        )
+
+    async def _send(self, notification: Notification, reference: str) -> None:
+        if notification.channel == Channel.SMS:
+            await self._sms.send(
+                reference=reference, to=notification.recipient, text=notification.body
+            )
+            return
+        await self._mail.send(
+            Mail(
+                message_id=reference,
+                to=notification.recipient,
+                subject=notification.subject,
+                text=notification.body,
+                sender=self._sender,
+            )
         )

@@ -1,5 +1,6 @@
 """What the notification service is given."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,11 +9,24 @@ WORKFLOW: Final = "Notification"
 DELIVER: Final = "notification.deliver"
 
 
+Deliver = Callable[[list[str]], Awaitable[list[str]]]
+"""Delivers messages at once, by id; returns those that could not be."""
+
+
 class Channel(StrEnum):
     """How somebody is told."""
 
     EMAIL = "email"
     SMS = "sms"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody who is told how an operation ended; each way of telling them is optional."""
+
+    name: str = ""
+    email: str | None = None
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """Messages owed, in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from perdure.core.errors import NotFound
 from perdure.core.ids import NOTIFICATION, derived_id
 from perdure.notifications.contracts import Channel, Message
 from perdure.storage.pool import Connection, Pool
@@ -24,56 +23,66 @@ class Notification:
     state: str
 
 
-async def owe(connection: Connection, operation_id: str, messages: Sequence[Message]) -> list[str]:
-    """Write messages in the commit of what they tell; returns their ids.
+async def owe(
+    connection: Connection, messages: Mapping[str, Sequence[Message]]
+) -> dict[str, list[str]]:
+    """Write operations' messages in the commit of what they tell; returns their ids.
 
     An id follows from operation, audience and channel, so writing the same message twice adds
     nothing.
+
+    Args:
+        messages: By the operation they belong to; so are the ids that are returned.
     """
-    ids = [
-        derived_id(NOTIFICATION, operation_id, f"{message.audience}:{message.channel}")
-        for message in messages
+    ids = {
+        operation_id: [
+            derived_id(NOTIFICATION, operation_id, f"{message.audience}:{message.channel}")
+            for message in owed
+        ]
+        for operation_id, owed in messages.items()
+    }
+    rows = [
+        (found, operation_id, message)
+        for operation_id, owed in messages.items()
+        for found, message in zip(ids[operation_id], owed, strict=True)
     ]
-    if messages:
+    if rows:
         await connection.execute(
             "INSERT INTO notifications"
             " (id, operation_id, audience, channel, recipient, subject, body)"
-            " SELECT id, $2, audience, channel, recipient, subject, body"
-            " FROM unnest($1::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])"
-            " AS message (id, audience, channel, recipient, subject, body) ON CONFLICT DO NOTHING",
-            ids,
-            operation_id,
-            [message.audience for message in messages],
-            [message.channel.value for message in messages],
-            [message.recipient for message in messages],
-            [message.subject for message in messages],
-            [message.body for message in messages],
+            " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],"
+            " $6::text[], $7::text[]) ON CONFLICT DO NOTHING",
+            [found for found, _, _ in rows],
+            [operation_id for _, operation_id, _ in rows],
+            [message.audience for _, _, message in rows],
+            [message.channel.value for _, _, message in rows],
+            [message.recipient for _, _, message in rows],
+            [message.subject for _, _, message in rows],
+            [message.body for _, _, message in rows],
         )
     return ids
 
 
-async def get(pool: Pool, notification_id: str) -> Notification:
-    """Return a message.
-
-    Raises:
-        NotFound: There is none of this id.
-    """
-    row = await pool.fetchrow(
+async def find(pool: Pool, notification_ids: Sequence[str]) -> dict[str, Notification]:
+    """Return the messages there are of these, by id."""
+    rows = await pool.fetch(
         "SELECT id, operation_id, audience, channel, recipient, subject, body, state"
-        " FROM notifications WHERE id = $1",
-        notification_id,
+        " FROM notifications WHERE id = ANY($1)",
+        notification_ids,
     )
-    if row is None:
-        raise NotFound(f"There is no notification {notification_id}.", param="notification_id")
-    return Notification(**dict(row) | {"channel": Channel(row["channel"])})
+    return {
+        row["id"]: Notification(**dict(row) | {"channel": Channel(row["channel"])}) for row in rows
+    }
 
 
-async def end(pool: Pool, notification_id: str, state: str) -> None:
-    """Record that a message was `sent`, or `rejected` for good."""
+async def end(pool: Pool, states: Mapping[str, str]) -> None:
+    """Record which messages were `sent`, or `rejected` for good, by id."""
     await pool.execute(
-        "UPDATE notifications SET state = $2, ended_at = now() WHERE id = $1 AND state = 'pending'",
-        notification_id,
-        state,
+        "UPDATE notifications SET state = ended.state, ended_at = now()"
+        " FROM unnest($1::text[], $2::text[]) AS ended (id, state)"
+        " WHERE notifications.id = ended.id AND notifications.state = 'pending'",
+        list(states),
+        list(states.values()),
     )
 
 

@@ -4,7 +4,7 @@ A step that commits something writes its row inside that commit; `attempt.is_rec
 the activity interceptor, which writes the rows of all others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from typing import Any
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import PerdureError
+from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool
 
 
@@ -106,3 +107,31 @@ async def close_attempt(
         describe_error(error) if error else None,
         utc_now(),
     )
+
+
+class AttemptGroups:
+    """Writes the rows of successful attempts that end at the same time together."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._group: GroupCommit[tuple[str, Attempt, datetime], None] = GroupCommit(self._write)
+
+    async def record_success(self, operation_id: str, attempt: Attempt) -> None:
+        """Write the row of an attempt that has just succeeded; as `record_attempt`."""
+        await self._group.submit((operation_id, attempt, utc_now()))
+        attempt.is_recorded = True
+
+    async def _write(self, ended: list[tuple[str, Attempt, datetime]]) -> Sequence[None]:
+        await self._pool.execute(
+            "INSERT INTO operation_steps (operation_id, step, attempt, outcome, started_at,"
+            " finished_at) SELECT id, step, attempt, 'succeeded', started_at, ended.finished_at"
+            " FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[],"
+            " $5::timestamptz[]) AS ended (id, step, attempt, started_at, finished_at)"
+            " JOIN operations USING (id)",
+            [operation_id for operation_id, _, _ in ended],
+            [attempt.step for _, attempt, _ in ended],
+            [attempt.number for _, attempt, _ in ended],
+            [attempt.started_at for _, attempt, _ in ended],
+            [finished_at for _, _, finished_at in ended],
+        )
+        return [None] * len(ended)

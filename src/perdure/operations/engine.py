@@ -30,6 +30,14 @@ class Engine(Protocol):
         """
         ...
 
+    async def run_lane(self, kind: str, lane: int) -> None:
+        """Have a lane's workflow run, and hear that there is something to do in it."""
+        ...
+
+    async def lane_state(self, kind: str, lane: int) -> RunState:
+        """Tell how a lane's workflow stands."""
+        ...
+
     async def signal_cancel(self, operation_id: str, *, actor: str, reason: str) -> None:
         """Wake the workflow.
 

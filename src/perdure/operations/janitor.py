@@ -1,8 +1,8 @@
 """Makes rows right again, whatever happened to their workflows.
 
-Its cost does not grow with the open rows: it looks at what was accepted and not started, at
-workflows closed since its last look without completing, and at rows that made no progress for a
-while.
+Its cost does not grow with the open rows: it looks at what was accepted and not started, at lanes
+with something to do, at workflows closed since its last look without completing, and at rows that
+made no progress for a while.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from perdure.core.clock import Clock, utc_now
-from perdure.operations import store
+from perdure.operations import lanes, store
 from perdure.operations.engine import Engine, RunState
 from perdure.operations.model import Failure, Operation, Status
 from perdure.storage.pool import Connection, Pool, transaction
@@ -90,6 +90,7 @@ class Janitor:
             healed = (
                 await self._start_accepted() + await self._heal_closed() + await self._heal_stale()
             )
+            await self._run_lanes()
             for chore in self._chores:
                 await self._try(chore(), chore=getattr(chore, "__qualname__", "chore"))
             return healed
@@ -98,7 +99,7 @@ class Janitor:
         """Start what was accepted and not started; starting it twice is harmless."""
         rows = await self._pool.fetch(
             "SELECT id FROM operations WHERE workflow_started_at IS NULL AND finished_at IS NULL"
-            " AND created_at < $1 ORDER BY created_at LIMIT $2",
+            " AND lane IS NULL AND created_at < $1 ORDER BY created_at LIMIT $2",
             self._clock() - timedelta(seconds=self._times.start_grace_s),
             _BATCH,
         )
@@ -108,9 +109,19 @@ class Janitor:
 
     async def _start(self, operation_id: str) -> int:
         await self._engine.start(await store.get(self._pool, operation_id))
-        await store.mark_started(self._pool, operation_id)
+        await store.mark_started(self._pool, [operation_id])
         log.info("started_by_janitor", operation_id=operation_id)
         return 1
+
+    async def _run_lanes(self) -> None:
+        """See to it that a lane runs as long as something is to be done in it."""
+        for kind, lane in await lanes.open_lanes(self._pool):
+            await self._try(self._run_lane(kind, lane), kind=kind, lane=str(lane))
+
+    async def _run_lane(self, kind: str, lane: int) -> None:
+        if await self._engine.lane_state(kind, lane) != RunState.RUNNING:
+            await self._engine.run_lane(kind, lane)
+            log.info("lane_started_by_janitor", kind=kind, lane=lane)
 
     async def _heal_closed(self) -> int:
         """Look at the workflows closed since the last look."""
@@ -137,7 +148,7 @@ class Janitor:
         before = self._clock() - timedelta(seconds=self._times.stale_after_s)
         rows = await self._pool.fetch(
             "UPDATE operations SET checked_at = $1 WHERE id IN (SELECT id FROM operations"
-            " WHERE finished_at IS NULL AND greatest(updated_at, checked_at) < $2"
+            " WHERE finished_at IS NULL AND lane IS NULL AND greatest(updated_at, checked_at) < $2"
             " AND (status <> 'needs_attention' OR cancel_request IS NOT NULL)"
             " AND workflow_started_at IS NOT NULL"
             " ORDER BY greatest(updated_at, checked_at) LIMIT $3 FOR UPDATE SKIP LOCKED)"

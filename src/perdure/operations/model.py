@@ -54,6 +54,7 @@ class NewOperation:
         input: The workflow's input, as JSON: `operation_id`, the caller's `request`, and the
             `options` in force when it was accepted. Two inputs with equal requests are the same
             request.
+        lane: Which of its kind's lanes carries it out; None: a workflow of its own.
     """
 
     id: str
@@ -62,11 +63,16 @@ class NewOperation:
     input: dict[str, Any]
     reference: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    lane: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A row of `operations`."""
+    """A row of `operations`.
+
+    Args:
+        lane: Which of its kind's lanes carries it out; None: a workflow of its own does, or will.
+    """
 
     id: str
     kind: str
@@ -78,6 +84,7 @@ class Operation:
     failure: Failure | None
     metadata: dict[str, str]
     cancel_request: CancelRequest | None
+    lane: int | None
     workflow_started_at: datetime | None
     created_at: datetime
     updated_at: datetime

@@ -24,7 +24,8 @@ from perdure.core.errors import (
 )
 from perdure.operations import store
 from perdure.operations.attempts import current_attempt, record_attempt
-from perdure.operations.model import Failure, Operation, Status
+from perdure.operations.model import FINISHED, Failure, Operation, Status
+from perdure.operations.provider_call_groups import NewAnswer, NewIntent, ProviderCallGroups
 from perdure.operations.steps import check_may_begin, from_json, may_begin, to_json
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -32,6 +33,9 @@ Answer = TypeVar("Answer")
 
 LEASE_MARGIN_S: Final = 5.0
 """How long after its time-out a call may still arrive at the provider."""
+
+_HELD_UP_S_MAX: Final = LEASE_MARGIN_S / 2
+"""How long after its lease began a call may still be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class ProviderCalls:
     def __init__(self, pool: Pool, *, clock: Clock = utc_now) -> None:
         self._pool = pool
         self._clock = clock
+        self._groups = ProviderCallGroups(pool)
 
     async def get_or_create(self, call: ProviderCall[Answer]) -> Answer:
         """Return the provider's answer: the stored one, the one it knows of, or a new one.
@@ -92,14 +97,17 @@ class ProviderCalls:
                 later. OperationCancelled, Conflict: The operation is to stop, or has ended.
         """
         current_attempt(call.step)
-        intent = await self._intend(call)
+        lease_until = self._new_lease(call)
+        first = await self._intend_first(call, lease_until)
+        intent = None if first else await self._intend(call, lease_until)
         if intent is not None:
             if (known := _known_answer(call, intent)) is not None:
                 return known
             if (found := await self._inquire(call, intent)) is not None:
                 return found
-            await self._take_over(call, intent)
-        return await self._create(call)
+            lease_until = self._new_lease(call)
+            await self._take_over(call, intent, lease_until)
+        return await self._create(call, lease_until)
 
     async def resolve(self, call: ProviderCall[Answer]) -> Answer | None:
         """Find out what became of a call without making it; None: it was not made, and will not be.
@@ -127,7 +135,19 @@ class ProviderCalls:
                 await _move(connection, operation, Status.PROCESSING, f"{call.step}_not_made")
         return None
 
-    async def _intend(self, call: ProviderCall[Answer]) -> _Intent | None:
+    async def _intend_first(self, call: ProviderCall[Answer], lease_until: datetime) -> bool:
+        intent = NewIntent(
+            call.operation_id,
+            call.step,
+            call.provider,
+            call.reference,
+            lease_until,
+            undoes=call.undoes,
+            moves=call.moves,
+        )
+        return await self._groups.intend(intent)
+
+    async def _intend(self, call: ProviderCall[Answer], lease_until: datetime) -> _Intent | None:
         """Commit the intent to call; or return the earlier one, whose fate comes first."""
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, call.operation_id)
@@ -135,7 +155,7 @@ class ProviderCalls:
             if intent is None or intent.state == "not_made":
                 if not call.undoes:
                     check_may_begin(operation, call.step)
-                await self._write_intent(connection, call)
+                await self._write_intent(connection, call, lease_until)
                 if call.moves and operation.status not in (Status.PROCESSING, Status.REVERSING):
                     await _move(connection, operation, Status.PROCESSING, f"{call.step}_begun")
                 return None
@@ -143,8 +163,10 @@ class ProviderCalls:
                 self._check_lease(call, intent)
             return intent
 
-    def _check_lease(self, call: ProviderCall[Answer], intent: _Intent) -> None:
-        remaining_s = (intent.lease_until - self._clock()).total_seconds()
+    def _check_lease(
+        self, call: ProviderCall[Answer], intent: _Intent, *, at: datetime | None = None
+    ) -> None:
+        remaining_s = (intent.lease_until - (at or self._clock())).total_seconds()
         if remaining_s > 0:
             raise ProviderOutcomeUnknown(
                 f"An earlier call to {call.provider} under {call.reference} may still be"
@@ -152,8 +174,12 @@ class ProviderCalls:
                 retry_after_s=remaining_s,
             )
 
-    async def _write_intent(self, connection: Connection, call: ProviderCall[Answer]) -> None:
-        lease_s = call.timeout_s + LEASE_MARGIN_S
+    def _new_lease(self, call: ProviderCall[Answer]) -> datetime:
+        return self._clock() + timedelta(seconds=call.timeout_s + LEASE_MARGIN_S)
+
+    async def _write_intent(
+        self, connection: Connection, call: ProviderCall[Answer], lease_until: datetime
+    ) -> None:
         await connection.execute(
             "INSERT INTO provider_calls"
             " (operation_id, step, provider, reference, state, lease_until, calls)"
@@ -164,11 +190,12 @@ class ProviderCalls:
             call.step,
             call.provider,
             call.reference,
-            self._clock() + timedelta(seconds=lease_s),
+            lease_until,
         )
 
     async def _inquire(self, call: ProviderCall[Answer], intent: _Intent) -> Answer | None:
         """Ask the provider; None once it is sure that the call was not made."""
+        asked_at = self._clock()
         try:
             found = await call.find()
         except ProviderError as error:
@@ -179,7 +206,8 @@ class ProviderCalls:
         if found is not None:
             await self._record_answer(call, found)
             return found
-        self._check_lease(call, intent)
+        # The call may have arrived since the provider looked.
+        self._check_lease(call, intent, at=asked_at)
         return None
 
     async def _check_unchanged(
@@ -191,41 +219,62 @@ class ProviderCalls:
                 retry_after_s=call.timeout_s,
             )
 
-    async def _take_over(self, call: ProviderCall[Answer], intent: _Intent) -> None:
+    async def _take_over(
+        self, call: ProviderCall[Answer], intent: _Intent, lease_until: datetime
+    ) -> None:
         """Renew the intent of a call that was not made, unless another runner already did."""
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, call.operation_id)
             await self._check_unchanged(connection, call, intent)
             begins = call.undoes or may_begin(operation)
             if begins:
-                await self._write_intent(connection, call)
+                await self._write_intent(connection, call, lease_until)
             else:
                 # Known not to have been made, and it never will be: there is nothing to undo.
                 await _set_state(connection, call, "not_made", lease_until=self._clock())
         if not begins:
             check_may_begin(operation, call.step)
 
-    async def _create(self, call: ProviderCall[Answer]) -> Answer:
+    async def _create(self, call: ProviderCall[Answer], lease_until: datetime) -> Answer:
         try:
+            self._check_not_held_up(call, lease_until)
             async with asyncio.timeout(call.timeout_s):
                 answer = await call.create()
         except TimeoutError:
             error = ProviderOutcomeUnknown(f"{call.provider} did not answer in {call.timeout_s} s.")
-            await self._record_failure(call, "unknown", error)
+            await self._record_failure(call, lease_until, "unknown", error)
             raise error from None
         except (ProviderUnavailable, ProviderRateLimited):
-            await self._record_failure(call, "not_made")
+            await self._record_failure(call, lease_until, "not_made")
             raise
         except ProviderOutcomeUnknown as error:
-            await self._record_failure(call, "unknown", error)
+            await self._record_failure(call, lease_until, "unknown", error)
             raise
         except (Refused, InvalidInput) as error:
-            await self._record_refusal(call, error)
+            await self._record_refusal(call, lease_until, error)
             raise
         await self._record_answer(call, answer)
         return answer
 
+    def _check_not_held_up(self, call: ProviderCall[Answer], lease_until: datetime) -> None:
+        """Leave a call to the next attempt if it would end too late for those who wait for it."""
+        left_s = (lease_until - self._clock()).total_seconds()
+        if left_s < call.timeout_s + LEASE_MARGIN_S - _HELD_UP_S_MAX:
+            raise ProviderUnavailable(
+                f"The call to {call.provider} was held up here and not made; try again later."
+            )
+
     async def _record_answer(self, call: ProviderCall[Answer], answer: Answer) -> None:
+        new = NewAnswer(
+            call.operation_id,
+            call.step,
+            call.reference,
+            to_json(answer),
+            current_attempt(call.step),
+            call.status_after if call.moves else None,
+        )
+        if await self._groups.answer(new):
+            return
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, call.operation_id)
             await _set_state(connection, call, "answered", answer=to_json(answer))
@@ -239,9 +288,16 @@ class ProviderCalls:
             if call.moves:
                 await _move(connection, operation, call.status_after, f"{call.step}_answered")
 
-    async def _record_refusal(self, call: ProviderCall[Answer], error: PerdureError) -> None:
+    async def _record_refusal(
+        self, call: ProviderCall[Answer], lease_until: datetime, error: PerdureError
+    ) -> None:
         async with transaction(self._pool) as connection:
             await store.lock(connection, call.operation_id)
+            if not await _is_ours(connection, call, lease_until):
+                raise ProviderOutcomeUnknown(
+                    f"Another runner took the call under {call.reference} over.",
+                    retry_after_s=call.timeout_s,
+                ) from error
             refusal = {"code": error.code, "message": error.message}
             await _set_state(connection, call, "refused", answer=refusal)
             await record_attempt(
@@ -254,10 +310,16 @@ class ProviderCalls:
             )
 
     async def _record_failure(
-        self, call: ProviderCall[Answer], state: str, error: ProviderOutcomeUnknown | None = None
+        self,
+        call: ProviderCall[Answer],
+        lease_until: datetime,
+        state: str,
+        error: ProviderOutcomeUnknown | None = None,
     ) -> None:
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, call.operation_id)
+            if not await _is_ours(connection, call, lease_until):
+                return
             ended = state == "not_made" or (error is not None and not error.in_flight)
             await _set_state(connection, call, state, lease_until=self._clock() if ended else None)
             if error is not None and call.moves:
@@ -273,6 +335,15 @@ async def _find_intent(connection: Connection, call: ProviderCall[Any]) -> _Inte
         call.step,
     )
     return _Intent(**dict(row)) if row else None
+
+
+async def _is_ours(connection: Connection, call: ProviderCall[Any], lease_until: datetime) -> bool:
+    """Whether the call is still the one that was made under this lease.
+
+    Whoever comes late must not undo what another runner has found out, or is doing, since.
+    """
+    intent = await _find_intent(connection, call)
+    return intent is not None and intent.state == "intended" and intent.lease_until == lease_until
 
 
 def _known_answer(call: ProviderCall[Answer], intent: _Intent) -> Answer | None:
@@ -308,9 +379,8 @@ async def _move(
     action: str,
     failure: Failure | None = None,
 ) -> None:
-    # What undoes stays `reversing` to its end, and nothing moves what has ended.
-    if operation.is_finished or operation.status == status:
-        return
-    if operation.status == Status.REVERSING and status != Status.UNKNOWN:
+    # What is being undone stays `reversing` to its end, so that no other runner goes forward with
+    # it, and nothing moves what has ended.
+    if operation.status in {*FINISHED, Status.REVERSING, status}:
         return
     await store.move(connection, operation, status, action=action, failure=failure)

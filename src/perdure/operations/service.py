@@ -1,17 +1,18 @@
 """The one way in: start, get, list, cancel and resume operations of any kind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
 from perdure.core.errors import Conflict
-from perdure.operations import cancellation, store
+from perdure.operations import cancellation, lanes, store
 from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.engine import Engine
 from perdure.operations.model import NewOperation, Operation, Status, StepAttempt, TrailEntry
+from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ class OperationService:
     def __init__(self, pool: Pool, engine: Engine) -> None:
         self._pool = pool
         self._engine = engine
+        self._started: GroupCommit[str, None] = GroupCommit(self._mark_started)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -47,7 +49,8 @@ class OperationService:
         An engine that cannot be reached, or hangs, is no error: the operation is accepted, and the
         janitor starts what was not.
         """
-        if operation.is_finished or operation.workflow_started_at is not None:
+        started = operation.workflow_started_at is not None or operation.lane is not None
+        if operation.is_finished or started:
             return
         try:
             async with asyncio.timeout(LAUNCH_TIMEOUT_S):
@@ -55,7 +58,23 @@ class OperationService:
         except Exception as error:  # noqa: BLE001 - whatever it is, the janitor tries again
             log.warning("start_postponed", operation_id=operation.id, error=repr(error))
             return
-        await store.mark_started(self._pool, operation.id)
+        await self._started.submit(operation.id)
+
+    async def _mark_started(self, operation_ids: list[str]) -> Sequence[None]:
+        await store.mark_started(self._pool, operation_ids)
+        return [None] * len(operation_ids)
+
+    async def run_lanes(self, kind: str, numbers: Iterable[int]) -> None:
+        """Have lanes run in which operations were accepted.
+
+        As with `launch`, an engine that cannot be reached is no error: the janitor sees to it.
+        """
+        for number in numbers:
+            try:
+                async with asyncio.timeout(LAUNCH_TIMEOUT_S):
+                    await self._engine.run_lane(kind, number)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the janitor tries again
+                log.warning("lane_start_postponed", kind=kind, lane=number, error=repr(error))
 
     async def get(self, operation_id: str) -> Operation:
         """Return an operation.
@@ -108,7 +127,15 @@ class OperationService:
             answer = await cancellation.request_cancel(
                 connection, operation_id, actor=actor, reason=reason
             )
-        if answer.accepted:
+            # A lane does not undo: its own workflow does.
+            promoted = (
+                await lanes.promote(connection, {operation_id: "It is to be cancelled."})
+                if answer.accepted
+                else []
+            )
+        for operation in promoted:
+            await self.launch(operation)
+        if answer.accepted and not promoted:
             try:
                 # One that is parked may have no workflow left to tell: a new run does the undoing.
                 operation = await self.get(operation_id)

@@ -7,7 +7,7 @@ row.
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
@@ -33,11 +33,12 @@ class StepTransaction:
     Attributes:
         connection: With the step's transaction open; all the step writes goes through it.
         operation: The operation as it stands, locked.
+        planned: The status it takes when the step commits; set by `move`.
     """
 
     connection: Connection
     operation: Operation
-    _move: "_Move | None" = None
+    planned: "Move | None" = None
 
     def move(
         self,
@@ -49,16 +50,18 @@ class StepTransaction:
         failure: Failure | None = None,
     ) -> None:
         """Have the operation take this status when the step commits."""
-        self._move = _Move(status, action, reason, result, failure)
+        self.planned = Move(status, action, reason, result, failure)
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
+    """A change of an operation's status, and why."""
+
     status: Status
     action: str
-    reason: str | None
-    result: dict[str, Any] | None
-    failure: Failure | None
+    reason: str | None = None
+    result: dict[str, Any] | None = None
+    failure: Failure | None = None
 
 
 @lru_cache(maxsize=256)
@@ -125,6 +128,7 @@ class TransactionalSteps:
         *,
         returns: type[Result],
         undoes: bool = False,
+        ends: Sequence[str] = (),
     ) -> Result:
         """Run the body once; every later run returns what it stored.
 
@@ -135,6 +139,8 @@ class TransactionalSteps:
                 it.
             returns: The type of the result, to read it back.
             undoes: The step undoes or closes, so a request to cancel does not stop it.
+            ends: The steps of which one ends the operation, this among them. Where another did it
+                first, perhaps in another way, that one's result is returned.
 
         Raises:
             NotFound: No such operation.
@@ -155,6 +161,8 @@ class TransactionalSteps:
             if stored is not None and stored["fingerprint"] == digest:
                 attempt.is_recorded = True
                 return from_json(returns, stored["result"])
+            if operation.is_finished and ends:
+                return await self._end_of(connection, operation, ends, returns)
             if operation.is_finished or not undoes:
                 check_may_begin(operation, step)
             if stored is not None:
@@ -178,16 +186,20 @@ class TransactionalSteps:
         )
         return from_json(returns, row["result"]) if row else None
 
-    async def result_of(
-        self, operation_id: str, *steps: str, returns: type[Result]
-    ) -> Result | None:
-        """Return what the one of these steps that was done stored; None: none was."""
-        row = await self._pool.fetchrow(
+    async def _end_of(
+        self,
+        connection: Connection,
+        operation: Operation,
+        ends: Sequence[str],
+        returns: type[Result],
+    ) -> Result:
+        row = await connection.fetchrow(
             "SELECT result FROM effects WHERE operation_id = $1 AND step = ANY($2)",
-            operation_id,
-            steps,
+            operation.id,
+            ends,
         )
-        return from_json(returns, row["result"]) if row else None
+        assert row is not None, f"{operation.id} has ended by no step of its own"
+        return from_json(returns, row["result"])
 
     async def begin_reversal(self, operation_id: str) -> bool:
         """Have an operation's row say that what it did is being undone: no step goes forward now.
@@ -208,7 +220,7 @@ async def _commit_step(
 ) -> None:
     """Write the step's records, all in one statement."""
     attempt.is_recorded = True
-    move = work._move  # noqa: SLF001
+    move = work.planned
     before = work.operation.status
     status = move.status if move else before
     assert not work.operation.is_finished or status == before, "a finished operation moved"
@@ -223,7 +235,7 @@ async def _commit_step(
         " SELECT $1, $7, $8, $9, $10 WHERE $8::text IS NOT NULL"
         ") UPDATE operations SET status = $9, result = coalesce($11, result),"
         " failure = CASE WHEN $8::text IS NULL THEN failure ELSE $12 END, updated_at = now(),"
-        " workflow_started_at = coalesce(workflow_started_at, now()),"
+        f" workflow_started_at = {store.STARTED_BY_A_STEP},"
         " finished_at = CASE WHEN $13 THEN coalesce(finished_at, now()) END WHERE id = $1",
         work.operation.id,
         step,

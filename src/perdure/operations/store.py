@@ -1,14 +1,16 @@
 """Operations in PostgreSQL: rows in, rows out; the rules of change are in the callers."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from perdure.core.errors import IdempotencyMismatch, NotFound
+from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.operations.model import (
     CancelRequest,
     Failure,
@@ -24,6 +26,9 @@ from perdure.storage.query import fetch
 SYSTEM = "system"
 """The actor of what no person asked for."""
 
+STARTED_BY_A_STEP: Final = "CASE WHEN lane IS NULL THEN coalesce(workflow_started_at, now()) END"
+"""A step that is done shows that the workflow exists, except in a lane."""
+
 OPERATIONS = sa.table(
     "operations",
     sa.column("id", sa.Text),
@@ -36,16 +41,19 @@ OPERATIONS = sa.table(
     sa.column("failure", JSONB),
     sa.column("metadata", JSONB),
     sa.column("cancel_request", JSONB),
+    sa.column("lane", sa.SmallInteger),
     sa.column("workflow_started_at", sa.DateTime(timezone=True)),
     sa.column("created_at", sa.DateTime(timezone=True)),
     sa.column("updated_at", sa.DateTime(timezone=True)),
     sa.column("finished_at", sa.DateTime(timezone=True)),
 )
-_COLUMNS = ", ".join(column.name for column in OPERATIONS.columns)
+_COLUMN_NAMES = [column.name for column in OPERATIONS.columns]
+_COLUMNS = ", ".join(_COLUMN_NAMES)
 
 
-def _operation(row: asyncpg.Record) -> Operation:
-    values = dict(row)
+def operation_of(row: asyncpg.Record) -> Operation:
+    """Return a row of `operations`; columns the model does not have are left out."""
+    values = {name: row[name] for name in _COLUMN_NAMES}
     cancel = values["cancel_request"]
     return Operation(
         **values
@@ -72,8 +80,8 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     """
     row = await connection.fetchrow(
         "WITH accepted AS ("
-        " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata)"
-        " VALUES ($1, $2, 'pending', $3, $4, $5, $6) ON CONFLICT DO NOTHING"
+        " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane)"
+        " VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8) ON CONFLICT DO NOTHING"
         f" RETURNING {_COLUMNS}"
         "), trail AS ("
         " INSERT INTO operation_trail (operation_id, actor, action, status)"
@@ -86,9 +94,10 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         new.input,
         new.metadata,
         actor,
+        new.lane,
     )
     if row is not None:
-        return _operation(row)
+        return operation_of(row)
     stored = await _find_twin(connection, new)
     if stored.input["request"] != new.input["request"]:
         raise IdempotencyMismatch(
@@ -120,7 +129,7 @@ async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
         new.reference,
     )
     assert row is not None, "an insert conflicted with a row that is not there"
-    return _operation(row)
+    return operation_of(row)
 
 
 async def get(connection: Connection | Pool, operation_id: str) -> Operation:
@@ -154,7 +163,7 @@ def _found(row: asyncpg.Record | None, operation_id: str) -> Operation:
         raise NotFound(
             f"There is no operation {operation_id}.", code="operation_not_found", param="id"
         )
-    return _operation(row)
+    return operation_of(row)
 
 
 async def find(
@@ -179,13 +188,15 @@ async def find(
     ):
         if value is not None:
             statement = statement.where(column == str(value))
+    # Without its prefix, an id sorts by time whatever the kind.
+    age = sa.func.right(columns.id, ID_SUFFIX_LENGTH).collate("C")
     if ending_before is not None:
-        statement = statement.where(columns.id > ending_before).order_by(columns.id.asc())
-        return [_operation(row) for row in await fetch(connection, statement)][::-1]
+        statement = statement.where(age > ending_before[-ID_SUFFIX_LENGTH:]).order_by(age.asc())
+        return [operation_of(row) for row in await fetch(connection, statement)][::-1]
     if starting_after is not None:
-        statement = statement.where(columns.id < starting_after)
-    statement = statement.order_by(columns.id.desc())
-    return [_operation(row) for row in await fetch(connection, statement)]
+        statement = statement.where(age < starting_after[-ID_SUFFIX_LENGTH:])
+    statement = statement.order_by(age.desc())
+    return [operation_of(row) for row in await fetch(connection, statement)]
 
 
 async def move(
@@ -210,7 +221,7 @@ async def move(
         " INSERT INTO operation_trail (operation_id, actor, action, status, reason, data)"
         " VALUES ($1, $3, $4, $2, $5, $6)"
         ") UPDATE operations SET status = $2, result = coalesce($7, result), failure = $8,"
-        " updated_at = now(), workflow_started_at = coalesce(workflow_started_at, now()),"
+        f" updated_at = now(), workflow_started_at = {STARTED_BY_A_STEP},"
         " finished_at = CASE WHEN $9 THEN coalesce(finished_at, now()) END WHERE id = $1",
         operation.id,
         status.value,
@@ -246,12 +257,12 @@ async def note(
     )
 
 
-async def mark_started(connection: Connection | Pool, operation_id: str) -> None:
-    """Record that the operation's workflow exists."""
+async def mark_started(connection: Connection | Pool, operation_ids: Sequence[str]) -> None:
+    """Record that the operations' workflows exist."""
     await connection.execute(
         "UPDATE operations SET workflow_started_at = now()"
-        " WHERE id = $1 AND workflow_started_at IS NULL",
-        operation_id,
+        " WHERE id = ANY($1) AND workflow_started_at IS NULL",
+        operation_ids,
     )
 
 

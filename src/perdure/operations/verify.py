@@ -3,7 +3,7 @@
 Each invariant is one statement, so it sees one moment of the database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from perdure.ledger.verify import Violation
@@ -13,6 +13,20 @@ from perdure.storage.pool import Connection, Pool
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
     """Return what breaks an invariant, at most `limit` of each kind; empty when all is well."""
     return await check(connection, INVARIANTS, limit=limit)
+
+
+async def lane_violations(
+    connection: Connection | Pool, kinds_with_lanes: Collection[str], *, limit: int = 100
+) -> list[Violation]:
+    """Return operations in lanes that nothing drives, at most `limit`.
+
+    Args:
+        kinds_with_lanes: The kinds that this version carries out in lanes.
+    """
+    rows = await connection.fetch(LANES_ARE_DRIVEN, limit, list(kinds_with_lanes))
+    return [
+        Violation(LANES_ARE_DRIVEN_NAME, tuple(row["subject_ids"]), row["detail"]) for row in rows
+    ]
 
 
 async def check(
@@ -62,6 +76,16 @@ SELECT ARRAY[o.id, c.reference] AS subject_ids,
 FROM provider_calls c JOIN operations o ON o.id = c.operation_id
 WHERE c.state IN ('intended', 'unknown') AND o.finished_at IS NOT NULL
     AND c.created_at < o.finished_at
+"""
+
+LANES_ARE_DRIVEN_NAME: Final = "lanes_are_driven"
+LANES_ARE_DRIVEN: Final = """
+SELECT ARRAY[id] AS subject_ids,
+       format('%s in lane %s of %s, for which this version has no lane', status, lane, kind)
+           AS detail
+FROM operations
+WHERE lane IS NOT NULL AND finished_at IS NULL AND NOT kind = ANY($2)
+LIMIT $1
 """
 
 INVARIANTS: Final = {

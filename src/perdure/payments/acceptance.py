@@ -1,11 +1,13 @@
-"""Taking a payment in: refused at once, or stored and certain to reach an end."""
+"""Taking payments in: refused at once, or stored and certain to reach an end."""
 
-from perdure.core.errors import InsufficientFunds, InvalidInput, NotFound, Refused
+from collections.abc import Mapping, Sequence
+
+from perdure.core.errors import InsufficientFunds, InvalidInput, NotFound, PerdureError, Refused
 from perdure.core.ids import new_id
 from perdure.core.money import format_amount
-from perdure.ledger.model import AccountKind, AccountStatus
+from perdure.ledger.model import Account, AccountKind, AccountStatus, Balance
 from perdure.ledger.store import LedgerStore
-from perdure.operations import store
+from perdure.operations.acceptance import accept_many, known_references
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.payments.contracts import (
@@ -29,8 +31,15 @@ async def check_account(
         Refused: `account_not_open`.
         InvalidInput: `currency_mismatch`.
     """
-    account = await ledger.get_account(connection, request.account_id)
-    if account.customer_id != request.customer_id or account.kind != AccountKind.LIABILITY:
+    _check_account(await ledger.get_account(connection, request.account_id), request)
+
+
+def _check_account(account: Account | None, request: PaymentRequest) -> None:
+    if (
+        account is None
+        or account.customer_id != request.customer_id
+        or account.kind != AccountKind.LIABILITY
+    ):
         raise NotFound(
             f"Customer {request.customer_id} has no account {request.account_id}.",
             code="account_not_found",
@@ -47,6 +56,15 @@ async def check_account(
             f"Account {account.id} is in {account.currency}; pay in it, or from another account.",
             code="currency_mismatch",
             param="currency",
+        )
+
+
+def _check_funds(balance: Balance, request: PaymentRequest) -> None:
+    if balance.available_minor < request.amount_minor:
+        available = format_amount(balance.available_minor, request.currency)
+        raise InsufficientFunds(
+            f"Account {request.account_id} has {available} available; pay less, or pay in first.",
+            param="amount_minor",
         )
 
 
@@ -85,27 +103,69 @@ class PaymentAcceptance:
             InsufficientFunds: It does not cover the amount now.
             IdempotencyMismatch: The reference is taken by another payment.
         """
-        check_request(request, self._limits)
+        (found,) = await self.accept_many(connection, [request], actor=actor, metadata=metadata)
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    async def accept_many(
+        self,
+        connection: Connection,
+        requests: Sequence[PaymentRequest],
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lanes: Sequence[int | None] | None = None,
+    ) -> list[Operation | PerdureError]:
+        """Store payments; returns what became of each, in their order: stored, or why not.
+
+        Args:
+            lanes: Which lane carries each out; None: a workflow of its own.
+        """
+        accounts = await self._ledger.accounts_with_balances(
+            connection, {request.account_id for request in requests}
+        )
+        named = [
+            (request.customer_id, request.reference)
+            for request in requests
+            if request.reference is not None
+        ]
+        known = await known_references(connection, KIND, named) if named else set()
+        refused: dict[int, PerdureError] = {}
+        new: dict[int, NewOperation] = {}
+        for number, request in enumerate(requests):
+            try:
+                check_request(request, self._limits)
+                if (request.customer_id, request.reference) not in known:
+                    _check(accounts, request)
+            except PerdureError as error:
+                refused[number] = error
+                continue
+            new[number] = self._new_operation(
+                request, metadata or {}, lanes[number] if lanes else None
+            )
+        stored = dict(
+            zip(new, await accept_many(connection, list(new.values()), actor=actor), strict=True)
+        )
+        return [(refused | stored)[number] for number in range(len(requests))]
+
+    def _new_operation(
+        self, request: PaymentRequest, metadata: dict[str, str], lane: int | None
+    ) -> NewOperation:
         operation_id = new_id(ID_PREFIX)
-        new = NewOperation(
+        return NewOperation(
             id=operation_id,
             kind=KIND,
             customer_id=request.customer_id,
             input=to_json(PaymentInput(operation_id, request, self._options)),
             reference=request.reference,
-            metadata=metadata or {},
+            metadata=metadata,
+            lane=lane,
         )
-        if not await store.is_known(connection, new):
-            await check_account(connection, self._ledger, request)
-            await self._check_funds(connection, request)
-        return await store.accept(connection, new, actor=actor)
 
-    async def _check_funds(self, connection: Connection, request: PaymentRequest) -> None:
-        balance = await self._ledger.balance(connection, request.account_id)
-        if balance.available_minor < request.amount_minor:
-            available = format_amount(balance.available_minor, request.currency)
-            raise InsufficientFunds(
-                f"Account {request.account_id} has {available} available;"
-                " pay less, or pay in first.",
-                param="amount_minor",
-            )
+
+def _check(accounts: Mapping[str, tuple[Account, Balance]], request: PaymentRequest) -> None:
+    found = accounts.get(request.account_id)
+    _check_account(found[0] if found else None, request)
+    if found is not None:
+        _check_funds(found[1], request)

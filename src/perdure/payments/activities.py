@@ -1,22 +1,24 @@
 """A payment's effects: on our database, and at the gateway."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
+from typing import Final
 
 from temporalio import activity
 
 from perdure.core.clock import Clock, utc_now
-from perdure.core.errors import Conflict, Refused
+from perdure.core.errors import Refused
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
+from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
 from perdure.operations.provider_calls import ProviderCall, ProviderCalls
-from perdure.operations.steps import OPERATION_FINISHED, StepTransaction, TransactionalSteps
+from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
 from perdure.payments import contracts, daily_totals
 from perdure.payments.acceptance import check_account
 from perdure.payments.callbacks import GatewayCallbacks
@@ -32,7 +34,10 @@ from perdure.payments.contracts import (
 )
 from perdure.payments.messages import failure_messages, success_messages
 from perdure.providers.gateway import Charge, PaymentGateway, Refund
-from perdure.storage.pool import Connection
+from perdure.storage.pool import Connection, Pool
+
+_ENDS: Final = ("settle", "close")
+"""The steps that end a payment: one that has ended keeps its end, with the messages it owes."""
 
 
 def hold_id(operation_id: str) -> str:
@@ -40,11 +45,16 @@ def hold_id(operation_id: str) -> str:
     return derived_id(TRANSFER, operation_id, "hold")
 
 
+def _post_id(operation_id: str) -> str:
+    return derived_id(TRANSFER, operation_id, "post")
+
+
 class PaymentLedgerActivities:
-    """The steps on our own database, one commit each."""
+    """The steps on our own database, one commit each; those in flight together share one."""
 
     def __init__(
         self,
+        pool: Pool,
         steps: TransactionalSteps,
         ledger: LedgerStore[Connection],
         *,
@@ -53,6 +63,18 @@ class PaymentLedgerActivities:
         self._steps = steps
         self._ledger = ledger
         self._clock = clock
+        self._holds = GroupedStep(
+            pool, steps, "hold_funds", one=self._hold, many=self._hold_many, returns=Held
+        )
+        self._settlements = GroupedStep(
+            pool,
+            steps,
+            "settle",
+            one=self._settle,
+            many=self._settle_many,
+            returns=PaymentEnd,
+            ends=_ENDS,
+        )
 
     @activity.defn(name=contracts.HOLD_FUNDS)
     @records_its_attempts
@@ -62,34 +84,49 @@ class PaymentLedgerActivities:
         Raises:
             NotFound, Refused, InsufficientFunds, LimitExceeded: Nothing was held.
         """
-        payment, request = given.payment, given.payment.request
+        return await self._holds.run(given.payment.operation_id, given)
 
-        async def body(step: StepTransaction) -> Held:
-            await check_account(step.connection, self._ledger, request)
-            day: date | None = None
-            if given.daily_limit_minor is not None:
-                day = self._clock().date()
-                await daily_totals.count(
-                    step.connection, request, day, limit_minor=given.daily_limit_minor
-                )
-            await self._ledger.hold(
-                step.connection,
-                NewTransfer(
-                    id=hold_id(payment.operation_id),
-                    debit_account_id=request.account_id,
-                    credit_account_id=system_account_id(
-                        SystemAccount.GATEWAY_CLEARING, request.currency
-                    ),
-                    amount_minor=request.amount_minor,
-                    currency=request.currency,
-                    code="payment",
-                    operation_id=payment.operation_id,
-                ),
+    async def _hold(self, step: StepTransaction, given: HoldFunds) -> Held:
+        request = given.payment.request
+        await check_account(step.connection, self._ledger, request)
+        day: date | None = None
+        if given.daily_limit_minor is not None:
+            day = self._clock().date()
+            await daily_totals.count(
+                step.connection, request, day, limit_minor=given.daily_limit_minor
             )
-            step.move(Status.PROCESSING, action="funds_held")
-            return Held(hold_id(payment.operation_id), day.isoformat() if day else None)
+        await self._ledger.hold(step.connection, _new_hold(given.payment))
+        step.planned = _HELD
+        return _held(given.payment, day)
 
-        return await self._steps.run(payment.operation_id, "hold_funds", given, body, returns=Held)
+    async def _hold_many(
+        self, connection: Connection, given: Mapping[str, HoldFunds]
+    ) -> dict[str, StepDone[Held]]:
+        # Whose account it is was checked when it was accepted, and does not change; the account's
+        # status and its funds may have, and the ledger leaves out what they refuse.
+        day = self._clock().date()
+        limited = {
+            found: (hold.payment.request, hold.daily_limit_minor)
+            for found, hold in given.items()
+            if hold.daily_limit_minor is not None
+        }
+        counted = await daily_totals.count_many(connection, limited, day)
+        allowed = [
+            hold.payment
+            for found, hold in given.items()
+            if hold.daily_limit_minor is None or found in counted
+        ]
+        held = await self._ledger.hold_many(connection, [_new_hold(payment) for payment in allowed])
+        done = {
+            payment.operation_id: StepDone(
+                _held(payment, day if payment.operation_id in counted else None), _HELD
+            )
+            for payment in allowed
+            if hold_id(payment.operation_id) in held
+        }
+        not_held = [given[found].payment.request for found in counted if found not in done]
+        await daily_totals.take_off_many(connection, not_held, day)
+        return done
 
     @activity.defn(name=contracts.SETTLE)
     @records_its_attempts
@@ -99,21 +136,32 @@ class PaymentLedgerActivities:
         Raises:
             OperationCancelled: Somebody was quicker.
         """
-        payment = given.payment
+        return await self._settlements.run(given.payment.operation_id, given)
 
-        async def body(step: StepTransaction) -> PaymentEnd:
-            await self._ledger.post_hold(
-                step.connection,
-                hold_id(payment.operation_id),
-                derived_id(TRANSFER, payment.operation_id, "post"),
-            )
-            owed = await notifications.owe(
-                step.connection, payment.operation_id, success_messages(payment)
-            )
-            step.move(Status.SUCCEEDED, action="settled", result={"charge": asdict(given.charge)})
-            return PaymentEnd(Status.SUCCEEDED, notification_ids=owed)
+    async def _settle(self, step: StepTransaction, given: SettlePayment) -> PaymentEnd:
+        found = given.payment.operation_id
+        await self._ledger.post_hold(step.connection, hold_id(found), _post_id(found))
+        owed = await notifications.owe(step.connection, {found: success_messages(given.payment)})
+        step.planned = _settled(given)
+        return PaymentEnd(Status.SUCCEEDED, notification_ids=owed[found])
 
-        return await self._end_once(payment.operation_id, "settle", given, body)
+    async def _settle_many(
+        self, connection: Connection, given: Mapping[str, SettlePayment]
+    ) -> dict[str, StepDone[PaymentEnd]]:
+        holds = {hold_id(found): found for found in given}
+        posted = await self._ledger.post_holds(
+            connection, [(held, _post_id(found)) for held, found in holds.items()]
+        )
+        settled = [holds[held] for held in posted]
+        owed = await notifications.owe(
+            connection, {found: success_messages(given[found].payment) for found in settled}
+        )
+        return {
+            found: StepDone(
+                PaymentEnd(Status.SUCCEEDED, notification_ids=owed[found]), _settled(given[found])
+            )
+            for found in settled
+        }
 
     @activity.defn(name=contracts.CLOSE)
     @records_its_attempts
@@ -127,7 +175,7 @@ class PaymentLedgerActivities:
         async def body(step: StepTransaction) -> PaymentEnd:
             await self._release(step, payment)
             owed = await notifications.owe(
-                step.connection, payment.operation_id, failure_messages(payment, failure)
+                step.connection, {payment.operation_id: failure_messages(payment, failure)}
             )
             status = Status.CANCELLED if failure.cancelled else Status.FAILED
             step.move(
@@ -136,31 +184,11 @@ class PaymentLedgerActivities:
                 reason=failure.message,
                 failure=Failure(failure.code, failure.message, param=failure.param),
             )
-            return PaymentEnd(status, failure, owed)
+            return PaymentEnd(status, failure, owed[payment.operation_id])
 
-        return await self._end_once(payment.operation_id, "close", given, body, undoes=True)
-
-    async def _end_once(
-        self,
-        operation_id: str,
-        step: str,
-        given: SettlePayment | ClosePayment,
-        body: Callable[[StepTransaction], Awaitable[PaymentEnd]],
-        *,
-        undoes: bool = False,
-    ) -> PaymentEnd:
-        """End the payment; one that has ended, perhaps in another way, keeps its end."""
-        try:
-            return await self._steps.run(
-                operation_id, step, given, body, returns=PaymentEnd, undoes=undoes
-            )
-        except Conflict as error:
-            if error.code != OPERATION_FINISHED:
-                raise
-        # With the messages it owes: who ended it may not have come to deliver them.
-        end = await self._steps.result_of(operation_id, "settle", "close", returns=PaymentEnd)
-        assert end is not None, f"{operation_id} has ended by no step of its own"
-        return end
+        return await self._steps.run(
+            payment.operation_id, "close", given, body, returns=PaymentEnd, undoes=True, ends=_ENDS
+        )
 
     async def _release(self, step: StepTransaction, payment: PaymentInput) -> None:
         held = await self._steps.stored(step, "hold_funds", returns=Held)
@@ -173,6 +201,30 @@ class PaymentLedgerActivities:
         await self._ledger.void_hold(
             step.connection, held.hold_id, derived_id(TRANSFER, payment.operation_id, "void")
         )
+
+
+_HELD: Final = Move(Status.PROCESSING, "funds_held")
+
+
+def _held(payment: PaymentInput, counted_on: date | None) -> Held:
+    return Held(hold_id(payment.operation_id), counted_on.isoformat() if counted_on else None)
+
+
+def _settled(given: SettlePayment) -> Move:
+    return Move(Status.SUCCEEDED, "settled", result={"charge": asdict(given.charge)})
+
+
+def _new_hold(payment: PaymentInput) -> NewTransfer:
+    request = payment.request
+    return NewTransfer(
+        id=hold_id(payment.operation_id),
+        debit_account_id=request.account_id,
+        credit_account_id=system_account_id(SystemAccount.GATEWAY_CLEARING, request.currency),
+        amount_minor=request.amount_minor,
+        currency=request.currency,
+        code="payment",
+        operation_id=payment.operation_id,
+    )
 
 
 class PaymentGatewayActivities:
@@ -208,13 +260,10 @@ class PaymentGatewayActivities:
         Raises:
             ProviderDeclined: It refused.
             ProviderError: Not done, or not known; try again.
-            OperationCancelled: The payment is to stop, and was not charged.
+            OperationCancelled: The payment is to stop: it was not charged, or nothing confirmed it.
         """
         outcome = await self._calls.get_or_create(self._charge_call(payment))
-        if outcome.status != "pending":
-            return outcome
-        # The confirmation may have come first, or to an earlier run of the workflow.
-        return await self._callbacks.kept(payment.operation_id) or outcome
+        return await self._confirmed(payment, outcome)
 
     @activity.defn(name=contracts.RESOLVE_CHARGE)
     async def resolve_charge(self, payment: PaymentInput) -> ChargeResolution:
@@ -222,9 +271,10 @@ class PaymentGatewayActivities:
 
         Raises:
             ProviderOutcomeUnknown: Not known yet; ask again.
+            OperationCancelled: It was made, and the payment is to stop before it is confirmed.
         """
         found = await self._calls.resolve(self._charge_call(payment))
-        return ChargeResolution(found)
+        return ChargeResolution(await self._confirmed(payment, found) if found else None)
 
     @activity.defn(name=contracts.CONFIRM_CHARGE)
     async def confirm_charge(self, payment: PaymentInput) -> ChargeOutcome:
@@ -258,6 +308,13 @@ class PaymentGatewayActivities:
             await self._calls.get_or_create(self._refund_call(payment))
             charge = await self._gateway.find_charge(payment.operation_id) or charge
         return ChargeResolution(_outcome(charge))
+
+    async def _confirmed(self, payment: PaymentInput, charge: ChargeOutcome) -> ChargeOutcome:
+        # The confirmation, or a request to cancel, may have come before whoever is to wait for it:
+        # to an earlier run of the workflow, or while the payment was in a lane.
+        if charge.status != "pending":
+            return charge
+        return await self._callbacks.kept(payment.operation_id) or charge
 
     def _charge_call(self, payment: PaymentInput) -> ProviderCall[ChargeOutcome]:
         request = payment.request

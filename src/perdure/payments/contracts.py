@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from perdure.core.ids import PAYMENT
+from perdure.notifications.contracts import Party
 
 KIND: Final = "payment"
 ID_PREFIX: Final = PAYMENT
@@ -37,15 +38,6 @@ class PaymentStatus(StrEnum):
     PROCESSING = "processing"
     SUCCESS = "success"
     FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """Somebody who is told how a payment ended; each way of telling them is optional."""
-
-    name: str = ""
-    email: str | None = None
-    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """What a customer paid on a day: counted when held, taken off again when undone."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Final
 
 from perdure.core.errors import LimitExceeded
 from perdure.core.money import format_amount
@@ -38,13 +40,76 @@ async def count(
         )
 
 
+async def count_many(
+    connection: Connection, limited: Mapping[str, tuple[PaymentRequest, int]], day: date
+) -> frozenset[str]:
+    """Count payments on a day in one statement, as `count` does one; returns which were counted.
+
+    A customer's payments are counted together: where they do not all fit, none of them is, and
+    `count` of each alone says which of them do.
+
+    Args:
+        limited: The request and the limit in minor units, by the payment's id; the ids that are
+            returned are of these.
+    """
+    if not limited:
+        return frozenset()
+    requests = [request for request, _ in limited.values()]
+    rows = await connection.fetch(
+        _COUNT_MANY,
+        [request.customer_id for request in requests],
+        [request.currency for request in requests],
+        [request.amount_minor for request in requests],
+        [limit_minor for _, limit_minor in limited.values()],
+        day,
+    )
+    counted = {(row["customer_id"], row["currency"]) for row in rows}
+    return frozenset(
+        found
+        for found, (request, _) in limited.items()
+        if (request.customer_id, request.currency) in counted
+    )
+
+
+# In one order, so that groups never wait for each other in a circle.
+_COUNT_MANY: Final = """
+WITH asked AS (
+    SELECT customer_id, currency, sum(amount_minor) AS amount_minor, min(limit_minor) AS limit_minor
+    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+        AS payment (customer_id, currency, amount_minor, limit_minor)
+    GROUP BY customer_id, currency
+)
+INSERT INTO payment_daily_totals AS total (customer_id, currency, day, amount_minor)
+SELECT customer_id, currency, $5, amount_minor FROM asked WHERE amount_minor <= limit_minor
+ORDER BY customer_id, currency
+ON CONFLICT (customer_id, currency, day) DO UPDATE
+SET amount_minor = total.amount_minor + excluded.amount_minor
+WHERE total.amount_minor + excluded.amount_minor <= (SELECT limit_minor FROM asked
+    WHERE (asked.customer_id, asked.currency) = (excluded.customer_id, excluded.currency))
+RETURNING customer_id, currency
+"""
+
+
 async def take_off(connection: Connection, request: PaymentRequest, day: date) -> None:
     """Take an undone payment off the day it was counted on."""
+    await take_off_many(connection, [request], day)
+
+
+async def take_off_many(
+    connection: Connection, requests: Sequence[PaymentRequest], day: date
+) -> None:
+    """Take payments off the day they were counted on."""
+    if not requests:
+        return
     await connection.execute(
-        "UPDATE payment_daily_totals SET amount_minor = amount_minor - $4"
-        " WHERE customer_id = $1 AND currency = $2 AND day = $3",
-        request.customer_id,
-        request.currency,
+        "UPDATE payment_daily_totals AS total SET amount_minor = total.amount_minor - undone.minor"
+        " FROM (SELECT customer_id, currency, sum(amount_minor)::bigint AS minor"
+        " FROM unnest($1::text[], $2::text[], $3::bigint[])"
+        " AS payment (customer_id, currency, amount_minor) GROUP BY customer_id, currency"
+        ") AS undone WHERE total.customer_id = undone.customer_id"
+        " AND total.currency = undone.currency AND total.day = $4",
+        [request.customer_id for request in requests],
+        [request.currency for request in requests],
+        [request.amount_minor for request in requests],
         day,
-        request.amount_minor,
     )

@@ -5,12 +5,14 @@ break, so that a quotation mark left open spoils its own line and not the rest o
 """
 
 import csv
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from perdure.core.errors import InvalidInput
-from perdure.payments.contracts import Party, PaymentRequest
+from perdure.notifications.contracts import Party
+from perdure.payments.contracts import PaymentRequest
 
 COLUMNS_REQUIRED: Final = (
     "reference",
@@ -66,18 +68,39 @@ class BadRow:
     message: str
 
 
-def read_rows(file: BinaryIO) -> Iterator[ImportRow | BadRow]:
+NameRow = Callable[[int], str]
+"""Gives the row of a line its reference, where the file does not."""
+
+
+def names_by_content(file: BinaryIO) -> NameRow:
+    """Return names for the rows of a file, out of its whole content and their line.
+
+    The same file gives the same names. A file in which anything was changed is another file: all
+    its names are others.
+    """
+    digest = hashlib.sha256()
+    while part := file.read(1 << 20):
+        digest.update(part)
+    file.seek(0)
+    prefix = f"file-{digest.hexdigest()[:16]}"
+    return lambda line: f"{prefix}-{line}"
+
+
+def read_rows(file: BinaryIO, name_row: NameRow | None = None) -> Iterator[ImportRow | BadRow]:
     """Read a file's rows; blank lines are left out.
+
+    Args:
+        name_row: Names the rows that have no reference; None: they are bad rows.
 
     Raises:
         InvalidInput: `invalid_header`; nothing can be said about any row.
     """
     lines = _lines(file)
     header = next(lines, None)
-    columns = _check_header(header[1] if header else b"")
+    columns = _check_header(header[1] if header else b"", named=name_row is not None)
     for number, content in lines:
         if content.strip():
-            yield _read_row(number, content, columns)
+            yield _read_row(number, content, columns, name_row)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -90,14 +113,15 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             content = file.readline(LINE_BYTES_MAX + 1)
 
 
-def _check_header(content: bytes) -> list[str]:
+def _check_header(content: bytes, *, named: bool) -> list[str]:
     try:
         columns = [name.strip() for name in _fields(content.removeprefix(b"\xef\xbb\xbf"))]
     except InvalidInput as error:
         raise InvalidInput(
             f"The header line cannot be read: {error.message}", code="invalid_header"
         ) from error
-    missing = [name for name in COLUMNS_REQUIRED if name not in columns]
+    required = [name for name in COLUMNS_REQUIRED if name != "reference" or not named]
+    missing = [name for name in required if name not in columns]
     unknown = [name for name in columns if name not in COLUMNS]
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     for problem, names in (
@@ -133,7 +157,9 @@ def _fields(content: bytes) -> list[str]:
         ) from error
 
 
-def _read_row(number: int, content: bytes, columns: list[str]) -> ImportRow | BadRow:
+def _read_row(
+    number: int, content: bytes, columns: list[str], name_row: NameRow | None
+) -> ImportRow | BadRow:
     reference = ""
     try:
         fields = _fields(content)
@@ -143,6 +169,8 @@ def _read_row(number: int, content: bytes, columns: list[str]) -> ImportRow | Ba
                 code="wrong_number_of_fields",
             )
         values = {name: field.strip() for name, field in zip(columns, fields, strict=True)}
+        if name_row is not None and not values.get("reference"):
+            values["reference"] = name_row(number)
         reference = values["reference"]
         return ImportRow(number, _request(values))
     except InvalidInput as error:

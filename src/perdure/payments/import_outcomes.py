@@ -2,13 +2,14 @@
 
 import asyncio
 import csv
-import tempfile
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from perdure.operations.model import FINISHED, Status
 
@@ -24,11 +25,15 @@ REPORT_COLUMNS: Final = (
     "failure_message",
 )
 
-_SETTLED: Final = FINISHED | {Status.NEEDS_ATTENTION, REJECTED}
+_ENDED: Final = FINISHED | {REJECTED}
+_SETTLED: Final = _ENDED | {Status.NEEDS_ATTENTION}
 """What is not waited for: one that needs attention waits for a person."""
 
-_BATCH: Final = 500
-_POLL_INTERVAL_S: Final = 0.25
+_PAGE: Final = 500
+_PAUSE_S_MIN: Final = 0.5
+_PAUSE_S_MAX: Final = 10.0
+_SHARE: Final = 0.2
+"""How much of the time is spent on looking, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,108 +73,151 @@ class RowOutcome:
         )
 
 
+_FIELDS: Final = tuple(field.name for field in fields(RowOutcome))
+
 Statuses = dict[str, tuple[str, dict[str, Any] | None]]
 """Payments' status and failure, by id."""
 
 AskStatuses = Callable[[list[str]], Awaitable[Statuses]]
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """Some rows that follow each other in the spool.
+_TABLE: Final = (
+    "CREATE TABLE outcomes (line INTEGER PRIMARY KEY, reference TEXT, payment_id TEXT, status TEXT,"
+    " failure_code TEXT, failure_message TEXT, field TEXT, open INTEGER)"
+)
 
-    Args:
-        offset: Where the first begins.
-        rows: How many.
-        settled: How many of them were settled at the last look.
+
+class OutcomeStore:
+    """Keeps rows' outcomes in a file of SQLite's own, by line.
+
+    Attributes:
+        rows: How many there are.
+        settled: How many of them nothing is waited for, by status.
     """
 
-    offset: int
-    rows: int = 0
-    settled: int = 0
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self.rows = 0
+        self.settled: Counter[str] = Counter()
+        # Nothing of it is read after a crash: the next run begins anew.
+        for command in (
+            "PRAGMA journal_mode = OFF",
+            "PRAGMA cache_size = -2000",
+            _TABLE,
+            "CREATE INDEX open_outcomes ON outcomes (line) WHERE open",
+        ):
+            database.execute(command)
 
+    @property
+    def accepted(self) -> int:
+        """How many rows are payments."""
+        return self.rows - self.settled[REJECTED]
 
-class OutcomeSpool:
-    """Keeps rows' outcomes in a file, and asks after those still open, a batch at a time."""
+    @property
+    def ended(self) -> int:
+        """How many of the payments came to their end."""
+        return sum(self.settled[status] for status in FINISHED)
 
-    def __init__(self, file: TextIO, ask_statuses: AskStatuses) -> None:
-        self._file = file
-        self._ask_statuses = ask_statuses
-        self._writer = csv.writer(file)
-        self._chunks: list[_Chunk] = []
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self.rows == self.settled.total()
 
-    def add(self, outcome: RowOutcome) -> None:
-        """Add a row's outcome, so far; all are added before the first is asked after."""
-        if not self._chunks or self._chunks[-1].rows >= _BATCH:
-            self._chunks.append(_Chunk(self._file.tell()))
-        self._chunks[-1].rows += 1
-        self._writer.writerow(
-            (
-                outcome.line,
-                outcome.reference,
-                outcome.payment_id,
-                outcome.status,
-                outcome.failure_code,
-                outcome.failure_message,
-                outcome.field,
-            )
+    def add(self, outcomes: Sequence[RowOutcome]) -> None:
+        """Add further rows."""
+        self._write(
+            f"INSERT INTO outcomes ({', '.join(_FIELDS)}, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*astuple(outcome), not outcome.is_settled) for outcome in outcomes],
         )
+        self.rows += len(outcomes)
+        self.settled.update(outcome.status for outcome in outcomes if outcome.is_settled)
 
-    async def wait(self, on_progress: Callable[[int], None]) -> None:
-        """Ask until every row is settled.
+    def settle(self, outcomes: Sequence[RowOutcome]) -> None:
+        """Replace rows that were open by what became of them."""
+        self._write(
+            "UPDATE outcomes SET status = ?, failure_code = ?, failure_message = ?, open = 0"
+            " WHERE line = ?",
+            [
+                (outcome.status, outcome.failure_code, outcome.failure_message, outcome.line)
+                for outcome in outcomes
+            ],
+        )
+        self.settled.update(outcome.status for outcome in outcomes)
 
-        Args:
-            on_progress: Told how many rows are, of all.
-        """
-        unsettled = deque(self._chunks)
-        total = 0
-        while unsettled:
-            before = total
-            for _ in range(len(unsettled)):
-                chunk = unsettled.popleft()
-                settled = sum(outcome.is_settled for outcome in await self._look(chunk))
-                total += settled - chunk.settled
-                chunk.settled = settled
-                on_progress(total)
-                if settled < chunk.rows:
-                    unsettled.append(chunk)
-            if unsettled and total == before:
-                # Nothing moved: the more there is to ask after, the longer the pause.
-                await asyncio.sleep(_POLL_INTERVAL_S * (1 + len(unsettled) / 4))
+    def page(self, *, after_line: int, only_open: bool = False) -> list[RowOutcome]:
+        """Return the next rows beyond a line, in their order, at most five hundred."""
+        condition = "line > ? AND open" if only_open else "line > ?"
+        return [
+            RowOutcome(*row)
+            for row in self._database.execute(
+                f"SELECT {', '.join(_FIELDS)} FROM outcomes WHERE {condition}"
+                f" ORDER BY line LIMIT {_PAGE}",
+                (after_line,),
+            )
+        ]
 
-    async def outcomes(self) -> AsyncIterator[RowOutcome]:
-        """Return what became of every row, as it stands, in their order."""
-        for chunk in self._chunks:
-            for outcome in await self._look(chunk):
-                yield outcome
+    def pages(self, *, only_open: bool = False) -> Iterator[list[RowOutcome]]:
+        """Return all rows, page by page."""
+        line = 0
+        while page := self.page(after_line=line, only_open=only_open):
+            yield page
+            line = page[-1].line
 
-    async def _look(self, chunk: _Chunk) -> list[RowOutcome]:
-        outcomes = self._read(chunk)
-        ids = [outcome.payment_id for outcome in outcomes if outcome.payment_id]
-        statuses = await self._ask_statuses(ids) if ids else {}
-        return [_as_it_stands(outcome, statuses) for outcome in outcomes]
-
-    def _read(self, chunk: _Chunk) -> list[RowOutcome]:
-        self._file.seek(chunk.offset)
-        reader = csv.reader(iter(self._file.readline, ""))
-        return [_outcome(next(reader)) for _ in range(chunk.rows)]
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._database.execute("BEGIN")
+        self._database.executemany(statement, rows)
+        self._database.execute("COMMIT")
 
 
-def _outcome(values: list[str]) -> RowOutcome:
-    line, reference, payment_id, status, code, message, field = values
-    return RowOutcome(
-        int(line),
-        reference,
-        payment_id or None,
-        status,
-        code or None,
-        message or None,
-        field or None,
-    )
+@contextmanager
+def open_outcomes() -> Iterator[OutcomeStore]:
+    """Open a store where temporary files are kept; however the process ends, it is gone then."""
+    # SQLite keeps a database without a name in a file that has no name either.
+    with closing(sqlite3.connect("", isolation_level=None)) as database:
+        yield OutcomeStore(database)
+
+
+class OutcomeFollower:
+    """Sees rows come to their end."""
+
+    def __init__(self, outcomes: OutcomeStore, ask_statuses: AskStatuses) -> None:
+        self._outcomes = outcomes
+        self._ask_statuses = ask_statuses
+        self._next_look_at = 0.0
+
+    async def look_if_due(self) -> None:
+        """Look, unless the last look was only just."""
+        if time.monotonic() >= self._next_look_at:
+            await self._look()
+
+    async def follow(self) -> None:
+        """Look until every row is settled."""
+        while not self._outcomes.is_settled:
+            await asyncio.sleep(self._next_look_at - time.monotonic())
+            await self._look()
+
+    async def refreshed(self, page: Sequence[RowOutcome]) -> list[RowOutcome]:
+        """Return rows as they stand now."""
+        ids = {row.payment_id for row in page if row.payment_id and row.status not in _ENDED}
+        statuses = await self._ask_statuses(sorted(ids)) if ids else {}
+        return [_as_it_stands(row, statuses) for row in page]
+
+    async def _look(self) -> None:
+        """Ask after the open rows, the first in the file first."""
+        began = time.monotonic()
+        for page in self._outcomes.pages(only_open=True):
+            found = await self.refreshed(page)
+            self._outcomes.settle([row for row in found if row.is_settled])
+            # The oldest are carried out first: where a whole page has not begun, none behind has.
+            if all(row.status == Status.PENDING for row in found):
+                break
+        now = time.monotonic()
+        pause_s = (now - began) * (1 / _SHARE - 1)
+        self._next_look_at = now + min(max(pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
 
 
 def _as_it_stands(outcome: RowOutcome, statuses: Statuses) -> RowOutcome:
-    if outcome.payment_id is None:
+    if outcome.payment_id is None or outcome.payment_id not in statuses:
         return outcome
     status, failure = statuses[outcome.payment_id]
     failure = failure or {}
@@ -181,25 +229,22 @@ def _as_it_stands(outcome: RowOutcome, statuses: Statuses) -> RowOutcome:
     )
 
 
-@contextmanager
-def open_spool(ask_statuses: AskStatuses) -> Iterator[OutcomeSpool]:
-    """Open a spool where temporary files are kept; it is gone at the end."""
-    with tempfile.TemporaryFile("w+", newline="", encoding="utf-8") as file:
-        yield OutcomeSpool(file, ask_statuses)
-
-
 async def write_report(
-    outcomes: AsyncIterator[RowOutcome], path: Path, on_row: Callable[[RowOutcome], None]
+    outcomes: OutcomeStore,
+    follower: OutcomeFollower,
+    path: Path,
+    on_row: Callable[[RowOutcome], None],
 ) -> None:
-    """Write the report: the whole of it under its name, or nothing."""
+    """Write what became of each row: the whole report under its name, or nothing."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(REPORT_COLUMNS)
-            async for outcome in outcomes:
-                on_row(outcome)
-                writer.writerow(outcome.report_row)
+            for page in outcomes.pages():
+                for outcome in await follower.refreshed(page):
+                    on_row(outcome)
+                    writer.writerow(outcome.report_row)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

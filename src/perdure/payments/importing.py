@@ -1,74 +1,43 @@
-"""Takes a file of payments in: row by row, a few at a time, in the file's order.
+"""Takes a file of payments in: batch by batch, in the file's order.
 
 Rows are known by their reference, so that the same file again adds nothing.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 
-from perdure.core.errors import PerdureError, ProviderError, ProviderUnavailable
+from perdure.core.errors import InvalidInput, PerdureError
 from perdure.operations.model import Operation
 from perdure.operations.service import OperationService
 from perdure.payments.acceptance import PaymentAcceptance
-from perdure.payments.contracts import PaymentRequest
+from perdure.payments.contracts import KIND
 from perdure.payments.import_file import COLUMN_OF_PARAM, BadRow, ImportRow
 from perdure.payments.import_outcomes import REJECTED, RowOutcome, Statuses
+from perdure.storage.outages import wait_out
 from perdure.storage.pool import Pool
 
-_AWAY_S_MAX: Final = 300.0
-"""How long a database that is away is waited for."""
+BATCH_ROWS: Final = 200
+"""Rows accepted in one commit, where lanes carry them out."""
+BATCH_ROWS_OWN_WORKFLOWS: Final = 16
+"""As many as workflows are started at a time."""
 
-CONNECTION_LOST: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # What a statement meets on a connection whose server has just said that it ends.
-    asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-)
-"""What is raised where the database is away."""
+_RUN_LANES_EVERY_S: Final = 2.0
+"""Each time adds to the lanes' histories, and a million rows are five thousand batches."""
 
-Result = TypeVar("Result")
-
-
-async def wait_out(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Try until the database answers; what is tried has to be harmless to repeat.
-
-    Raises:
-        ProviderUnavailable: `database_away`: it did not for five minutes.
-    """
-    deadline = asyncio.get_running_loop().time() + _AWAY_S_MAX
-    pause_s = 0.2
-    while True:
-        try:
-            return await attempt()
-        except CONNECTION_LOST as error:
-            if isinstance(error, asyncpg.DataError):
-                raise  # a value that does not fit its column, whatever its base class says
-            if asyncio.get_running_loop().time() > deadline:
-                raise ProviderUnavailable(
-                    "The database has been away for five minutes. Import the same file again when"
-                    " it is back: what was accepted is not accepted twice.",
-                    code="database_away",
-                ) from error
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, 5.0)
+_OF_ONE_ROW: Final = (asyncpg.DataError, asyncpg.DeadlockDetectedError)
+"""What the database says of a whole batch because of one row in it."""
 
 
 class PaymentImport:
-    """Takes rows in.
+    """Takes rows in, and has them carried out.
 
     Args:
         actor: Who imports, for the trail.
-        concurrency: How many rows are taken in at a time.
+        lanes: Over how many lanes the rows are spread; None: each has a workflow of its own.
     """
 
     def __init__(
@@ -78,59 +47,46 @@ class PaymentImport:
         payments: PaymentAcceptance,
         *,
         actor: str,
-        concurrency: int = 16,
+        lanes: int | None,
     ) -> None:
         self._pool = pool
         self._operations = operations
         self._payments = payments
         self._actor = actor
-        self._concurrency = concurrency
+        self._lanes = lanes
+        self._lanes_to_run: set[int] = set()
+        self._more = asyncio.Event()
 
-    async def take_in(self, rows: Iterable[ImportRow | BadRow]) -> AsyncIterator[RowOutcome]:
-        """Accept rows, a few at a time; returns what became of each, in their order.
+    async def take_in(self, rows: Sequence[ImportRow | BadRow]) -> list[RowOutcome]:
+        """Accept rows in one commit; returns what became of each, in their order.
 
         Of two rows with one reference, the first in the file is the one that counts.
-        """
-        window: deque[asyncio.Task[RowOutcome]] = deque()
-        latest: dict[tuple[str, str | None], asyncio.Task[RowOutcome]] = {}
-        try:
-            for row in rows:
-                if len(window) >= self._concurrency:
-                    yield await window.popleft()
-                    latest = {key: task for key, task in latest.items() if not task.done()}
-                key = _key(row)
-                task = asyncio.create_task(self._take_in(row, latest.get(key)))
-                window.append(task)
-                latest[key] = task
-            while window:
-                yield await window.popleft()
-        finally:
-            for task in window:
-                task.cancel()
-            await asyncio.gather(*window, return_exceptions=True)
 
-    async def _take_in(
-        self, row: ImportRow | BadRow, earlier: asyncio.Task[RowOutcome] | None
-    ) -> RowOutcome:
-        if isinstance(row, BadRow):
-            return RowOutcome(
-                row.line, row.reference, None, REJECTED, row.code, row.message, row.field
-            )
-        if earlier is not None:
-            await asyncio.wait([earlier])
-        request, reference = row.request, row.request.reference or ""
+        Raises:
+            ProviderUnavailable: `database_away`, for too long.
+        """
+        found = await self._accept([row for row in rows if isinstance(row, ImportRow)])
+        await self._set_going([one for one in found if isinstance(one, Operation)])
+        answers = iter(found)
+        return [
+            _outcome_of_bad(row) if isinstance(row, BadRow) else _outcome(row, next(answers))
+            for row in rows
+        ]
+
+    @asynccontextmanager
+    async def running_lanes(self) -> AsyncIterator[None]:
+        """Have the lanes run to which rows are added, until the context ends.
+
+        Beside what is inside, so that an engine that is away does not hold it up.
+        """
+        running = asyncio.create_task(self._run_lanes())
         try:
-            operation = await wait_out(lambda: self._accept(request))
-        except ProviderError:
-            raise
-        except PerdureError as error:
-            column = COLUMN_OF_PARAM.get(error.param, error.param) if error.param else None
-            return RowOutcome(
-                row.line, reference, None, REJECTED, error.code, error.message, column
-            )
-        # One that is not started in time is started by the janitor.
-        await wait_out(lambda: self._operations.launch(operation))
-        return RowOutcome(row.line, reference, operation.id, operation.status)
+            yield
+            if self._more.is_set():
+                await self._run_lanes_once()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     async def statuses(self, payment_ids: list[str]) -> Statuses:
         """Return the payments' status and failure, by id."""
@@ -141,12 +97,64 @@ class PaymentImport:
         )
         return {row["id"]: (row["status"], row["failure"]) for row in rows}
 
-    async def _accept(self, request: PaymentRequest) -> Operation:
+    async def _accept(self, rows: Sequence[ImportRow]) -> list[Operation | PerdureError]:
+        if not rows:
+            return []
+        try:
+            return await wait_out(lambda: self._accept_together(rows))
+        except _OF_ONE_ROW as error:
+            if len(rows) > 1:
+                return [one for row in rows for one in await self._accept([row])]
+            if not isinstance(error, asyncpg.DataError):
+                raise
+            return [InvalidInput(f"The database does not take the row: {error}.")]
+
+    async def _accept_together(self, rows: Sequence[ImportRow]) -> list[Operation | PerdureError]:
+        lanes = [None if self._lanes is None else row.line % self._lanes for row in rows]
         async with self._operations.transaction() as connection:
-            return await self._payments.accept(connection, request, actor=self._actor)
+            return await self._payments.accept_many(
+                connection, [row.request for row in rows], actor=self._actor, lanes=lanes
+            )
+
+    async def _set_going(self, operations: Sequence[Operation]) -> None:
+        """Have lanes run, or start workflows; what is not started in time the janitor starts."""
+        open_ones = [operation for operation in operations if not operation.is_finished]
+        lanes = {operation.lane for operation in open_ones if operation.lane is not None}
+        if lanes:
+            self._lanes_to_run |= lanes
+            self._more.set()
+        if self._lanes is None:
+            await asyncio.gather(*(self._launch(operation) for operation in open_ones))
+
+    async def _launch(self, operation: Operation) -> None:
+        await wait_out(lambda: self._operations.launch(operation))
+
+    async def _run_lanes(self) -> None:
+        while True:
+            await self._more.wait()
+            await self._run_lanes_once()
+            await asyncio.sleep(_RUN_LANES_EVERY_S)
+
+    async def _run_lanes_once(self) -> None:
+        self._more.clear()
+        await self._operations.run_lanes(KIND, sorted(self._lanes_to_run))
 
 
-def _key(row: ImportRow | BadRow) -> tuple[str, str | None]:
-    if isinstance(row, BadRow):
-        return ("", f"line {row.line}")
-    return (row.request.customer_id, row.request.reference)
+def _outcome(row: ImportRow, found: Operation | PerdureError) -> RowOutcome:
+    reference = row.request.reference or ""
+    if isinstance(found, Operation):
+        failure = found.failure
+        return RowOutcome(
+            row.line,
+            reference,
+            found.id,
+            found.status,
+            failure.code if failure else None,
+            failure.message if failure else None,
+        )
+    column = COLUMN_OF_PARAM.get(found.param, found.param) if found.param else None
+    return RowOutcome(row.line, reference, None, REJECTED, found.code, found.message, column)
+
+
+def _outcome_of_bad(row: BadRow) -> RowOutcome:
+    return RowOutcome(row.line, row.reference, None, REJECTED, row.code, row.message, row.field)

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from perdure.core.errors import (
-    InvalidInput,
     LimitExceeded,
     OperationCancelled,
     PerdureError,
@@ -14,16 +12,15 @@ from perdure.core.errors import (
 )
 from perdure.core.ids import ACCOUNT, check_id
 from perdure.core.money import Money, format_amount
+from perdure.core.text import check_length, check_text
+from perdure.notifications.rules import check_party
 from perdure.payments.contracts import (
     CHARGE,
     UNDO_CHARGE,
     ChargeOutcome,
-    Party,
     PaymentFailure,
     PaymentRequest,
 )
-
-TEXT_LENGTH_MAX: Final = 255
 
 
 class Step(StrEnum):
@@ -48,48 +45,20 @@ def check_request(request: PaymentRequest, limits: PaymentLimits) -> None:
         LimitExceeded: The amount is over the limit of one payment.
     """
     money = Money(request.amount_minor, request.currency)
-    _check_text("customer_id", request.customer_id)
-    _check_text("payment_method", request.payment_method)
+    check_text("customer_id", request.customer_id)
+    check_text("payment_method", request.payment_method)
     check_id(request.account_id, ACCOUNT, param="account_id")
     if request.reference is not None:
-        _check_text("reference", request.reference)
-    if len(request.description) > TEXT_LENGTH_MAX:
-        raise InvalidInput(f"Use at most {TEXT_LENGTH_MAX} characters.", param="description")
-    _check_party("payer", request.payer)
-    _check_party("payee", request.payee)
+        check_text("reference", request.reference)
+    check_length("description", request.description)
+    check_party("payer", request.payer)
+    check_party("payee", request.payee)
     if money.amount_minor > limits.amount_minor_max:
         most = format_amount(limits.amount_minor_max, money.currency)
         raise LimitExceeded(
             f"One payment moves at most {most}; split it or ask for a higher limit.",
             code="amount_over_limit",
             param="amount_minor",
-        )
-
-
-def _check_text(param: str, value: str) -> None:
-    if not value.strip() or len(value) > TEXT_LENGTH_MAX:
-        raise InvalidInput(f"Give 1 to {TEXT_LENGTH_MAX} characters.", param=param)
-
-
-def _check_party(param: str, party: Party) -> None:
-    if len(party.name) > TEXT_LENGTH_MAX:
-        raise InvalidInput(f"Use at most {TEXT_LENGTH_MAX} characters.", param=f"{param}.name")
-    email = party.email
-    # Only what would break the mail itself; whether the address exists shows when it is used.
-    if email is not None and (
-        email.count("@") != 1
-        or not all(email.split("@"))
-        or any(character.isspace() for character in email)
-    ):
-        raise InvalidInput(
-            f"{email!r} is not a mail address; one looks like ada@example.com.",
-            param=f"{param}.email",
-        )
-    phone = party.phone
-    if phone is not None and not (phone.startswith("+") and phone[1:].isdigit()):
-        raise InvalidInput(
-            f"{phone!r} is not a phone number in E.164 form; one looks like +33123456789.",
-            param=f"{param}.phone",
         )
 
 

@@ -1,7 +1,5 @@
 """A payment's own workflow: every step an activity, able to wait for the gateway and for people."""
 
-import asyncio
-
 from temporalio import workflow
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
@@ -9,11 +7,11 @@ from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from perdure.core.errors import PerdureError, Refused
     from perdure.durable import options, versions
-    from perdure.durable.queues import FRAUD, NOTIFICATIONS, provider_queue
+    from perdure.durable.queues import FRAUD, provider_queue
     from perdure.durable.scope import ANSWERS, OperationScope, Result, current_scope
+    from perdure.notifications.telling import tell
 
 from perdure.fraud import contracts as fraud
-from perdure.notifications import contracts as notifications
 from perdure.payments import contracts
 from perdure.payments.contracts import (
     ChargeOutcome,
@@ -157,24 +155,7 @@ class PaymentWorkflow:
 
     async def notify(self, notification_ids: list[str]) -> None:
         """Tell payer and payee in parallel."""
-        await asyncio.gather(*(self._notify(found) for found in notification_ids))
-
-    async def _notify(self, notification_id: str) -> None:
-        try:
-            await workflow.execute_activity(
-                notifications.DELIVER,
-                notification_id,
-                **options.on_queue(NOTIFICATIONS, options.NOTIFY),
-            )
-        except FailureError:
-            # The payment is over; the message goes on being tried by a workflow of its own.
-            await workflow.start_child_workflow(
-                notifications.WORKFLOW,
-                notification_id,
-                id=notifications.workflow_id(notification_id),
-                task_queue=NOTIFICATIONS,
-                parent_close_policy=ParentClosePolicy.ABANDON,
-            )
+        await tell(notification_ids)
 
     async def _at_gateway(
         self,

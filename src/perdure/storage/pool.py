@@ -4,12 +4,12 @@ Hot statements are plain SQL on an asyncpg connection; statements put together a
 SQLAlchemy Core, compiled for the same connection by `storage.query`.
 """
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+import pydantic_core
 from asyncpg.pool import PoolConnectionProxy
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb",
         encoder=_encode_json,
-        decoder=json.loads,
+        decoder=pydantic_core.from_json,
         schema="pg_catalog",
     )
 
@@ -39,7 +39,7 @@ async def _keep_as_it_is(_connection: Any) -> None:
 
 
 def _encode_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return pydantic_core.to_json(value).decode()
 
 
 @asynccontextmanager

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from perdure.core.errors import ConfigurationError
-from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, provider_queue
+from perdure.durable.queues import FRAUD, LANES, NOTIFICATIONS, OPERATIONS, provider_queue
 from perdure.durable.registration import Registration
 from perdure.fraud.contracts import SCORER
 from perdure.payments.contracts import GATEWAY
+from perdure.transfers.contracts import BANK
 
 ALL: Final = "all"
 
@@ -15,7 +16,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "operations": (OPERATIONS,),
     "fraud": (FRAUD, provider_queue(SCORER)),
     "notifications": (NOTIFICATIONS,),
-    "providers": (provider_queue(GATEWAY),),
+    "providers": (provider_queue(GATEWAY), provider_queue(BANK)),
+    "lanes": (LANES,),
 }
 """Queues are apart by how long their work holds a slot, so that a slow provider holds up nobody."""
 

@@ -17,6 +17,10 @@ PROTECTED = [
     ("GET", "/v1/payments/pay_1", Scope.PAYMENTS_READ),
     ("POST", "/v1/payments/pay_1/cancel", Scope.PAYMENTS_WRITE),
     ("GET", "/v1/payments/pay_1/workflow", Scope.PAYMENTS_READ),
+    ("GET", "/v1/transfers", Scope.TRANSFERS_READ),
+    ("POST", "/v1/transfers", Scope.TRANSFERS_WRITE),
+    ("GET", "/v1/transfers/tfr_1", Scope.TRANSFERS_READ),
+    ("POST", "/v1/transfers/tfr_1/cancel", Scope.TRANSFERS_WRITE),
     ("POST", "/v1/accounts", Scope.ACCOUNTS_WRITE),
     ("GET", "/v1/accounts", Scope.ACCOUNTS_READ),
     ("GET", "/v1/accounts/acc_1", Scope.ACCOUNTS_READ),
@@ -48,13 +52,13 @@ async def test_every_route_asks_for_a_key_with_its_scope(
 
 async def test_no_route_is_forgotten_here(api: Api) -> None:
     document = ok(await api.http.get("/openapi.json"))
+    ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     described = {
-        (method.upper(), path.replace("{payment_id}", "pay_1").replace("{account_id}", "acc_1"))
+        (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()
         for method in methods
         if path.startswith("/v1/") and "callbacks" not in path
     }
-    described = {(method, path.replace("{operation_id}", "pay_1")) for method, path in described}
     assert described == {(method, path) for method, path, _ in PROTECTED}
 
 

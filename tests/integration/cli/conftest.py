@@ -22,10 +22,17 @@ class RecordingEngine:
     """Starts nothing."""
 
     started: list[str] = field(default_factory=list)
+    lanes: list[tuple[str, int]] = field(default_factory=list)
 
     async def start(self, operation: Operation, *, again: bool = False) -> bool:
         self.started.append(operation.id)
         return True
+
+    async def run_lane(self, kind: str, lane: int) -> None:
+        self.lanes.append((kind, lane))
+
+    async def lane_state(self, kind: str, lane: int) -> RunState:
+        return RunState.RUNNING
 
     async def signal_cancel(self, operation_id: str, *, actor: str, reason: str) -> None: ...
 

@@ -18,23 +18,26 @@ from perdure.api.main import server_of
 from perdure.bootstrap import Platform, compose, janitor, open_registrations
 from perdure.config import Settings
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
-from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, provider_queue
+from perdure.durable.queues import FRAUD, LANES, NOTIFICATIONS, OPERATIONS, provider_queue
 from perdure.fraud.contracts import SCORER
 from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
 from perdure.ledger.model import AccountKind, Balance, NewAccount, NewTransfer
 from perdure.operations.model import Operation, Status
 from perdure.payments.contracts import GATEWAY
+from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.sms import SmsSettings, open_sms
 from perdure.storage.pool import Pool, transaction
+from perdure.transfers.contracts import BANK
 from perdure.worker.main import build_worker
 from perdure.worker.plans import ALL, work_of
 
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS10ZXN0cy0wMDAwMDAwMA=="
-QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
+PROVIDERS = (GATEWAY, BANK, SCORER)
+QUEUES = (OPERATIONS, LANES, FRAUD, NOTIFICATIONS, *(provider_queue(name) for name in PROVIDERS))
 ENDED = {"succeeded", "failed", "cancelled"}
 
 
@@ -45,6 +48,7 @@ class Town:
     platform: Platform
     api: httpx.AsyncClient
     gateway: httpx.AsyncClient
+    bank: httpx.AsyncClient
     mail: httpx.AsyncClient
     sms: httpx.AsyncClient
 
@@ -155,6 +159,7 @@ async def open_town(
         scorer = await stack.enter_async_context(
             open_fraud_scorer(FraudScorerSettings(port=0, slow_s=1))
         )
+        bank = await stack.enter_async_context(open_bank(BankSettings(folder / "bank", port=0)))
         mail = await stack.enter_async_context(
             open_mail(MailSettings(folder / "mail", port=0, smtp_port=0))
         )
@@ -171,6 +176,8 @@ async def open_town(
                 gateway_callback_secrets=[SECRET],
                 gateway_timeout_s=1,
                 workflow_sandbox=True,
+                bank_url=f"http://127.0.0.1:{bank}",
+                bank_timeout_s=1,
                 fraud_scorer_url=f"http://127.0.0.1:{scorer}",
                 mail_port=mail.smtp,
                 mail_inquiry_url=f"http://127.0.0.1:{mail.http}",
@@ -194,6 +201,7 @@ async def open_town(
             platform,
             await http(api_url, headers={"Authorization": f"Bearer {secret}"}),
             await http(f"http://127.0.0.1:{gateway}"),
+            await http(f"http://127.0.0.1:{bank}"),
             await http(f"http://127.0.0.1:{mail.http}"),
             await http(f"http://127.0.0.1:{sms}"),
         )

@@ -1,15 +1,15 @@
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from bench import results
 from bench.cpu import by_purpose
-from bench.experiments import Setting
+from bench.experiments import EXPERIMENTS, FULL, QUICK, Setting
 from bench.page import text
-from bench.report import HEADINGS, rows
-from bench.results import Measurement, Result, percentile, ratios, spread
+from bench.peers import catalogue
+from bench.report import change_table, main_table, queue_table, ratio_table
+from bench.results import Measurement, Result, grows, percentile, ratios, spread
 
-SETTING = asdict(Setting(workers=2))
+SETTING = Setting(workers=2, name="50 open at once").of("perdure")
 
 
 def measurement(operations_per_s: float, alone_ms: float = 10.0) -> Measurement:
@@ -42,7 +42,8 @@ def test_a_round_adds_a_number_to_every_list() -> None:
 
 
 def test_ratios_are_taken_within_a_round() -> None:
-    assert ratios(result("celery", 100, 300), result("perdure", 50, 100)) == [2, 3]
+    assert ratios([100, 300], [50, 100]) == [2, 3]
+    assert ratios([100, 300], [50]) == []
 
 
 def test_a_spread_shows_median_least_and_most() -> None:
@@ -58,13 +59,69 @@ def test_processes_of_one_purpose_count_together() -> None:
 
 
 def test_a_peer_without_numbers_says_why() -> None:
-    lane = Result("quick", "perdure-lane", SETTING, unavailable="not built yet")
+    lane = Result("quick", "perdure-lane", SETTING, unavailable="no Go")
 
-    ours, missing = rows([result("perdure", 50), lane])
+    table = main_table("", [result("perdure", 50), lane])
 
-    assert ours[:3] == ("perdure", "50", "1.00")
-    assert missing[:2] == ("perdure-lane", "not built yet")
-    assert len(missing) == len(HEADINGS)
+    ours, missing = table.rows
+    assert ours[:4] == ("perdure", "50", "50", "1.00")
+    assert missing[:3] == ("perdure-lane", "", "not available: no Go")
+    assert len(missing) == len(table.headings)
+
+
+def test_ours_are_compared_with_each_of_the_others() -> None:
+    table = ratio_table([result("perdure", 50, 90), result("perdure-lane", 900, 600), celery()])
+
+    assert table.rows == [
+        ("celery", "0.75 (0.50-1.00)", "7.83 (6.67-9.00)", *["1.00 (1.00-1.00)"] * 2)
+    ]
+
+
+def celery() -> Result:
+    return result("celery", 100, 90)
+
+
+def test_a_setting_is_compared_with_the_first() -> None:
+    table = change_table({"500": [result("celery", 100, 100)], "5,000": [result("celery", 50, 90)]})
+
+    assert table.rows == [("celery", "0.70 (0.50-0.90)", "1.00 (1.00-1.00)")]
+
+
+@pytest.mark.parametrize(
+    ("queue", "expected"),
+    [
+        ([0, 100, 100, 100, 110, 100, 100, 100], False),
+        ([10, 20, 30, 40, 50, 60, 70, 80], True),
+        ([0, 0, 0, 5], True),
+        ([], False),
+    ],
+)
+def test_a_queue_that_grows_is_seen(queue: list[int], expected: bool) -> None:
+    assert grows(queue) is expected
+
+
+def test_a_queue_is_shown_as_time_goes_by() -> None:
+    found = result("perdure-lane")
+    found.add(Measurement(556, [1.0], 1.0, {}, queue=[10, 20, 30, 40, 50, 60, 70, 1_080]), None)
+
+    table = queue_table([found])
+
+    assert table.rows == [("perdure-lane, round 1", "20", "40", "60", "1,080", "1,080", "grows")]
+
+
+def test_every_experiment_knows_how_much_every_peer_has_to_do() -> None:
+    for experiment in (QUICK, *FULL):
+        for peer in experiment.peers or catalogue.NAMES:
+            for setting in experiment.settings:
+                count = experiment.count(setting, peer)
+                assert count >= (setting.rate_per_s or setting.open_at_once(peer))
+
+
+def test_lanes_are_flooded_and_the_others_are_not() -> None:
+    (setting,) = EXPERIMENTS["throughput"].settings
+
+    assert setting.of("celery")["concurrency"] == 50
+    assert setting.of("perdure-lane")["concurrency"] == 2_000
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -88,5 +145,5 @@ def test_an_experiment_run_again_replaces_only_its_own_results(tmp_path: Path) -
 def test_the_page_has_a_line_for_each_peer_and_says_how_it_is_set_up() -> None:
     page = text([result("perdure", 50, 60), result("celery", 100, 90)])
 
-    assert "| celery | 95 (90-100) | 1.75 (1.50-2.00) | 475 (450-500) |" in page
+    assert "| celery | 50 | 95 (90-100) | 1.75 (1.50-2.00) | 475 (450-500) |" in page
     assert "- **celery**: How celery is set up." in page

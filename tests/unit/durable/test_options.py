@@ -12,7 +12,8 @@ PROFILES = {
     for name, profile in vars(options).items()
     if name.isupper() and not name.startswith("_") and isinstance(profile, dict)
 }
-CALLS = {name: profile for name, profile in PROFILES.items() if name != "DATABASE_STEP"}
+OWN_WORKERS = {"DATABASE_STEP", "FIRST_TRY", "LANE_RUN"}
+CALLS = {name: profile for name, profile in PROFILES.items() if name not in OWN_WORKERS}
 
 
 def test_a_provider_is_called_as_the_common_policy_says_e6() -> None:
@@ -32,7 +33,15 @@ def test_every_call_to_the_outside_has_its_time_outs_e6(name: str) -> None:
     assert profile["heartbeat_timeout"] == timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("name", PROFILES)
+def test_a_first_try_is_one_try_and_outlasts_the_providers_own_time_out() -> None:
+    retry = options.FIRST_TRY["retry_policy"]
+    assert retry is not None
+    assert retry.maximum_attempts == 1
+    assert options.FIRST_TRY["start_to_close_timeout"] == timedelta(seconds=30)
+
+
+# A lane is driven for as long as something is left to do in it.
+@pytest.mark.parametrize("name", PROFILES.keys() - {"LANE_RUN"})
 def test_no_profile_is_tried_for_ever(name: str) -> None:
     profile = PROFILES[name]
     attempts = profile["retry_policy"].maximum_attempts

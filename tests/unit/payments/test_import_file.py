@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core.errors import InvalidInput
-from perdure.payments.contracts import Party
+from perdure.notifications.contracts import Party
 from perdure.payments.import_file import (
     COLUMNS,
     COLUMNS_REQUIRED,
     LINE_BYTES_MAX,
     BadRow,
     ImportRow,
+    names_by_content,
     read_rows,
 )
 
@@ -138,6 +139,32 @@ def test_no_content_stops_the_rows_after_it(lines: list[bytes]) -> None:
     *_, last = read_rows(io.BytesIO(content))
     assert isinstance(last, ImportRow)
     assert last.line == content.count(b"\n") + 1
+
+
+def test_rows_without_a_reference_are_named_by_the_files_content_and_their_line() -> None:
+    lines = [HEADER, GOOD, GOOD.replace("ref-1", ""), GOOD.replace("ref-1", "")]
+
+    def names(content: str) -> list[str | None]:
+        file = io.BytesIO(content.encode())
+        rows = list(read_rows(file, names_by_content(file)))
+        return [row.request.reference for row in rows if isinstance(row, ImportRow)]
+
+    content = "\n".join(lines)
+    first = names(content)
+    assert first[0] == "ref-1"
+    assert len(set(first)) == 3
+    assert names(content) == first
+    changed = names(content.replace("1250", "1251", 1))
+    assert changed[0] == "ref-1"
+    assert not {*changed[1:]} & {*first[1:]}
+
+
+def test_a_file_of_named_rows_needs_no_column_of_references() -> None:
+    content = HEADER.replace("reference,", "") + "\n" + GOOD.replace("ref-1,", "")
+    file = io.BytesIO(content.encode())
+    (row,) = read_rows(file, names_by_content(file))
+    assert isinstance(row, ImportRow)
+    assert (row.request.reference or "").endswith("-2")
 
 
 class _Endless(io.BytesIO):

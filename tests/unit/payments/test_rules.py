@@ -15,7 +15,8 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.core.ids import ACCOUNT, new_id
-from perdure.payments.contracts import UNDO_CHARGE, ChargeOutcome, Party, PaymentRequest
+from perdure.notifications.contracts import Party
+from perdure.payments.contracts import UNDO_CHARGE, ChargeOutcome, PaymentRequest
 from perdure.payments.rules import (
     PaymentLimits,
     Step,

@@ -36,11 +36,18 @@ from perdure.storage.pool import Pool
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _RECORDS_ITSELF = "__records_its_attempts__"
+_BEATS_ITSELF = "__beats_by_itself__"
 
 
 def records_its_attempts(function: Function) -> Function:
     """Mark an activity whose commits carry the rows of its attempts."""
     setattr(function, _RECORDS_ITSELF, True)
+    return function
+
+
+def beats_by_itself(function: Function) -> Function:
+    """Mark an activity whose heartbeats carry what it has done so far."""
+    setattr(function, _BEATS_ITSELF, True)
     return function
 
 
@@ -71,7 +78,8 @@ class _ActivitySync(ActivityInboundInterceptor):
         info = activity.info()
         operation_id = operation_of(info.workflow_id or "")
         attempt = Attempt(step=info.activity_type.rpartition(".")[2], number=info.attempt)
-        beat = asyncio.create_task(_heartbeat(info)) if info.heartbeat_timeout else None
+        beats = info.heartbeat_timeout and not getattr(input.fn, _BEATS_ITSELF, False)
+        beat = asyncio.create_task(_heartbeat(info)) if beats else None
         try:
             with attempt_under_way(attempt):
                 if operation_id is None:

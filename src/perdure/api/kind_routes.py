@@ -1,0 +1,103 @@
+"""What the routes of every kind of operation do alike: take one in, list, cancel."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from perdure.api.authentication import own_customer, visible_operation
+from perdure.api.idempotency import Answer, IdempotencyKey, answer_once
+from perdure.api.keys import ApiKey
+from perdure.api.operation_schemas import OperationsOfKindQuery
+from perdure.api.schemas import Item, Page, page_of
+from perdure.bootstrap import Platform
+from perdure.core.errors import Conflict
+from perdure.operations.model import Operation
+from perdure.storage.pool import Connection
+
+
+async def accept_once(
+    request: Request,
+    platform: Platform,
+    caller: ApiKey,
+    key: IdempotencyKey | None,
+    *,
+    accept: Callable[[Connection], Awaitable[Operation]],
+    show: Callable[[Operation], BaseModel],
+) -> Response:
+    """Take an operation in and start it, or give the answer the request had before.
+
+    Args:
+        accept: Stores it, in the transaction it is given; what it raises refuses the request.
+
+    Raises:
+        Conflict, IdempotencyMismatch: As `answer_once`.
+    """
+    accepted: list[Operation] = []
+
+    async def act(connection: Connection) -> Answer:
+        operation = await accept(connection)
+        accepted.append(operation)
+        return Answer.of(201, show(operation))
+
+    answer = await answer_once(
+        platform.operations, caller.owner, key, request.state.request_id, act
+    )
+    for operation in accepted:
+        await platform.operations.launch(operation)
+    return answer.response()
+
+
+async def list_operations(
+    platform: Platform,
+    caller: ApiKey,
+    query: OperationsOfKindQuery,
+    *,
+    kind: str | None,
+    show: Callable[[Operation], Item],
+    url: str,
+) -> Page[Item]:
+    """Return a page of operations, newest first.
+
+    Args:
+        kind: None: of all kinds.
+
+    Raises:
+        InvalidInput: `two_cursors`.
+        Forbidden: `other_customer`.
+    """
+    query.check()
+    found = await platform.operations.find(
+        kind=kind,
+        status=query.status,
+        customer_id=own_customer(caller, query.customer_id),
+        reference=query.reference,
+        starting_after=query.starting_after,
+        ending_before=query.ending_before,
+        limit=query.limit + 1,
+    )
+    return page_of(found, query.limit, show, url, backwards=query.ending_before is not None)
+
+
+async def cancel_operation(
+    platform: Platform,
+    caller: ApiKey,
+    operation_id: str,
+    reason: str,
+    *,
+    kind: str | None = None,
+) -> tuple[str, Operation]:
+    """Ask an operation to stop; returns what is told of it, and how it stands then.
+
+    Raises:
+        NotFound: There is none, or the caller is not to know that there is.
+        Conflict: `not_cancellable`.
+    """
+    await visible_operation(platform, caller, operation_id, kind=kind)
+    answer = await platform.operations.cancel(operation_id, actor=caller.actor, reason=reason)
+    if not answer.accepted:
+        raise Conflict(
+            f"{operation_id} is not cancelled: {answer.reason}", code="not_cancellable", param="id"
+        )
+    return answer.reason, await platform.operations.get(operation_id)

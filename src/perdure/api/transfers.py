@@ -1,0 +1,75 @@
+"""`/v1/transfers`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from perdure.api import kind_routes
+from perdure.api.authentication import (
+    PlatformOfApp,
+    caller_with,
+    check_customer,
+    visible_operation,
+)
+from perdure.api.idempotency import IdempotencyKey, idempotency_key
+from perdure.api.keys import ApiKey, Scope
+from perdure.api.operation_schemas import OperationsOfKindQuery
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
+from perdure.api.transfer_schemas import TransferBody, TransferCancellation, TransferView
+from perdure.operations.model import Operation
+from perdure.storage.pool import Connection
+from perdure.transfers.contracts import KIND
+
+router = APIRouter(prefix="/v1/transfers", tags=["transfers"], responses=ERROR_RESPONSES)
+
+Reader = Annotated[ApiKey, Depends(caller_with(Scope.TRANSFERS_READ))]
+Writer = Annotated[ApiKey, Depends(caller_with(Scope.TRANSFERS_WRITE))]
+
+
+@router.post("", status_code=201, response_model=TransferView)
+async def create_transfer(
+    request: Request,
+    body: TransferBody,
+    platform: PlatformOfApp,
+    caller: Writer,
+    key: Annotated[IdempotencyKey | None, Depends(idempotency_key)],
+) -> Response:
+    """Take a transfer in: refused at once, or stored and certain to reach an end."""
+    check_customer(caller, body.customer_id)
+
+    async def accept(connection: Connection) -> Operation:
+        return await platform.transfers.accept(
+            connection, body.to_request(), actor=caller.actor, metadata=body.metadata
+        )
+
+    return await kind_routes.accept_once(
+        request, platform, caller, key, accept=accept, show=TransferView.of
+    )
+
+
+@router.get("")
+async def list_transfers(
+    platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsOfKindQuery, Query()]
+) -> Page[TransferView]:
+    """List transfers, newest first."""
+    return await kind_routes.list_operations(
+        platform, caller, query, kind=KIND, show=TransferView.of, url=router.prefix
+    )
+
+
+@router.get("/{transfer_id}")
+async def get_transfer(transfer_id: Text, platform: PlatformOfApp, caller: Reader) -> TransferView:
+    """Return a transfer, as the database has it."""
+    return TransferView.of(await visible_operation(platform, caller, transfer_id, kind=KIND))
+
+
+@router.post("/{transfer_id}/cancel")
+async def cancel_transfer(
+    transfer_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> TransferCancellation:
+    """Ask a transfer to stop, and have what it did undone; asking again changes nothing."""
+    reason, transfer = await kind_routes.cancel_operation(
+        platform, caller, transfer_id, body.reason, kind=KIND
+    )
+    return TransferCancellation(accepted=True, reason=reason, transfer=TransferView.of(transfer))

@@ -1,0 +1,113 @@
+"""A platform that shares nothing with any other one, to be treated badly."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from perdure.bootstrap import Platform
+from perdure.chaos.plan import KILLABLE
+from perdure.cli.environment import DataFolder
+from perdure.cli.machine import LOOPBACK, Machine, Ports, run_machine
+from perdure.cli.up import ensure_api_key
+from perdure.core.clock import utc_now
+from perdure.core.errors import ConfigurationError
+from perdure.embedded.temporal import require_free_port
+from perdure.embedded.temporal_cli import SETTING as TEMPORAL_CLI
+
+Result = TypeVar("Result")
+
+_SETTINGS: Final = {
+    # Short, so that what went wrong is found out within a round.
+    "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "4",
+    "PERDURE_GATEWAY_TIMEOUT_S": "1",
+    "PERDURE_PROVIDER_TIMEOUT_S": "3",
+    "PERDURE_JANITOR_INTERVAL_S": "1",
+    "PERDURE_JANITOR_STALE_AFTER_S": "8",
+}
+_GATEWAY_OPTIONS: Final = ("--slow-s", "1.3", "--late-callback-s", "6")
+_PORTS: Final = range(20_000, 32_000)
+"""Below those that Linux gives to connections (`net.ipv4.ip_local_port_range`)."""
+_SHARED: Final = ("DATABASE_URL", "PERDURE_", "TEMPORAL_")
+"""Settings that could have the platform share something with another one."""
+
+
+def take_environment() -> None:
+    """Set this process's environment for a platform that has everything of its own."""
+    for setting in list(os.environ):
+        if setting.startswith(_SHARED) and setting != TEMPORAL_CLI:
+            del os.environ[setting]
+    os.environ.update(_SETTINGS)
+    ports = _free_ports(len(Ports.model_fields))
+    os.environ.update({f"PERDURE_{name.upper()}": str(next(ports)) for name in Ports.model_fields})
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    """Return ports nobody listens on, and nobody is given.
+
+    One that the system chose could go to somebody's connection while its server is dead.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with suppress(ConfigurationError):
+            require_free_port(LOOPBACK, port, setting="chaos")
+            found.append(port)
+        if len(found) == count:
+            break
+    return iter(found)
+
+
+@asynccontextmanager
+async def open_machine(folder: DataFolder) -> AsyncIterator[Machine]:
+    """Run a platform on a folder while the context is open; what happens to it goes into a log.
+
+    Raises:
+        ConfigurationError: It does not start.
+    """
+    folder.logs_path.mkdir(parents=True, exist_ok=True)
+    with (folder.logs_path / "supervisor.log").open("a", buffering=1) as log:
+
+        def note(sentence: str) -> None:
+            log.write(f"{utc_now().isoformat()} {sentence}\n")
+
+        async with run_machine(
+            folder, workers=2, gateway_options=_GATEWAY_OPTIONS, report=note
+        ) as machine:
+            if not machine.supervisor.stop_requested:
+                missing = set(KILLABLE) - set(machine.supervisor.pids)
+                assert not missing, f"not among the processes: {missing}"
+            yield machine
+
+
+@asynccontextmanager
+async def open_api(machine: Machine, platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client of the platform's API that may do everything."""
+    await ensure_api_key(machine.folder, platform)
+    api_key = machine.folder.api_key_path.read_text().strip()
+    async with httpx.AsyncClient(
+        base_url=machine.api_url,
+        headers={"Authorization": f"Bearer {api_key}"},
+        trust_env=False,
+    ) as api:
+        yield api
+
+
+async def unless_stopped(
+    machine: Machine, work: Callable[[], Coroutine[Any, Any, Result]]
+) -> Result | None:
+    """Do the work; None where somebody ends it before it is done."""
+    if machine.supervisor.stop_requested:
+        return None
+    working = asyncio.ensure_future(work())
+    stopped = asyncio.ensure_future(machine.supervisor.run_until_signalled())
+    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if working.done():
+        stopped.cancel()
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return None

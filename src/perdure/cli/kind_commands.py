@@ -1,0 +1,209 @@
+"""The commands that every kind of operation has: look at, list, follow and cancel."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import BaseModel
+
+from perdure.bootstrap import Platform
+from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
+from perdure.cli.session import actor, open_session, run
+from perdure.core.errors import Conflict
+from perdure.core.ids import check_id
+from perdure.core.money import format_amount
+from perdure.operations.cancellation import CancelAnswer
+from perdure.operations.model import Operation, Status, TrailEntry
+from perdure.storage.pool import Connection
+
+_POLL_INTERVAL_S: Final = 0.25
+
+OperationId = Annotated[str, typer.Argument(help="Its id.", metavar="ID")]
+
+
+@dataclass(frozen=True, slots=True)
+class KindCommands:
+    """The commands of one kind.
+
+    Args:
+        kind: As in `operations.kind`; also what one is called.
+        id_prefix: The first part of its ids.
+        view: Shows one as the API does.
+        own_fields: Tells what only this kind has, for people.
+    """
+
+    kind: str
+    id_prefix: str
+    view: Callable[[Operation], BaseModel]
+    own_fields: Callable[[dict[str, Any]], dict[str, object]]
+
+    def add_to(self, app: typer.Typer) -> None:
+        """Give the commands to an application."""
+        app.command("get", help=f"Show a {self.kind}.")(self.get)
+        # What `operations` calls it.
+        app.command("show", hidden=True)(self.get)
+        app.command("list", help=f"List {self.kind}s, newest first.")(self.list)
+        app.command("watch", help=f"Follow a {self.kind}'s changes until its end.")(self.watch)
+        app.command("cancel", help=f"Ask a {self.kind} to stop; what it did so far is undone.")(
+            self.cancel
+        )
+
+    def create(
+        self,
+        accept: Callable[[Platform, Connection], Awaitable[Operation]],
+        output: OutputFormat,
+    ) -> None:
+        """Take one in, start it and show it.
+
+        Args:
+            accept: Stores it, in the transaction it is given.
+        """
+        self.show(run(_create(accept)), output)
+
+    def get(self, operation_id: OperationId, output: Output = OutputFormat.TEXT) -> None:
+        """Show one."""
+        self.show(run(_get(self._checked(operation_id))), output)
+
+    def list(
+        self,
+        *,
+        status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
+        customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+        reference: Annotated[str | None, typer.Option(help="Only with this reference.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+        starting_after: Annotated[
+            str | None, typer.Option(help="The last id of the page before.")
+        ] = None,
+        output: Output = OutputFormat.TEXT,
+    ) -> None:
+        """List them, newest first."""
+        found = run(
+            _list(
+                kind=self.kind,
+                status=status,
+                customer_id=customer,
+                reference=reference,
+                limit=limit,
+                starting_after=starting_after,
+            )
+        )
+        if output == OutputFormat.JSON:
+            print_json({"data": [self._as_json(operation) for operation in found]})
+            return
+        print_table(
+            ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED"),
+            [_row(operation) for operation in found],
+        )
+
+    def watch(self, operation_id: OperationId, output: Output = OutputFormat.TEXT) -> None:
+        """Follow one's changes until its end, or until it needs attention."""
+        run(_watch(self._checked(operation_id), output))
+
+    def cancel(
+        self,
+        operation_id: OperationId,
+        reason: Annotated[str, typer.Option(help="For the trail and the customer.")] = "Cancelled.",
+        output: Output = OutputFormat.TEXT,
+    ) -> None:
+        """Ask one to stop; what it did so far is undone."""
+        answer = run(_cancel(self._checked(operation_id), reason))
+        if output == OutputFormat.JSON:
+            print_json({"id": operation_id, **asdict(answer)})
+        elif answer.accepted:
+            out.print(answer.reason)
+        if not answer.accepted:
+            raise Conflict(
+                f"{operation_id} is not cancelled. {answer.reason}", code="not_cancellable"
+            )
+
+    def show(self, operation: Operation, output: OutputFormat) -> None:
+        """Print one."""
+        if output == OutputFormat.JSON:
+            print_json(self._as_json(operation))
+            return
+        request, failure = operation.input["request"], operation.failure
+        print_fields(
+            {
+                "id": operation.id,
+                "status": operation.status,
+                "amount": _amount_of(operation),
+                "customer": operation.customer_id,
+                "account": request["account_id"],
+                **self.own_fields(request),
+                "reference": operation.reference,
+                "failure": f"{failure.code}: {failure.message}" if failure else None,
+                "created": operation.created_at,
+                "finished": operation.finished_at,
+            }
+        )
+
+    def _checked(self, operation_id: str) -> str:
+        return check_id(operation_id, self.id_prefix)
+
+    def _as_json(self, operation: Operation) -> dict[str, Any]:
+        return self.view(operation).model_dump(mode="json")
+
+
+async def _create(accept: Callable[[Platform, Connection], Awaitable[Operation]]) -> Operation:
+    async with open_session() as platform:
+        async with platform.operations.transaction() as connection:
+            operation = await accept(platform, connection)
+        await platform.operations.launch(operation)
+        return operation
+
+
+async def _get(operation_id: str) -> Operation:
+    async with open_session() as platform:
+        return await platform.operations.get(operation_id)
+
+
+async def _list(**filters: Any) -> list[Operation]:
+    async with open_session() as platform:
+        return await platform.operations.find(**filters)
+
+
+async def _cancel(operation_id: str, reason: str) -> CancelAnswer:
+    async with open_session() as platform:
+        return await platform.operations.cancel(operation_id, actor=actor(), reason=reason)
+
+
+async def _watch(operation_id: str, output: OutputFormat) -> None:
+    async with open_session() as platform:
+        last_id = 0
+        while True:
+            # Read before the trail, so that the trail holds what led to this status.
+            operation = await platform.operations.get(operation_id)
+            for entry in await platform.operations.trail(operation_id, after_id=last_id):
+                _print_entry(entry, output)
+                last_id = entry.id
+            if operation.is_finished or operation.status == Status.NEEDS_ATTENTION:
+                return
+            await asyncio.sleep(_POLL_INTERVAL_S)
+
+
+def _print_entry(entry: TrailEntry, output: OutputFormat) -> None:
+    if output == OutputFormat.JSON:
+        print_json(asdict(entry))
+        return
+    moment = entry.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    reason = f"  {entry.reason}" if entry.reason else ""
+    out.print(f"{moment}  {entry.status:<16} {entry.action} by {entry.actor}{reason}", markup=False)
+
+
+def _row(operation: Operation) -> tuple[object, ...]:
+    return (
+        operation.id,
+        operation.status,
+        _amount_of(operation),
+        operation.customer_id,
+        operation.reference,
+        operation.failure and operation.failure.code,
+        operation.created_at,
+    )
+
+
+def _amount_of(operation: Operation) -> str:
+    request = operation.input["request"]
+    return format_amount(request["amount_minor"], request["currency"])

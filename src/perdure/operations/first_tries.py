@@ -1,0 +1,71 @@
+"""Whether a provider is quick enough to be called where an operation's workflow runs.
+
+A call made there saves the engine's round trips, but holds the workflow's slot. So it is made only
+while the provider answers fast; everything else goes through the provider's own queue, where
+waiting holds up nobody.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from perdure.core.errors import ProviderError
+
+_WEIGHT_OF_THE_LATEST = 0.2
+
+
+class FirstTries:
+    """Watches one provider from one process.
+
+    Args:
+        at_once_max: How many first tries may be under way; 0: none are made.
+        slow_s: A provider that takes longer than this on average is slow.
+        pause_s: How long a provider that failed, or is slow, is left to its queue.
+    """
+
+    def __init__(
+        self,
+        *,
+        at_once_max: int = 32,
+        slow_s: float = 1.0,
+        pause_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._at_once_max = at_once_max
+        self._slow_s = slow_s
+        self._pause_s = pause_s
+        self._clock = clock
+        self._under_way = 0
+        self._average_s = 0.0
+        self._failing_until = float("-inf")
+        self._slow_until = float("-inf")
+
+    def may_begin(self) -> bool:
+        """Whether a first try may be made now."""
+        is_slow = self._clock() < self._slow_until
+        return self._under_way < self._at_once_max and not self.is_failing and not is_slow
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the provider failed just now."""
+        return self._clock() < self._failing_until
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Watch one call to the provider."""
+        self._under_way += 1
+        began_s = self._clock()
+        try:
+            yield
+        except ProviderError:
+            self._failing_until = self._clock() + self._pause_s
+            raise
+        finally:
+            self._under_way -= 1
+            self._note(self._clock() - began_s)
+
+    def _note(self, took_s: float) -> None:
+        self._average_s += (took_s - self._average_s) * _WEIGHT_OF_THE_LATEST
+        if self._average_s > self._slow_s:
+            self._slow_until = self._clock() + self._pause_s
+            self._average_s = 0.0

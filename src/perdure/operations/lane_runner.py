@@ -1,0 +1,300 @@
+"""Drives the operations of a lane through their steps, some hundred at a time.
+
+A lane never waits and never improvises: an operation that has to wait, is refused, or ends unknown
+is promoted, which is nothing but starting its own workflow, whose first steps return what the lane
+stored. A provider that is away for all makes the lane pause instead.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from perdure.core.errors import PerdureError, ProviderRateLimited, ProviderUnavailable
+from perdure.operations import lanes
+from perdure.operations.attempts import Attempt, attempt_under_way
+from perdure.operations.lanes import LaneEntry
+from perdure.operations.model import Operation
+from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.pool import Pool
+
+log = structlog.get_logger()
+
+_PAUSE_S_MAX: Final = 30.0
+_TRIES_MAX: Final = 5
+"""How often a lane meets a provider that is away with one operation before it is promoted."""
+
+
+class Promoted(Exception):
+    """The operation cannot go on in a lane."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Postponed(Exception):
+    """A provider is away, or asked to wait; nothing was done there.
+
+    Args:
+        retry_after_s: What it asked for, in seconds.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+@contextmanager
+def lane_step(name: str) -> Iterator[None]:
+    """Run one step in a lane: what it raises has the operation leave the lane, or wait."""
+    with attempt_under_way(Attempt(name)):
+        try:
+            yield
+        except (ProviderUnavailable, ProviderRateLimited) as error:
+            wait_s = getattr(error, "retry_after_s", None)
+            raise Postponed(f"{name}: {error.message}", wait_s) from error
+        except PerdureError as error:
+            raise Promoted(f"{name}: {error.message}") from error
+
+
+LaneProcess = Callable[[str, dict[str, Any]], Awaitable[object]]
+"""Carries one operation (id, input) through its steps.
+
+Raises `Promoted` and `Postponed`, as `lane_step` does. Waits for the outside `aside`.
+"""
+
+_work: ContextVar["_Work | None"] = ContextVar("lane_work", default=None)
+
+
+def aside() -> AbstractContextManager[None]:
+    """Let another operation have this one's place in the lane while this one waits."""
+    work = _work.get()
+    return work.aside() if work else nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """How much of a lane is taken at a time.
+
+    Args:
+        at_once: Operations under way, beside those that wait for the outside.
+        aside_max: Operations that wait for the outside; more than these keep their places.
+        stretch_s: How long a stretch takes new ones on, in seconds.
+        operation_s: An operation that takes longer is promoted.
+    """
+
+    at_once: int = 200
+    aside_max: int = 200
+    stretch_s: float = 60.0
+    operation_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Stretch:
+    """One stretch of a lane, as it goes.
+
+    Attributes:
+        under_way: The ids of the operations that are being carried out.
+        is_ending: No further ones are begun, as the worker is about to stop.
+    """
+
+    done: int = 0
+    promoted: int = 0
+    under_way: set[str] = field(default_factory=set)
+    is_empty: bool = False
+    is_ending: bool = False
+
+
+class LaneRunner:
+    """Given what carries out each kind, and what starts a workflow.
+
+    Args:
+        processes: By kind.
+        launch: Starts a promoted operation's own workflow; one that cannot be started now is
+            started by the janitor.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        processes: Mapping[str, LaneProcess],
+        launch: Callable[[Operation], Awaitable[None]],
+        *,
+        limits: LaneLimits | None = None,
+    ) -> None:
+        self._pool = pool
+        self._processes = processes
+        self._launch = launch
+        self._limits = limits or LaneLimits()
+
+    async def run(self, kind: str, lane: int, stretch: Stretch) -> None:
+        """Carry out operations of a lane until the stretch is over, or nothing is left.
+
+        Raises:
+            OSError, asyncpg.PostgresError: The database is away; what is under way is left as it
+                is, and run again finds what it did.
+        """
+        source = _Source(self._pool, kind, lane, self._limits)
+        try:
+            async with asyncio.TaskGroup() as runners:
+                work = _Work(self, self._processes[kind], source, stretch, runners)
+                for _ in range(self._limits.at_once):
+                    runners.create_task(work.run())
+        except* CONNECTION_LOST as lost:
+            raise lost.exceptions[0] from None
+        stretch.is_empty = source.is_exhausted and await lanes.is_empty(self._pool, kind, lane)
+
+    async def promote(self, operation_ids: Sequence[str], reason: str) -> int:
+        """Give operations workflows of their own; returns how many were in a lane still."""
+        promoted = await lanes.promote(self._pool, dict.fromkeys(operation_ids, reason))
+        for operation in promoted:
+            log.info("promoted", operation_id=operation.id, reason=reason)
+            await self._launch(operation)
+        return len(promoted)
+
+    async def promote_oldest(self, kind: str, lane: int, reason: str) -> int:
+        """Give the operations that a stretch begins with workflows of their own.
+
+        Whatever was under way when a stretch broke off is among the oldest that are open.
+        """
+        oldest = await lanes.page(self._pool, kind, lane, after_id="", limit=self._limits.at_once)
+        return await self.promote([entry.id for entry in oldest], reason)
+
+    @property
+    def limits(self) -> LaneLimits:
+        """How much is taken at a time."""
+        return self._limits
+
+
+class _Source:
+    """Hands out a lane's operations, page by page, while the stretch lasts."""
+
+    def __init__(self, pool: Pool, kind: str, lane: int, limits: LaneLimits) -> None:
+        self._pool = pool
+        self._kind = kind
+        self._lane = lane
+        self._page_size = limits.at_once
+        self._ends_at = time.monotonic() + limits.stretch_s
+        self._page: deque[LaneEntry] = deque()
+        self._last_id = ""
+        self._turn = asyncio.Lock()
+        self.is_exhausted = False
+
+    async def next(self) -> LaneEntry | None:
+        """Return the next operation; None: the stretch is over."""
+        if time.monotonic() > self._ends_at:
+            return None
+        if not self._page:
+            async with self._turn:
+                if not self._page and not self.is_exhausted:
+                    await self._turn_page()
+        return self._page.popleft() if self._page else None
+
+    async def _turn_page(self) -> None:
+        found = await lanes.page(
+            self._pool, self._kind, self._lane, after_id=self._last_id, limit=self._page_size
+        )
+        self._page.extend(found)
+        if found:
+            self._last_id = found[-1].id
+        else:
+            self.is_exhausted = True
+
+
+class _Work:
+    """What the runners of one stretch share."""
+
+    def __init__(
+        self,
+        lane: LaneRunner,
+        process: LaneProcess,
+        source: _Source,
+        stretch: Stretch,
+        runners: asyncio.TaskGroup,
+    ) -> None:
+        self._lane = lane
+        self._process = process
+        self._source = source
+        self._stretch = stretch
+        self._runners = runners
+        self._aside = 0
+        self._places_taken_back = 0
+        self._pause_until = 0.0
+        self._pause_s = 0.5
+
+    async def run(self) -> None:
+        """Carry out one operation after the other."""
+        _work.set(self)
+        while self._goes_on() and (entry := await self._source.next()):
+            self._stretch.under_way.add(entry.id)
+            try:
+                await self._carry_out(entry)
+            finally:
+                self._stretch.under_way.discard(entry.id)
+
+    def _goes_on(self) -> bool:
+        if self._places_taken_back:
+            self._places_taken_back -= 1
+            return False
+        return not self._stretch.is_ending
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Have a further runner as long as this one waits; then the first that is free ends."""
+        if self._aside >= self._lane.limits.aside_max:
+            yield
+            return
+        self._aside += 1
+        self._runners.create_task(self.run())
+        try:
+            yield
+        finally:
+            self._aside -= 1
+            self._places_taken_back += 1
+
+    async def _carry_out(self, entry: LaneEntry) -> None:
+        for _ in range(_TRIES_MAX):
+            await self._wait_out_the_pause()
+            try:
+                async with asyncio.timeout(self._lane.limits.operation_s):
+                    await self._process(entry.id, entry.input)
+            except Postponed as postponed:
+                self._pause(postponed)
+                reason = postponed.reason
+                continue
+            except Promoted as promoted:
+                reason = promoted.reason
+            except CONNECTION_LOST as error:
+                if not isinstance(error, TimeoutError):
+                    raise
+                reason = f"It took longer than {self._lane.limits.operation_s:g} s."
+            except Exception as error:  # noqa: BLE001 - its own workflow shows what is wrong with it
+                reason = f"{type(error).__name__}: {error}"
+            else:
+                self._stretch.done += 1
+                self._pause_s = 0.5
+                return
+            break
+        # Added to after the wait: others add to it meanwhile.
+        promoted_count = await self._lane.promote([entry.id], reason)
+        self._stretch.promoted += promoted_count
+
+    async def _wait_out_the_pause(self) -> None:
+        await asyncio.sleep(max(self._pause_until - time.monotonic(), 0))
+
+    def _pause(self, postponed: Postponed) -> None:
+        """Have the whole lane wait: what is away for one is away for all."""
+        now = time.monotonic()
+        if now < self._pause_until:
+            return
+        self._pause_until = now + (postponed.retry_after_s or self._pause_s)
+        self._pause_s = min(self._pause_s * 2, _PAUSE_S_MAX)
+        log.warning("lane_paused", reason=postponed.reason)

@@ -1,0 +1,111 @@
+"""Which operations are in which lane, in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from perdure.operations import store
+from perdure.operations.model import Operation
+from perdure.storage.pool import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class LaneEntry:
+    """One operation of a lane, as far as it is needed to carry it out."""
+
+    id: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneBacklog:
+    """What is left to do in a lane.
+
+    Args:
+        count: Operations that have not ended.
+        oldest_at: When the first of them was accepted.
+    """
+
+    kind: str
+    number: int
+    count: int
+    oldest_at: datetime
+
+
+async def page(pool: Pool, kind: str, lane: int, *, after_id: str, limit: int) -> list[LaneEntry]:
+    """Return the next open operations of a lane, the oldest first, from beyond an id."""
+    rows = await pool.fetch(
+        "SELECT id, input FROM operations WHERE kind = $1 AND lane = $2 AND finished_at IS NULL"
+        " AND id > $3 ORDER BY id LIMIT $4",
+        kind,
+        lane,
+        after_id,
+        limit,
+    )
+    return [LaneEntry(row["id"], row["input"]) for row in rows]
+
+
+async def is_empty(pool: Pool, kind: str, lane: int) -> bool:
+    """Whether nothing is left to do in a lane."""
+    return not await pool.fetchval(
+        "SELECT EXISTS (SELECT FROM operations WHERE kind = $1 AND lane = $2"
+        " AND finished_at IS NULL)",
+        kind,
+        lane,
+    )
+
+
+async def open_lanes(connection: Connection | Pool) -> list[tuple[str, int]]:
+    """Return the lanes (kind, number) in which something is left to do.
+
+    Jumps from lane to lane in the index, so that its cost does not grow with what is in them.
+    """
+    rows = await connection.fetch(
+        "WITH RECURSIVE found AS ("
+        " (SELECT kind, lane FROM operations WHERE lane IS NOT NULL AND finished_at IS NULL"
+        " ORDER BY kind, lane LIMIT 1)"
+        " UNION ALL SELECT next.kind, next.lane FROM found, LATERAL ("
+        " SELECT kind, lane FROM operations WHERE lane IS NOT NULL AND finished_at IS NULL"
+        " AND (kind, lane) > (found.kind, found.lane) ORDER BY kind, lane LIMIT 1) AS next"
+        ") SELECT kind, lane FROM found"
+    )
+    return [(row["kind"], row["lane"]) for row in rows]
+
+
+async def backlogs(connection: Connection | Pool) -> list[LaneBacklog]:
+    """Return the lanes in which something is left to do, and how much."""
+    rows = await connection.fetch(
+        "SELECT kind, lane AS number, count(*) AS count, min(created_at) AS oldest_at"
+        " FROM operations WHERE lane IS NOT NULL AND finished_at IS NULL"
+        " GROUP BY kind, lane ORDER BY kind, lane"
+    )
+    return [LaneBacklog(**dict(row)) for row in rows]
+
+
+async def promote(connection: Connection | Pool, reasons: Mapping[str, str]) -> list[Operation]:
+    """Take operations out of their lanes; returns those that need a workflow of their own now.
+
+    Args:
+        reasons: Why, by the operation's id; on its trail.
+    """
+    rows = await connection.fetch(
+        "WITH asked AS (SELECT * FROM unnest($1::text[], $2::text[]) AS asked (asked_id, reason)"
+        "), promoted AS ("
+        " UPDATE operations SET lane = NULL, updated_at = now() FROM asked"
+        " WHERE id = asked_id AND lane IS NOT NULL AND finished_at IS NULL RETURNING operations.*,"
+        " asked.reason"
+        "), trail AS ("
+        " INSERT INTO operation_trail (operation_id, actor, action, status, reason)"
+        " SELECT id, $3, 'promoted', status, reason FROM promoted"
+        ") SELECT * FROM promoted",
+        list(reasons),
+        list(reasons.values()),
+        store.SYSTEM,
+    )
+    return [store.operation_of(row) for row in rows]
+
+
+def spread(count: int, lanes: int) -> Sequence[int]:
+    """Return a lane for each of so many operations, in turn."""
+    return [number % lanes for number in range(count)]

@@ -1,0 +1,144 @@
+"""What a transfer is given, what it answers, and the names by which it is run.
+
+Old histories decode into these: a field is only ever added, with a default.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from perdure.core.ids import OUTGOING_TRANSFER
+from perdure.notifications.contracts import Party
+
+KIND: Final = "transfer"
+ID_PREFIX: Final = OUTGOING_TRANSFER
+WORKFLOW: Final = "Transfer"
+
+RUN_AT_ONCE: Final = "transfer.run_at_once"
+HOLD_FUNDS: Final = "transfer.hold_funds"
+PAY_OUT: Final = "transfer.pay_out"
+RESOLVE_PAYOUT: Final = "transfer.resolve_payout"
+SETTLE: Final = "transfer.settle"
+RECALL_PAYOUT: Final = "transfer.recall_payout"
+CLOSE: Final = "transfer.close"
+
+BANK: Final = "bank"
+"""The provider, as in its queue's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequest:
+    """What the caller asks for.
+
+    Args:
+        customer_id: Whose money it is.
+        account_id: The account it comes from.
+        amount_minor: In minor units of the currency.
+        destination: Where it goes, as the bank names it: an IBAN, say.
+        customer: Told how it ended.
+        reference: The caller's own name for the transfer: one transfer of a customer has it.
+    """
+
+    customer_id: str
+    account_id: str
+    amount_minor: int
+    currency: str
+    destination: str
+    customer: Party = field(default_factory=Party)
+    reference: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferInput:
+    """The workflow's input."""
+
+    operation_id: str
+    request: TransferRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the step that sets the money aside did.
+
+    Args:
+        hold_id: The pending transfer in the ledger.
+    """
+
+    hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutOutcome:
+    """How a payout stands at the bank.
+
+    Args:
+        status: `paid`, `failed` or `recalled`.
+        failure_code: The bank's, where it failed.
+    """
+
+    payout_id: str
+    status: str
+    failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutResolution:
+    """What became of a call whose answer was lost; None: it was not made, and will not be."""
+
+    payout: PayoutOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailure:
+    """Why a transfer is closed without success.
+
+    Args:
+        cancelled: Somebody asked for it; otherwise it failed.
+    """
+
+    code: str
+    message: str
+    cancelled: bool = False
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleTransfer:
+    """The input of the step that posts the money."""
+
+    transfer: TransferInput
+    payout: PayoutOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTransfer:
+    """The input of the step that releases the money and ends the transfer."""
+
+    transfer: TransferInput
+    failure: TransferFailure
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEnd:
+    """How a transfer ended, and who is to be told.
+
+    Args:
+        status: `succeeded`, `failed` or `cancelled`.
+    """
+
+    status: str
+    failure: TransferFailure | None = None
+    notification_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """What came of running all steps in one go.
+
+    Args:
+        end: None: the workflow goes on, step by step.
+        untold: The messages that could not be delivered on the way.
+    """
+
+    end: TransferEnd | None = None
+    untold: list[str] = field(default_factory=list)

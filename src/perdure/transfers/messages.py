@@ -1,0 +1,31 @@
+"""What the customer is told."""
+
+from perdure.core.money import format_amount
+from perdure.notifications.contracts import Message
+from perdure.notifications.rules import messages_to
+from perdure.transfers.contracts import TransferFailure, TransferInput
+
+
+def success_messages(transfer: TransferInput) -> list[Message]:
+    """Return what the customer is told of a transfer that succeeded."""
+    request = transfer.request
+    amount = format_amount(request.amount_minor, request.currency)
+    return messages_to(
+        "customer",
+        request.customer,
+        f"You transferred {amount}",
+        f"{amount} is on its way to {request.destination}.",
+    )
+
+
+def failure_messages(transfer: TransferInput, failure: TransferFailure) -> list[Message]:
+    """Return what the customer is told of a transfer that did not come about."""
+    request = transfer.request
+    amount = format_amount(request.amount_minor, request.currency)
+    word = "was cancelled" if failure.cancelled else "failed"
+    return messages_to(
+        "customer",
+        request.customer,
+        f"Your transfer of {amount} {word}",
+        f"{failure.message} Nothing was taken from your account.",
+    )

@@ -1,0 +1,86 @@
+"""A transfer's decisions, without effects."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from perdure.core.errors import LimitExceeded, OperationCancelled, PerdureError, ProviderDeclined
+from perdure.core.ids import ACCOUNT, check_id
+from perdure.core.money import Money, format_amount
+from perdure.core.text import check_length, check_text
+from perdure.notifications.rules import check_party
+from perdure.transfers.contracts import (
+    PAY_OUT,
+    RECALL_PAYOUT,
+    PayoutOutcome,
+    TransferFailure,
+    TransferRequest,
+)
+
+
+class Step(StrEnum):
+    """The steps that have to be undone once they began."""
+
+    PAY_OUT = PAY_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLimits:
+    """The house's limits, in minor units of the transfer's currency."""
+
+    amount_minor_max: int = 1_000_000
+
+
+def check_request(request: TransferRequest, limits: TransferLimits) -> None:
+    """Refuse a request that can never become a transfer.
+
+    Raises:
+        InvalidInput: A field is missing or malformed.
+        LimitExceeded: The amount is over the limit of one transfer.
+    """
+    money = Money(request.amount_minor, request.currency)
+    check_text("customer_id", request.customer_id)
+    check_text("destination", request.destination)
+    check_id(request.account_id, ACCOUNT, param="account_id")
+    if request.reference is not None:
+        check_text("reference", request.reference)
+    check_length("description", request.description)
+    check_party("customer", request.customer)
+    if money.amount_minor > limits.amount_minor_max:
+        most = format_amount(limits.amount_minor_max, money.currency)
+        raise LimitExceeded(
+            f"One transfer moves at most {most}; split it or ask for a higher limit.",
+            code="amount_over_limit",
+            param="amount_minor",
+        )
+
+
+def check_paid(payout: PayoutOutcome) -> None:
+    """Let a payout pass that the bank made.
+
+    Raises:
+        ProviderDeclined: It failed there, or was called back.
+    """
+    if payout.status == "paid":
+        return
+    raise ProviderDeclined(
+        "The bank could not pay the money out.", code=payout.failure_code or "payout_failed"
+    )
+
+
+def failure_of(error: PerdureError) -> TransferFailure:
+    """Return an error as the reason a transfer is closed for."""
+    return TransferFailure(
+        error.code, error.message, isinstance(error, OperationCancelled), error.param
+    )
+
+
+def compensation_plan(begun: list[Step], error: PerdureError) -> list[str]:
+    """Return the activities that undo what began, the last first.
+
+    A payout the bank refused did nothing, so there is nothing to undo; any other end may have moved
+    money. Releasing the hold is not in the plan: closing the transfer does it, in the same commit
+    as the status.
+    """
+    undo = {Step.PAY_OUT: RECALL_PAYOUT}
+    refused_by_bank = isinstance(error, ProviderDeclined)
+    return [undo[step] for step in reversed(begun) if not refused_by_bank]

@@ -1,0 +1,191 @@
+"""Checks that each transfer moved what its outcome says: in the ledger, and at the bank."""
+
+from collections.abc import AsyncIterable
+from typing import Final
+
+from perdure.ledger.verify import Violation
+from perdure.operations.verify import check
+from perdure.providers.bank import Payout
+from perdure.storage.pool import Connection, Pool
+
+_BATCH: Final = 1000
+
+
+async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
+    """Return transfers whose traces are not those of their outcome; at most `limit` of each."""
+    return await check(connection, INVARIANTS, limit=limit)
+
+
+async def bank_violations(
+    connection: Connection, payouts: AsyncIterable[Payout], *, limit: int = 100
+) -> list[Violation]:
+    """Compare the bank's own list of all its payouts with our transfers.
+
+    A transfer that was not finished when this began may stand either way, and is left out: `now()`
+    in the queries is when their transaction began, which is before the list is read.
+
+    Args:
+        connection: Without an open transaction; temporary tables hold the list meanwhile.
+    """
+    async with connection.transaction():
+        await connection.execute(_PAYOUTS_TABLE)
+        batch: list[Payout] = []
+        async for payout in payouts:
+            batch.append(payout)
+            if len(batch) >= _BATCH:
+                await _copy(connection, batch)
+                batch.clear()
+        await _copy(connection, batch)
+        await connection.execute(_BOOKS_TABLE)
+        await connection.execute("ANALYZE bank_books")
+        return await check(connection, BANK_INVARIANTS, limit=limit)
+
+
+async def _copy(connection: Connection, payouts: list[Payout]) -> None:
+    records = [(payout.reference, payout.status, payout.amount_minor) for payout in payouts]
+    await connection.copy_records_to_table("bank_payouts", records=records)
+
+
+_PAYOUTS_TABLE: Final = """
+CREATE TEMPORARY TABLE bank_payouts
+    (reference text, status text, amount_minor bigint) ON COMMIT DROP
+"""
+
+_BOOKS_TABLE: Final = """
+CREATE TEMPORARY TABLE bank_books ON COMMIT DROP AS
+SELECT reference,
+       count(*) FILTER (WHERE status = 'paid') AS paid,
+       coalesce(sum(amount_minor) FILTER (WHERE status = 'paid'), 0)::bigint AS paid_minor
+FROM bank_payouts GROUP BY reference
+"""
+
+_ENTRIES: Final = """
+WITH entries AS (
+    SELECT o.id, o.status,
+           (o.input->'request'->>'amount_minor')::bigint AS amount_minor,
+           o.input->'request'->>'account_id' AS account_id,
+           count(t.id) FILTER (WHERE t.kind = 'pending') AS held,
+           count(t.id) FILTER (WHERE t.kind IN ('void_pending', 'expire_pending')) AS released,
+           count(t.id) FILTER (WHERE t.kind IN ('posted', 'post_pending')) AS posted,
+           coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'
+               AND t.debit_account_id = o.input->'request'->>'account_id'
+               AND t.credit_account_id = 'sys_bank_' || (o.input->'request'->>'currency')), 0)
+               AS posted_minor
+    FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
+    WHERE o.kind = 'transfer' AND o.finished_at IS NOT NULL
+    GROUP BY o.id
+)
+"""
+
+SUCCEEDED_POSTED_ONCE: Final = (
+    _ENTRIES
+    + """
+SELECT ARRAY[id, account_id] AS subject_ids,
+       format('succeeded for %s, yet %s holds, %s posted with %s from account to bank, %s released',
+              amount_minor, held, posted, posted_minor, released) AS detail
+FROM entries
+WHERE status = 'succeeded'
+    AND (held, posted, released, posted_minor) <> (1, 1, 0, amount_minor)
+"""
+)
+
+OTHERS_MOVED_NOTHING: Final = (
+    _ENTRIES
+    + """
+SELECT ARRAY[id, account_id] AS subject_ids,
+       format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
+           AS detail
+FROM entries
+WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
+"""
+)
+
+MESSAGES_OWED_ONCE: Final = """
+SELECT ARRAY[id] AS subject_ids,
+       format('%s, owes messages to %s, and should to %s', status, owed, due) AS detail
+FROM (
+    SELECT o.id, o.status,
+           ARRAY(SELECT way FROM (VALUES
+                   ('email:' || (o.input->'request'->'customer'->>'email')),
+                   ('sms:' || (o.input->'request'->'customer'->>'phone'))
+               ) AS ways (way) WHERE way IS NOT NULL ORDER BY way) AS due,
+           ARRAY(SELECT n.channel || ':' || n.recipient FROM notifications n
+               WHERE n.operation_id = o.id ORDER BY 1) AS owed
+    FROM operations o WHERE o.kind = 'transfer' AND o.finished_at IS NOT NULL
+) AS told
+WHERE owed <> due
+"""
+
+SUCCEEDED_BY_THE_BANKS_ANSWER: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('succeeded with the payout %s; its call is %s: %s',
+              coalesce(o.result->'payout'->>'payout_id', 'none'), coalesce(c.state, 'none'),
+              coalesce(c.answer::text, 'no answer')) AS detail
+FROM operations o
+LEFT JOIN provider_calls c ON c.operation_id = o.id AND c.step = 'pay_out'
+WHERE o.kind = 'transfer' AND o.status = 'succeeded'
+    AND (c.state = 'answered' AND c.answer->>'status' = 'paid'
+        AND c.answer->>'payout_id' = o.result->'payout'->>'payout_id') IS NOT TRUE
+"""
+
+# A recall has no intent of its own: it may be made any number of times.
+OTHERS_RECALLED_WHAT_WAS_PAID: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s; the bank paid %s, and no recall came through', o.status,
+              c.answer->>'payout_id') AS detail
+FROM operations o JOIN provider_calls c ON c.operation_id = o.id AND c.step = 'pay_out'
+WHERE o.kind = 'transfer' AND o.status IN ('failed', 'cancelled')
+    AND c.state = 'answered' AND c.answer->>'status' = 'paid'
+    AND NOT EXISTS (SELECT FROM operation_steps s WHERE s.operation_id = o.id
+        AND s.step = 'recall_payout' AND s.outcome = 'succeeded')
+"""
+
+INVARIANTS: Final = {
+    "succeeded_transfers_posted_once": SUCCEEDED_POSTED_ONCE,
+    "other_transfers_moved_nothing": OTHERS_MOVED_NOTHING,
+    "transfers_owe_their_messages": MESSAGES_OWED_ONCE,
+    "succeeded_transfers_were_answered_paid": SUCCEEDED_BY_THE_BANKS_ANSWER,
+    "other_transfers_recalled_what_was_paid": OTHERS_RECALLED_WHAT_WAS_PAID,
+}
+"""Each invariant's name and the query that finds what breaks it."""
+
+PAID_OUT_AT_MOST_ONCE: Final = """
+SELECT ARRAY[reference] AS subject_ids,
+       format('paid out %s times, %s in all', paid, paid_minor) AS detail
+FROM bank_books WHERE paid > 1
+"""
+
+SUCCEEDED_PAID_OUT_ONCE: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('succeeded for %s; the bank paid %s in %s payouts',
+              o.input->'request'->>'amount_minor', coalesce(b.paid_minor, 0), coalesce(b.paid, 0))
+           AS detail
+FROM operations o LEFT JOIN bank_books b ON b.reference = o.id
+WHERE o.kind = 'transfer' AND o.status = 'succeeded' AND o.finished_at < now()
+    AND (coalesce(b.paid, 0), coalesce(b.paid_minor, 0))
+        <> (1, (o.input->'request'->>'amount_minor')::bigint)
+"""
+
+OTHERS_LEFT_UNPAID: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s; the bank paid %s and has not taken it back', o.status, b.paid_minor) AS detail
+FROM operations o JOIN bank_books b ON b.reference = o.id
+WHERE o.kind = 'transfer' AND o.status IN ('failed', 'cancelled') AND o.finished_at < now()
+    AND b.paid > 0
+"""
+
+PAYOUTS_HAVE_A_TRANSFER: Final = """
+SELECT ARRAY[b.reference] AS subject_ids,
+       format('the bank paid %s; there is no such transfer', b.paid_minor) AS detail
+FROM bank_books b
+WHERE b.paid > 0
+    AND NOT EXISTS (SELECT FROM operations o WHERE o.id = b.reference AND o.kind = 'transfer')
+"""
+
+BANK_INVARIANTS: Final = {
+    "paid_out_at_most_once": PAID_OUT_AT_MOST_ONCE,
+    "succeeded_paid_out_once": SUCCEEDED_PAID_OUT_ONCE,
+    "others_left_unpaid": OTHERS_LEFT_UNPAID,
+    "payouts_have_a_transfer": PAYOUTS_HAVE_A_TRANSFER,
+}
+"""What must hold between the bank's books and ours."""

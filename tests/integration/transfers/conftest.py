@@ -1,0 +1,63 @@
+"""One town for the tests of this folder, and one that is left alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from perdure.storage.pool import open_pool
+from tests.integration.payments.town import Town, open_town
+from tests.servers import migrated_database
+
+
+@asynccontextmanager
+async def town_of_its_own(
+    postgres_url: str, client: Client, folder: Path, **settings: Any
+) -> AsyncIterator[Town]:
+    """A town on a database nobody else writes to, so that all its books can be compared."""
+    async with (
+        migrated_database(postgres_url) as database_url,
+        open_pool(database_url, size=20, application_name="perdure-tests") as pool,
+        open_town(pool, database_url, client, folder, **settings) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture(scope="package")
+async def town(
+    postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """The whole platform with its providers, on real servers."""
+    folder = tmp_path_factory.mktemp("town")
+    async with town_of_its_own(postgres_url, temporal_client, folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+async def quiet_town(
+    postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """A town whose janitor does not look, so that tests say who acts."""
+    folder = tmp_path_factory.mktemp("quiet")
+    async with town_of_its_own(
+        postgres_url, temporal_client, folder, janitor_interval_s=86_400
+    ) as opened:
+        await _first_look(opened)
+        yield opened
+
+
+async def _first_look(town: Town) -> None:
+    """Wait until the janitor has looked once: it begins with it, and then sleeps."""
+    for _ in range(600):
+        if await town.platform.pool.fetchval(
+            "SELECT EXISTS (SELECT FROM janitor_marks) AND NOT EXISTS (SELECT FROM pg_locks"
+            " JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database())"
+        ):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the janitor has not looked")

@@ -1,0 +1,60 @@
+"""A transfer carried out by its own workflow, and by a lane: the same effects."""
+
+import asyncio
+
+import pytest
+
+from perdure.operations.lanes import spread
+from tests.integration.payments.town import Town
+from tests.integration.payments.written import written
+
+from .transfers import actions, ended, payouts, transfer
+
+
+@pytest.mark.parametrize("lane", [None, 0])
+async def test_a_transfer_pays_out_once_and_tells_the_customer(
+    town: Town, lane: int | None
+) -> None:
+    account = await town.account(funds_minor=5_000)
+    found = await transfer(town, account, lane=lane)
+    assert ended(await town.end_of(found)) == ("succeeded", None)
+    assert await payouts(town, found) == ["paid"]
+    balance = await town.balance(account)
+    assert (balance.posted_minor, balance.available_minor) == (4_000, 4_000)
+    assert await town.statuses(found) == ["pending", "processing", "succeeded"]
+    steps = await town.steps(found)
+    assert steps[:3] == ["hold_funds:succeeded", "pay_out:succeeded", "settle:succeeded"]
+
+
+@pytest.mark.parametrize("lane", [None, 0])
+async def test_a_refused_transfer_leaves_the_money_where_it_was(
+    town: Town, lane: int | None
+) -> None:
+    account = await town.account(funds_minor=5_000)
+    found = await transfer(town, account, lane=lane, destination="dest_declined")
+    operation = await town.end_of(found)
+    assert operation.status == "failed"
+    balance = await town.balance(account)
+    assert (balance.posted_minor, balance.available_minor) == (5_000, 5_000)
+    assert ("promoted" in await actions(town, found)) == (lane is not None)
+    assert operation.lane is None
+
+
+async def test_both_gears_write_the_same(town: Town) -> None:
+    rows = []
+    for lane in (None, 0):
+        found = await transfer(town, await town.account(), lane=lane)
+        await town.end_of(found)
+        for _ in range(600):
+            row = await written(town.platform.pool, found)
+            # The message is told after the end, its own step's row after its state.
+            if len(row["steps"]) == 4 and all("'sent'" in message for message in row["messages"]):
+                break
+            await asyncio.sleep(0.05)
+        rows.append(row)
+    assert rows[0]["messages"], "nothing was compared"
+    assert rows[1] == rows[0]
+
+
+def test_a_flood_is_spread_over_all_lanes() -> None:
+    assert spread(5, 2) == [0, 1, 0, 1, 0]

@@ -1,0 +1,62 @@
+"""Every way a transfer can go, by the bank's own faults, in both gears."""
+
+import pytest
+
+from perdure.cli import verify
+from tests.integration.payments.town import Town
+
+from .transfers import ended, payouts, transfer
+
+SUCCEED = [
+    "dest_ok",
+    "DE89370400440532013000",
+    "dest_flaky",
+    "dest_rate_limited",
+    "dest_error_after",
+    "dest_cut_after",
+    "dest_timeout",
+    "dest_slow",
+    "dest_not_recallable",
+]
+
+FAIL = {
+    "dest_declined": ("account_closed", []),
+    "dest_fails": ("account_blocked", ["failed"]),
+    "dest_down": ("bank_unavailable", []),
+}
+
+
+@pytest.mark.parametrize("lane", [None, 1])
+@pytest.mark.parametrize("destination", SUCCEED)
+async def test_the_money_is_paid_out_once_e5(
+    town: Town, destination: str, lane: int | None
+) -> None:
+    account = await town.account(funds_minor=5_000)
+    found = await transfer(town, account, lane=lane, destination=destination)
+    assert ended(await town.end_of(found)) == ("succeeded", None)
+    assert await payouts(town, found) == ["paid"]
+    balance = await town.balance(account)
+    assert (balance.posted_minor, balance.debits_pending_minor) == (4_000, 0)
+
+
+@pytest.mark.parametrize("lane", [None, 1])
+@pytest.mark.parametrize("destination", FAIL)
+async def test_a_failure_gives_everything_back_e5(
+    town: Town, destination: str, lane: int | None
+) -> None:
+    code, at_bank = FAIL[destination]
+    account = await town.account(funds_minor=5_000)
+    found = await transfer(town, account, lane=lane, destination=destination)
+    assert ended(await town.end_of(found)) == ("failed", code)
+    assert await payouts(town, found) == at_bank
+    balance = await town.balance(account)
+    assert (balance.posted_minor, balance.debits_pending_minor) == (5_000, 0)
+
+
+async def test_what_all_of_them_left_breaks_no_invariant(town: Town) -> None:
+    found = await transfer(town, await town.account())
+    await town.end_of(found)
+    left = await verify.violations(town.platform, None, town.platform.settings.bank_url)
+    assert left == []
+    checked = verify.invariants(with_gateway=False, with_bank=True)
+    assert {"succeeded_paid_out_once", "lanes_are_driven"} <= set(checked)

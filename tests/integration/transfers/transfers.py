@@ -1,0 +1,129 @@
+"""Transfers as tests begin them, the bank's own books, and lanes that a test drives itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from perdure.bootstrap import open_registrations
+from perdure.core.errors import PerdureError
+from perdure.notifications.activities import NotificationActivities
+from perdure.notifications.contracts import Party
+from perdure.operations.lane_runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.model import Operation
+from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
+from perdure.transfers.contracts import KIND, TransferRequest
+from perdure.transfers.lane import TransferLane
+from tests.integration.payments.town import Town
+
+
+async def accept(
+    town: Town,
+    account: dict[str, str],
+    *,
+    lane: int | None = None,
+    destination: str = "dest_ok",
+    amount_minor: int = 1_000,
+) -> Operation:
+    """Accept a transfer into a lane, or for a workflow of its own; nothing is started."""
+    request = TransferRequest(
+        **account,
+        amount_minor=amount_minor,
+        destination=destination,
+        customer=Party("Ada", phone="+15550100"),
+    )
+    async with town.platform.operations.transaction() as connection:
+        (found,) = await town.platform.transfers.accept_many(
+            connection, [request], actor="tests", lanes=[lane]
+        )
+    if isinstance(found, PerdureError):
+        raise found
+    return found
+
+
+async def transfer(
+    town: Town,
+    account: dict[str, str],
+    *,
+    lane: int | None = None,
+    destination: str = "dest_ok",
+    amount_minor: int = 1_000,
+) -> str:
+    """Accept a transfer and have it begin; returns its id."""
+    found = await accept(
+        town, account, lane=lane, destination=destination, amount_minor=amount_minor
+    )
+    if lane is None:
+        await town.platform.operations.launch(found)
+    else:
+        await town.platform.operations.run_lanes(KIND, [lane])
+    return found.id
+
+
+async def payouts(town: Town, operation_id: str) -> list[str]:
+    """Return how the payouts of a transfer stand in the bank's own books, the oldest first."""
+    page = (await town.bank.get("/v1/payouts", params={"reference": operation_id})).json()
+    return [payout["status"] for payout in page["data"]]
+
+
+@asynccontextmanager
+async def bank_misbehaves(town: Town, *kinds: str) -> AsyncIterator[None]:
+    """Have everything that acts at the bank meet a fault, while the context is open."""
+    faults = {"rate": 1, "kinds": list(kinds)}
+    (await town.bank.put("/control/faults", json=faults)).raise_for_status()
+    try:
+        yield
+    finally:
+        (await town.bank.put("/control/faults", json={"rate": 0})).raise_for_status()
+
+
+def ended(operation: Operation) -> tuple[str, str | None]:
+    return operation.status, operation.failure.code if operation.failure else None
+
+
+async def actions(town: Town, operation_id: str) -> list[str]:
+    """Return what the transfer's trail says was done."""
+    return [entry.action for entry in await town.platform.operations.trail(operation_id)]
+
+
+@asynccontextmanager
+async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["OwnLane"]:
+    """Open a lane that nobody but the test drives.
+
+    Args:
+        settings: Settings that differ from the town's.
+    """
+    platform = replace(town.platform, settings=town.platform.settings.model_copy(update=settings))
+    async with open_registrations(platform) as registrations:
+        bound = {
+            type(found): found
+            for part in registrations
+            for function in part.activities
+            if (found := getattr(function, "__self__", None)) is not None
+        }
+        ledger, bank = bound[TransferLedgerActivities], bound[TransferBankActivities]
+        messages = bound[NotificationActivities]
+        assert isinstance(ledger, TransferLedgerActivities)
+        assert isinstance(bank, TransferBankActivities)
+        assert isinstance(messages, NotificationActivities)
+        lane = TransferLane(ledger, bank, messages.deliver_now)
+        yield OwnLane(town, number, lane)
+
+
+class OwnLane:
+    """A lane of a test's own."""
+
+    def __init__(self, town: Town, number: int, transfers: TransferLane) -> None:
+        self._number = number
+        self._runner = LaneRunner(
+            town.platform.pool,
+            {KIND: transfers.run},
+            town.platform.operations.launch,
+            limits=LaneLimits(),
+        )
+
+    async def run(self) -> Stretch:
+        """Drive the lane until nothing is left in it."""
+        stretch = Stretch()
+        await self._runner.run(KIND, self._number, stretch)
+        return stretch

@@ -1,0 +1,49 @@
+"""Which versions of which workflow are recorded, by what scenarios."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perdure.durable import versions
+from perdure.payments import contracts as payments
+from perdure.payments.workflow import PaymentWorkflow
+from perdure.transfers import contracts as transfers
+from perdure.transfers.workflow import TransferWorkflow
+
+from .scenarios import SCENARIOS, Scenario
+from .transfer_scenarios import TRANSFER_SCENARIOS
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One version of a workflow's logic, of which histories were recorded.
+
+    Args:
+        version: As its folder is called: the kind, and the version's number.
+        markers: The patch markers its runs carry.
+    """
+
+    version: str
+    workflow: type
+    id_prefix: str
+    scenarios: Sequence[Scenario[Any]]
+    markers: frozenset[str] = frozenset()
+
+    def path(self, scenario_name: str) -> Path:
+        return HISTORIES / self.version / f"{scenario_name}.json"
+
+
+RECORDED = [
+    Recorded("payment-v1", PaymentWorkflow, payments.ID_PREFIX, SCENARIOS),
+    Recorded(
+        "payment-v2",
+        PaymentWorkflow,
+        payments.ID_PREFIX,
+        SCENARIOS,
+        frozenset({versions.PAYMENT_DAILY_LIMIT}),
+    ),
+    Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
+]

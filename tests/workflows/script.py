@@ -1,0 +1,81 @@
+"""Answers from outside as a script: what a test sets, and what was asked."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from perdure.core.errors import PerdureError
+from perdure.durable.failures import to_failure
+from perdure.durable.scope import (
+    PARK,
+    REQUEST_CANCEL,
+    CancelDecision,
+    CancelOperation,
+    ParkOperation,
+)
+from perdure.notifications.contracts import DELIVER
+
+CANCEL_ACCEPTED = CancelDecision(accepted=True, reason="It will stop.")
+
+
+def at_once(error: PerdureError) -> ApplicationError:
+    """Return an error as the activities raise it, with its retry due at once."""
+    failure = to_failure(error)
+    return ApplicationError(
+        failure.message,
+        *failure.details,
+        type=failure.type,
+        non_retryable=failure.non_retryable,
+        next_retry_delay=timedelta(milliseconds=10),
+    )
+
+
+@dataclass
+class Script:
+    """Answers by activity name: a value, an error to raise, or a function of the input.
+
+    A list is used up answer by answer, its last one staying. `calls` tells what was asked. The
+    activities that operations of all kinds have are here.
+    """
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def answer(self, name: str, given: Any, default: Any = None) -> Any:
+        self.calls.append(name)
+        self.given[name] = given
+        answer = self.answers.get(name, default)
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(given)
+        if isinstance(answer, PerdureError):
+            raise at_once(answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def until_called(self, name: str, *, times: int = 1) -> None:
+        """Wait until something was asked."""
+        for _ in range(600):
+            if self.calls.count(name) >= times:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{name} was not called {times} times: {self.calls}")
+
+    @activity.defn(name=DELIVER)
+    async def deliver(self, given: str) -> None:
+        self.answer(DELIVER, given)
+
+    @activity.defn(name=REQUEST_CANCEL)
+    async def request_cancel(self, given: CancelOperation) -> CancelDecision:
+        return self.answer(REQUEST_CANCEL, given, CANCEL_ACCEPTED)  # type: ignore[no-any-return]
+
+    @activity.defn(name=PARK)
+    async def park(self, given: ParkOperation) -> None:
+        self.answer(PARK, given)
