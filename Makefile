@@ -54,6 +54,7 @@ $(BENCH)/installed: bench/requirements.lock requirements.lock pyproject.toml
 	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
 	@$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@command -v go > /dev/null || echo "perdure-cluster is left out: Temporal's server is built with Go (https://go.dev/dl)"
 	@command -v redis-server > /dev/null || echo "Celery is left out: it needs redis-server (apt-get install redis-server)"
 	@mkdir -p $(BENCH_CACHE)/npm
 	@npm install --silent --no-fund --no-audit --prefix $(BENCH_CACHE)/npm $(RESTATE_SERVER) \

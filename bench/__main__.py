@@ -14,7 +14,8 @@ from typing import Any, Final
 from rich.console import Console
 
 from bench import page, report, results
-from bench.experiments import EXPERIMENTS, FULL, QUICK, Experiment
+from bench.experiments import EXPERIMENTS, FULL, QUICK, Experiment, Setting
+from bench.loop import Loop
 from bench.peers import catalogue
 from bench.peers.peer import Peer, PeerUnavailableError
 from bench.results import Result
@@ -37,13 +38,13 @@ def main() -> int:
     if options.page_only:
         page.write(HERE / "RESULTS.md", results.read(HERE / "results.json"))
         return 0
-    known = {*catalogue.NAMES, *catalogue.NOT_BUILT}
-    if unknown := set((options.peers or "").split(",")) - known - {""}:
+    if unknown := set((options.peers or "").split(",")) - {*catalogue.NAMES, ""}:
         parser.error(f"there is no peer {', '.join(sorted(unknown))}")
     names = options.experiments or [experiment.name for experiment in FULL]
     experiments = [_adjusted(EXPERIMENTS[name], options) for name in names]
     try:
-        asyncio.run(_until_signalled(_run(experiments, keep=not options.table_only)))
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(_until_signalled(_run(experiments, keep=not options.table_only)))
     except asyncio.CancelledError:
         out.print("Ended before it was done.")
         return 130
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", help=f"of {', '.join(catalogue.NAMES)}, with commas between")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--sagas", type=int, help="of each peer, in each round")
+    parser.add_argument("--concurrency", type=int, help="sagas open at once, for every peer")
+    parser.add_argument("--rate", type=int, help="operations offered a second (sustained)")
+    parser.add_argument("--seconds", type=int, help="for how long (sustained)")
     parser.add_argument("--table-only", action="store_true", help="write no files")
     parser.add_argument(
         "--page-only", action="store_true", help="write RESULTS.md anew, run nothing"
@@ -78,8 +82,22 @@ def _adjusted(experiment: Experiment, options: argparse.Namespace) -> Experiment
     if options.rounds:
         changes["rounds"] = options.rounds
     if options.sagas:
-        changes["sagas"] = options.sagas
+        changes["sagas"] = dict.fromkeys(catalogue.NAMES, options.sagas)
+    changes["settings"] = tuple(_setting(setting, options) for setting in experiment.settings)
     return dataclasses.replace(experiment, **changes)  # type: ignore[arg-type]
+
+
+def _setting(setting: Setting, options: argparse.Namespace) -> Setting:
+    changes: dict[str, object] = {}
+    if options.sagas:
+        changes["share"] = 1.0
+    if options.concurrency:
+        changes |= {"concurrency": options.concurrency, "concurrency_of": {}}
+        changes["name"] = f"{options.concurrency:,} open at once"
+    if setting.rate_per_s:
+        changes["rate_per_s"] = options.rate or setting.rate_per_s
+        changes["seconds"] = options.seconds or setting.seconds
+    return dataclasses.replace(setting, **changes)  # type: ignore[arg-type]
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
@@ -111,28 +129,22 @@ def _peers(experiment: Experiment) -> tuple[list[Peer], list[Result]]:
     """Return who takes part, and a result that says why for each who cannot."""
     peers: list[Peer] = []
     missing: list[Result] = []
-    wanted = experiment.peers or (*catalogue.NAMES, *catalogue.NOT_BUILT)
-    for name in wanted:
-        reason = catalogue.NOT_BUILT.get(name)
-        if reason is None:
-            try:
-                peers.append(catalogue.load(name))
-                continue
-            except PeerUnavailableError as error:
-                reason = str(error)
-        missing += [
-            Result(experiment.name, name, dataclasses.asdict(setting), unavailable=reason)
-            for setting in experiment.settings
-        ]
+    for name in experiment.peers or catalogue.NAMES:
+        try:
+            peers.append(catalogue.load(name))
+        except PeerUnavailableError as error:
+            missing += [
+                Result(experiment.name, name, setting.of(name), unavailable=str(error))
+                for setting in experiment.settings
+            ]
     return peers, missing
 
 
 def _show(experiment: Experiment, measured: list[Result]) -> None:
     out.print(f"\n[bold]{experiment.name}[/]: {experiment.question}")
     out.print("Median (min-max) of the rounds; ratios are taken within a round.")
-    for heading, part in report.by_setting(measured).items():
-        out.print(report.table(heading, part))
-        out.print(report.cpu_table(part))
+    for numbers in report.tables(measured):
+        out.print(report.drawn(numbers))
 
 
 if __name__ == "__main__":

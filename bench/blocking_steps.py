@@ -1,4 +1,4 @@
-"""The five steps for peers that block: psycopg and httpx.
+"""The five steps for peers that block: psycopg and urllib3.
 
 The database's part of a step is given a cursor, so that a peer can commit its own state with it.
 """
@@ -6,13 +6,13 @@ The database's part of a step is given a cursor, so that a peer can commit its o
 import os
 from typing import Any
 
-import httpx
 import psycopg
+import urllib3
 from psycopg_pool import ConnectionPool
 
 from bench import statements
-from bench.provider import CHARGES, MESSAGES
-from bench.steps import Payment, RefusedError, charge_body, message_body
+from bench.provider import MESSAGES, PAYOUTS
+from bench.steps import Payment, RefusedError, message_body, payout_body
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
@@ -35,9 +35,11 @@ def open_pool() -> "ConnectionPool[psycopg.Connection[tuple[Any, ...]]]":
     )
 
 
-def open_http() -> httpx.Client:
-    """Return this process's own client of the provider."""
-    return httpx.Client(base_url=os.environ["BENCH_PROVIDER_URL"], timeout=10)
+def open_http(connections: int = 1) -> urllib3.HTTPConnectionPool:
+    """Return this process's own client of the provider, keeping so many connections."""
+    return urllib3.connectionpool.connection_from_url(
+        os.environ["BENCH_PROVIDER_URL"], maxsize=connections, block=True, timeout=10
+    )
 
 
 def validate(cursor: Cursor, payment: Payment) -> None:
@@ -48,7 +50,7 @@ def validate(cursor: Cursor, payment: Payment) -> None:
         raise RefusedError(payment.id)
 
 
-def debit(cursor: Cursor, payment: Payment) -> None:
+def hold(cursor: Cursor, payment: Payment) -> None:
     """Set the money aside."""
     amount = payment.amount_minor
     cursor.execute(statements.HOLD, [payment.id, payment.account_id, amount])
@@ -59,34 +61,36 @@ def debit(cursor: Cursor, payment: Payment) -> None:
         cursor.execute(statements.PROCESSING, [payment.id])
 
 
-def charge(http: httpx.Client, payment: Payment) -> str:
-    """Have the provider collect; returns its id of the charge."""
-    response = http.post(
-        CHARGES, json=charge_body(payment), headers={"Idempotency-Key": payment.id}
-    )
-    charge_id: str = response.raise_for_status().json()["id"]
-    return charge_id
+def pay_out(http: urllib3.HTTPConnectionPool, payment: Payment) -> str:
+    """Have the provider pay; returns its id of the payout."""
+    payout_id: str = _post(http, PAYOUTS, payout_body(payment), payment.id)["id"]
+    return payout_id
 
 
-def credit(cursor: Cursor, payment: Payment, charge_id: str) -> None:
+def settle(cursor: Cursor, payment: Payment, payout_id: str) -> None:
     """Post what was set aside."""
     cursor.execute(statements.POST_HOLD, [payment.id])
     if cursor.fetchone() is not None:
         cursor.execute(statements.TAKE, [payment.account_id, payment.amount_minor])
         entry = [payment.id, str(payment.account_id), payment.amount_minor]
         cursor.execute(statements.ENTRIES, entry)
-        cursor.execute(statements.SUCCEEDED, [payment.id, charge_id])
+        cursor.execute(statements.SUCCEEDED, [payment.id, payout_id])
 
 
-def tell(http: httpx.Client, payment: Payment) -> None:
+def tell(http: urllib3.HTTPConnectionPool, payment: Payment) -> None:
     """Tell the payer."""
-    response = http.post(
-        MESSAGES, json=message_body(payment), headers={"Idempotency-Key": payment.id}
-    )
-    response.raise_for_status()
+    _post(http, MESSAGES, message_body(payment), payment.id)
 
 
 def told(cursor: Cursor, payment: Payment) -> None:
     """Write down that the payer was told, and all is done."""
     cursor.execute(statements.NOTIFIED, [payment.id])
     cursor.execute(statements.FINISHED, [payment.id])
+
+
+def _post(http: urllib3.HTTPConnectionPool, path: str, body: object, key: str) -> dict[str, Any]:
+    response = http.request("POST", path, json=body, headers={"Idempotency-Key": key})
+    if response.status >= 400:
+        raise RuntimeError(f"{path} answered {response.status}")
+    answer: dict[str, Any] = response.json()
+    return answer

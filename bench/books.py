@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import aiohttp
 import asyncpg
-import httpx
 
 from bench import statements
 from bench.saga import ACCOUNTS, CURRENCY, OPENING_BALANCE_MINOR, Saga, total_minor
@@ -27,6 +27,20 @@ class SqlBooks:
         payment = Payment(f"pay_{uuid4().hex}", saga.account_number, saga.amount_minor)
         await self.steps.accept(payment)
         return payment
+
+    async def carry_out(self, saga: Saga) -> str:
+        """Do the whole saga here, one step after the other, with nothing to resume it."""
+        payment = await self.accept(saga)
+        await self.steps.validate(payment)
+        await self.steps.hold(payment)
+        payout_id = await self.steps.pay_out(payment)
+        await self.steps.settle(payment, payout_id)
+        await self.steps.notify(payment)
+        return payment.id
+
+    async def mark_done(self) -> None:
+        """Set the state machine's own column of payments that were carried out without it."""
+        await self._pool.execute(statements.MARK_DONE)
 
     async def finished(self, operation_ids: list[str]) -> dict[str, float]:
         """Return which payments have ended, and when."""
@@ -51,15 +65,29 @@ class SqlBooks:
         return differences(expected, dict(row)) + provider_violations(done, books)
 
 
-def provider_violations(done: list[Saga], books: Mapping[str, int]) -> list[str]:
-    """Return in what the provider's books differ from the sagas: each charged and told once."""
-    count = len(done)
+def provider_violations(
+    done: list[Saga], books: Mapping[str, int], *, moved: str = "paid_out"
+) -> list[str]:
+    """Return in what the provider's books differ from the sagas: each paid and told once.
+
+    Args:
+        moved: Whether the provider has `paid_out` or `charged`; it must not have done the other.
+    """
     expected = {
-        "charges": count,
-        "charge_references": count,
-        "charged_minor": total_minor(done),
-        "messages": count,
-        "message_references": count,
+        "payouts": 0,
+        "payout_references": 0,
+        "paid_out_minor": 0,
+        "charges": 0,
+        "charge_references": 0,
+        "charged_minor": 0,
+        "messages": len(done),
+        "message_references": len(done),
+    }
+    noun = "payout" if moved == "paid_out" else "charge"
+    expected |= {
+        f"{noun}s": len(done),
+        f"{noun}_references": len(done),
+        f"{moved}_minor": total_minor(done),
     }
     return differences(expected, books)
 
@@ -88,9 +116,15 @@ async def open_steps(
     database_url: str, provider_url: str
 ) -> AsyncIterator[tuple["asyncpg.Pool[asyncpg.Record]", Steps]]:
     """Open what the steps need in this process."""
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     async with (
         asyncpg.create_pool(database_url, min_size=1, max_size=POOL_SIZE) as pool,
-        httpx.AsyncClient(base_url=provider_url, timeout=10, limits=limits) as http,
+        open_http(provider_url) as http,
     ):
         yield pool, Steps(pool, http)
+
+
+def open_http(base_url: str) -> aiohttp.ClientSession:
+    """Return a client that keeps its connections, and raises for a status."""
+    return aiohttp.ClientSession(
+        base_url, timeout=aiohttp.ClientTimeout(total=10), raise_for_status=True
+    )

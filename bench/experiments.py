@@ -1,10 +1,42 @@
 """What is measured, by name: one more is one more entry."""
 
 import os
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 CORES: Final = os.cpu_count() or 1
+WARM_UP: Final = 20
+"""How many sagas every peer carries out before it is measured."""
+LANES: Final = ("perdure-lane", "perdure-cluster-lane")
+FLOOD: Final[Mapping[str, int]] = dict.fromkeys(LANES, 2_000)
+"""A lane is made for floods: so many sagas are open at once, handed over in batches."""
+BEST: Final[Mapping[str, int]] = {
+    "perdure": 100,
+    "perdure-cluster": 100,
+    "temporal-tutorial": 100,
+    "celery": 100,
+    "dbos": 100,
+    "restate": 100,
+    "floor": 20,
+    **FLOOD,
+}
+"""How many sagas open at once are to get the most out of each peer.
+
+Estimates: `python -m bench concurrency --peers …` tells, on a machine that does nothing else.
+"""
+SAGAS: Final[Mapping[str, int]] = {
+    "perdure": 400,
+    "perdure-lane": 6_000,
+    "perdure-cluster": 250,
+    "perdure-cluster-lane": 5_000,
+    "temporal-tutorial": 250,
+    "celery": 1_000,
+    "dbos": 400,
+    "restate": 1_500,
+    "floor": 4_000,
+}
+"""How many sagas are to keep each peer busy for five seconds or more on two cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +45,38 @@ class Setting:
 
     Args:
         concurrency: How many sagas are open at once.
+        concurrency_of: The same for peers that differ.
         workers: How many worker processes a peer runs.
         done_before: How many sagas the peer carried out before the measured ones; what they left
             in its stores is there.
+        share: How much of the sagas of the experiment are enough.
+        rate_per_s: How many sagas are offered a second, whatever is open; 0: as `concurrency` says.
+        seconds: For how long, at a rate.
     """
 
     concurrency: int = 50
+    concurrency_of: Mapping[str, int] = field(default_factory=dict)
     workers: int = CORES
-    done_before: int = 20
+    done_before: int = WARM_UP
+    share: float = 1.0
+    rate_per_s: int = 0
+    seconds: int = 0
+    name: str = ""
+
+    def of(self, peer: str) -> dict[str, Any]:
+        """Return the setting as a peer has it, for its results."""
+        at_a_rate = {"rate_per_s": self.rate_per_s, "seconds": self.seconds}
+        return {
+            "name": self.name or "as usual",
+            "concurrency": self.open_at_once(peer),
+            "workers": self.workers,
+            "done_before": self.done_before,
+            **(at_a_rate if self.rate_per_s else {}),
+        }
+
+    def open_at_once(self, peer: str) -> int:
+        """Return how many sagas of a peer are open at once."""
+        return self.concurrency_of.get(peer, self.concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +91,64 @@ class Experiment:
 
     name: str
     question: str
-    settings: tuple[Setting, ...] = (Setting(),)
+    settings: tuple[Setting, ...]
     rounds: int = 3
-    sagas: int = 200
+    sagas: Mapping[str, int] = field(default_factory=lambda: SAGAS)
     peers: tuple[str, ...] = ()
 
+    def count(self, setting: Setting, peer: str) -> int:
+        """Return how many sagas a peer carries out under a setting."""
+        if setting.rate_per_s:
+            return setting.rate_per_s * setting.seconds
+        return max(int(self.sagas[peer] * setting.share), setting.open_at_once(peer))
 
-QUICK: Final = Experiment("quick", "How fast is each, roughly?")
+
+_AT_50: Final = Setting(concurrency_of=FLOOD, name="50 open at once (lanes: 2,000)")
+_THREE: Final = ("perdure", "perdure-lane", "celery")
+
+QUICK: Final = Experiment("quick", "How fast is each, roughly?", (_AT_50,))
 
 FULL: Final = (
-    Experiment("throughput", "How fast is each?", rounds=7, sagas=500),
+    Experiment("throughput", "How fast is each, under one load for all?", (_AT_50,), rounds=5),
+    Experiment(
+        "best",
+        "How fast is each, with as many sagas open as suit it best?",
+        (Setting(concurrency_of=BEST, name="each at its best"),),
+    ),
     Experiment(
         "concurrency",
         "What happens to throughput and latency as more sagas are open at once?",
-        settings=tuple(Setting(concurrency=open_at_once) for open_at_once in (1, 10, 200, 1000)),
-        sagas=1000,
+        tuple(
+            Setting(concurrency=number, share=share, name=f"{number:,} open at once")
+            for number, share in ((1, 0.1), (10, 0.5), (100, 1.0), (1000, 1.0))
+        ),
+        peers=_THREE,
     ),
     Experiment(
         "workers",
         "What do more worker processes bring on this machine?",
-        settings=tuple(Setting(workers=workers) for workers in (1, 2, 4)),
-        sagas=500,
-        peers=("perdure", "temporal-tutorial", "celery", "dbos", "restate"),
+        tuple(
+            Setting(concurrency_of=FLOOD, workers=workers, name=f"{workers} worker processes")
+            for workers in (1, 2, 4)
+        ),
+        peers=_THREE,
     ),
     Experiment(
         "growth",
         "Does it slow down as the stores fill?",
-        settings=tuple(Setting(done_before=done) for done in (1_000, 10_000)),
-        sagas=500,
+        tuple(
+            Setting(concurrency_of=FLOOD, done_before=done, name=f"{done:,} done before")
+            for done in (500, 5_000, 50_000)
+        ),
+        rounds=2,
+        peers=_THREE,
+    ),
+    Experiment(
+        "sustained",
+        "Does a lane keep up with a steady stream of work?",
+        (Setting(rate_per_s=556, seconds=60, name="work offered at a fixed rate"),),
+        rounds=2,
+        peers=LANES,
     ),
 )
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.experiments import EXPERIMENTS
-from bench.report import HEADINGS, by_setting, rows
-from bench.results import Result, spread
+from bench.report import Numbers, by_setting, ratio_table, tables
+from bench.results import Result
 
 INTRODUCTION: Final = """\
 # Results
@@ -14,30 +14,47 @@ INTRODUCTION: Final = """\
 The same saga on Perdure and on what a user would pick instead, side by side in one run. Written by
 `python -m bench` from `results.json`; do not edit.
 
-The saga: validate the account, set the money aside, have a provider collect (HTTP), post the money,
-tell the payer (HTTP). There are 1,000 accounts. Every peer works on the same PostgreSQL server
-(`fsync` and `synchronous_commit` on) and with the same provider, which says yes at once. After each
-round the effects are checked: every saga succeeded, was charged once and told once, and the books
-add up to the minor unit. A peer that fails the check fails the run.
+The saga: validate the account, set the money aside, have a provider pay it out (HTTP), post the
+money, tell its owner (HTTP). There are 1,000 accounts. Every peer works on the same PostgreSQL
+server (`fsync` and `synchronous_commit` on) and with the same provider, which says yes at once.
+After each round the effects are checked: every saga succeeded, was paid out once and told once, and
+the books add up to the minor unit. A peer that fails the check fails the run.
 
 Peers take turns within a round, each by itself on the machine, with fresh stores. A number is the
 median over the rounds, with the least and the most; ratios are taken within a round. Latency is
 from before the submission to the end that the database recorded. *Added alone* is by how much one
 saga at a time takes longer than on the floor.
 
+A lane is for floods, so its work is handed over in batches, with 2,000 operations open at once;
+its latency is that of a place in this crowd. The others get 50 at once (*throughput*), and what
+suits each best (*best*).
+"""
+
+CONCLUSIONS: Final = """\
 ## What a reader may conclude, and what not
 
 - Which peer does more of this saga with the same processors, and where its processor time goes.
   The ratios hold on other machines better than the absolute numbers.
-- Not how a peer behaves on a cluster: everything, the client and the provider too, shares the cores
-  of one machine. Where the client's own time is a large part of all, it holds the peer back too.
+- Not how a peer behaves on several machines: everything, the client and the provider too, shares
+  the cores of one. `perdure-cluster` is Temporal's real server on PostgreSQL, but on this machine.
+  Where the client's own time is a large part of all, it holds the peer back too.
 - Not that the peers promise the same. The floor promises nothing. Celery, DBOS, Restate and the
   tutorial run a step at least once; what makes it safe to run twice is the code of the steps here,
-  and none of them asks the provider before it charges again. Perdure does more than the saga.
+  and none of them asks the provider before it pays again. Perdure does more than the saga.
 - Not that they lose the same with the power. PostgreSQL and Restate sync each commit. Temporal's
-  dev server (Perdure, tutorial) syncs its SQLite file at checkpoints, Redis every second; what
-  these lose, Perdure's janitor heals from PostgreSQL, a state machine needs a reconciler for it
-  (not part of this benchmark), and the tutorial has nothing.
+  dev server (`perdure`, `perdure-lane`, the tutorial) syncs its SQLite file at checkpoints, Redis
+  every second; what these lose, Perdure's janitor heals from PostgreSQL, a state machine needs a
+  reconciler for it (not part of this benchmark), and the tutorial has nothing.
+- `perdure` has an own workflow for each operation, which can wait, be signalled and be looked at;
+  an operation in a lane gets one only if it has to. Compare the lane with others for floods: its
+  operations are accepted by the file, 500 in a commit, those of the others one by one. How much
+  that is can be seen in the client's processor time.
+- *growth* fills the stores the fastest way each peer has: Perdure through its lane, so that its
+  Temporal server has seen fewer workflows than operations; Celery's rows are written by the floor's
+  steps, as nothing of them stays in Redis. Then the database is vacuumed.
+- *sustained* offers work whether the peer keeps up or not; latency counts from when an operation
+  was due. It is handed over four times a second. Operations/s leaves out the first tenth of the
+  time, and what ended after the last was offered.
 """
 
 
@@ -48,15 +65,26 @@ def write(path: Path, results: Sequence[Result]) -> None:
 
 def text(results: Sequence[Result]) -> str:
     """Return the page."""
-    parts = [INTRODUCTION]
-    for name in dict.fromkeys(result.experiment for result in results):
-        of_it = [result for result in results if result.experiment == name]
-        parts.append(f"## {name}\n\n{EXPERIMENTS[name].question}\n")
-        parts.append(_taken(of_it))
-        for heading, part in by_setting(of_it).items():
-            parts.append(f"### {heading}\n\n{_table(HEADINGS, rows(part))}\n\n{_cpu(part)}")
+    by_experiment: dict[str, list[Result]] = {}
+    for result in results:
+        by_experiment.setdefault(result.experiment, []).append(result)
+    parts = [INTRODUCTION, *_in_short(by_experiment), CONCLUSIONS]
+    for name, of_it in by_experiment.items():
+        parts.append(f"## {name}\n\n{EXPERIMENTS[name].question}\n\n{_taken(of_it)}")
+        parts += [f"### {numbers.title}\n\n{_drawn(numbers)}\n" for numbers in tables(of_it)]
     parts.append(_set_ups(results))
     return "\n".join(parts)
+
+
+def _in_short(by_experiment: dict[str, list[Result]]) -> list[str]:
+    """Return the ratios of ours to each other peer, where they were measured."""
+    parts = ["## In short\n"]
+    for name in ("throughput", "best"):
+        for setting, part in by_setting(by_experiment.get(name, [])).items():
+            numbers = ratio_table(part)
+            if numbers.rows:
+                parts.append(f"{name}, {setting}; {numbers.title}:\n\n{_drawn(numbers)}\n")
+    return parts if len(parts) > 1 else []
 
 
 def _taken(results: Sequence[Result]) -> str:
@@ -70,22 +98,10 @@ def _taken(results: Sequence[Result]) -> str:
     )
 
 
-def _cpu(results: Sequence[Result]) -> str:
-    measured = [result for result in results if result.cpu_ms_per_operation]
-    purposes = sorted({name for result in measured for name in result.cpu_ms_per_operation})
-    lines = [
-        (
-            result.peer,
-            *(spread(result.cpu_ms_per_operation.get(name, []), 1) for name in purposes),
-        )
-        for result in measured
-    ]
-    return f"CPU ms/operation by process:\n\n{_table(('peer', *purposes), lines)}\n"
-
-
-def _table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    ruler = ["---", *["---:"] * (len(headings) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, ruler, *lines))
+def _drawn(numbers: Numbers) -> str:
+    ruler = ("---", *["---:"] * (len(numbers.headings) - 1))
+    lines = (numbers.headings, ruler, *numbers.rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _set_ups(results: Sequence[Result]) -> str:

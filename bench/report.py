@@ -1,42 +1,73 @@
-"""Results for people: a table on the terminal, and a page."""
+"""Results as tables: headings and rows for the terminal and for the page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.table import Table
 
-from bench.peers.catalogue import NOT_BUILT
-from bench.results import Result, ratios, spread
+from bench.results import Result, grows, ratios, spread
 
-OURS: Final = "perdure"
-
-HEADINGS: Final = (
-    "peer",
-    "operations/s",
-    "x perdure",
-    "durable steps/s",
-    "p50 ms",
-    "p99 ms",
-    "added alone ms",
-    "CPU ms/operation",
-)
+OURS: Final = ("perdure", "perdure-lane")
 
 
-def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """Return a row of `HEADINGS` for each result of one setting."""
-    ours = next((result for result in results if result.peer == OURS), None)
-    return [_row(result, ours) for result in results]
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A table: a title, headings, and rows of as many cells."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]]
 
 
-def _row(result: Result, ours: Result | None) -> tuple[str, ...]:
+def tables(results: Sequence[Result]) -> list[Numbers]:
+    """Return the tables of one experiment."""
+    found: list[Numbers] = []
+    settings = by_setting(results)
+    for name, part in settings.items():
+        found += [main_table(name, part), cpu_table(part)]
+        if any(result.queue for result in part):
+            found.append(queue_table(part))
+    if len(settings) > 1:
+        found.append(change_table(settings))
+    return found
+
+
+def by_setting(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Return the results of an experiment under each setting, by its name."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.setting["name"], []).append(result)
+    return found
+
+
+def main_table(title: str, results: Sequence[Result]) -> Numbers:
+    """Return how fast each peer is under one setting, and how much of ours that is."""
+    ours = [result for result in results if result.peer in OURS and not result.unavailable]
+    headings = (
+        "peer",
+        "open at once",
+        "operations/s",
+        *(f"x {result.peer}" for result in ours),
+        "durable steps/s",
+        "p50 ms",
+        "p99 ms",
+        "added alone ms",
+        "CPU ms/operation",
+    )
+    return Numbers(title, headings, [_row(result, ours, len(headings)) for result in results])
+
+
+def _row(result: Result, ours: Sequence[Result], width: int) -> tuple[str, ...]:
     if result.unavailable is not None:
-        return (result.peer, _why(result.unavailable), *[""] * (len(HEADINGS) - 2))
-    comparable = ours is not None and len(ours.operations_per_s) == len(result.operations_per_s)
+        return (result.peer, "", f"not available: {result.unavailable}", *[""] * (width - 3))
     latency = result.latency_ms
+    rate = result.setting.get("rate_per_s")
     return (
         result.peer,
+        f"{rate}/s" if rate else f"{result.setting['concurrency']:,}",
         spread(result.operations_per_s),
-        spread(ratios(result, ours), 2) if ours is not None and comparable else "-",
+        *(spread(ratios(result.operations_per_s, own.operations_per_s), 2) for own in ours),
         spread(result.durable_steps_per_s) if result.durable_steps else "none",
         spread(latency.get("p50", [])),
         spread(latency.get("p99", [])),
@@ -45,44 +76,84 @@ def _row(result: Result, ours: Result | None) -> tuple[str, ...]:
     )
 
 
-def _why(reason: str) -> str:
-    return reason if reason in NOT_BUILT.values() else f"not available: {reason}"
-
-
-def by_setting(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Return the results of an experiment under each setting, by a heading for it."""
-    found: dict[str, list[Result]] = {}
-    for result in results:
-        found.setdefault(heading(result.setting), []).append(result)
-    return found
-
-
-def heading(setting: dict[str, int]) -> str:
-    """Say under what was measured."""
-    return (
-        f"{setting['concurrency']} at once, {setting['workers']} worker processes,"
-        f" {setting['done_before']:,} done before"
-    )
-
-
-def table(title: str, results: Sequence[Result]) -> Table:
-    """Return a table for the terminal."""
-    drawn = Table(title=title, title_justify="left")
-    for number, name in enumerate(HEADINGS):
-        drawn.add_column(name, justify="right" if number else "left")
-    for row in rows(results):
-        drawn.add_row(*row)
-    return drawn
-
-
-def cpu_table(results: Sequence[Result]) -> Table:
+def cpu_table(results: Sequence[Result]) -> Numbers:
     """Return where the processor time went."""
     measured = [result for result in results if result.cpu_ms_per_operation]
     purposes = sorted({name for result in measured for name in result.cpu_ms_per_operation})
-    drawn = Table(title="CPU ms/operation, by process", title_justify="left")
-    for number, name in enumerate(("peer", *purposes)):
-        drawn.add_column(name, justify="right" if number else "left")
-    for result in measured:
-        numbers = (spread(result.cpu_ms_per_operation.get(name, []), 1) for name in purposes)
-        drawn.add_row(result.peer, *numbers)
-    return drawn
+    lines = [
+        (
+            result.peer,
+            *(spread(result.cpu_ms_per_operation.get(name, []), 2) for name in purposes),
+        )
+        for result in measured
+    ]
+    return Numbers("CPU ms/operation, by process", ("peer", *purposes), lines)
+
+
+def queue_table(results: Sequence[Result]) -> Numbers:
+    """Return how many operations were due and had not ended, as time went by."""
+    parts = ("25%", "50%", "75%", "100%")
+    lines = []
+    for result in results:
+        for number, queue in enumerate(result.queue, 1):
+            at = [queue[len(queue) * part // 4 - 1] for part in (1, 2, 3, 4)] if queue else []
+            lines.append(
+                (
+                    f"{result.peer}, round {number}",
+                    *(f"{length:,}" for length in at),
+                    f"{max(queue, default=0):,}",
+                    "grows" if grows(queue) else "steady",
+                )
+            )
+    title = "operations in the queue, by how much of the time had passed"
+    return Numbers(title, ("peer", *parts, "most", "it"), lines)
+
+
+def change_table(settings: dict[str, list[Result]]) -> Numbers:
+    """Return how each peer changes from the first setting to the others, within each round."""
+    first, *others = settings
+    lines = []
+    for base in settings[first]:
+        cells = [base.peer]
+        for name in others:
+            result = next((found for found in settings[name] if found.peer == base.peer), None)
+            if result is None:
+                cells += ["-", "-"]
+                continue
+            cells += [
+                spread(ratios(result.operations_per_s, base.operations_per_s), 2),
+                spread(ratios(result.cpu_total_ms, base.cpu_total_ms), 2),
+            ]
+        lines.append(tuple(cells))
+    headings = [part for name in others for part in (f"{name}: operations/s", "CPU/operation")]
+    return Numbers(f"in proportion to: {first}", ("peer", *headings), lines)
+
+
+def ratio_table(results: Sequence[Result]) -> Numbers:
+    """Return by how much each of ours is faster than each other peer under one setting."""
+    ours = [result for result in results if result.peer in OURS and not result.unavailable]
+    lines = [
+        (
+            result.peer,
+            *(spread(ratios(own.operations_per_s, result.operations_per_s), 2) for own in ours),
+            *(spread(ratios(result.cpu_total_ms, own.cpu_total_ms), 2) for own in ours),
+        )
+        for result in results
+        if not result.unavailable and result.peer not in OURS
+    ]
+    headings = (
+        "beside",
+        *(f"{own.peer}: times its operations/s" for own in ours),
+        *(f"its CPU/operation, times {own.peer}'s" for own in ours),
+    )
+    return Numbers("median (min-max) of the rounds", headings, lines)
+
+
+def drawn(numbers: Numbers) -> Table:
+    """Return a table for the terminal."""
+    table = Table(title=numbers.title, title_justify="left")
+    for number, name in enumerate(numbers.headings):
+        table.add_column(name, justify="right" if number else "left")
+    for row in numbers.rows:
+        table.add_row(*row)
+    return table

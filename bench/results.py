@@ -16,12 +16,14 @@ class Measurement:
         latencies_ms: Of each saga under load, from submission to its end.
         latency_alone_ms: The median where one saga is open at a time.
         cpu_ms_per_operation: Processor time by what the process is for.
+        queue: Where work was offered at a rate: how many were due and had not ended, each second.
     """
 
     operations_per_s: float
     latencies_ms: list[float]
     latency_alone_ms: float
     cpu_ms_per_operation: dict[str, float]
+    queue: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -33,19 +35,21 @@ class Result:
     Args:
         latency_ms: `p50` and `p99` under load; `alone_p50` with one saga open at a time; and
             `added_alone_p50`, by how much that is more than the floor's in the same round.
+        queue: A list for each round: see `Measurement`.
         unavailable: Why there are no numbers.
         taken: When, where, with which versions and by which command.
     """
 
     experiment: str
     peer: str
-    setting: dict[str, int]
+    setting: dict[str, Any]
     durable_steps: int = 0
     set_up: str = ""
     operations_per_s: list[float] = field(default_factory=list)
     durable_steps_per_s: list[float] = field(default_factory=list)
     latency_ms: dict[str, list[float]] = field(default_factory=dict)
     cpu_ms_per_operation: dict[str, list[float]] = field(default_factory=dict)
+    queue: list[list[int]] = field(default_factory=list)
     unavailable: str | None = None
     taken: dict[str, Any] = field(default_factory=dict)
 
@@ -66,6 +70,8 @@ class Result:
             self.latency_ms.setdefault(name, []).append(round(number, 2))
         for name, number in measured.cpu_ms_per_operation.items():
             self.cpu_ms_per_operation.setdefault(name, []).append(round(number, 3))
+        if measured.queue:
+            self.queue.append(measured.queue)
 
     @property
     def cpu_total_ms(self) -> list[float]:
@@ -80,10 +86,23 @@ def percentile(numbers: Sequence[float], percent: float) -> float:
     return ordered[max(int(rank), 1) - 1]
 
 
-def ratios(of: Result, to: Result) -> list[float]:
-    """Return operations a second of one peer over another's, round by round."""
-    pairs = zip(of.operations_per_s, to.operations_per_s, strict=True)
-    return [round(own / other, 3) for own, other in pairs]
+def ratios(of: Sequence[float], to: Sequence[float]) -> list[float]:
+    """Return one list over another, round by round; nothing where rounds are missing."""
+    if len(of) != len(to):
+        return []
+    return [round(own / other, 3) for own, other in zip(of, to, strict=True)]
+
+
+def grows(queue: Sequence[int]) -> bool:
+    """Whether a queue grew: its last quarter is half as long again as its second, or longer.
+
+    The first quarter does not count: a queue has to fill before it can be steady.
+    """
+    quarter = len(queue) // 4
+    if quarter == 0:
+        return False
+    second, last = queue[quarter : 2 * quarter], queue[-quarter:]
+    return statistics.mean(last) > 1.5 * statistics.mean(second)
 
 
 def spread(numbers: Sequence[float], digits: int = 0) -> str:

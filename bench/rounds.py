@@ -4,32 +4,32 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import asyncpg
-import httpx
 
 from bench import cpu
-from bench.experiments import Experiment, Setting
-from bench.load import Load, drive
+from bench.books import open_http
+from bench.experiments import WARM_UP, Experiment, Setting
+from bench.load import BulkWorkplace, SeededWorkplace, drive, offer
 from bench.peers.peer import Peer, PeerUnavailableError, Running, Site
 from bench.peers.worker_processes import python_module, supervised
+from bench.ports import free_port
 from bench.provider import BOOKS
 from bench.results import Measurement, Result, percentile
-from bench.saga import Saga, sagas
+from bench.saga import sagas
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 from perdure.embedded.postgres import create_database, drop_database, start_postgres
 from perdure.embedded.postgres_cluster import PostgresCluster
 from perdure.embedded.processes import ProcessSpec
-from perdure.embedded.temporal import free_port
 
 ALONE: Final = 10
 """How many sagas are carried out one by one for the latency without load."""
-SLOWEST_PER_S: Final = 2
-"""A peer slower than this is taken to hang."""
+SEEDING: Final = 50
+"""How many sagas are open at once while the stores are filled."""
 SETTLE_S: Final = 0.3
 """How long what follows the last saga's end still counts as its processor time."""
 
@@ -92,52 +92,48 @@ async def run_experiment(
         RoundFailedError: A peer did not do what it was asked to.
     """
     results = [
-        Result(
-            experiment.name,
-            peer.name,
-            asdict(setting),
-            peer.durable_steps,
-            peer.set_up,
-        )
+        {
+            peer.name: Result(
+                experiment.name,
+                peer.name,
+                setting.of(peer.name),
+                peer.durable_steps,
+                peer.set_up,
+            )
+            for peer in peers
+        }
         for setting in experiment.settings
-        for peer in peers
     ]
     for number in range(1, experiment.rounds + 1):
-        for setting in experiment.settings:
-            await _run_round(
-                experiment, setting, peers, results, ground, number=number, report=report
-            )
-    return results
+        for setting, of_setting in zip(experiment.settings, results, strict=True):
+            report(f"{experiment.name}, {setting.name}: round {number} of {experiment.rounds}")
+            await _run_round(experiment, setting, peers, of_setting, ground, report=report)
+    return [result for of_setting in results for result in of_setting.values()]
 
 
 async def _run_round(
     experiment: Experiment,
     setting: Setting,
     peers: list[Peer],
-    results: list[Result],
+    results: Mapping[str, Result],
     ground: Ground,
     *,
-    number: int,
     report: Report,
 ) -> None:
     measured: dict[str, Measurement] = {}
     for peer in peers:
+        count = experiment.count(setting, peer.name)
         try:
-            measured[peer.name] = found = await measure(peer, setting, experiment.sagas, ground)
+            measured[peer.name] = found = await measure(peer, setting, count, ground)
         except PeerUnavailableError as error:
-            _result(results, peer.name, setting).unavailable = str(error)
+            results[peer.name].unavailable = str(error)
             continue
         report(
-            f"{experiment.name} round {number}/{experiment.rounds}, {setting.concurrency} at once,"
-            f" {peer.name}: {found.operations_per_s:.1f} operations/s"
+            f"  {peer.name}: {found.operations_per_s:.1f} operations/s,"
+            f" {sum(found.cpu_ms_per_operation.values()):.1f} CPU ms each"
         )
     for name, found in measured.items():
-        _result(results, name, setting).add(found, measured.get("floor"))
-
-
-def _result(results: list[Result], peer: str, setting: Setting) -> Result:
-    wanted = asdict(setting)
-    return next(found for found in results if found.peer == peer and found.setting == wanted)
+        results[name].add(found, measured.get("floor"))
 
 
 async def measure(peer: Peer, setting: Setting, count: int, ground: Ground) -> Measurement:
@@ -152,59 +148,72 @@ async def measure(peer: Peer, setting: Setting, count: int, ground: Ground) -> M
     folder.mkdir(parents=True)
     await drop_database(ground.postgres_url, "bench_round")
     database_url = await create_database(ground.postgres_url, "bench_round")
-    await _checkpoint(ground)
+    # What the peer before left is written out now, so that this one does not pay for it.
+    await _execute(ground.postgres_url, "CHECKPOINT")
     async with _open_provider(folder / "provider") as (provider_url, provider_pid):
         site = Site(folder, ground.cache, database_url, provider_url, setting.workers)
         async with peer.start(site) as running:
             shared = {"postgres": ground.postgres_pid, "provider": provider_pid}
             try:
-                measured, done = await _load(running, shared, setting, count)
-            except (TimeoutError, ExceptionGroup) as error:
+                await _fill(running, setting, peer.name, site)
+                measured = await _load(running, shared, setting, peer.name, count)
+            except ExceptionGroup as error:
                 raise RoundFailedError(f"{peer.name}: {error!r}; see {folder}/logs") from error
-            async with httpx.AsyncClient(base_url=provider_url) as http:
-                books: dict[str, int] = (await http.get(BOOKS)).json()
+            async with open_http(provider_url) as http, http.get(BOOKS) as answer:
+                books: dict[str, int] = await answer.json()
+            done = sagas(setting.done_before + ALONE + count)
             wrong = await running.violations(done, books)
     if wrong:
         raise RoundFailedError(f"{peer.name}: {'; '.join(wrong)}")
     return measured
 
 
-async def _load(
-    running: Running, shared: Mapping[str, int], setting: Setting, count: int
-) -> tuple[Measurement, list[Saga]]:
-    """Warm the peer up, look at it without load, and load it."""
+async def _fill(running: Running, setting: Setting, peer: str, site: Site) -> None:
+    """Have the stores hold what so many sagas leave behind, and the peer be warm."""
     before = sagas(setting.done_before)
-    alone = sagas(ALONE, first=len(before))
-    work = sagas(count, first=len(before) + len(alone))
+    seed, warm_up = before[:-WARM_UP], before[-WARM_UP:]
+    if seed:
+        if isinstance(running, SeededWorkplace):
+            await running.seed(seed)
+        else:
+            await drive(running, seed, concurrency=max(setting.open_at_once(peer), SEEDING))
+        # As a database is that has had them for long: what would come anyway, comes now.
+        await _execute(site.database_url, "VACUUM (ANALYZE)", "CHECKPOINT")
+    await drive(running, warm_up, concurrency=min(setting.open_at_once(peer), WARM_UP))
 
-    async def carry_out(part: list[Saga], concurrency: int) -> Load:
-        timeout_s = 60 + len(part) / SLOWEST_PER_S
-        return await drive(running, part, concurrency=concurrency, timeout_s=timeout_s)
 
-    await carry_out(before, min(setting.concurrency, 50))
-    unloaded = await carry_out(alone, 1)
+async def _load(
+    running: Running, shared: Mapping[str, int], setting: Setting, peer: str, count: int
+) -> Measurement:
+    """Look at the peer without load, and load it."""
+    alone = sagas(ALONE, first=setting.done_before)
+    work = sagas(count, first=setting.done_before + ALONE)
+    unloaded = await drive(running, alone, concurrency=1)
     processes = {**shared, **running.processes}
     used_before_s = cpu.used_s(processes)
-    load = await carry_out(work, setting.concurrency)
+    if setting.rate_per_s and isinstance(running, BulkWorkplace):
+        load = await offer(running, work, rate_per_s=setting.rate_per_s)
+    else:
+        load = await drive(running, work, concurrency=setting.open_at_once(peer))
     await asyncio.sleep(SETTLE_S)
     used_s = cpu.used_s(processes)
-    per_operation = cpu.by_purpose(
-        {name: (used_s[name] - used_before_s[name]) * 1000 / count for name in used_s}
-    )
-    measured = Measurement(
+    per_operation_ms = {
+        name: (used_s[name] - used_before_s[name]) * 1000 / count for name in used_s
+    }
+    return Measurement(
         load.operations_per_s,
         load.latencies_ms,
         percentile(unloaded.latencies_ms, 50),
-        per_operation,
+        cpu.by_purpose(per_operation_ms),
+        load.queue,
     )
-    return measured, [*before, *alone, *work]
 
 
-async def _checkpoint(ground: Ground) -> None:
-    """Have the server write out what the peer before left, so that this one does not pay for it."""
-    connection = await asyncpg.connect(ground.postgres_url)
+async def _execute(database_url: str, *commands: str) -> None:
+    connection = await asyncpg.connect(database_url)
     try:
-        await connection.execute("CHECKPOINT")
+        for command in commands:
+            await connection.execute(command)
     finally:
         await connection.close()
 
@@ -215,8 +224,8 @@ async def _open_provider(folder: Path) -> AsyncIterator[tuple[str, int]]:
     url = f"http://127.0.0.1:{port}"
 
     async def ready() -> bool:
-        async with httpx.AsyncClient(base_url=url, timeout=2) as http:
-            return (await http.get(BOOKS)).is_success
+        async with open_http(url) as http, http.get(BOOKS) as answer:
+            return answer.ok
 
     spec = ProcessSpec(
         name="provider", argv=python_module("bench.provider", "--port", str(port)), ready=ready

@@ -1,4 +1,4 @@
-"""The work every peer does: a payment held, charged, settled and told of."""
+"""The work every peer does: money held, paid out by a provider, settled, and its owner told."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Final
 ACCOUNTS: Final = 1_000
 OPENING_BALANCE_MINOR: Final = 1_000_000_000
 CURRENCY: Final = "USD"
-STEPS: Final = ("validate", "debit", "charge", "credit", "notify")
 
 
 @dataclass(frozen=True, slots=True)

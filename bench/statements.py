@@ -21,7 +21,7 @@ CREATE TABLE payments (
     status text NOT NULL DEFAULT 'pending',
     -- A state machine's own columns; only the Celery peer writes them.
     internal_status text NOT NULL DEFAULT 'accepted',
-    charge_id text,
+    payout_id text,
     attempts integer NOT NULL DEFAULT 0,
     next_check_at timestamptz,
     last_error text,
@@ -79,12 +79,14 @@ ENTRIES: Final = """
 INSERT INTO entries (payment_id, account, amount_minor)
 VALUES ($1, 'account:' || $2::text, -$3::bigint), ($1, 'gateway_clearing', $3::bigint)
 """
-SUCCEEDED: Final = "UPDATE payments SET status = 'succeeded', charge_id = $2 WHERE id = $1"
+SUCCEEDED: Final = "UPDATE payments SET status = 'succeeded', payout_id = $2 WHERE id = $1"
 
 NOTIFIED: Final = "INSERT INTO notifications (payment_id) VALUES ($1) ON CONFLICT DO NOTHING"
 FINISHED: Final = """
 UPDATE payments SET finished_at = clock_timestamp() WHERE id = $1 AND finished_at IS NULL
 """
+
+MARK_DONE: Final = "UPDATE payments SET internal_status = 'done' WHERE finished_at IS NOT NULL"
 
 FINISHED_OF: Final = """
 SELECT id, extract(epoch FROM finished_at)::float8 AS finished_at_s FROM payments

@@ -1,15 +1,15 @@
-"""The five steps for peers that run asyncio: asyncpg and httpx.
+"""The five steps for peers that run asyncio: asyncpg and aiohttp.
 
 Each step may run twice: what an earlier attempt committed is left as it is.
 """
 
 from dataclasses import dataclass
 
+import aiohttp
 import asyncpg
-import httpx
 
 from bench import statements
-from bench.provider import CHARGES, MESSAGES
+from bench.provider import MESSAGES, PAYOUTS
 from bench.saga import CURRENCY
 
 
@@ -27,9 +27,9 @@ class RefusedError(Exception):
 
 
 class Steps:
-    """Given a pool and a client of the provider."""
+    """Given a pool and a client of the provider that raises for a status."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", http: httpx.AsyncClient) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", http: aiohttp.ClientSession) -> None:
         self._pool = pool
         self._http = http
 
@@ -46,7 +46,7 @@ class Steps:
         ):
             raise RefusedError(payment.id)
 
-    async def debit(self, payment: Payment) -> None:
+    async def hold(self, payment: Payment) -> None:
         """Set the money aside."""
         amount = payment.amount_minor
         async with self._pool.acquire() as connection, connection.transaction():
@@ -56,16 +56,15 @@ class Steps:
                     raise RefusedError(payment.id)
                 await connection.execute(statements.PROCESSING, payment.id)
 
-    async def charge(self, payment: Payment) -> str:
-        """Have the provider collect; returns its id of the charge."""
-        body = charge_body(payment)
-        response = await self._http.post(
-            CHARGES, json=body, headers={"Idempotency-Key": payment.id}
-        )
-        charge_id: str = response.raise_for_status().json()["id"]
-        return charge_id
+    async def pay_out(self, payment: Payment) -> str:
+        """Have the provider pay; returns its id of the payout."""
+        async with self._http.post(
+            PAYOUTS, json=payout_body(payment), headers={"Idempotency-Key": payment.id}
+        ) as response:
+            payout_id: str = (await response.json())["id"]
+        return payout_id
 
-    async def credit(self, payment: Payment, charge_id: str) -> None:
+    async def settle(self, payment: Payment, payout_id: str) -> None:
         """Post what was set aside."""
         amount = payment.amount_minor
         async with self._pool.acquire() as connection, connection.transaction():
@@ -74,26 +73,26 @@ class Steps:
                 await connection.execute(
                     statements.ENTRIES, payment.id, str(payment.account_id), amount
                 )
-                await connection.execute(statements.SUCCEEDED, payment.id, charge_id)
+                await connection.execute(statements.SUCCEEDED, payment.id, payout_id)
 
     async def notify(self, payment: Payment) -> None:
         """Tell the payer, and write down that all is done."""
-        response = await self._http.post(
+        async with self._http.post(
             MESSAGES, json=message_body(payment), headers={"Idempotency-Key": payment.id}
-        )
-        response.raise_for_status()
+        ) as response:
+            await response.read()
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(statements.NOTIFIED, payment.id)
             await connection.execute(statements.FINISHED, payment.id)
 
 
-def charge_body(payment: Payment) -> dict[str, object]:
-    """Return what the provider is asked to collect."""
+def payout_body(payment: Payment) -> dict[str, object]:
+    """Return what the provider is asked to pay."""
     return {
         "reference": payment.id,
         "amount_minor": payment.amount_minor,
         "currency": CURRENCY,
-        "payment_method": "tok_ok",
+        "destination": "bank_ok",
     }
 
 

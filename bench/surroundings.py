@@ -25,7 +25,9 @@ _PACKAGES: Final = (
     "restate-sdk",
     "asyncpg",
     "psycopg",
-    "httpx",
+    "aiohttp",
+    "urllib3",
+    "uvloop",
 )
 
 

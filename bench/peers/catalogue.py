@@ -7,16 +7,16 @@ from bench.peers.peer import Peer, PeerUnavailableError
 
 # By name, so that a peer whose library is missing does not take the others with it.
 _WHERE: Final = {
-    "perdure": ("bench.peers.perdure", "Perdure"),
+    "perdure": ("bench.peers.perdure", "own_workflows"),
+    "perdure-lane": ("bench.peers.perdure", "in_lanes"),
+    "perdure-cluster": ("bench.peers.perdure", "own_workflows_on_cluster"),
+    "perdure-cluster-lane": ("bench.peers.perdure", "in_lanes_on_cluster"),
     "temporal-tutorial": ("bench.peers.temporal_tutorial", "TemporalTutorial"),
     "celery": ("bench.peers.celery", "CeleryOnRedis"),
     "dbos": ("bench.peers.dbos", "Dbos"),
     "restate": ("bench.peers.restate", "Restate"),
     "floor": ("bench.peers.floor", "Floor"),
 }
-
-NOT_BUILT: Final = {"perdure-lane": "not built yet"}
-"""What a reader may look for, and why it is not there."""
 
 NAMES: Final = tuple(_WHERE)
 

@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import redis.asyncio
 from celery import Celery  # type: ignore[import-untyped]
 
 from bench.books import open_books
+from bench.load import drive
+from bench.peers.floor import RunningFloor
 from bench.peers.peer import PeerUnavailableError, Running, Site
 from bench.peers.worker_processes import (
     OnSqlBooks,
@@ -18,9 +21,12 @@ from bench.peers.worker_processes import (
     steps_environment,
     supervised,
 )
+from bench.ports import free_port
 from bench.saga import Saga
 from perdure.embedded.processes import ProcessSpec
-from perdure.embedded.temporal import free_port
+
+SEEDING: Final = 20
+"""How many sagas are open at once while the stores are filled."""
 
 
 @dataclass
@@ -34,6 +40,11 @@ class RunningCelery(OnSqlBooks):
         payment = await self.books.accept(saga)
         self.app.send_task("bench.peers.celery_tasks.validate", [payment.id], ignore_result=True)
         return payment.id
+
+    async def seed(self, sagas: list[Saga]) -> None:
+        """Leave behind the same rows without tasks: nothing of a task that ended stays in Redis."""
+        await drive(RunningFloor(self.books), sagas, concurrency=SEEDING)
+        await self.books.mark_done()
 
 
 class CeleryOnRedis:

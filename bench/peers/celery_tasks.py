@@ -22,11 +22,11 @@ app.conf.update(
 )
 
 _LOCK = (
-    "SELECT account_id, amount_minor, internal_status, charge_id FROM payments WHERE id = $1"
+    "SELECT account_id, amount_minor, internal_status, payout_id FROM payments WHERE id = $1"
     " FOR UPDATE"
 )
 _MOVE = (
-    "UPDATE payments SET internal_status = $2, attempts = 0, charge_id = coalesce($3, charge_id),"
+    "UPDATE payments SET internal_status = $2, attempts = 0, payout_id = coalesce($3, payout_id),"
     " next_check_at = CASE WHEN $2 = 'done' THEN NULL ELSE now() + interval '1 minute' END"
     " WHERE id = $1"
 )
@@ -65,9 +65,9 @@ def _move(
         cursor.execute(_LOCK, [payment_id])
         row = cursor.fetchone()
         assert row is not None, payment_id
-        account_id, amount_minor, internal_status, charge_id = row
+        account_id, amount_minor, internal_status, payout_id = row
         if internal_status == expects:
-            found = work(cursor, Payment(payment_id, account_id, amount_minor), charge_id or "")
+            found = work(cursor, Payment(payment_id, account_id, amount_minor), payout_id or "")
             cursor.execute(_MOVE, [payment_id, becomes, found])
 
 
@@ -77,7 +77,7 @@ def validate(payment_id: str) -> None:
     _move(
         payment_id, "accepted", "validated", lambda cursor, payment, _: _validate(cursor, payment)
     )
-    debit.delay(payment_id)
+    hold.delay(payment_id)
 
 
 def _validate(cursor: Cursor, payment: Payment) -> None:
@@ -85,39 +85,39 @@ def _validate(cursor: Cursor, payment: Payment) -> None:
 
 
 @app.task  # type: ignore[untyped-decorator]
-def debit(payment_id: str) -> None:
+def hold(payment_id: str) -> None:
     """Set the money aside, and write down that the provider is about to be called."""
 
     def work(cursor: Cursor, payment: Payment, _: str) -> None:
-        blocking_steps.debit(cursor, payment)
+        blocking_steps.hold(cursor, payment)
 
-    _move(payment_id, "validated", "charging", work)
-    charge.delay(payment_id)
+    _move(payment_id, "validated", "paying_out", work)
+    pay_out.delay(payment_id)
 
 
 @app.task  # type: ignore[untyped-decorator]
-def charge(payment_id: str) -> None:
-    """Have the provider collect; the row is not locked meanwhile."""
+def pay_out(payment_id: str) -> None:
+    """Have the provider pay; the row is not locked meanwhile."""
     connection, http = _process[0].connection, _process[0].http
     with connection.cursor() as cursor:
         cursor.execute(_LOCK.removesuffix(" FOR UPDATE"), [payment_id])
         row = cursor.fetchone()
     assert row is not None, payment_id
     account_id, amount_minor, internal_status, _ = row
-    if internal_status == "charging":
-        charge_id = blocking_steps.charge(http, Payment(payment_id, account_id, amount_minor))
-        _move(payment_id, "charging", "charged", lambda _cursor, _payment, _id: charge_id)
-    credit.delay(payment_id)
+    if internal_status == "paying_out":
+        payout_id = blocking_steps.pay_out(http, Payment(payment_id, account_id, amount_minor))
+        _move(payment_id, "paying_out", "paid_out", lambda _cursor, _payment, _id: payout_id)
+    settle.delay(payment_id)
 
 
 @app.task  # type: ignore[untyped-decorator]
-def credit(payment_id: str) -> None:
+def settle(payment_id: str) -> None:
     """Post what was set aside."""
 
-    def work(cursor: Cursor, payment: Payment, charge_id: str) -> None:
-        blocking_steps.credit(cursor, payment, charge_id)
+    def work(cursor: Cursor, payment: Payment, payout_id: str) -> None:
+        blocking_steps.settle(cursor, payment, payout_id)
 
-    _move(payment_id, "charged", "posted", work)
+    _move(payment_id, "paid_out", "settled", work)
     notify.delay(payment_id)
 
 
@@ -130,4 +130,4 @@ def notify(payment_id: str) -> None:
         blocking_steps.tell(http, payment)
         blocking_steps.told(cursor, payment)
 
-    _move(payment_id, "posted", "done", work)
+    _move(payment_id, "settled", "done", work)

@@ -48,7 +48,7 @@ class Dbos:
     set_up = (
         "DBOS with its system tables in the books' database: one workflow of five steps (psycopg"
         " pool, threads), enqueued by DBOSClient, taken by the worker processes from a queue polled"
-        " every 50 ms (default: 1 s), 50 at once in each, pools of 20."
+        " every 50 ms (default: 1 s), 50 at once in each, pools of 20; HTTP by urllib3."
     )
 
     @asynccontextmanager

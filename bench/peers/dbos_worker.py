@@ -16,9 +16,10 @@ QUEUE: Final = "sagas"
 WORKFLOW: Final = "pay"
 VERSION: Final = "bench"
 POLL_S: Final = 0.05
+CONCURRENCY: Final = 50
 
 _pool = blocking_steps.open_pool()
-_http = blocking_steps.open_http()
+_http = blocking_steps.open_http(CONCURRENCY)
 
 
 @DBOS.step()
@@ -29,23 +30,23 @@ def validate(payment: Payment) -> None:
 
 
 @DBOS.step()
-def debit(payment: Payment) -> None:
+def hold(payment: Payment) -> None:
     """Set the money aside."""
     with _pool.connection() as connection, connection.transaction():
-        blocking_steps.debit(connection.cursor(), payment)
+        blocking_steps.hold(connection.cursor(), payment)
 
 
 @DBOS.step()
-def charge(payment: Payment) -> str:
-    """Have the provider collect."""
-    return blocking_steps.charge(_http, payment)
+def pay_out(payment: Payment) -> str:
+    """Have the provider pay."""
+    return blocking_steps.pay_out(_http, payment)
 
 
 @DBOS.step()
-def credit(payment: Payment, charge_id: str) -> None:
+def settle(payment: Payment, payout_id: str) -> None:
     """Post what was set aside."""
     with _pool.connection() as connection, connection.transaction():
-        blocking_steps.credit(connection.cursor(), payment, charge_id)
+        blocking_steps.settle(connection.cursor(), payment, payout_id)
 
 
 @DBOS.step()
@@ -61,11 +62,11 @@ def pay(payment_id: str, account_id: int, amount_minor: int) -> str:
     """Carry a payment out."""
     payment = Payment(payment_id, account_id, amount_minor)
     validate(payment)
-    debit(payment)
-    charge_id = charge(payment)
-    credit(payment, charge_id)
+    hold(payment)
+    payout_id = pay_out(payment)
+    settle(payment, payout_id)
     notify(payment)
-    return charge_id
+    return payout_id
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def main() -> None:
     }
     DBOS(config=config)
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=50, polling_interval_sec=POLL_S)
+    DBOS.register_queue(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_S)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     Path(mark).touch()

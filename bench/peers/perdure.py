@@ -1,33 +1,43 @@
-"""Perdure's payments capability, as `perdure up` runs it, without the API in front."""
+"""Perdure's transfers, as `perdure up` runs them, without the API in front."""
 
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from temporalio.client import Client
 
 from bench.books import differences, provider_violations
+from bench.load import drive
 from bench.peers.peer import Running, Site
-from bench.peers.temporal_tutorial import temporal_server
+from bench.peers.temporal_cluster import SET_UP as CLUSTER_SET_UP
+from bench.peers.temporal_cluster import cluster
+from bench.peers.temporal_engine import Engine, OpenEngine, dev_server
 from bench.peers.worker_processes import supervised
 from bench.saga import ACCOUNTS, CURRENCY, OPENING_BALANCE_MINOR, Saga, total_minor
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
+from perdure.core.errors import PerdureError
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor
 from perdure.ledger import verify as ledger_verify
 from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
 from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
+from perdure.notifications.contracts import Party
+from perdure.operations import lanes
 from perdure.operations import verify as operations_verify
-from perdure.payments import verify as payments_verify
-from perdure.payments.contracts import Party, PaymentRequest
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import open_pool, transaction
+from perdure.transfers.contracts import KIND, TransferRequest
 
-# A payment has succeeded before the payer is told; the saga ends when the payer was told.
+SEEDING: Final = 2_000
+"""How many operations are open at once in the lane that fills the stores."""
+ACTOR: Final = "bench"
+
+# A transfer has succeeded before the customer is told; the saga ends when the customer was told.
 _FINISHED = """
 SELECT operation_id AS id, extract(epoch FROM max(ended_at))::float8 AS finished_at_s
 FROM notifications WHERE operation_id = ANY ($1::text[])
@@ -43,7 +53,7 @@ FROM operations
 
 @dataclass(slots=True)
 class RunningPerdure:
-    """Accepts payments in this process, as the API does; workers carry them out."""
+    """Accepts transfers in this process, as the API does; workers carry them out."""
 
     platform: Platform
     account_ids: list[str]
@@ -55,23 +65,21 @@ class RunningPerdure:
         return self.supervisor.pids
 
     async def submit(self, saga: Saga) -> str:
-        """Accept a payment, and start its workflow."""
-        request = PaymentRequest(
-            customer_id=_customer_id(saga.account_number),
-            account_id=self.account_ids[saga.account_number],
-            amount_minor=saga.amount_minor,
-            currency=CURRENCY,
-            payment_method="tok_ok",
-            payer=Party("Ada", phone="+15550100"),
-        )
+        """Accept a transfer, and start its workflow."""
         operations = self.platform.operations
         async with operations.transaction() as connection:
-            operation = await self.platform.payments.accept(connection, request, actor="bench")
+            operation = await self.platform.transfers.accept(
+                connection, self._request(saga), actor=ACTOR
+            )
         await operations.launch(operation)
         return operation.id
 
+    async def seed(self, sagas: list[Saga]) -> None:
+        """Carry them out in the lane."""
+        await drive(FloodedPerdure(*self._parts), sagas, concurrency=SEEDING)
+
     async def finished(self, operation_ids: list[str]) -> dict[str, float]:
-        """Return whose payer was told, and when."""
+        """Return whose customer was told, and when."""
         rows = await self.platform.pool.fetch(_FINISHED, operation_ids)
         return {row["id"]: row["finished_at_s"] for row in rows}
 
@@ -81,64 +89,149 @@ class RunningPerdure:
             found = [
                 *await ledger_verify.violations(connection),
                 *await operations_verify.violations(connection),
-                *await payments_verify.violations(connection),
             ]
             row = await connection.fetchrow(_TOTALS)
             assert row is not None
-            clearing = system_account_id(SystemAccount.GATEWAY_CLEARING, CURRENCY)
-            balance = await self.platform.ledger.balance(connection, clearing)
+            bank = system_account_id(SystemAccount.BANK, CURRENCY)
+            balance = await self.platform.ledger.balance(connection, bank)
         expected = {"succeeded": len(done), "notifications": len(done)}
-        moved = {"moved_minor": total_minor(done)}
+        left = {"left_minor": ACCOUNTS * OPENING_BALANCE_MINOR - total_minor(done)}
         return [
             *(f"{violation.name}: {violation.detail}" for violation in found),
             *differences(expected, dict(row)),
-            *differences(moved, {"moved_minor": balance.posted_minor}),
+            *differences(left, {"left_minor": balance.posted_minor}),
             *provider_violations(done, books),
         ]
 
+    @property
+    def _parts(self) -> tuple[Platform, list[str], Supervisor]:
+        return self.platform, self.account_ids, self.supervisor
+
+    def _request(self, saga: Saga) -> TransferRequest:
+        return TransferRequest(
+            customer_id=_customer_id(saga.account_number),
+            account_id=self.account_ids[saga.account_number],
+            amount_minor=saga.amount_minor,
+            currency=CURRENCY,
+            destination="bank_ok",
+            customer=Party("Ada", phone="+15550100"),
+        )
+
+
+@dataclass(slots=True)
+class FloodedPerdure(RunningPerdure):
+    """Accepts files of transfers, as an import does; lanes carry them out."""
+
+    async def submit(self, saga: Saga) -> str:
+        """Accept a file of one."""
+        (operation_id,) = await self.submit_many([saga])
+        return operation_id
+
+    async def submit_many(self, sagas: list[Saga]) -> list[str]:
+        """Accept a file in one commit, spread over the lanes, and have these run."""
+        platform = self.platform
+        numbers = lanes.spread(len(sagas), platform.settings.lanes)
+        requests = [self._request(saga) for saga in sagas]
+        async with platform.operations.transaction() as connection:
+            accepted = await platform.transfers.accept_many(
+                connection, requests, actor=ACTOR, lanes=numbers
+            )
+        await platform.operations.run_lanes(KIND, set(numbers))
+        ids = []
+        for operation in accepted:
+            if isinstance(operation, PerdureError):
+                raise operation
+            ids.append(operation.id)
+        return ids
+
 
 class Perdure:
-    """An own workflow for each payment."""
+    """Its workers on a Temporal server.
 
-    name = "perdure"
-    durable_steps = 5
-    set_up = (
-        "Perdure's payments capability with its defaults: an own workflow for each payment (hold,"
-        " fraud check, charge, settle, notify), accepted and started through its services as the"
-        " API does, in the worker processes `perdure up` starts. It does more than the saga: a"
-        " fraud check in a child workflow with a call of its own, the intent of every outside"
-        " call committed first, a double-entry ledger, each attempt and status recorded."
-    )
+    Args:
+        name: As the results call it.
+        set_up: How it is built and tuned.
+        open_engine: Gives the Temporal server.
+        in_lanes: Operations are carried out in lanes, not in workflows of their own.
+    """
+
+    durable_steps = 4
+
+    def __init__(self, name: str, set_up: str, open_engine: OpenEngine, *, in_lanes: bool) -> None:
+        self.name = name
+        self.set_up = set_up
+        self._open_engine = open_engine
+        self._in_lanes = in_lanes
 
     @asynccontextmanager
     async def start(self, site: Site) -> AsyncIterator[Running]:
         """Start the server and the workers."""
         await migrate(site.database_url)
-        server = temporal_server(site.folder)
-        environment = _environment(site, server.address)
-        roles = ["operations"] * site.workers + ["fraud", "notifications", "providers"]
-        workers = [
-            _worker(site.folder, f"worker-{role}-{number}", role, environment)
-            for number, role in enumerate(roles, 1)
-        ]
         settings = Settings(DATABASE_URL=site.database_url)
+        busy, idle = ("lanes", "operations") if self._in_lanes else ("operations", "lanes")
+        roles = [busy] * site.workers + [idle, "notifications", "providers"]
         async with (
+            self._open_engine(site) as engine,
             open_pool(site.database_url, size=settings.database_pool_size) as pool,
-            supervised(site.folder, [server.process(), *workers]) as supervisor,
+            supervised(site.folder, [engine.process, *_workers(site, engine, roles)]) as supervisor,
         ):
-            platform = compose(settings, pool, await Client.connect(server.address))
-            yield RunningPerdure(platform, await _open_accounts(platform), supervisor)
+            platform = compose(settings, pool, await Client.connect(engine.address))
+            running = FloodedPerdure if self._in_lanes else RunningPerdure
+            yield running(platform, await _open_accounts(platform), supervisor)
 
 
-def _environment(site: Site, temporal_address: str) -> dict[str, str]:
-    return {
+_DOES_MORE: Final = (
+    " accepted and started through its services as the API does, with the worker processes and"
+    " settings of `perdure up`. Validating is part of the hold, so that four steps do the work of"
+    " five. It does more than the saga: the intent of every outside call is committed first, and"
+    " an answer that is lost is asked for; the ledger is double entry; each attempt and status is"
+    " recorded."
+)
+_SET_UP: Final = (
+    "Perdure's transfers (hold, pay out, settle, notify), each an own workflow,"
+    f"{_DOES_MORE} As many processes carry out operations as there are workers, and one each"
+    " stands by for lanes, notifications and providers."
+)
+_LANE_SET_UP: Final = (
+    "Perdure's transfers (hold, pay out, settle, notify) in four lanes,"
+    f"{_DOES_MORE} As many processes run lanes as there are workers, and one each stands by for"
+    " operations, notifications and providers."
+)
+
+
+def own_workflows() -> Perdure:
+    """Return Perdure as `perdure up` runs it."""
+    return Perdure("perdure", _SET_UP, dev_server, in_lanes=False)
+
+
+def in_lanes() -> Perdure:
+    """Return its lanes."""
+    return Perdure("perdure-lane", _LANE_SET_UP, dev_server, in_lanes=True)
+
+
+def own_workflows_on_cluster() -> Perdure:
+    """Return it on the real server."""
+    return Perdure("perdure-cluster", f"As perdure, on{CLUSTER_SET_UP}", cluster, in_lanes=False)
+
+
+def in_lanes_on_cluster() -> Perdure:
+    """Return its lanes on the real server."""
+    set_up = f"As perdure-lane, on{CLUSTER_SET_UP}"
+    return Perdure("perdure-cluster-lane", set_up, cluster, in_lanes=True)
+
+
+def _workers(site: Site, engine: Engine, roles: list[str]) -> list[ProcessSpec]:
+    environment = {
         "DATABASE_URL": site.database_url,
-        "TEMPORAL_ADDRESS": temporal_address,
+        "TEMPORAL_ADDRESS": engine.address,
         "PERDURE_DATA_DIR": str(site.folder),
-        "PERDURE_GATEWAY_URL": site.provider_url,
-        "PERDURE_FRAUD_SCORER_URL": site.provider_url,
+        "PERDURE_BANK_URL": site.provider_url,
         "PERDURE_SMS_URL": site.provider_url,
     }
+    return [
+        _worker(site.folder, f"worker-{role}-{number}", role, environment)
+        for number, role in enumerate(roles, 1)
+    ]
 
 
 def _worker(folder: Path, name: str, role: str, environment: dict[str, str]) -> ProcessSpec:

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
-import httpx
+import aiohttp
 import restate  # noqa: F401 - so that a missing SDK is seen at once
 
-from bench.books import open_books
+from bench.books import open_books, open_http
 from bench.peers.peer import PeerUnavailableError, Running, Site
 from bench.peers.restate_binary import find_restate_server
 from bench.peers.worker_processes import (
@@ -17,24 +18,25 @@ from bench.peers.worker_processes import (
     steps_environment,
     supervised,
 )
+from bench.ports import free_ports
 from bench.saga import Saga
 from perdure.embedded.processes import ProcessSpec
-from perdure.embedded.temporal import free_port
 
 
 @dataclass
 class RunningRestate(OnSqlBooks):
     """Sends each saga to the server's ingress."""
 
-    ingress: httpx.AsyncClient
+    ingress: aiohttp.ClientSession
 
     async def submit(self, saga: Saga) -> str:
         """Accept the payment, and send it, with its id as idempotency key."""
         payment = await self.books.accept(saga)
-        response = await self.ingress.post(
-            "/Saga/pay/send", json=asdict(payment), headers={"Idempotency-Key": payment.id}
-        )
-        response.raise_for_status()
+        headers = {"Idempotency-Key": payment.id}
+        async with self.ingress.post(
+            "/Saga/pay/send", json=asdict(payment), headers=headers
+        ) as response:
+            await response.read()
         return payment.id
 
 
@@ -53,8 +55,8 @@ class Restate:
     durable_steps = 5
     set_up = (
         "Restate's server (one node, default settings, so its log is synced) and Python SDK: one"
-        " handler of five ctx.run steps (asyncpg), served by hypercorn, as many processes as"
-        " workers. At most 16 streams a connection (default: 128), as otherwise one connection,"
+        " handler of five ctx.run steps (asyncpg), served by hypercorn on uvloop, as many processes"
+        " as workers. At most 16 streams a connection (default: 128), as otherwise one connection,"
         " and so one process, would get everything."
     )
 
@@ -64,13 +66,12 @@ class Restate:
         binary = find_restate_server(site.cache)
         if binary is None:
             raise PeerUnavailableError("restate-server is not installed (npm)")
-        ports = _Ports(free_port(), free_port(), free_port(), free_port())
+        ports = _Ports(*islice(free_ports(), 4))
         specs = [_service(site, ports), _server(site, binary, ports)]
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
         async with (
             open_books(site.database_url, site.provider_url) as books,
             supervised(site.folder, specs) as supervisor,
-            httpx.AsyncClient(base_url=_url(ports.ingress), timeout=30, limits=limits) as ingress,
+            open_http(_url(ports.ingress)) as ingress,
         ):
             await _register(ports)
             yield RunningRestate(books, supervisor, ingress)
@@ -78,8 +79,7 @@ class Restate:
 
 def _service(site: Site, ports: _Ports) -> ProcessSpec:
     async def ready() -> bool:
-        async with httpx.AsyncClient(base_url=_url(ports.service)) as http:
-            return (await http.get("/health")).is_success
+        return await _answers(ports.service, "/health")
 
     return ProcessSpec(
         name="worker",
@@ -87,6 +87,7 @@ def _service(site: Site, ports: _Ports) -> ProcessSpec:
             "hypercorn",
             "bench.peers.restate_service:app",
             *("--bind", f"127.0.0.1:{ports.service}", "--workers", str(site.workers)),
+            *("--worker-class", "uvloop"),
         ),
         env=steps_environment(site),
         ready=ready,
@@ -95,12 +96,9 @@ def _service(site: Site, ports: _Ports) -> ProcessSpec:
 
 def _server(site: Site, binary: Path, ports: _Ports) -> ProcessSpec:
     async def ready() -> bool:
-        async with httpx.AsyncClient() as http:
-            answers = [
-                await http.get(f"{_url(ports.admin)}/health"),
-                await http.get(f"{_url(ports.ingress)}/restate/health"),
-            ]
-        return all(answer.is_success for answer in answers)
+        return await _answers(ports.admin, "/health") and await _answers(
+            ports.ingress, "/restate/health"
+        )
 
     return ProcessSpec(
         name="restate",
@@ -123,9 +121,17 @@ def _server(site: Site, binary: Path, ports: _Ports) -> ProcessSpec:
 
 
 async def _register(ports: _Ports) -> None:
-    async with httpx.AsyncClient(base_url=_url(ports.admin), timeout=30) as http:
-        response = await http.post("/deployments", json={"uri": _url(ports.service)})
-        response.raise_for_status()
+    deployment = {"uri": _url(ports.service)}
+    async with (
+        open_http(_url(ports.admin)) as http,
+        http.post("/deployments", json=deployment) as response,
+    ):
+        await response.read()
+
+
+async def _answers(port: int, path: str) -> bool:
+    async with open_http(_url(port)) as http, http.get(path) as response:
+        return response.ok
 
 
 def _url(port: int) -> str:

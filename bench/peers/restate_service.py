@@ -38,11 +38,11 @@ async def pay(ctx: restate.Context, given: dict[str, Any]) -> str:
     """Carry a payment out; each step's result is in the journal before the next begins."""
     payment, steps = Payment(**given), await _opened.steps()
     await ctx.run_typed("validate", steps.validate, restate.RunOptions(), payment)
-    await ctx.run_typed("debit", steps.debit, restate.RunOptions(), payment)
-    charge_id = await ctx.run_typed("charge", steps.charge, restate.RunOptions(), payment)
-    await ctx.run_typed("credit", steps.credit, restate.RunOptions(), payment, charge_id)
+    await ctx.run_typed("hold", steps.hold, restate.RunOptions(), payment)
+    payout_id = await ctx.run_typed("pay_out", steps.pay_out, restate.RunOptions(), payment)
+    await ctx.run_typed("settle", steps.settle, restate.RunOptions(), payment, payout_id)
     await ctx.run_typed("notify", steps.notify, restate.RunOptions(), payment)
-    return charge_id
+    return payout_id
 
 
 app = restate.app([saga])

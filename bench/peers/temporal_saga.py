@@ -17,7 +17,7 @@ class MoneyTransfer:
 
     @workflow.run
     async def run(self, payment: Payment) -> str:
-        """Carry it out; returns the provider's id of the charge."""
+        """Carry it out; returns the provider's id of the payout."""
         retry_policy = RetryPolicy(
             maximum_attempts=3,
             maximum_interval=timedelta(seconds=2),
@@ -27,18 +27,18 @@ class MoneyTransfer:
             "validate", payment, start_to_close_timeout=timeout, retry_policy=retry_policy
         )
         await workflow.execute_activity(
-            "debit", payment, start_to_close_timeout=timeout, retry_policy=retry_policy
+            "hold", payment, start_to_close_timeout=timeout, retry_policy=retry_policy
         )
-        charge_id: str = await workflow.execute_activity(
-            "charge", payment, start_to_close_timeout=timeout, retry_policy=retry_policy
+        payout_id: str = await workflow.execute_activity(
+            "pay_out", payment, start_to_close_timeout=timeout, retry_policy=retry_policy
         )
         await workflow.execute_activity(
-            "credit",
-            args=[payment, charge_id],
+            "settle",
+            args=[payment, payout_id],
             start_to_close_timeout=timeout,
             retry_policy=retry_policy,
         )
         await workflow.execute_activity(
             "notify", payment, start_to_close_timeout=timeout, retry_policy=retry_policy
         )
-        return charge_id
+        return payout_id

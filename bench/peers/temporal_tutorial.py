@@ -3,25 +3,22 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from temporalio.client import Client
 
 from bench.books import open_books
 from bench.peers.peer import Running, Site
+from bench.peers.temporal_engine import temporal_server
 from bench.peers.temporal_saga import TASK_QUEUE, MoneyTransfer
 from bench.peers.worker_processes import (
     OnSqlBooks,
     marked_ready,
-    print_error,
     python_module,
     steps_environment,
     supervised,
 )
 from bench.saga import Saga
 from perdure.embedded.processes import ProcessSpec
-from perdure.embedded.temporal import TemporalServer, free_port
-from perdure.embedded.temporal_cli import ensure_temporal_cli
 
 
 @dataclass
@@ -45,9 +42,9 @@ class TemporalTutorial:
     name = "temporal-tutorial"
     durable_steps = 5
     set_up = (
-        "Temporal's Python SDK as the tutorials use it: five regular activities (async, asyncpg),"
-        " sandbox on, default worker settings, on the same dev server with the same settings as"
-        " Perdure's."
+        "Temporal's Python SDK as the tutorials use it: five regular activities (async: asyncpg,"
+        " aiohttp, uvloop), sandbox on, default worker settings, on the same dev server with the"
+        " same settings as Perdure's."
     )
 
     @asynccontextmanager
@@ -58,13 +55,6 @@ class TemporalTutorial:
         supervisor = supervised(site.folder, [server.process(), *workers])
         async with open_books(site.database_url, site.provider_url) as books, supervisor:
             yield RunningTemporal(books, supervisor, await Client.connect(server.address))
-
-
-def temporal_server(folder: Path) -> TemporalServer:
-    """Return Perdure's embedded dev server, in a folder of its own."""
-    return TemporalServer(
-        cli=ensure_temporal_cli(print_error), data_dir=folder, port=free_port(), ui_port=None
-    )
 
 
 def _worker(site: Site, address: str, number: int) -> ProcessSpec:

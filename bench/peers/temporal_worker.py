@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import uvloop
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -27,19 +28,19 @@ class Activities:
         await self._steps.validate(payment)
 
     @activity.defn
-    async def debit(self, payment: Payment) -> None:
+    async def hold(self, payment: Payment) -> None:
         """Set the money aside."""
-        await self._steps.debit(payment)
+        await self._steps.hold(payment)
 
     @activity.defn
-    async def charge(self, payment: Payment) -> str:
-        """Have the provider collect."""
-        return await self._steps.charge(payment)
+    async def pay_out(self, payment: Payment) -> str:
+        """Have the provider pay."""
+        return await self._steps.pay_out(payment)
 
     @activity.defn
-    async def credit(self, payment: Payment, charge_id: str) -> None:
+    async def settle(self, payment: Payment, payout_id: str) -> None:
         """Post what was set aside."""
-        await self._steps.credit(payment, charge_id)
+        await self._steps.settle(payment, payout_id)
 
     @activity.defn
     async def notify(self, payment: Payment) -> None:
@@ -62,9 +63,9 @@ async def main() -> None:
             workflows=[MoneyTransfer],
             activities=[
                 activities.validate,
-                activities.debit,
-                activities.charge,
-                activities.credit,
+                activities.hold,
+                activities.pay_out,
+                activities.settle,
                 activities.notify,
             ],
         ):
@@ -73,4 +74,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
