@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "3"))
-PAYMENTS, KILLS, SEED = 80, 5, 1
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
+PAYMENTS, KILLS, SEED = 200, 5, 1
 
 
 @pytest.mark.timeout(180 + 300 * ROUNDS)

@@ -1,6 +1,7 @@
 """What the routes of every kind of operation do alike: take one in, list, cancel."""
 
 from collections.abc import Awaitable, Callable
+from zlib import crc32
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -45,8 +46,13 @@ async def accept_once(
         platform.operations, caller.owner, key, request.state.request_id, act
     )
     for operation in accepted:
-        await platform.operations.launch(operation)
+        await platform.operations.begin(operation)
     return answer.response()
+
+
+def lane_for(platform: Platform, customer_id: str, *, is_bulk: bool) -> int | None:
+    """Return the lane of one of many operations of a customer; None: it has its own workflow."""
+    return crc32(customer_id.encode()) % platform.settings.lanes if is_bulk else None
 
 
 async def list_operations(

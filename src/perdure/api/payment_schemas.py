@@ -48,6 +48,11 @@ class PaymentBody(RequestBody):
     )
     description: OptionalText = ""
     metadata: Metadata = Field(default_factory=dict)
+    bulk: bool = Field(
+        default=False,
+        description="One of many: carried out in a lane with others, at a fraction of the cost,"
+        " behind what somebody waits for.",
+    )
 
     def to_request(self) -> PaymentRequest:
         """Return what the capability is asked."""

@@ -45,7 +45,11 @@ async def create_payment(
 
     async def accept(connection: Connection) -> Operation:
         return await platform.payments.accept(
-            connection, body.to_request(), actor=caller.actor, metadata=body.metadata
+            connection,
+            body.to_request(),
+            actor=caller.actor,
+            metadata=body.metadata,
+            lane=kind_routes.lane_for(platform, body.customer_id, is_bulk=body.bulk),
         )
 
     return await kind_routes.accept_once(

@@ -25,6 +25,7 @@ KILLABLE: Final = (
     "worker-fraud",
     "worker-notifications",
     "worker-providers",
+    "worker-lanes",
 )
 """The processes of `cli.machine`, by name."""
 
@@ -32,6 +33,7 @@ _KILL_DELAY_S_MAX: Final = 3.0
 _CANCEL_DELAY_S_MAX: Final = 3.0
 _CANCELLED: Final = 0.12
 _POOR: Final = 0.05
+_BULK: Final = 0.5
 _FAULT_RATE_MAX: Final = 0.2
 
 # What each token does is in docs/simulators.md. Those that take a quarter of a minute or more by
@@ -95,6 +97,7 @@ class PlannedPayment:
         key: Its idempotency key, and its name in findings.
         wallet: The index of the account that pays.
         cancel_after_s: How long after its acceptance it is cancelled; None: it is not.
+        bulk: A lane carries it out, as long as nothing is in the way.
     """
 
     key: str
@@ -105,6 +108,7 @@ class PlannedPayment:
     payee: Contact
     sending: Sending
     cancel_after_s: float | None
+    bulk: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ def _payment(dice: random.Random, seed: int, number: int) -> PlannedPayment:
         payee=_contact(dice, seed, number, "payee"),
         sending=_weighted(dice, _SENDINGS),
         cancel_after_s=round(dice.uniform(0, _CANCEL_DELAY_S_MAX), 3) if cancelled else None,
+        bulk=dice.random() < _BULK,
     )
 
 

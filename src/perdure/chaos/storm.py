@@ -165,6 +165,7 @@ def _body(payment: PlannedPayment, storm: Storm) -> dict[str, Any]:
         "payment_method": payment.payment_method,
         "payer": party("Payer", payment.payer.email, payment.payer.phone),
         "payee": party("Payee", payment.payee.email, payment.payee.phone),
+        "bulk": payment.bulk,
         # Not its reference: that would make it one payment even without the key.
         "metadata": {"chaos_key": payment.key},
     }

@@ -19,6 +19,7 @@ from perdure.providers.bank import Payout
 from perdure.providers.gateway import Charge
 from perdure.providers.http import ProviderHttp
 from perdure.providers.http_client import open_http_client
+from perdure.storage.pool import whole_tables
 from perdure.transfers import verify as transfers
 
 _PAGE: Final = 1000
@@ -95,7 +96,7 @@ async def violations(
     Raises:
         ProviderUnavailable: The gateway or the bank does not tell its books.
     """
-    async with platform.pool.acquire() as connection:
+    async with whole_tables(platform.pool) as connection:
         found = [
             *await ledger.violations(connection),
             *await operations.violations(connection),

@@ -19,7 +19,8 @@ class NotificationRedelivery:
     """Starts the delivery workflow of messages owed for long.
 
     Args:
-        overdue_after: How long the operation's own workflow is left to deliver first.
+        overdue_after: How long whatever carries out the operation is left to deliver first. Two
+            that deliver the same message take turns, and it is sent once.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class NotificationRedelivery:
         client: Client,
         queues: QueueNames,
         *,
-        overdue_after: timedelta = timedelta(minutes=10),
+        overdue_after: timedelta = timedelta(seconds=20),
         clock: Clock = utc_now,
     ) -> None:
         self._pool = pool

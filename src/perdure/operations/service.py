@@ -11,6 +11,7 @@ from perdure.core.errors import Conflict
 from perdure.operations import cancellation, lanes, store
 from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.engine import Engine
+from perdure.operations.lane_bell import LaneBell
 from perdure.operations.model import NewOperation, Operation, Status, StepAttempt, TrailEntry
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
@@ -27,6 +28,7 @@ class OperationService:
     def __init__(self, pool: Pool, engine: Engine) -> None:
         self._pool = pool
         self._engine = engine
+        self._bell = LaneBell(self._run_lane)
         self._started: GroupCommit[str, None] = GroupCommit(self._mark_started)
 
     @asynccontextmanager
@@ -70,11 +72,21 @@ class OperationService:
         As with `launch`, an engine that cannot be reached is no error: the janitor sees to it.
         """
         for number in numbers:
-            try:
-                async with asyncio.timeout(LAUNCH_TIMEOUT_S):
-                    await self._engine.run_lane(kind, number)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the janitor tries again
-                log.warning("lane_start_postponed", kind=kind, lane=number, error=repr(error))
+            await self._run_lane(kind, number)
+
+    async def _run_lane(self, kind: str, number: int) -> None:
+        try:
+            async with asyncio.timeout(LAUNCH_TIMEOUT_S):
+                await self._engine.run_lane(kind, number)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the janitor tries again
+            log.warning("lane_start_postponed", kind=kind, lane=number, error=repr(error))
+
+    async def begin(self, operation: Operation) -> None:
+        """Have an accepted operation carried out: by its lane, or by a workflow of its own."""
+        if operation.lane is None:
+            await self.launch(operation)
+        elif not operation.is_finished:
+            await self._bell.ring(operation.kind, operation.lane)
 
     async def get(self, operation_id: str) -> Operation:
         """Return an operation.

@@ -87,12 +87,11 @@ class PaymentLane:
         """Wait a little for the gateway's confirmation; one that takes long is not waited for."""
         if charge.status != "pending":
             return charge
+        within_s = min(self._confirmation_s, payment.options.callback_timeout_s)
         with aside():
-            confirmed = await self._callbacks.confirmation(
-                payment.operation_id, within_s=self._confirmation_s
-            )
+            confirmed = await self._callbacks.confirmation(payment.operation_id, within_s=within_s)
         if confirmed is None:
-            raise Promoted(f"The gateway did not confirm within {self._confirmation_s:g} s.")
+            raise Promoted(f"The gateway did not confirm within {within_s:g} s.")
         return confirmed
 
     async def settle(self, payment: PaymentInput, charge: ChargeOutcome) -> PaymentEnd:

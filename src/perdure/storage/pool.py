@@ -6,7 +6,7 @@ SQLAlchemy Core, compiled for the same connection by `storage.query`.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 import pydantic_core
@@ -42,6 +42,11 @@ def _encode_json(value: object) -> str:
     return pydantic_core.to_json(value).decode()
 
 
+_PLANS: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+"""Statements are few, and written for an index each. So each is planned once a connection; and not
+as a scan of a table that was small when it was planned (docs/adr/0010-hot-path.md)."""
+
+
 @asynccontextmanager
 async def open_pool(
     database_url: str, *, size: int, application_name: str = "perdure"
@@ -63,7 +68,7 @@ async def open_pool(
         reset=_keep_as_it_is,
         command_timeout=30,
         max_inactive_connection_lifetime=60,
-        server_settings={"application_name": application_name, "timezone": "UTC"},
+        server_settings={"application_name": application_name, "timezone": "UTC", **_PLANS},
     ) as pool:
         yield pool
 
@@ -73,3 +78,16 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Hold a connection with an open transaction: committed at the end, rolled back on an error."""
     async with pool.acquire() as connection, connection.transaction():
         yield connection
+
+
+@asynccontextmanager
+async def whole_tables(pool: Pool) -> AsyncIterator[Connection]:
+    """Hold a connection for questions over whole tables, which may scan them."""
+    async with pool.acquire() as connection:
+        await connection.execute("SET enable_seqscan = on; SET plan_cache_mode = auto")
+        try:
+            yield connection
+        finally:
+            if not connection.is_closed():
+                for name, value in _PLANS.items():
+                    await connection.execute(f"SET {name} = {value}")

@@ -78,8 +78,12 @@ class TransferAcceptance:
         *,
         actor: str,
         metadata: dict[str, str] | None = None,
+        lane: int | None = None,
     ) -> Operation:
         """Store a transfer as `pending`; the same reference again returns the stored one.
+
+        Args:
+            lane: Which lane carries it out; None: a workflow of its own.
 
         Raises:
             InvalidInput, LimitExceeded: The request itself; see `rules.check_request`.
@@ -87,7 +91,9 @@ class TransferAcceptance:
             InsufficientFunds: It does not cover the amount now.
             IdempotencyMismatch: The reference is taken by another transfer.
         """
-        (found,) = await self.accept_many(connection, [request], actor=actor, metadata=metadata)
+        (found,) = await self.accept_many(
+            connection, [request], actor=actor, metadata=metadata, lanes=[lane]
+        )
         if isinstance(found, PerdureError):
             raise found
         return found

@@ -82,18 +82,29 @@ async def test_a_no_told_late_does_not_hide_the_yes_to_the_next_call(stage: Stag
     assert await ended(world) == Status.SUCCEEDED
 
 
-async def test_what_is_being_undone_is_not_settled_however_late_its_call_fails(
-    stage: Stage,
-) -> None:
-    world = await begin(stage, *[Answer.AWAY] * 6, Answer.CUT_AFTER)
-    # The second runner runs out of tries, and is about to undo.
+async def begin_with_one_about_to_undo(stage: Stage, *payouts: Answer) -> World:
+    """Return a world whose second runner ran out of tries, while the first has made none."""
+    world = await begin(stage, *[Answer.AWAY] * 6, *payouts)
     await world.go_until(0, "WITH intent")
     for _ in range(6):
         await world.go_until(1, f"bank: {Answer.AWAY}")
     await world.go_until(1, "waits")
     await world.go_until(1, LOCK)  # to find out what became of its calls
     await world.go_until(1, LOCK)  # to begin undoing
-    # The first calls meanwhile, and is held up with the news that the line was cut.
+    return world
+
+
+async def test_what_has_succeeded_meanwhile_is_not_undone(stage: Stage) -> None:
+    world = await begin_with_one_about_to_undo(stage)
+    await world.go_until(0, "sms: answer")
+    assert await ended(world) == Status.SUCCEEDED
+
+
+async def test_what_is_being_undone_is_not_settled_however_late_its_call_fails(
+    stage: Stage,
+) -> None:
+    world = await begin_with_one_about_to_undo(stage, Answer.CUT_AFTER)
+    # The first calls, and is held up with the news that the line was cut.
     await world.go_until(0, "bank: answer")
     await world.go_until(0, LOCK)
     await world.go_until(1, "waits")

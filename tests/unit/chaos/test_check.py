@@ -27,6 +27,7 @@ def planned(key: str, **more: Any) -> PlannedPayment:
             "payee": Contact(f"reject+{key}@x", None),
             "sending": Sending.ONCE,
             "cancel_after_s": None,
+            "bulk": False,
             **more,
         }
     )

@@ -174,6 +174,11 @@ class World:
         self.gates.release(self._point(number))
         await self.gates.settle()
 
+    async def go_on(self, *, latest: bool = False) -> None:
+        """Have whoever was held first, or last, do what they are held before."""
+        self.gates.release(self.gates.points[-1 if latest else 0])
+        await self.gates.settle()
+
     async def go_until(self, number: int, *labels: str) -> None:
         """Have a runner go on until it is held before something that begins so."""
         for _ in range(300):
