@@ -79,7 +79,7 @@ NOTIFY_LATER: Final[ActivityConfig] = {
     **_OUTSIDE,
     "schedule_to_close_timeout": timedelta(days=7),
     "retry_policy": replace(
-        BACKOFF, initial_interval=timedelta(seconds=10), maximum_interval=timedelta(hours=1)
+        BACKOFF, initial_interval=timedelta(seconds=2), maximum_interval=timedelta(hours=1)
     ),
 }
 """Telling somebody whose mail or phone has been out of reach, for a week."""
