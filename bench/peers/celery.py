@@ -56,7 +56,7 @@ class CeleryOnRedis:
         "Celery with Redis as broker (append-only file, synced every second) and a state machine"
         " in PostgreSQL: five tasks, each moves internal_status in the commit of its effect and"
         " sends the next. Prefork, as many processes as workers, acks_late,"
-        " reject_on_worker_lost, default prefetch (1 and 64 were no faster), no results, no"
+        " reject_on_worker_lost, default prefetch, no results, no"
         " gossip, mingle or heartbeat."
     )
 
