@@ -12,7 +12,7 @@ from perdure.operations import cancellation, lanes, store
 from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.engine import Engine
 from perdure.operations.lane_bell import LaneBell
-from perdure.operations.model import NewOperation, Operation, Status, StepAttempt, TrailEntry
+from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -36,14 +36,6 @@ class OperationService:
         """A transaction in which to accept operations, with what else must commit with them."""
         async with transaction(self._pool) as connection:
             yield connection
-
-    async def accept(self, connection: Connection, new: NewOperation, *, actor: str) -> Operation:
-        """Store a new operation; `launch` it once this is committed.
-
-        Raises:
-            IdempotencyMismatch: Its id or reference is taken by another one.
-        """
-        return await store.accept(connection, new, actor=actor)
 
     async def launch(self, operation: Operation) -> None:
         """Start an accepted operation's workflow.

@@ -107,18 +107,6 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     return stored
 
 
-async def is_known(connection: Connection, new: NewOperation) -> bool:
-    """Whether an operation of this kind, customer and reference is stored already."""
-    found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM operations"
-        " WHERE kind = $1 AND customer_id = $2 AND reference = $3)",
-        new.kind,
-        new.customer_id,
-        new.reference,
-    )
-    return found
-
-
 async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM operations WHERE id = $1"

@@ -15,12 +15,13 @@ from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
+from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
 from perdure.operations.provider_calls import ProviderCall, ProviderCalls
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
 from perdure.payments import contracts, daily_totals
-from perdure.payments.acceptance import check_account
+from perdure.payments.acceptance import VERB
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import (
     ChargeOutcome,
@@ -88,7 +89,7 @@ class PaymentLedgerActivities:
 
     async def _hold(self, step: StepTransaction, given: HoldFunds) -> Held:
         request = given.payment.request
-        await check_account(step.connection, self._ledger, request)
+        await check_account(step.connection, self._ledger, request, verb=VERB)
         day: date | None = None
         if given.daily_limit_minor is not None:
             day = self._clock().date()
@@ -97,7 +98,7 @@ class PaymentLedgerActivities:
             )
         await self._ledger.hold(step.connection, _new_hold(given.payment))
         step.planned = _HELD
-        return _held(given.payment, day)
+        return _held(hold_id(given.payment.operation_id), day)
 
     async def _hold_many(
         self, connection: Connection, given: Mapping[str, HoldFunds]
@@ -111,18 +112,16 @@ class PaymentLedgerActivities:
             if hold.daily_limit_minor is not None
         }
         counted = await daily_totals.count_many(connection, limited, day)
-        allowed = [
-            hold.payment
+        holds = {
+            found: _new_hold(hold.payment)
             for found, hold in given.items()
             if hold.daily_limit_minor is None or found in counted
-        ]
-        held = await self._ledger.hold_many(connection, [_new_hold(payment) for payment in allowed])
+        }
+        held = await self._ledger.hold_many(connection, list(holds.values()))
         done = {
-            payment.operation_id: StepDone(
-                _held(payment, day if payment.operation_id in counted else None), _HELD
-            )
-            for payment in allowed
-            if hold_id(payment.operation_id) in held
+            found: StepDone(_held(hold.id, day if found in counted else None), _HELD)
+            for found, hold in holds.items()
+            if hold.id in held
         }
         not_held = [given[found].payment.request for found in counted if found not in done]
         await daily_totals.take_off_many(connection, not_held, day)
@@ -206,8 +205,8 @@ class PaymentLedgerActivities:
 _HELD: Final = Move(Status.PROCESSING, "funds_held")
 
 
-def _held(payment: PaymentInput, counted_on: date | None) -> Held:
-    return Held(hold_id(payment.operation_id), counted_on.isoformat() if counted_on else None)
+def _held(found: str, counted_on: date | None) -> Held:
+    return Held(found, counted_on.isoformat() if counted_on else None)
 
 
 def _settled(given: SettlePayment) -> Move:

@@ -14,6 +14,7 @@ from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
 from perdure.operations.first_tries import FirstTries
+from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
 from perdure.operations.provider_calls import ProviderCall, ProviderCalls
@@ -21,7 +22,7 @@ from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
 from perdure.providers.bank import Payout, PayoutBank
 from perdure.storage.pool import Connection, Pool
 from perdure.transfers import contracts
-from perdure.transfers.acceptance import check_account
+from perdure.transfers.acceptance import VERB
 from perdure.transfers.contracts import (
     CloseTransfer,
     Held,
@@ -78,9 +79,9 @@ class TransferLedgerActivities:
         return await self._holds.run(transfer.operation_id, transfer)
 
     async def _hold(self, step: StepTransaction, transfer: TransferInput) -> Held:
-        await check_account(step.connection, self._ledger, transfer.request)
+        await check_account(step.connection, self._ledger, transfer.request, verb=VERB)
         await self._ledger.hold(step.connection, _new_hold(transfer))
-        step.move(_HELD.status, action=_HELD.action)
+        step.planned = _HELD
         return Held(hold_id(transfer.operation_id))
 
     async def _hold_many(
@@ -88,11 +89,13 @@ class TransferLedgerActivities:
     ) -> dict[str, StepDone[Held]]:
         # Whose account it is was checked when it was accepted, and does not change; the account's
         # status and its funds may have, and the ledger leaves out what they refuse.
-        holds = {_new_hold(transfer).id: found for found, transfer in transfers.items()}
-        held = await self._ledger.hold_many(
-            connection, [_new_hold(transfer) for transfer in transfers.values()]
-        )
-        return {holds[found]: StepDone(Held(found), _HELD) for found in held}
+        holds = {found: _new_hold(transfer) for found, transfer in transfers.items()}
+        held = await self._ledger.hold_many(connection, list(holds.values()))
+        return {
+            found: StepDone(Held(hold.id), _HELD)
+            for found, hold in holds.items()
+            if hold.id in held
+        }
 
     @activity.defn(name=contracts.SETTLE)
     @records_its_attempts

@@ -1,0 +1,200 @@
+"""Taking in operations that a customer's account pays for: refused at once, or stored.
+
+What is stored is certain to reach an end.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from perdure.core.errors import InsufficientFunds, InvalidInput, NotFound, PerdureError, Refused
+from perdure.core.ids import new_id
+from perdure.core.money import format_amount
+from perdure.ledger.model import Account, AccountKind, AccountStatus, Balance
+from perdure.ledger.store import LedgerStore
+from perdure.operations.acceptance import accept_many, known_references
+from perdure.operations.model import NewOperation, Operation
+from perdure.operations.steps import to_json
+from perdure.storage.pool import Connection
+
+
+class FundedRequest(Protocol):
+    """What is asked for, as far as its money goes; fields as in the capabilities' requests."""
+
+    @property
+    def customer_id(self) -> str: ...  # noqa: D102
+    @property
+    def account_id(self) -> str: ...  # noqa: D102
+    @property
+    def amount_minor(self) -> int: ...  # noqa: D102
+    @property
+    def currency(self) -> str: ...  # noqa: D102
+    @property
+    def reference(self) -> str | None: ...  # noqa: D102
+
+
+Request = TypeVar("Request", bound=FundedRequest)
+
+
+async def check_account(
+    connection: Connection, ledger: LedgerStore[Connection], request: FundedRequest, *, verb: str
+) -> None:
+    """Refuse an account that is not the customer's, or cannot pay in this currency.
+
+    Args:
+        verb: What the customer wants to do, for the messages: `pay`, `transfer`.
+
+    Raises:
+        NotFound: `account_not_found`, also for another customer's account.
+        Refused: `account_not_open`.
+        InvalidInput: `currency_mismatch`.
+    """
+    _check_account(await ledger.get_account(connection, request.account_id), request, verb)
+
+
+def _check_account(account: Account | None, request: FundedRequest, verb: str) -> None:
+    if (
+        account is None
+        or account.customer_id != request.customer_id
+        or account.kind != AccountKind.LIABILITY
+    ):
+        raise NotFound(
+            f"Customer {request.customer_id} has no account {request.account_id}.",
+            code="account_not_found",
+            param="account_id",
+        )
+    if account.status != AccountStatus.OPEN:
+        raise Refused(
+            f"Account {account.id} is {account.status}; use one that is open.",
+            code="account_not_open",
+            param="account_id",
+        )
+    if account.currency != request.currency:
+        raise InvalidInput(
+            f"Account {account.id} is in {account.currency}; {verb} in it, or from another"
+            " account.",
+            code="currency_mismatch",
+            param="currency",
+        )
+
+
+def _check_funds(balance: Balance, request: FundedRequest, verb: str) -> None:
+    if balance.available_minor < request.amount_minor:
+        available = format_amount(balance.available_minor, request.currency)
+        raise InsufficientFunds(
+            f"Account {request.account_id} has {available} available;"
+            f" {verb} less, or pay in first.",
+            param="amount_minor",
+        )
+
+
+class FundedAcceptance(Generic[Request]):
+    """Validates one kind of operation and stores what may begin.
+
+    Args:
+        kind: As in `operations.kind`.
+        id_prefix: The first part of its ids.
+        verb: What the customer wants to do, for the messages: `pay`, `transfer`.
+        check_request: Refuses a request that can never become an operation.
+        input_of: Returns the workflow's input, given the operation's id.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerStore[Connection],
+        *,
+        kind: str,
+        id_prefix: str,
+        verb: str,
+        check_request: Callable[[Request], None],
+        input_of: Callable[[str, Request], Any],
+    ) -> None:
+        self._ledger = ledger
+        self._kind = kind
+        self._id_prefix = id_prefix
+        self._verb = verb
+        self._check_request = check_request
+        self._input_of = input_of
+
+    async def accept(
+        self,
+        connection: Connection,
+        request: Request,
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lane: int | None = None,
+    ) -> Operation:
+        """Store an operation as `pending`; the same reference again returns the stored one.
+
+        Args:
+            lane: Which lane carries it out; None: a workflow of its own.
+
+        Raises:
+            InvalidInput, LimitExceeded: The request itself; see the capability's `rules`.
+            NotFound, Refused: The account; see `check_account`.
+            InsufficientFunds: It does not cover the amount now.
+            IdempotencyMismatch: The reference is taken by another operation of the kind.
+        """
+        (found,) = await self.accept_many(
+            connection, [request], actor=actor, metadata=metadata, lanes=[lane]
+        )
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    async def accept_many(
+        self,
+        connection: Connection,
+        requests: Sequence[Request],
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lanes: Sequence[int | None] | None = None,
+    ) -> list[Operation | PerdureError]:
+        """Store operations; returns what became of each, in their order: stored, or why not.
+
+        Args:
+            lanes: Which lane carries each out; None: a workflow of its own.
+        """
+        accounts = await self._ledger.accounts_with_balances(
+            connection, {request.account_id for request in requests}
+        )
+        named = [
+            (request.customer_id, request.reference)
+            for request in requests
+            if request.reference is not None
+        ]
+        known = await known_references(connection, self._kind, named) if named else set()
+        refused: dict[int, PerdureError] = {}
+        new: dict[int, NewOperation] = {}
+        for number, request in enumerate(requests):
+            try:
+                self._check_request(request)
+                if (request.customer_id, request.reference) not in known:
+                    account, balance = accounts.get(request.account_id, (None, None))
+                    _check_account(account, request, self._verb)
+                    if balance is not None:
+                        _check_funds(balance, request, self._verb)
+            except PerdureError as error:
+                refused[number] = error
+                continue
+            lane = lanes[number] if lanes else None
+            new[number] = self._new_operation(request, metadata or {}, lane)
+        stored = dict(
+            zip(new, await accept_many(connection, list(new.values()), actor=actor), strict=True)
+        )
+        return [(refused | stored)[number] for number in range(len(requests))]
+
+    def _new_operation(
+        self, request: Request, metadata: dict[str, str], lane: int | None
+    ) -> NewOperation:
+        operation_id = new_id(self._id_prefix)
+        return NewOperation(
+            id=operation_id,
+            kind=self._kind,
+            customer_id=request.customer_id,
+            input=to_json(self._input_of(operation_id, request)),
+            reference=request.reference,
+            metadata=metadata,
+            lane=lane,
+        )
