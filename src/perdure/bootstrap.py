@@ -1,65 +1,98 @@
 """The composition root: the one place where settings become objects and objects meet."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
 
 from perdure.config import Settings
+from perdure.durable.bulks import registration as bulks
+from perdure.durable.bulks.activities import BulkActivities
+from perdure.durable.bulks.registration import BULKS
 from perdure.durable.client import connect
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
+from perdure.durable.interceptors.provider_limits import ProviderLimits
 from perdure.durable.interceptors.task_queues import TaskQueues
 from perdure.durable.lanes.activities import LaneActivities
 from perdure.durable.lanes.workflow import LaneWorkflow
 from perdure.durable.operation_activities import OperationActivities
 from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.registration import Registration
+from perdure.flags.provider import StoredFlagProvider
+from perdure.flags.routing import EngineRouting, client_of
+from perdure.flags.store import FlagStore
 from perdure.fraud import registration as fraud
 from perdure.fraud.activities import FraudActivities
+from perdure.fraud.contracts import SCORER
+from perdure.lane_choice import lane_chooser
 from perdure.ledger.store_postgres import PostgresLedger
+from perdure.limits.permits import Permits
 from perdure.notifications import registration as notifications
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
 from perdure.notifications.redelivery import NotificationRedelivery
+from perdure.operations.bulk.runner import BulkRunner
+from perdure.operations.bulk.service import BulkService
+from perdure.operations.deadlines import Deadlines
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.kinds import OperationKinds
-from perdure.operations.lane_runner import LaneLimits, LaneProcess, LaneRunner
+from perdure.operations.lane_runner import LaneLimits, LaneProcess, LaneRunner, lane_permits
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
+from perdure.outside import Outside, open_outside
 from perdure.payments import registration as payments
 from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.contracts import GATEWAY
 from perdure.payments.lane import PaymentLane
+from perdure.payments.refunds import REFUNDABLE_PAYMENTS, GatewayRefunds
 from perdure.payments.registration import PAYMENTS
 from perdure.payments.reporting import PaymentReporting
 from perdure.payments.rules import PaymentLimits
 from perdure.providers.bank import HttpPayoutBank
-from perdure.providers.fraud_scorer import HttpFraudScorer
 from perdure.providers.gateway import HttpPaymentGateway
-from perdure.providers.http_client import open_http_client
-from perdure.providers.mail import SmtpMailSender
-from perdure.providers.sms import HttpSmsSender
+from perdure.providers.registry import HttpDomainRegistry, RegistryDirectory, registry_name
+from perdure.refunds import registration as refunds
+from perdure.refunds.acceptance import RefundAcceptance
+from perdure.refunds.activities import RefundLedgerActivities, RefundProviderActivities
+from perdure.refunds.contracts import RefundProvider
+from perdure.refunds.registration import REFUNDS
+from perdure.renewals import registration as renewals
+from perdure.renewals.acceptance import RenewalAcceptance
+from perdure.renewals.activities import RenewalLedgerActivities
+from perdure.renewals.desk import RenewalDesk
+from perdure.renewals.lane import RenewalLane
+from perdure.renewals.refunds import REFUNDABLE_RENEWALS, RegistryRefunds
+from perdure.renewals.registration import RENEWALS
+from perdure.renewals.registry_activities import RenewalRegistryActivities
 from perdure.storage.pool import Pool, open_pool
 from perdure.transfers import registration as transfers
 from perdure.transfers.acceptance import TransferAcceptance
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.at_once import TransferAtOnceActivities
+from perdure.transfers.contracts import BANK
 from perdure.transfers.lane import TransferLane
+from perdure.transfers.refunds import REFUNDABLE_TRANSFERS, BankRecalls
 from perdure.transfers.registration import TRANSFERS
 from perdure.transfers.rules import TransferLimits
 
-KINDS = OperationKinds([PAYMENTS, TRANSFERS])
-KINDS_WITH_LANES: Final = frozenset({PAYMENTS.name, TRANSFERS.name})
+KINDS = OperationKinds([PAYMENTS, TRANSFERS, RENEWALS, REFUNDS, BULKS])
+KINDS_WITH_LANES: Final = frozenset({PAYMENTS.name, TRANSFERS.name, RENEWALS.name})
+REFUNDABLE: Final = {
+    kind.name: kind for kind in (REFUNDABLE_PAYMENTS, REFUNDABLE_TRANSFERS, REFUNDABLE_RENEWALS)
+}
+
+_SOON_S: Final = 0.2
+"""What runs in a workflow's own worker waits no longer for a provider's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +104,19 @@ class Platform:
     client: Client
     queues: QueueNames
     engine: TemporalEngine
+    permits: Permits
+    providers: frozenset[str]
     ledger: PostgresLedger
     operations: OperationService
+    bulks: BulkService
     payments: PaymentAcceptance
     transfers: TransferAcceptance
+    renewals: RenewalDesk
     payment_reporting: PaymentReporting
     gateway_callbacks: GatewayCallbacks
+    flags: FlagStore
+    flag_provider: StoredFlagProvider
+    routing: EngineRouting
 
 
 @asynccontextmanager
@@ -104,29 +144,64 @@ async def open_platform(
         size=settings.database_pool_size,
         application_name=application_name,
     ) as pool:
-        yield compose(settings, pool, client)
+        platform = compose(settings, pool, client)
+        async with platform.flag_provider.refreshing():
+            try:
+                yield platform
+            finally:
+                await platform.permits.close()
 
 
 def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
-    """Put the platform together on an open pool and a client."""
+    """Put the platform together on an open pool and a client.
+
+    Its flags are read while `flag_provider.refreshing()` is entered.
+    """
     queues = QueueNames(settings.queues)
     engine = TemporalEngine(client, KINDS, queues)
     ledger = PostgresLedger()
+    flags = FlagStore(pool)
+    flag_provider = StoredFlagProvider(flags)
     limits = PaymentLimits(settings.payment_amount_minor_max, settings.payment_daily_limit_minor)
+    payment_acceptance = PaymentAcceptance(
+        ledger, limits, callback_timeout_s=settings.payment_callback_timeout_s
+    )
+    transfer_acceptance = TransferAcceptance(
+        ledger, TransferLimits(settings.transfer_amount_minor_max)
+    )
+    renewal_acceptance = RenewalAcceptance(ledger, settings.registry_urls, lanes=settings.lanes)
+    refund_acceptance = RefundAcceptance(ledger, REFUNDABLE.values())
+    operations = OperationService(
+        pool,
+        engine,
+        {
+            PAYMENTS.name: payment_acceptance,
+            TRANSFERS.name: transfer_acceptance,
+            RENEWALS.name: renewal_acceptance,
+            REFUNDS.name: refund_acceptance,
+        },
+        refund_acceptance,
+    )
+    routing = EngineRouting(client_of(flag_provider))
     return Platform(
         settings=settings,
         pool=pool,
         client=client,
         queues=queues,
         engine=engine,
+        permits=Permits(pool),
+        providers=frozenset({GATEWAY, BANK, SCORER, *map(registry_name, settings.registry_urls)}),
         ledger=ledger,
-        operations=OperationService(pool, engine),
-        payments=PaymentAcceptance(
-            ledger, limits, callback_timeout_s=settings.payment_callback_timeout_s
-        ),
-        transfers=TransferAcceptance(ledger, TransferLimits(settings.transfer_amount_minor_max)),
+        operations=operations,
+        bulks=BulkService(pool, operations),
+        payments=payment_acceptance,
+        transfers=transfer_acceptance,
+        renewals=RenewalDesk(renewal_acceptance, routing),
         payment_reporting=PaymentReporting(client),
         gateway_callbacks=GatewayCallbacks(pool, engine),
+        flags=flags,
+        flag_provider=flag_provider,
+        routing=routing,
     )
 
 
@@ -134,10 +209,15 @@ def janitor(platform: Platform) -> Janitor:
     """Return the janitor of an operations worker."""
     settings = platform.settings
     redelivery = NotificationRedelivery(platform.pool, platform.client, platform.queues)
+    deadlines = Deadlines(platform.pool, platform.operations.actions)
     return Janitor(
         platform.pool,
         platform.engine,
-        chores=[platform.gateway_callbacks.redeliver, redelivery.redeliver],
+        chores=[
+            platform.gateway_callbacks.redeliver,
+            redelivery.redeliver,
+            deadlines.cancel_overdue,
+        ],
         times=JanitorTimes(
             interval_s=settings.janitor_interval_s, stale_after_s=settings.janitor_stale_after_s
         ),
@@ -146,73 +226,60 @@ def janitor(platform: Platform) -> Janitor:
 
 def interceptors(platform: Platform) -> list[Interceptor]:
     """Return what wraps every workflow and activity, the outermost first."""
-    return [OperationSync(platform.pool), Cancellation(), TaskQueues(platform.queues)]
+    return [
+        OperationSync(platform.pool),
+        Cancellation(),
+        TaskQueues(platform.queues),
+        ProviderLimits(platform.permits, platform.queues),
+    ]
 
 
 @asynccontextmanager
 async def open_registrations(platform: Platform) -> AsyncIterator[list[Registration]]:
     """Open the providers' clients, and give every queue its work."""
     settings, pool = platform.settings, platform.pool
-    async with AsyncExitStack() as stack:
-
-        async def http(base_url: str, timeout_s: float) -> aiohttp.ClientSession:
-            connections_max = settings.max_concurrent_activities
-            client = open_http_client(
-                base_url, timeout_s=timeout_s, connections_max=connections_max
-            )
-            return await stack.enter_async_context(client)
-
+    async with open_outside(settings) as outside:
         steps, calls = TransactionalSteps(pool), ProviderCalls(pool)
-        gateway = HttpPaymentGateway(await http(settings.gateway_url, settings.gateway_timeout_s))
-        scorer = HttpFraudScorer(await http(settings.fraud_scorer_url, settings.provider_timeout_s))
-        sms = HttpSmsSender(await http(settings.sms_url, settings.provider_timeout_s))
-        mail = SmtpMailSender(
-            settings.mail_host,
-            settings.mail_port,
-            timeout_s=settings.provider_timeout_s,
-            inquiry=await http(settings.mail_inquiry_url, settings.provider_timeout_s)
-            if settings.mail_inquiry_url
-            else None,
-        )
-        bank = HttpPayoutBank(await http(settings.bank_url, settings.bank_timeout_s))
         messages = NotificationActivities(
             pool,
             calls,
-            mail,
-            sms,
+            outside.mail,
+            outside.sms,
             first_tries={channel: _first_tries(settings) for channel in Channel},
             sender=settings.mail_sender,
             timeout_s=settings.provider_timeout_s,
         )
-        payment_steps = _payment_steps(platform, calls, steps, gateway)
+        payment_steps = _payment_steps(platform, calls, steps, outside.gateway)
         bank_tries = _first_tries(settings)
-        transfer_steps = (
-            TransferLedgerActivities(pool, steps, platform.ledger),
-            TransferBankActivities(
-                calls, steps, bank, first_tries=bank_tries, timeout_s=settings.bank_timeout_s
-            ),
-        )
+        transfer_steps = _transfer_steps(platform, calls, steps, outside.bank, bank_tries)
+        renewal_steps = _renewal_steps(platform, calls, steps, outside.registries)
+        permit = lane_permits(platform.permits)
         transfers_at_once = TransferAtOnceActivities(
-            *transfer_steps, messages.deliver_now, bank_tries
+            *transfer_steps, messages.deliver_now, bank_tries, platform.permits.within(_SOON_S)
         )
-        checks = FraudActivities(pool, scorer)
+        checks = FraudActivities(pool, outside.scorer)
         processes = {
             PAYMENTS.name: PaymentLane(
                 *payment_steps,
                 checks.score,
                 platform.gateway_callbacks,
-                messages.deliver_now,
+                deliver=messages.deliver_now,
+                permit=permit,
                 confirmation_s=settings.lane_confirmation_s,
             ).run,
-            TRANSFERS.name: TransferLane(*transfer_steps, messages.deliver_now).run,
+            TRANSFERS.name: TransferLane(*transfer_steps, messages.deliver_now, permit).run,
+            RENEWALS.name: RenewalLane(*renewal_steps, messages.deliver_now, permit).run,
         }
         operations = OperationActivities(pool)
         yield [
             Registration(OPERATIONS, activities=[operations.request_cancel, operations.park]),
             *payments.registrations(*payment_steps),
             *transfers.registrations(*transfer_steps, transfers_at_once),
+            *renewals.registrations(*renewal_steps, map(registry_name, settings.registry_urls)),
+            *_refunds(platform, calls, steps, outside),
             *fraud.registrations(checks),
             *notifications.registrations(messages),
+            *bulks.registrations(_bulk_steps(platform)),
             _lanes(platform, processes),
         ]
 
@@ -236,8 +303,61 @@ def _payment_steps(
     )
 
 
+def _transfer_steps(
+    platform: Platform,
+    calls: ProviderCalls,
+    steps: TransactionalSteps,
+    bank: HttpPayoutBank,
+    first_tries: FirstTries,
+) -> tuple[TransferLedgerActivities, TransferBankActivities]:
+    timeout_s = platform.settings.bank_timeout_s
+    return (
+        TransferLedgerActivities(platform.pool, steps, platform.ledger),
+        TransferBankActivities(calls, steps, bank, first_tries=first_tries, timeout_s=timeout_s),
+    )
+
+
+def _renewal_steps(
+    platform: Platform,
+    calls: ProviderCalls,
+    steps: TransactionalSteps,
+    registries: Mapping[str, HttpDomainRegistry],
+) -> tuple[RenewalLedgerActivities, RenewalRegistryActivities]:
+    timeout_s = platform.settings.registry_timeout_s
+    return (
+        RenewalLedgerActivities(platform.pool, steps, platform.ledger),
+        RenewalRegistryActivities(
+            platform.pool, calls, steps, RegistryDirectory(registries), timeout_s=timeout_s
+        ),
+    )
+
+
+def _refunds(
+    platform: Platform, calls: ProviderCalls, steps: TransactionalSteps, outside: Outside
+) -> list[Registration]:
+    settings = platform.settings
+    named = {registry_name(tld): registry for tld, registry in outside.registries.items()}
+    providers: dict[str, RefundProvider] = {
+        PAYMENTS.name: GatewayRefunds(outside.gateway, timeout_s=settings.gateway_timeout_s),
+        TRANSFERS.name: BankRecalls(outside.bank, timeout_s=settings.bank_timeout_s),
+        RENEWALS.name: RegistryRefunds(named, timeout_s=settings.registry_timeout_s),
+    }
+    assert providers.keys() == REFUNDABLE.keys()
+    return refunds.registrations(
+        RefundLedgerActivities(steps, platform.ledger, REFUNDABLE),
+        RefundProviderActivities(calls, providers),
+        [GATEWAY, BANK, *named],
+    )
+
+
 def _first_tries(settings: Settings) -> FirstTries:
     return FirstTries(at_once_max=settings.first_tries_at_once)
+
+
+def _bulk_steps(platform: Platform) -> BulkActivities:
+    lane_for = lane_chooser(KINDS_WITH_LANES, platform.settings.lanes, platform.renewals)
+    runner = BulkRunner(platform.pool, platform.operations.actions, lane_for)
+    return BulkActivities(platform.pool, runner)
 
 
 def _lanes(platform: Platform, processes: Mapping[str, LaneProcess]) -> Registration:

@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     """
     bank_url: str = "http://127.0.0.1:8105"
     bank_timeout_s: float = Field(default=5.0, gt=0, le=25)
+    registry_urls: dict[str, str] = {
+        "info": "http://127.0.0.1:8106",
+        "fr": "http://127.0.0.1:8107",
+        "com": "http://127.0.0.1:8108",
+    }
+    """The domain registries by TLD, as JSON: no domain of any other TLD is renewed."""
+    registry_timeout_s: float = Field(default=5.0, gt=0, le=25)
     fraud_scorer_url: str = "http://127.0.0.1:8102"
     mail_host: str = "127.0.0.1"
     mail_port: int = Field(default=8125, ge=1, le=65535)

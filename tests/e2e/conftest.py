@@ -16,6 +16,9 @@ PORTS = (
     "MAIL",
     "SMS",
     "BANK",
+    "REGISTRY_INFO",
+    "REGISTRY_FR",
+    "REGISTRY_COM",
 )
 PERDURE = (sys.executable, "-m", "perdure.cli.main")
 

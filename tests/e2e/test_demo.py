@@ -52,3 +52,29 @@ def test_a_folder_that_is_not_a_demos_is_not_emptied(
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert kept.read_text() == "mine"
+
+
+@pytest.mark.timeout(300)
+def test_an_overrun_registry_renews_each_domain_once(
+    environment: dict[str, str], folder: Path
+) -> None:
+    """The flag, the saturated registry, the limit, the bulk relaunch (R-1, R-4, R-5, R-8, R-9)."""
+    arguments = ("demo", "renewals", "--domains", "40", "-o", "json", "--data-dir", str(folder))
+    done = subprocess.run(
+        [*PERDURE, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    result = json.loads(line)
+    assert result["by_engine"] == {"legacy": 40, "perdure": 40}
+    assert result["requests"] > result["domains"] == 80
+    assert result["relaunched"] == result["stopped"] > 0
+    assert result["by_status"] == {"succeeded": 80}
+    assert result["times_renewed"] == {"1": 80}
+    assert result["verify"]["violations"] == []

@@ -2,9 +2,17 @@
 
 from temporalio import workflow
 
+from perdure.durable.scope import current_scope
 from perdure.payments import contracts
 from perdure.payments.contracts import PaymentEnd, PaymentInput
 from perdure.payments.workflow import PaymentWorkflow
+from perdure.refunds.contracts import SETTLE, GivenBack, RefundEnd, RefundInput, SettleRefund
+from perdure.refunds.contracts import WORKFLOW as REFUND
+from perdure.refunds.workflow import RefundWorkflow
+from perdure.renewals import rules
+from perdure.renewals.contracts import WORKFLOW as RENEWAL
+from perdure.renewals.contracts import RenewalEnd, RenewalInput
+from perdure.renewals.workflow import RenewalWorkflow
 from perdure.transfers.contracts import WORKFLOW as TRANSFER
 from perdure.transfers.contracts import TransferEnd, TransferInput
 from perdure.transfers.workflow import TransferWorkflow
@@ -48,3 +56,26 @@ class PaysBeforeItHolds(TransferWorkflow):
         payout = await self.pay_out(transfer)
         await self.hold_funds(transfer)
         return await self.settle(transfer, payout)
+
+
+@workflow.defn(name=RENEWAL)
+class RenewsBeforeItHolds(RenewalWorkflow):
+    """The steps in another order."""
+
+    @workflow.run
+    async def run(self, renewal: RenewalInput) -> RenewalEnd:
+        fee = rules.fee_of(renewal, await self.check_domain(renewal))
+        report = await self.renew(renewal)
+        await self.hold_fee(renewal, fee)
+        return await self.record(renewal, fee, report)
+
+
+@workflow.defn(name=REFUND)
+class SettlesBeforeItGivesBack(RefundWorkflow):
+    """Our books first."""
+
+    @workflow.run
+    async def run(self, refund: RefundInput) -> RefundEnd:
+        return await current_scope().database_step(
+            SETTLE, SettleRefund(refund, GivenBack()), returns=RefundEnd
+        )

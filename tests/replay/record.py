@@ -16,10 +16,17 @@ from temporalio.client import Client, WorkflowHistory
 
 from perdure.storage.pool import Pool, open_pool
 from tests.replay.recorded import HISTORIES
+from tests.replay.refund_scenarios import REFUND_SCENARIOS
+from tests.replay.renewal_scenarios import RENEWAL_SCENARIOS
 from tests.replay.scenarios import SCENARIOS
 from tests.replay.transfer_scenarios import TRANSFER_SCENARIOS
 from tests.servers import migrated_database, postgres_server, temporal_server
-from tests.workflows.worker import scripted_payments, scripted_transfers
+from tests.workflows.worker import (
+    scripted_payments,
+    scripted_refunds,
+    scripted_renewals,
+    scripted_transfers,
+)
 
 
 async def record(version: str) -> None:
@@ -59,7 +66,30 @@ async def _record_transfers(client: Client, pool: Pool, folder: Path) -> None:
             _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
 
 
-_RECORDERS = {"payment": _record_payments, "transfer": _record_transfers}
+async def _record_renewals(client: Client, pool: Pool, folder: Path) -> None:
+    for scenario in RENEWAL_SCENARIOS:
+        async with scripted_renewals(client, pool) as renewals:
+            renewals.world.answers.update(scenario.answers)
+            handle = await renewals.start()
+            await scenario.drive(renewals, handle)
+            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+
+
+async def _record_refunds(client: Client, pool: Pool, folder: Path) -> None:
+    for scenario in REFUND_SCENARIOS:
+        async with scripted_refunds(client, pool) as refunds:
+            refunds.world.answers.update(scenario.answers)
+            handle = await refunds.start()
+            await scenario.drive(refunds, handle)
+            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+
+
+_RECORDERS = {
+    "payment": _record_payments,
+    "transfer": _record_transfers,
+    "renewal": _record_renewals,
+    "refund": _record_refunds,
+}
 
 
 def _keep(history: WorkflowHistory, path: Path) -> None:

@@ -8,9 +8,15 @@ from typing import Any
 from perdure.durable import versions
 from perdure.payments import contracts as payments
 from perdure.payments.workflow import PaymentWorkflow
+from perdure.refunds import contracts as refunds
+from perdure.refunds.workflow import RefundWorkflow
+from perdure.renewals import contracts as renewals
+from perdure.renewals.workflow import RenewalWorkflow
 from perdure.transfers import contracts as transfers
 from perdure.transfers.workflow import TransferWorkflow
 
+from .refund_scenarios import REFUND_SCENARIOS
+from .renewal_scenarios import RENEWAL_SCENARIOS
 from .scenarios import SCENARIOS, Scenario
 from .transfer_scenarios import TRANSFER_SCENARIOS
 
@@ -46,4 +52,6 @@ RECORDED = [
         frozenset({versions.PAYMENT_DAILY_LIMIT}),
     ),
     Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
+    Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),
+    Recorded("refund-v1", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS),
 ]

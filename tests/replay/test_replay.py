@@ -14,7 +14,13 @@ from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.storage.pool import Pool
 
-from .broken_workflows import ChargesBeforeItHolds, PaysBeforeItHolds, WaitsBeforeItBegins
+from .broken_workflows import (
+    ChargesBeforeItHolds,
+    PaysBeforeItHolds,
+    RenewsBeforeItHolds,
+    SettlesBeforeItGivesBack,
+    WaitsBeforeItBegins,
+)
 from .recorded import HISTORIES, RECORDED, Recorded
 from .scenarios import Scenario
 
@@ -85,6 +91,8 @@ def test_the_versions_differ_in_the_marker() -> None:
         ("payment-v2", "succeeded", WaitsBeforeItBegins),
         ("transfer-v1", "at_once", PaysBeforeItHolds),
         ("transfer-v1", "step_by_step", PaysBeforeItHolds),
+        ("renewal-v1", "succeeded", RenewsBeforeItHolds),
+        ("refund-v1", "succeeded", SettlesBeforeItGivesBack),
     ],
 )
 async def test_a_change_that_would_break_running_operations_is_found(

@@ -6,7 +6,7 @@ import pytest
 
 from .source import PACKAGE, imports, python_files
 
-CAPABILITIES = {"payments", "transfers", "fraud", "notifications"}
+CAPABILITIES = {"payments", "transfers", "renewals", "refunds", "fraud", "notifications"}
 TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "telling"))
 """Messages are owed in the commit of what they tell, so capabilities write them themselves."""
 
@@ -16,14 +16,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "storage": {"core"},
     "ledger": {"core", "storage"},
-    "operations": {"core", "storage", "ledger"},
-    "durable": {"core", "storage", "operations"},
+    "limits": {"core", "storage"},
+    "flags": {"core", "storage"},
+    "operations": {"core", "storage", "ledger", "limits"},
+    "durable": {"core", "storage", "operations", "limits"},
     "providers": {"core"},
     "simulators": {"core"},
     "embedded": {"core"},
     "config": {"core"},
     **{
-        name: {"core", "storage", "ledger", "operations", "durable", "providers"}
+        name: {
+            "core",
+            "storage",
+            "ledger",
+            "operations",
+            "durable",
+            "providers",
+            "limits",
+            "flags",
+        }
         for name in CAPABILITIES
     },
 }

@@ -1,4 +1,4 @@
-"""Payments and transfers on the real server, with the outside world scripted."""
+"""What runs on the real server, with the outside world scripted, or simulated."""
 
 from collections.abc import AsyncIterator
 
@@ -6,10 +6,19 @@ import pytest
 from temporalio.client import Client
 
 from perdure.storage.pool import Pool
+from tests.integration.payments.town import Town
+from tests.integration.transfers.conftest import town_of_its_own
 
 from .scripted import PaymentScenario
+from .scripted_refunds import RefundScenario
+from .scripted_renewals import RenewalScenario
 from .scripted_transfers import TransferScenario
-from .worker import scripted_payments, scripted_transfers
+from .worker import (
+    scripted_payments,
+    scripted_refunds,
+    scripted_renewals,
+    scripted_transfers,
+)
 
 
 @pytest.fixture
@@ -20,7 +29,37 @@ async def scenario(temporal_client: Client, pool: Pool) -> AsyncIterator[Payment
 
 
 @pytest.fixture
+async def refunds(temporal_client: Client, pool: Pool) -> AsyncIterator[RefundScenario]:
+    """Refunds, likewise."""
+    async with scripted_refunds(temporal_client, pool) as scenario:
+        yield scenario
+
+
+@pytest.fixture
+async def renewals(temporal_client: Client, pool: Pool) -> AsyncIterator[RenewalScenario]:
+    """Renewals, likewise."""
+    async with scripted_renewals(temporal_client, pool) as scenario:
+        yield scenario
+
+
+@pytest.fixture
 async def transfers(temporal_client: Client, pool: Pool) -> AsyncIterator[TransferScenario]:
     """Transfers, likewise."""
     async with scripted_transfers(temporal_client, pool) as scenario:
         yield scenario
+
+
+@pytest.fixture(scope="package")
+async def town(
+    postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """The whole platform on real servers; its janitor is quick to look."""
+    async with town_of_its_own(
+        postgres_url,
+        temporal_client,
+        tmp_path_factory.mktemp("town"),
+        payment_callback_timeout_s=6,
+        janitor_interval_s=0.2,
+        janitor_stale_after_s=1,
+    ) as opened:
+        yield opened

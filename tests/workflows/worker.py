@@ -18,15 +18,20 @@ from perdure.fraud.workflow import FraudCheckWorkflow
 from perdure.notifications.workflow import NotificationWorkflow
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
+from perdure.refunds.workflow import RefundWorkflow
+from perdure.renewals.workflow import RenewalWorkflow
 from perdure.storage.pool import Pool
 from perdure.transfers.contracts import BANK
 from perdure.transfers.workflow import TransferWorkflow
 
 from .scripted import PaymentScenario, ScriptedWorld
+from .scripted_refunds import RefundScenario, ScriptedRefunds
+from .scripted_renewals import REGISTRY, RenewalScenario, ScriptedRegistry
 from .scripted_transfers import ScriptedBank, TransferScenario
 
 QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
 TRANSFER_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(BANK))
+RENEWAL_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(REGISTRY))
 
 
 class World(Protocol):
@@ -81,6 +86,32 @@ async def scripted_transfers(client: Client, pool: Pool) -> AsyncIterator[Transf
     }
     async with _workers(client, pool, names, world, workflows):
         yield TransferScenario(client, names, world)
+
+
+@asynccontextmanager
+async def scripted_renewals(client: Client, pool: Pool) -> AsyncIterator[RenewalScenario]:
+    """Run workers for renewals whose every answer from outside is scripted."""
+    names, world = own_queues(RENEWAL_QUEUES), ScriptedRegistry()
+    workflows: dict[str, list[type]] = {
+        OPERATIONS: [RenewalWorkflow],
+        NOTIFICATIONS: [NotificationWorkflow],
+        provider_queue(REGISTRY): [],
+    }
+    async with _workers(client, pool, names, world, workflows):
+        yield RenewalScenario(client, names, world)
+
+
+@asynccontextmanager
+async def scripted_refunds(client: Client, pool: Pool) -> AsyncIterator[RefundScenario]:
+    """Run workers for refunds of transfers whose every answer from outside is scripted."""
+    names, world = own_queues(TRANSFER_QUEUES), ScriptedRefunds()
+    workflows: dict[str, list[type]] = {
+        OPERATIONS: [RefundWorkflow],
+        NOTIFICATIONS: [NotificationWorkflow],
+        provider_queue(BANK): [],
+    }
+    async with _workers(client, pool, names, world, workflows):
+        yield RefundScenario(client, names, world)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from perdure.api.authentication import (
     PlatformOfApp,
     caller_with,
     check_customer,
+    house_caller_with,
     own_customer,
 )
 from perdure.api.deposits import record_deposit
@@ -25,7 +26,7 @@ from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempot
 from perdure.api.keys import ApiKey, Scope
 from perdure.api.schemas import ERROR_RESPONSES, Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
-from perdure.core.errors import Forbidden, InvalidInput, NotFound
+from perdure.core.errors import InvalidInput, NotFound
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.ledger.chart import ensure_system_accounts
 from perdure.ledger.model import Account, AccountKind, NewAccount
@@ -35,6 +36,8 @@ router = APIRouter(prefix="/v1/accounts", tags=["accounts"], responses=ERROR_RES
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_WRITE))]
+HouseWriter = Annotated[ApiKey, Depends(house_caller_with(Scope.ACCOUNTS_WRITE))]
+"""A customer cannot say what arrived at the bank."""
 KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 
 
@@ -121,14 +124,10 @@ async def create_deposit(
     account_id: Text,
     body: DepositBody,
     platform: PlatformOfApp,
-    caller: Writer,
+    caller: HouseWriter,
     key: KeyOfRequest,
 ) -> Response:
     """Record money that arrived at the bank for an account; the bank is debited."""
-    if caller.customer_id is not None:
-        raise Forbidden(
-            "A customer's API key cannot say what arrived at the bank.", code="other_customer"
-        )
     if key is None and body.reference is None:
         raise InvalidInput(
             "Give a reference, or the header Idempotency-Key: without either, sending this again"

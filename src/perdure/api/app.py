@@ -14,7 +14,19 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from perdure.api import accounts, callbacks, health, idempotency, operations, payments, transfers
+from perdure.api import (
+    accounts,
+    bulks,
+    callbacks,
+    flags,
+    health,
+    idempotency,
+    limits,
+    operations,
+    payments,
+    renewals,
+    transfers,
+)
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
 from perdure.api.request_context import RequestContext
@@ -43,7 +55,18 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     app.state.event_stream = EventStream(platform.pool)
     app.state.is_migrated = False
-    for resource in (payments, transfers, accounts, operations, callbacks, health):
+    for resource in (
+        payments,
+        transfers,
+        renewals,
+        accounts,
+        operations,
+        bulks,
+        flags,
+        limits,
+        callbacks,
+        health,
+    ):
         app.include_router(resource.router)
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)

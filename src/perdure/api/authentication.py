@@ -51,6 +51,25 @@ def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
     return caller
 
 
+def house_caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+    """Return a dependency: as `caller_with`, for what is the house's and no customer's.
+
+    Raises:
+        Unauthenticated: There is no key, or not a valid one.
+        Forbidden: `missing_scope`, `house_only`.
+    """
+
+    async def caller(key: Annotated[ApiKey, Depends(caller_with(scope))]) -> ApiKey:
+        if key.customer_id is not None:
+            raise Forbidden(
+                f"This API key is customer {key.customer_id}'s; this is the house's alone.",
+                code="house_only",
+            )
+        return key
+
+    return caller
+
+
 def check_customer(caller: ApiKey, customer_id: str) -> None:
     """Refuse a request that names another customer than the key's own.
 

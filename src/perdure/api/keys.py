@@ -14,6 +14,8 @@ import asyncpg
 from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
 from perdure.core.ids import API_KEY, new_id
+from perdure.core.text import check_text
+from perdure.operations.bulk.model import HOUSE
 from perdure.storage.pool import Connection, Pool
 
 _SECRET_PREFIX: Final = "perdure_"  # noqa: S105 - what a secret looks like, not one
@@ -30,12 +32,33 @@ class Scope(StrEnum):
     PAYMENTS_WRITE = "payments:write"
     TRANSFERS_READ = "transfers:read"
     TRANSFERS_WRITE = "transfers:write"
+    RENEWALS_READ = "renewals:read"
+    RENEWALS_WRITE = "renewals:write"
     ACCOUNTS_READ = "accounts:read"
     ACCOUNTS_WRITE = "accounts:write"
     OPERATIONS_READ = "operations:read"
     OPERATIONS_WRITE = "operations:write"
+    FLAGS_READ = "flags:read"
+    FLAGS_WRITE = "flags:write"
+    LIMITS_READ = "limits:read"
+    LIMITS_WRITE = "limits:write"
+    BULK_READ = "bulk:read"
+    BULK_WRITE = "bulk:write"
     ADMIN = "admin"
-    """Everything above."""
+    """Everything above; of one customer, all that a customer may do."""
+
+
+HOUSE_SCOPES: Final = frozenset(
+    {
+        Scope.FLAGS_READ,
+        Scope.FLAGS_WRITE,
+        Scope.LIMITS_READ,
+        Scope.LIMITS_WRITE,
+        Scope.BULK_READ,
+        Scope.BULK_WRITE,
+    }
+)
+"""What no customer may do: its routes ask for `house_caller_with`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +108,16 @@ async def create_key(
 ) -> tuple[ApiKey, str]:
     """Store a new key and return it with its secret, which cannot be had again.
 
+    Args:
+        customer_id: The one customer it sees; None: all of them.
+
     Raises:
-        InvalidInput: `invalid_name`, `unknown_scope`, `missing_field`.
+        InvalidInput: `invalid_name`, `unknown_scope`, `missing_field`; `house_scope`: a customer
+            may not do that; `invalid_input`: the customer's id is empty or too long.
     """
     granted = _check_scopes(scopes)
+    if customer_id is not None:
+        _check_customer(customer_id, granted)
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} is not a name for a key; use 1 to 64 letters, digits, dots, hyphens or"
@@ -172,6 +201,22 @@ def _check_scopes(scopes: Iterable[str]) -> set[Scope]:
     if not granted:
         raise InvalidInput("Give a key at least one scope.", code="missing_field", param="scopes")
     return granted
+
+
+def _check_customer(customer_id: str, granted: set[Scope]) -> None:
+    check_text("customer", customer_id)
+    if customer_id == HOUSE:
+        raise InvalidInput(
+            f"{HOUSE!r} stands for the house itself; a key without a customer is the house's.",
+            param="customer",
+        )
+    if of_the_house := granted & HOUSE_SCOPES:
+        raise InvalidInput(
+            f"{', '.join(sorted(of_the_house))}: no customer may do that; make a key without a"
+            " customer for it.",
+            code="house_scope",
+            param="scopes",
+        )
 
 
 def _api_key(row: asyncpg.Record) -> ApiKey:

@@ -10,11 +10,10 @@ from starlette.responses import Response
 from perdure.api.authentication import own_customer, visible_operation
 from perdure.api.idempotency import Answer, IdempotencyKey, answer_once
 from perdure.api.keys import ApiKey
-from perdure.api.operation_schemas import OperationsOfKindQuery
+from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
-from perdure.core.errors import Conflict
-from perdure.operations.model import Operation
+from perdure.operations.model import By, Operation
 from perdure.storage.pool import Connection
 
 
@@ -101,9 +100,24 @@ async def cancel_operation(
         Conflict: `not_cancellable`.
     """
     await visible_operation(platform, caller, operation_id, kind=kind)
-    answer = await platform.operations.cancel(operation_id, actor=caller.actor, reason=reason)
-    if not answer.accepted:
-        raise Conflict(
-            f"{operation_id} is not cancelled: {answer.reason}", code="not_cancellable", param="id"
-        )
+    answer = await platform.operations.actions.cancel(operation_id, By(caller.actor, reason))
     return answer.reason, await platform.operations.get(operation_id)
+
+
+async def refund_operation(
+    platform: Platform,
+    caller: ApiKey,
+    operation_id: str,
+    reason: str,
+    *,
+    kind: str | None = None,
+) -> OperationView:
+    """Have what an operation took given back; returns the refund.
+
+    Raises:
+        NotFound: There is none, or the caller is not to know that there is.
+        Conflict, Refused: It cannot be; see `OperatorActions.refund`.
+    """
+    await visible_operation(platform, caller, operation_id, kind=kind)
+    by = By(caller.actor, reason)
+    return OperationView.of(await platform.operations.actions.refund(operation_id, by))

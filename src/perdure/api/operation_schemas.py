@@ -5,7 +5,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from perdure.api.schemas import CancelRequestView, FailureView, Text, TwoWayPageQuery
+from perdure.api.schemas import (
+    CancelRequestView,
+    FailureView,
+    ReasonBody,
+    Text,
+    TwoWayPageQuery,
+)
+from perdure.bootstrap import REFUNDABLE
+from perdure.operations.allowed import Action, next_actions
 from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
 
 
@@ -32,10 +40,18 @@ class OperationView(BaseModel):
     status: Status
     customer_id: str
     reference: str | None
-    request: dict[str, Any] = Field(description="What was asked for, as it was accepted.")
+    request: dict[str, Any] = Field(description="What was asked for, with later corrections.")
     result: dict[str, Any] | None
     failure: FailureView | None
     cancel_request: CancelRequestView | None
+    deadline: datetime | None
+    relaunch_of: str | None = Field(description="The operation that this one does again.")
+    relaunched_as: str | None = Field(description="The operation that does this one again.")
+    refund_of: str | None = Field(description="The operation that this one gives back.")
+    refunded_by: str | None = Field(
+        description="The operation that gives this one back, or is about to."
+    )
+    next_actions: list[Action] = Field(description="What can be done to it now.")
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
@@ -54,11 +70,28 @@ class OperationView(BaseModel):
             result=operation.result,
             failure=FailureView.of(operation.failure),
             cancel_request=CancelRequestView.of(operation.cancel_request),
+            deadline=operation.deadline_at,
+            relaunch_of=operation.relaunch_of,
+            relaunched_as=operation.relaunched_as,
+            refund_of=operation.refund_of,
+            refunded_by=operation.refunded_by,
+            next_actions=next_actions(operation, REFUNDABLE),
             metadata=operation.metadata,
             created_at=operation.created_at,
             updated_at=operation.updated_at,
             finished_at=operation.finished_at,
         )
+
+
+class CorrectionBody(ReasonBody):
+    """A correction of what was asked for."""
+
+    patch: dict[str, Any] = Field(
+        description="The fields that change; of a field that is an object, what is not named"
+        " stays.",
+        examples=[{"payee": {"email": "ada@example.com"}}],
+    )
+    go_on: bool = Field(default=True, description="False: it stays parked.")
 
 
 class OperationCancellation(BaseModel):

@@ -12,6 +12,7 @@ from perdure.api.authentication import PlatformOfApp, caller_with, visible_opera
 from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey, Scope
 from perdure.api.operation_schemas import (
+    CorrectionBody,
     OperationCancellation,
     OperationEvent,
     OperationsQuery,
@@ -21,6 +22,7 @@ from perdure.api.operation_schemas import (
 )
 from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
 from perdure.core.errors import InvalidInput
+from perdure.operations.model import By
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
 
@@ -52,11 +54,8 @@ async def get_operation(
 async def get_timeline(operation_id: Text, platform: PlatformOfApp, caller: Reader) -> Timeline:
     """Return all that happened to an operation, and every attempt at its steps, oldest first."""
     await visible_operation(platform, caller, operation_id)
-    return timeline(
-        await platform.operations.trail(operation_id),
-        await platform.operations.step_attempts(operation_id),
-        f"{router.prefix}/{operation_id}/timeline",
-    )
+    report = await platform.operations.report(operation_id)
+    return timeline(report.trail, report.attempts, f"{router.prefix}/{operation_id}/timeline")
 
 
 @router.get(
@@ -128,5 +127,58 @@ async def resume_operation(
 ) -> OperationView:
     """Have an operation that needs attention go on from the step it stopped at."""
     await visible_operation(platform, caller, operation_id)
-    await platform.operations.resume(operation_id, actor=caller.actor, reason=body.reason)
-    return OperationView.of(await platform.operations.get(operation_id))
+    by = By(caller.actor, body.reason)
+    return OperationView.of(await platform.operations.actions.resume(operation_id, by))
+
+
+@router.post("/{operation_id}/relaunch")
+async def relaunch_operation(
+    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Have one that got stuck go on; do one that failed again, as a new operation, which answers.
+
+    Once only: the one that failed shows the new one as `relaunched_as`.
+    """
+    await visible_operation(platform, caller, operation_id)
+    by = By(caller.actor, body.reason)
+    done = await platform.operations.actions.relaunch(operation_id, by)
+    return OperationView.of(done.operation)
+
+
+@router.post("/{operation_id}/refund")
+async def refund_operation(
+    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Have what an operation took given back; the refund answers, also when asked for again."""
+    return await kind_routes.refund_operation(platform, caller, operation_id, body.reason)
+
+
+@router.post("/{operation_id}/park")
+async def park_operation(
+    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Hold an operation before its next step, until it is released."""
+    await visible_operation(platform, caller, operation_id)
+    by = By(caller.actor, body.reason)
+    return OperationView.of(await platform.operations.actions.park(operation_id, by))
+
+
+@router.post("/{operation_id}/release")
+async def release_operation(
+    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Have an operation go on that somebody parked."""
+    await visible_operation(platform, caller, operation_id)
+    by = By(caller.actor, body.reason)
+    return OperationView.of(await platform.operations.actions.release(operation_id, by))
+
+
+@router.post("/{operation_id}/correct")
+async def correct_operation(
+    operation_id: Text, body: CorrectionBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Change what was asked for, of an operation that is parked; its finished steps stay done."""
+    await visible_operation(platform, caller, operation_id)
+    by = By(caller.actor, body.reason)
+    actions = platform.operations.actions
+    return OperationView.of(await actions.correct(operation_id, by, body.patch, go_on=body.go_on))

@@ -14,7 +14,7 @@ from perdure.api.authentication import (
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.operation_schemas import OperationsOfKindQuery
+from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.payment_schemas import (
     PaymentBody,
     PaymentCancellation,
@@ -50,6 +50,7 @@ async def create_payment(
             actor=caller.actor,
             metadata=body.metadata,
             lane=kind_routes.lane_for(platform, body.customer_id, is_bulk=body.bulk),
+            deadline_at=body.deadline,
         )
 
     return await kind_routes.accept_once(
@@ -82,6 +83,14 @@ async def cancel_payment(
         platform, caller, payment_id, body.reason, kind=KIND
     )
     return PaymentCancellation(accepted=True, reason=reason, payment=PaymentView.of(payment))
+
+
+@router.post("/{payment_id}/refund")
+async def refund_payment(
+    payment_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Have a payment that has succeeded given back; the refund answers, also when asked again."""
+    return await kind_routes.refund_operation(platform, caller, payment_id, body.reason, kind=KIND)
 
 
 @router.get("/{payment_id}/workflow")

@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from perdure.core.errors import InvalidInput
 from perdure.operations.model import CancelRequest, Failure
@@ -29,6 +36,15 @@ OptionalText = Annotated[
     str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)
 ]
 Reason = Annotated[Text, Field(description="Why; it stays on the trail.")]
+Deadline = Annotated[
+    AwareDatetime,
+    Field(
+        strict=False,
+        description="It is cancelled, and undone, if it has not ended by then: a time in the"
+        " future, with its zone.",
+        examples=["2030-01-31T12:00:00Z"],
+    ),
+]
 AmountMinor = Annotated[
     int,
     Field(

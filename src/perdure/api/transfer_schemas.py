@@ -10,6 +10,7 @@ from perdure.api.schemas import (
     AmountMinor,
     CancelRequestView,
     Currency,
+    Deadline,
     FailureView,
     Metadata,
     OptionalText,
@@ -39,6 +40,7 @@ class TransferBody(RequestBody):
     )
     description: OptionalText = ""
     metadata: Metadata = Field(default_factory=dict)
+    deadline: Deadline | None = None
     bulk: bool = Field(
         default=False,
         description="One of many: carried out in a lane with others, at a fraction of the cost,"
@@ -76,6 +78,10 @@ class TransferView(BaseModel):
     payout_id: str | None = Field(description="The bank's own id, once it has succeeded.")
     failure: FailureView | None
     cancel_request: CancelRequestView | None
+    deadline: datetime | None
+    relaunch_of: str | None
+    relaunched_as: str | None
+    refunded_by: str | None = Field(description="Its refund, once one is asked for.")
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
@@ -99,6 +105,10 @@ class TransferView(BaseModel):
             payout_id=(operation.result or {}).get("payout", {}).get("payout_id"),
             failure=FailureView.of(operation.failure),
             cancel_request=CancelRequestView.of(operation.cancel_request),
+            deadline=operation.deadline_at,
+            relaunch_of=operation.relaunch_of,
+            relaunched_as=operation.relaunched_as,
+            refunded_by=operation.refunded_by,
             metadata=operation.metadata,
             created_at=operation.created_at,
             updated_at=operation.updated_at,

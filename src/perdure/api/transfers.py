@@ -14,7 +14,7 @@ from perdure.api.authentication import (
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.operation_schemas import OperationsOfKindQuery
+from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
 from perdure.api.transfer_schemas import TransferBody, TransferCancellation, TransferView
 from perdure.operations.model import Operation
@@ -45,6 +45,7 @@ async def create_transfer(
             actor=caller.actor,
             metadata=body.metadata,
             lane=kind_routes.lane_for(platform, body.customer_id, is_bulk=body.bulk),
+            deadline_at=body.deadline,
         )
 
     return await kind_routes.accept_once(
@@ -77,3 +78,11 @@ async def cancel_transfer(
         platform, caller, transfer_id, body.reason, kind=KIND
     )
     return TransferCancellation(accepted=True, reason=reason, transfer=TransferView.of(transfer))
+
+
+@router.post("/{transfer_id}/refund")
+async def refund_transfer(
+    transfer_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> OperationView:
+    """Have a transfer that has succeeded given back; the refund answers, also when asked again."""
+    return await kind_routes.refund_operation(platform, caller, transfer_id, body.reason, kind=KIND)

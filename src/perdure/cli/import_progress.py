@@ -63,7 +63,7 @@ class ImportProgress:
         parts.append(f"{rows_per_s:,.{0 if rows_per_s >= 10 else 1}f} rows/s")
         total = self.rows_total
         if total is not None and rows_per_s:
-            parts.append(f"about {_duration((total - self.done) / rows_per_s)} left")
+            parts.append(f"about {duration((total - self.done) / rows_per_s)} left")
         return ", ".join(parts)
 
     def _share_read(self) -> float:
@@ -109,7 +109,8 @@ class ImportDisplay:
             show(progress.describe((last_done - first_done) / (last_s - first_s)))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a time for people."""
     minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"

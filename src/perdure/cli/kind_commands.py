@@ -11,16 +11,20 @@ from pydantic import BaseModel
 from perdure.bootstrap import Platform
 from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
 from perdure.cli.session import actor, open_session, run
-from perdure.core.errors import Conflict
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount
 from perdure.operations.cancellation import CancelAnswer
-from perdure.operations.model import Operation, Status, TrailEntry
+from perdure.operations.model import By, Operation, Status, TrailEntry
 from perdure.storage.pool import Connection
 
 _POLL_INTERVAL_S: Final = 0.25
 
 OperationId = Annotated[str, typer.Argument(help="Its id.", metavar="ID")]
+
+
+def _amount_asked(operation: Operation) -> str | None:
+    request = operation.input["request"]
+    return format_amount(request["amount_minor"], request["currency"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,15 @@ class KindCommands:
         id_prefix: The first part of its ids.
         view: Shows one as the API does.
         own_fields: Tells what only this kind has, for people.
+        amount: Writes the money that one moves; None: it is not known yet. By default what was
+            asked for.
     """
 
     kind: str
     id_prefix: str
     view: Callable[[Operation], BaseModel]
     own_fields: Callable[[dict[str, Any]], dict[str, object]]
+    amount: Callable[[Operation], str | None] = _amount_asked
 
     def add_to(self, app: typer.Typer) -> None:
         """Give the commands to an application."""
@@ -94,7 +101,7 @@ class KindCommands:
             return
         print_table(
             ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED"),
-            [_row(operation) for operation in found],
+            [self._row(operation) for operation in found],
         )
 
     def watch(self, operation_id: OperationId, output: Output = OutputFormat.TEXT) -> None:
@@ -111,12 +118,8 @@ class KindCommands:
         answer = run(_cancel(self._checked(operation_id), reason))
         if output == OutputFormat.JSON:
             print_json({"id": operation_id, **asdict(answer)})
-        elif answer.accepted:
+        else:
             out.print(answer.reason)
-        if not answer.accepted:
-            raise Conflict(
-                f"{operation_id} is not cancelled. {answer.reason}", code="not_cancellable"
-            )
 
     def show(self, operation: Operation, output: OutputFormat) -> None:
         """Print one."""
@@ -128,7 +131,7 @@ class KindCommands:
             {
                 "id": operation.id,
                 "status": operation.status,
-                "amount": _amount_of(operation),
+                "amount": self.amount(operation),
                 "customer": operation.customer_id,
                 "account": request["account_id"],
                 **self.own_fields(request),
@@ -137,6 +140,17 @@ class KindCommands:
                 "created": operation.created_at,
                 "finished": operation.finished_at,
             }
+        )
+
+    def _row(self, operation: Operation) -> tuple[object, ...]:
+        return (
+            operation.id,
+            operation.status,
+            self.amount(operation),
+            operation.customer_id,
+            operation.reference,
+            operation.failure and operation.failure.code,
+            operation.created_at,
         )
 
     def _checked(self, operation_id: str) -> str:
@@ -166,7 +180,7 @@ async def _list(**filters: Any) -> list[Operation]:
 
 async def _cancel(operation_id: str, reason: str) -> CancelAnswer:
     async with open_session() as platform:
-        return await platform.operations.cancel(operation_id, actor=actor(), reason=reason)
+        return await platform.operations.actions.cancel(operation_id, By(actor(), reason))
 
 
 async def _watch(operation_id: str, output: OutputFormat) -> None:
@@ -190,20 +204,3 @@ def _print_entry(entry: TrailEntry, output: OutputFormat) -> None:
     moment = entry.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
     reason = f"  {entry.reason}" if entry.reason else ""
     out.print(f"{moment}  {entry.status:<16} {entry.action} by {entry.actor}{reason}", markup=False)
-
-
-def _row(operation: Operation) -> tuple[object, ...]:
-    return (
-        operation.id,
-        operation.status,
-        _amount_of(operation),
-        operation.customer_id,
-        operation.reference,
-        operation.failure and operation.failure.code,
-        operation.created_at,
-    )
-
-
-def _amount_of(operation: Operation) -> str:
-    request = operation.input["request"]
-    return format_amount(request["amount_minor"], request["currency"])

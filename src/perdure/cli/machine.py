@@ -45,6 +45,9 @@ class Ports(BaseSettings):
     mail_port: int = Field(default=8125, ge=0, le=65535)
     sms_port: int = Field(default=8104, ge=0, le=65535)
     bank_port: int = Field(default=8105, ge=0, le=65535)
+    registry_info_port: int = Field(default=8106, ge=0, le=65535)
+    registry_fr_port: int = Field(default=8107, ge=0, le=65535)
+    registry_com_port: int = Field(default=8108, ge=0, le=65535)
 
     @classmethod
     def load(cls) -> Self:
@@ -214,7 +217,23 @@ class _Plan:
                 specs.append(_simulator(name, arguments, {f"PERDURE_{setting}_PORT": port}))
         if "PERDURE_MAIL_HOST" not in self.given:
             specs.append(self._mail())
+        if "PERDURE_REGISTRY_URLS" not in self.given:
+            specs.append(self._registries())
         return specs
+
+    def _registries(self) -> ProcessSpec:
+        ports = {
+            "info": self.ports.registry_info_port,
+            "fr": self.ports.registry_fr_port,
+            "com": self.ports.registry_com_port,
+        }
+        urls = {tld: f"http://{LOOPBACK}:{port}" for tld, port in ports.items()}
+        self.environment["PERDURE_REGISTRY_URLS"] = json.dumps(urls)
+        return _simulator(
+            "registries",
+            tuple(word for tld, port in ports.items() for word in (f"--{tld}-port", str(port))),
+            {f"PERDURE_REGISTRY_{tld.upper()}_PORT": port for tld, port in ports.items()},
+        )
 
     def _mail(self) -> ProcessSpec:
         port, smtp_port = self.ports.mail_inquiry_port, self.ports.mail_port

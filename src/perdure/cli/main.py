@@ -12,16 +12,22 @@ import typer
 from temporalio.service import RPCError
 
 from perdure.cli import (
+    bulk,
     chaos,
     demo,
     doctor,
+    domains,
+    flags,
     keys,
     lanes,
     ledger,
+    legacy,
+    limits,
     operations,
     payments,
     payments_import,
     processes,
+    renewals,
     simulate,
     soak,
     transfers,
@@ -41,7 +47,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up")(up.up)
-app.command("demo")(demo.demo)
 app.command("chaos")(chaos.chaos)
 app.command("soak")(soak.soak)
 app.command("doctor")(doctor.doctor)
@@ -50,12 +55,19 @@ app.command("verify")(verify.verify)
 app.command("migrate")(processes.migrate)
 app.command("api")(processes.api)
 app.command("worker")(processes.worker)
+app.add_typer(demo.app, name="demo")
 app.add_typer(simulate.app, name="simulate")
 payments.app.command("import")(payments_import.import_file)
 app.add_typer(payments.app, name="payments")
 app.add_typer(transfers.app, name="transfers")
+app.add_typer(renewals.app, name="renewals")
+app.add_typer(domains.app, name="domains")
 app.add_typer(operations.app, name="operations")
+app.add_typer(bulk.app, name="bulk")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(legacy.app, name="legacy")
+app.add_typer(limits.app, name="limits")
+app.add_typer(flags.app, name="flags")
 app.add_typer(keys.app, name="keys")
 
 _MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos", "soak"}

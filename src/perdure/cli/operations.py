@@ -6,11 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from perdure.api.operation_schemas import OperationView
+from perdure.bootstrap import REFUNDABLE
+from perdure.cli import operation_actions
 from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
 from perdure.cli.session import open_session, run
-from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
+from perdure.operations.allowed import next_actions
+from perdure.operations.model import Operation, Status, StepAttempt
+from perdure.operations.reporting import OperationReport
 
 app = typer.Typer(help="Operations of any kind.", no_args_is_help=True)
+operation_actions.add_to(app)
 
 
 @app.command("list")
@@ -70,16 +75,43 @@ def show(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Show an operation: its row, who did what to it, and each attempt at each step."""
-    operation, trail, steps = run(_show(operation_id))
+    report = run(_show(operation_id))
     if output == OutputFormat.JSON:
         print_json(
-            _as_json(operation)
+            _as_json(report.operation)
             | {
-                "trail": [asdict(entry) for entry in trail],
-                "steps": [asdict(step) for step in steps],
+                "trail": [asdict(entry) for entry in report.trail],
+                "steps": [asdict(step) for step in report.attempts],
+                "calls": [asdict(call) for call in report.calls],
             }
         )
         return
+    _print_fields(report.operation)
+    out.print()
+    print_table(
+        ("AT", "STATUS", "ACTION", "ACTOR", "REASON"),
+        [
+            (entry.at, entry.status, entry.action, entry.actor, entry.reason)
+            for entry in report.trail
+        ],
+    )
+    out.print()
+    print_table(
+        ("STEP", "#ATTEMPT", "OUTCOME", "#MS", "PROVIDER REFERENCE", "ERROR"),
+        [_step_row(step) for step in report.attempts],
+    )
+    if report.calls:
+        out.print()
+        print_table(
+            ("CALL", "PROVIDER", "REFERENCE", "STATE", "#BEGUN"),
+            [
+                (call.step, call.provider, call.reference, call.state, call.calls)
+                for call in report.calls
+            ],
+        )
+
+
+def _print_fields(operation: Operation) -> None:
     failure = operation.failure
     print_fields(
         {
@@ -91,32 +123,21 @@ def show(
             "request": operation.input["request"],
             "result": operation.result,
             "failure": f"{failure.code}: {failure.message}" if failure else None,
+            "relaunch of": operation.relaunch_of,
+            "relaunched as": operation.relaunched_as,
+            "refund of": operation.refund_of,
+            "refunded by": operation.refunded_by,
+            "deadline": operation.deadline_at,
             "created": operation.created_at,
             "finished": operation.finished_at,
+            "can be done": ", ".join(next_actions(operation, REFUNDABLE)) or None,
         }
     )
-    out.print()
-    print_table(
-        ("AT", "STATUS", "ACTION", "ACTOR", "REASON"),
-        [(entry.at, entry.status, entry.action, entry.actor, entry.reason) for entry in trail],
-    )
-    out.print()
-    print_table(
-        ("STEP", "#ATTEMPT", "OUTCOME", "#MS", "PROVIDER REFERENCE", "ERROR"),
-        [_step_row(step) for step in steps],
-    )
 
 
-async def _show(
-    operation_id: str,
-) -> tuple[Operation, list[TrailEntry], list[StepAttempt]]:
+async def _show(operation_id: str) -> OperationReport:
     async with open_session() as platform:
-        operations = platform.operations
-        return (
-            await operations.get(operation_id),
-            await operations.trail(operation_id),
-            await operations.step_attempts(operation_id),
-        )
+        return await platform.operations.report(operation_id)
 
 
 def _step_row(step: StepAttempt) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import typer
 
 from perdure.api.payment_schemas import PaymentView
 from perdure.bootstrap import Platform
+from perdure.cli.deadlines import DEADLINE_HELP, read_deadline
 from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.session import actor
@@ -42,6 +43,7 @@ def create(
     payee_email: Annotated[str | None, typer.Option()] = None,
     payee_phone: Annotated[str | None, typer.Option()] = None,
     description: Annotated[str, typer.Option()] = "",
+    deadline: Annotated[str | None, typer.Option(help=DEADLINE_HELP)] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Create a payment; `watch` follows it to its end."""
@@ -58,7 +60,9 @@ def create(
     )
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
-        return await platform.payments.accept(connection, request, actor=actor())
+        return await platform.payments.accept(
+            connection, request, actor=actor(), deadline_at=read_deadline(deadline)
+        )
 
     _commands.create(accept, output)
 

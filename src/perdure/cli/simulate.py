@@ -3,6 +3,8 @@
 `perdure up` runs this module by itself: simulators need little of what the other commands import.
 """
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,8 @@ from perdure.simulators.gateway_behaviour import Fault as GatewayFault
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings
 from perdure.simulators.main import SimulatorSettings, run_simulator
+from perdure.simulators.registry import GRACE_S, RegistriesSettings, RegistrySettings
+from perdure.simulators.registry_admission import RegistryLimits
 from perdure.simulators.sms import SmsSettings
 
 app = typer.Typer(
@@ -132,6 +136,75 @@ def bank(
             chance=Chance(fault_rate, fault_seed, tuple(BankFault)),
         )
     )
+
+
+@app.command()
+def registry(
+    *,
+    tld: Annotated[str, typer.Option(help="Whose domains it has: info, fr or com.")],
+    host: Host = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="By default the TLD's: 8106 to 8108.")] = None,
+    data_dir: DataDir = None,
+    requests_per_s: Annotated[
+        float | None, typer.Option(min=0, help="By default the TLD's; 0: no limit.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=0, help="By default the TLD's; 0: no limit.")
+    ] = None,
+    latency_s: Annotated[float, typer.Option(min=0, help="An answer's time, on average.")] = 0.0,
+    grace_s: Annotated[
+        float, typer.Option(min=0, help="How long a renewal can be taken back.")
+    ] = GRACE_S,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The registry's day at its first start."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Makes the domains' dates and the latencies.")] = 0,
+    slow_s: SlowS = 2.0,
+    fault_rate: FaultRate = 0.0,
+    fault_seed: FaultSeed = 0,
+) -> None:
+    """Run the registry of one TLD, with its limits."""
+    usual = RegistrySettings.of(tld, data_dir or _books(Settings.load()))
+    limits = RegistryLimits(
+        usual.limits.requests_per_s if requests_per_s is None else requests_per_s,
+        usual.limits.at_once if at_once is None else at_once,
+        latency_s,
+    )
+    chosen = replace(
+        usual,
+        host=host,
+        port=usual.port if port is None else port,
+        limits=limits,
+        grace_s=grace_s,
+        day=day.date() if day else None,
+        seed=seed,
+        slow_s=slow_s,
+        chance=Chance(fault_rate, fault_seed, tuple(BankFault)),
+    )
+    _serve(RegistriesSettings((chosen,)))
+
+
+@app.command()
+def registries(
+    *,
+    host: Host = "127.0.0.1",
+    info_port: Annotated[int, typer.Option()] = 8106,
+    fr_port: Annotated[int, typer.Option()] = 8107,
+    com_port: Annotated[int, typer.Option()] = 8108,
+    data_dir: DataDir = None,
+    unlimited: Annotated[bool, typer.Option(help="Lift all limits.")] = False,
+) -> None:
+    """Run the registries of info, fr and com in one process."""
+    books = data_dir or _books(Settings.load())
+    ports = {"info": info_port, "fr": fr_port, "com": com_port}
+    chosen = [
+        replace(RegistrySettings.of(tld, books), host=host, port=port)
+        for tld, port in ports.items()
+    ]
+    if unlimited:
+        chosen = [replace(settings, limits=RegistryLimits()) for settings in chosen]
+    _serve(RegistriesSettings(tuple(chosen)))
 
 
 def _books(settings: Settings) -> Path:

@@ -6,6 +6,7 @@ import typer
 
 from perdure.api.transfer_schemas import TransferView
 from perdure.bootstrap import Platform
+from perdure.cli.deadlines import DEADLINE_HELP, read_deadline
 from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.session import actor
@@ -40,6 +41,7 @@ def create(
     customer_email: Annotated[str | None, typer.Option(help="Told how it ended.")] = None,
     customer_phone: Annotated[str | None, typer.Option(help="Told how it ended.")] = None,
     description: Annotated[str, typer.Option()] = "",
+    deadline: Annotated[str | None, typer.Option(help=DEADLINE_HELP)] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Create a transfer; `watch` follows it to its end."""
@@ -55,7 +57,9 @@ def create(
     )
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
-        return await platform.transfers.accept(connection, request, actor=actor())
+        return await platform.transfers.accept(
+            connection, request, actor=actor(), deadline_at=read_deadline(deadline)
+        )
 
     _commands.create(accept, output)
 

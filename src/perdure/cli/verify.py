@@ -1,6 +1,6 @@
 """`perdure verify`: the invariants, on the live system."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from perdure.bootstrap import KINDS_WITH_LANES, Platform
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_json
 from perdure.cli.session import open_session, run
-from perdure.core.errors import PerdureError, ProviderUnavailable
+from perdure.core.errors import InvalidInput, PerdureError, ProviderUnavailable
 from perdure.ledger import verify as ledger
 from perdure.ledger.verify import Violation
 from perdure.operations import verify as operations
@@ -19,11 +19,15 @@ from perdure.providers.bank import Payout
 from perdure.providers.gateway import Charge
 from perdure.providers.http import ProviderHttp
 from perdure.providers.http_client import open_http_client
+from perdure.providers.registry import RegistryRenewal, registry_name
+from perdure.refunds import verify as refunds
+from perdure.renewals import verify as renewals
 from perdure.storage.pool import whole_tables
 from perdure.transfers import verify as transfers
 
 _PAGE: Final = 1000
 _TIMEOUT_S: Final = 30.0
+_RENEWALS_PATH: Final = "/control/renewals"
 
 
 class _HasId(Protocol):
@@ -42,6 +46,7 @@ class _PageOf(Generic[Entry]):
 
 _CHARGES: Final = TypeAdapter(_PageOf[Charge])
 _PAYOUTS: Final = TypeAdapter(_PageOf[Payout])
+_RENEWALS: Final = TypeAdapter(_PageOf[RegistryRenewal])
 
 
 def verify(
@@ -53,11 +58,22 @@ def verify(
         str | None,
         typer.Option(help="Also compare with the payouts of the bank at this URL."),
     ] = None,
+    registry: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also compare with the log of a registry, as `info=URL`; any number of times."
+        ),
+    ] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Check that nothing was lost, doubled or left over; ends with 1 if something was."""
-    found = run(_verify(gateway, bank))
-    checked = invariants(with_gateway=gateway is not None, with_bank=bank is not None)
+    registries = dict(_registry(given) for given in registry or [])
+    found = run(_verify(gateway, bank, registries))
+    checked = invariants(
+        with_gateway=gateway is not None,
+        with_bank=bank is not None,
+        with_registries=bool(registries),
+    )
     if output == OutputFormat.JSON:
         print_json(as_json(found, checked))
     else:
@@ -66,12 +82,26 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _verify(gateway: str | None, bank: str | None) -> list[Violation]:
+def _registry(given: str) -> tuple[str, str]:
+    tld, _, url = given.partition("=")
+    if not (tld and url):
+        raise InvalidInput(
+            f"{given!r} names no registry; write its TLD and its URL, as info=http://….",
+            param="registry",
+        )
+    return tld, url
+
+
+async def _verify(
+    gateway: str | None, bank: str | None, registries: Mapping[str, str]
+) -> list[Violation]:
     async with open_session() as platform:
-        return await violations(platform, gateway, bank)
+        return await violations(platform, gateway, bank, registries)
 
 
-def invariants(*, with_gateway: bool, with_bank: bool = False) -> list[str]:
+def invariants(
+    *, with_gateway: bool, with_bank: bool = False, with_registries: bool = False
+) -> list[str]:
     """Return the names of what is checked."""
     return [
         *ledger.INVARIANTS,
@@ -79,22 +109,29 @@ def invariants(*, with_gateway: bool, with_bank: bool = False) -> list[str]:
         operations.LANES_ARE_DRIVEN_NAME,
         *payments.INVARIANTS,
         *transfers.INVARIANTS,
+        *renewals.INVARIANTS,
+        *refunds.INVARIANTS,
         *(payments.GATEWAY_INVARIANTS if with_gateway else {}),
         *(transfers.BANK_INVARIANTS if with_bank else {}),
+        *(renewals.REGISTRY_INVARIANTS if with_registries else {}),
     ]
 
 
 async def violations(
-    platform: Platform, gateway_url: str | None, bank_url: str | None = None
+    platform: Platform,
+    gateway_url: str | None,
+    bank_url: str | None = None,
+    registry_urls: Mapping[str, str] | None = None,
 ) -> list[Violation]:
     """Return what breaks an invariant: of the ledger, of operations, at the outside systems.
 
     Args:
         gateway_url: None: the gateway's books are not compared.
         bank_url: None: the bank's are not.
+        registry_urls: Those of the registries whose logs are compared, by TLD.
 
     Raises:
-        ProviderUnavailable: The gateway or the bank does not tell its books.
+        ProviderUnavailable: One of these does not tell its books.
     """
     async with whole_tables(platform.pool) as connection:
         found = [
@@ -103,6 +140,8 @@ async def violations(
             *await operations.lane_violations(connection, KINDS_WITH_LANES),
             *await payments.violations(connection),
             *await transfers.violations(connection),
+            *await renewals.violations(connection),
+            *await refunds.violations(connection),
         ]
         if gateway_url is not None:
             charges = _listed("gateway", gateway_url, "/v1/charges", _CHARGES)
@@ -110,6 +149,12 @@ async def violations(
         if bank_url is not None:
             payouts = _listed("bank", bank_url, "/v1/payouts", _PAYOUTS)
             found += await transfers.bank_violations(connection, payouts)
+        if registry_urls:
+            logs = {
+                registry_name(tld): _listed(f"registry of .{tld}", url, _RENEWALS_PATH, _RENEWALS)
+                for tld, url in registry_urls.items()
+            }
+            found += await renewals.registry_violations(connection, logs)
         return found
 
 

@@ -12,6 +12,7 @@
     │   └── ProviderDeclined     an outside system answered no
     ├── Unauthenticated          no key, or a key that is not valid
     ├── Forbidden                a key without the scope
+    ├── OperationParked          an operator stopped it before this step, until it is released
     ├── ConfigurationError       a setting is wrong; the process does not start
     └── ProviderError            an outside system did not give an answer
         ├── ProviderUnavailable      nothing reached it: trying again is safe
@@ -98,6 +99,12 @@ class OperationCancelled(Refused):
     """Somebody asked for the operation to stop; no further step is begun."""
 
     code = "cancelled"
+
+
+class OperationParked(PerdureError):
+    """An operator parked the operation; the step waits until it is released."""
+
+    code = "parked_by_operator"
 
 
 class ProviderDeclined(Refused):

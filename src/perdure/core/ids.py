@@ -14,15 +14,18 @@ from perdure.core.errors import InvalidInput
 
 ACCOUNT: Final = "acc"
 API_KEY: Final = "key"
+BULK: Final = "blk"
 NOTIFICATION: Final = "ntf"
 OUTGOING_TRANSFER: Final = "tfr"
 PAYMENT: Final = "pay"
+REFUND: Final = "rfd"
+RENEWAL: Final = "rnw"
 REQUEST: Final = "req"
 TRANSFER: Final = "ltr"
 """A transfer between ledger accounts; `tfr` is the operation that pays money out."""
 
 OPERATION_PREFIXES: Final = frozenset(
-    {PAYMENT, OUTGOING_TRANSFER, "trd", "rnw", "onb", "syn", "rec"}
+    {PAYMENT, OUTGOING_TRANSFER, RENEWAL, BULK, REFUND, "trd", "onb", "syn", "rec"}
 )
 
 

@@ -13,6 +13,7 @@ from perdure.durable.lanes import contracts as lanes
 from perdure.durable.operation_ids import is_operation
 from perdure.durable.options import BEHIND_INTERACTIVE
 from perdure.durable.queues import LANES, OPERATIONS, QueueNames
+from perdure.durable.reset import reset_before_last_activity
 from perdure.durable.scope import CancelCall
 from perdure.durable.search_attributes import of_operation
 from perdure.operations.engine import RunState
@@ -55,6 +56,22 @@ class TemporalEngine:
         except WorkflowAlreadyStartedError:
             return False
         return True
+
+    async def replace(self, operation: Operation) -> None:
+        """Start the operation's workflow, ending one that runs."""
+        await self._client.start_workflow(
+            self._kinds[operation.kind].workflow,
+            operation.input,
+            id=operation.id,
+            task_queue=self._queues[OPERATIONS],
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            search_attributes=of_operation(operation.kind, operation.customer_id),
+        )
+
+    async def reset(self, operation_id: str, *, reason: str) -> bool:
+        """Have a workflow that ended go on from before its last activity."""
+        return await reset_before_last_activity(self._client, operation_id, reason=reason)
 
     async def run_lane(self, kind: str, lane: int) -> None:
         """Have a lane's workflow run, and hear that there is something to do in it."""

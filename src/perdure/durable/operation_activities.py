@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from perdure.core.errors import OperationParked
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.durable.scope import (
     PARK,
@@ -37,13 +38,14 @@ class OperationActivities:
     @activity.defn(name=PARK)
     @records_its_attempts
     async def park(self, call: ParkOperation) -> None:
-        """Have an operator look; an operation that ended is left as it is."""
+        """Have an operator look; an operation that ended, or was released, is left as it is."""
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, call.operation_id)
             await record_attempt(
                 connection, operation.id, current_attempt("park"), outcome="succeeded"
             )
-            if operation.is_finished:
+            was_released = call.code == OperationParked.code and operation.park_request is None
+            if operation.is_finished or was_released:
                 return
             await store.move(
                 connection,

@@ -14,6 +14,8 @@ from temporalio.workflow import (
     LocalActivityConfig,
 )
 
+AHEAD: Final = 2
+"""The priority of what ends something, before what begins."""
 BEHIND_INTERACTIVE: Final = 4
 """The priority of what came as a flood; what a person waits for has Temporal's default, 3."""
 
@@ -62,6 +64,8 @@ PROVIDER_INQUIRY: Final[ActivityConfig] = {
     **_OUTSIDE,
     # Money hangs on the answer, so it is asked for until a day is over; then a person looks.
     "schedule_to_close_timeout": timedelta(hours=24),
+    # Most undo what never began, and cost the provider nothing.
+    "priority": Priority(priority_key=AHEAD),
 }
 """Finding out, or undoing, what a call did."""
 

@@ -10,16 +10,18 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.core.errors import (
     Conflict,
     InvalidInput,
     NotFound,
     OperationCancelled,
+    OperationParked,
     PerdureError,
     Refused,
 )
+from perdure.durable import versions
 from perdure.durable.failures import to_domain_error
 from perdure.durable.options import DATABASE_STEP, FIRST_TRY, on_queue
 
@@ -129,14 +131,15 @@ class OperationScope:
                 if isinstance(error, ANSWERS) and not undoes:
                     raise
                 await self.park(step, error)
-            await workflow.wait_condition(
-                lambda: (
-                    self._resumes > resumes  # noqa: B023 - read before the loop goes on
-                    or (not undoes and self.cancel_reason is not None)
-                )
-            )
-            if not undoes and self.cancel_reason is not None:
-                raise OperationCancelled(self.cancel_reason)
+            await self._resumed(resumes, undoes=undoes)
+
+    async def _resumed(self, resumes: int, *, undoes: bool = False) -> None:
+        """Wait for a resume beyond so many, or a request to cancel."""
+        await workflow.wait_condition(
+            lambda: self._resumes > resumes or (not undoes and self.cancel_reason is not None)
+        )
+        if not undoes and self.cancel_reason is not None:
+            raise OperationCancelled(self.cancel_reason)
 
     async def park(self, step: str | None, error: PerdureError) -> None:
         """Have the row say that an operator has to look."""
@@ -188,18 +191,39 @@ class OperationScope:
         queue: str,
         profile: workflow.ActivityConfig,
     ) -> Result:
-        """Run an activity on a provider's queue.
+        """Run an activity on a provider's queue, once no operator holds the operation.
 
         Raises:
             PerdureError: What it failed with, as the domain knows it.
+            OperationCancelled: The operation was held, and is to stop.
         """
-        try:
-            result: Result = await workflow.execute_activity(
-                activity, given, result_type=returns, **on_queue(queue, profile)
-            )
-        except FailureError as error:
-            raise to_domain_error(error) from error
-        return result
+        while True:
+            resumes = self._resumes
+            try:
+                return await self._unless_cancelled(
+                    workflow.start_activity(
+                        activity, given, result_type=returns, **on_queue(queue, profile)
+                    )
+                )
+            except FailureError as error:
+                if is_cancelled_exception(error) and self.cancel_reason is not None:
+                    raise OperationCancelled(self.cancel_reason) from error
+                found = to_domain_error(error)
+                if not isinstance(found, OperationParked):
+                    raise found from error
+                await self.park(activity, found)
+            await self._resumed(resumes)
+
+    async def _unless_cancelled(self, call: workflow.ActivityHandle[Result]) -> Result:
+        """Wait for a provider's activity, which a request to cancel takes out of its queue.
+
+        One that a worker has begun goes on to its end; see `interceptors.operation_sync`.
+        """
+        if self.cancel_reason is None:
+            await workflow.wait_condition(lambda: call.done() or self.cancel_reason is not None)
+            if not call.done() and workflow.patched(versions.CANCEL_WAITING_CALL):
+                call.cancel()
+        return await call
 
 
 _scope: ContextVar[OperationScope] = ContextVar("operation_scope")

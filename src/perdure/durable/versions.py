@@ -6,6 +6,12 @@ then nothing.
 
 from typing import Final
 
+CANCEL_WAITING_CALL: Final = "cancel-waiting-call"
+"""2026-11-21, every kind.
+
+A request to cancel takes a provider's activity out of its queue. Until no earlier run is open.
+"""
+
 PAYMENT_DAILY_LIMIT: Final = "payment-daily-limit"
 """2026-11-21, payments v2.
 

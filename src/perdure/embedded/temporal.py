@@ -49,6 +49,8 @@ DYNAMIC_CONFIG: Final = {
     "system.enableActivityEagerExecution": "true",
     # The matcher that knows priorities, and costs less.
     "matching.useNewMatcher": "true",
+    # Customers take turns in a queue: one's ten thousand do not delay another's one.
+    "matching.enableFairness": "true",
     # The server would ask on the internet whether there is a newer one.
     "frontend.enableServerVersionCheck": "false",
 }

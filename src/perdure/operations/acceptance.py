@@ -11,10 +11,13 @@ from perdure.storage.pool import Connection
 _INSERT: Final = """
 WITH given AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[],
-        $7::smallint[]) AS given (id, kind, customer_id, reference, input, metadata, lane)
+        $7::smallint[], $9::timestamptz[])
+    AS given (id, kind, customer_id, reference, input, metadata, lane, deadline_at)
 ), accepted AS (
-    INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane)
-    SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane FROM given
+    INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,
+        deadline_at)
+    SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane, deadline_at
+    FROM given
     ON CONFLICT DO NOTHING
     RETURNING *
 ), trail AS (
@@ -43,6 +46,7 @@ async def accept_many(
         [one.metadata for one in new],
         [one.lane for one in new],
         actor,
+        [one.deadline_at for one in new],
     )
     stored = {row["id"]: store.operation_of(row) for row in rows}
     return [stored.get(one.id) or await _twin(connection, one, actor) for one in new]
@@ -60,8 +64,10 @@ async def known_references(
 ) -> set[tuple[str, str]]:
     """Return which of these (customer, reference) an operation of this kind has already."""
     rows = await connection.fetch(
-        "SELECT customer_id, reference FROM operations JOIN unnest($2::text[], $3::text[])"
-        " AS asked (customer, name) ON customer_id = customer AND reference = name WHERE kind = $1",
+        # Looked up one by one in the index of references: a join would read all there are.
+        "SELECT customer AS customer_id, name AS reference"
+        " FROM unnest($2::text[], $3::text[]) AS asked (customer, name) WHERE EXISTS ("
+        " SELECT FROM operations WHERE kind = $1 AND customer_id = customer AND reference = name)",
         kind,
         [customer_id for customer_id, _ in references],
         [reference for _, reference in references],

@@ -47,6 +47,13 @@ def attempt_under_way(attempt: Attempt) -> Iterator[Attempt]:
         _current.reset(token)
 
 
+def attempt_begins() -> None:
+    """Note that the attempt under way begins only now: it has waited for its turn."""
+    attempt = _current.get()
+    if attempt is not None:
+        attempt.started_at = utc_now()
+
+
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Return an error as it is kept in the rows: its code, its message, the field at fault."""
     if isinstance(error, PerdureError):

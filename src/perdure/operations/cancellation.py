@@ -1,10 +1,12 @@
 """Requests to stop an operation: written to its row first, so that they hold whatever runs it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perdure.core.clock import utc_now
 from perdure.operations import store
-from perdure.operations.model import Status
+from perdure.operations.model import Operation, Status
+from perdure.operations.refunding import RefundableKind, refund_instead
 from perdure.storage.pool import Connection
 
 
@@ -17,12 +19,21 @@ class CancelAnswer:
 
 
 async def request_cancel(
-    connection: Connection, operation_id: str, *, actor: str, reason: str
+    connection: Connection,
+    operation_id: str,
+    *,
+    actor: str,
+    reason: str,
+    bulk_id: str | None = None,
+    refundable: Mapping[str, RefundableKind] | None = None,
 ) -> CancelAnswer:
     """Ask an operation to stop; what it did so far is undone by whatever runs it.
 
     The first request stands; asking again is answered the same. The attempt is on the trail either
     way.
+
+    Args:
+        refundable: The kinds that can be refunded: what has succeeded is told so.
 
     Raises:
         NotFound: No such operation.
@@ -30,21 +41,43 @@ async def request_cancel(
     operation = await store.lock(connection, operation_id)
     if operation.status == Status.CANCELLED:
         return CancelAnswer(accepted=True, reason="It is cancelled already.")
-    if operation.is_finished:
-        answer = CancelAnswer(accepted=False, reason=f"It has already {operation.status}.")
-        await store.note(
-            connection, operation, actor=actor, action="cancel_refused", reason=answer.reason
-        )
-        return answer
-    if operation.cancel_request is not None:
+    if operation.cancel_request is not None and not operation.is_finished:
         return CancelAnswer(accepted=True, reason="It is being cancelled already.")
-    if operation.status == Status.REVERSING:
-        return CancelAnswer(accepted=False, reason="It failed and is being undone.")
+    data = {"bulk_id": bulk_id} if bulk_id else None
+    if (reason_not := why_not_cancelled(operation, refundable)) is not None:
+        await store.note(
+            connection,
+            operation,
+            actor=actor,
+            action="cancel_refused",
+            reason=reason_not,
+            data=data,
+        )
+        return CancelAnswer(accepted=False, reason=reason_not)
     request = {"actor": actor, "reason": reason, "requested_at": utc_now().isoformat()}
+    # Stopping it is more than holding it: what an operator parked is undone too.
     await connection.execute(
-        "UPDATE operations SET cancel_request = $2, updated_at = now() WHERE id = $1",
+        "UPDATE operations SET cancel_request = $2, park_request = NULL, updated_at = now()"
+        " WHERE id = $1",
         operation_id,
         request,
     )
-    await store.note(connection, operation, actor=actor, action="cancel_requested", reason=reason)
+    await store.note(
+        connection, operation, actor=actor, action="cancel_requested", reason=reason, data=data
+    )
     return CancelAnswer(accepted=True, reason="It will stop, and what it did is undone.")
+
+
+def why_not_cancelled(
+    operation: Operation, refundable: Mapping[str, RefundableKind] | None = None
+) -> str | None:
+    """Return why an operation cannot be stopped any more; None: it can."""
+    if operation.status == Status.SUCCEEDED:
+        return f"It has already succeeded.{refund_instead(operation, refundable or {})}"
+    if operation.is_finished:
+        return f"It has already {operation.status}."
+    if not operation.is_reversing:
+        return None
+    if operation.status == Status.NEEDS_ATTENTION:
+        return "It failed, and undoing it got stuck; relaunch it to go on with that."
+    return "It failed and is being undone."

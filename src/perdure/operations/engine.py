@@ -30,6 +30,17 @@ class Engine(Protocol):
         """
         ...
 
+    async def replace(self, operation: Operation) -> None:
+        """Start the operation's workflow, ending one that runs."""
+        ...
+
+    async def reset(self, operation_id: str, *, reason: str) -> bool:
+        """Have a workflow that ended go on from before its last activity.
+
+        False: there is no history of it, or none that it could go on from.
+        """
+        ...
+
     async def run_lane(self, kind: str, lane: int) -> None:
         """Have a lane's workflow run, and hear that there is something to do in it."""
         ...

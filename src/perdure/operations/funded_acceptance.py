@@ -3,15 +3,18 @@
 What is stored is certain to reach an end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import InsufficientFunds, InvalidInput, NotFound, PerdureError, Refused
 from perdure.core.ids import new_id
 from perdure.core.money import format_amount
 from perdure.ledger.model import Account, AccountKind, AccountStatus, Balance
 from perdure.ledger.store import LedgerStore
 from perdure.operations.acceptance import accept_many, known_references
+from perdure.operations.correction import Correction, merge, read_request
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
@@ -95,7 +98,9 @@ class FundedAcceptance(Generic[Request]):
         id_prefix: The first part of its ids.
         verb: What the customer wants to do, for the messages: `pay`, `transfer`.
         check_request: Refuses a request that can never become an operation.
+        request_type: The type of the requests, to read them back.
         input_of: Returns the workflow's input, given the operation's id.
+        correctable: As in `KindActions`.
     """
 
     def __init__(
@@ -106,14 +111,20 @@ class FundedAcceptance(Generic[Request]):
         id_prefix: str,
         verb: str,
         check_request: Callable[[Request], None],
+        request_type: type[Request],
         input_of: Callable[[str, Request], Any],
+        correctable: Mapping[str, str | None],
+        clock: Clock = utc_now,
     ) -> None:
         self._ledger = ledger
         self._kind = kind
         self._id_prefix = id_prefix
         self._verb = verb
         self._check_request = check_request
+        self._request_type = request_type
         self._input_of = input_of
+        self._correctable = correctable
+        self._clock = clock
 
     async def accept(
         self,
@@ -123,20 +134,28 @@ class FundedAcceptance(Generic[Request]):
         actor: str,
         metadata: dict[str, str] | None = None,
         lane: int | None = None,
+        deadline_at: datetime | None = None,
     ) -> Operation:
         """Store an operation as `pending`; the same reference again returns the stored one.
 
         Args:
             lane: Which lane carries it out; None: a workflow of its own.
+            deadline_at: It is cancelled if it has not ended by then.
 
         Raises:
-            InvalidInput, LimitExceeded: The request itself; see the capability's `rules`.
+            InvalidInput, LimitExceeded: The request itself; see the capability's `rules`. Or
+                `deadline_passed`.
             NotFound, Refused: The account; see `check_account`.
             InsufficientFunds: It does not cover the amount now.
             IdempotencyMismatch: The reference is taken by another operation of the kind.
         """
         (found,) = await self.accept_many(
-            connection, [request], actor=actor, metadata=metadata, lanes=[lane]
+            connection,
+            [request],
+            actor=actor,
+            metadata=metadata,
+            lanes=[lane],
+            deadline_at=deadline_at,
         )
         if isinstance(found, PerdureError):
             raise found
@@ -150,11 +169,13 @@ class FundedAcceptance(Generic[Request]):
         actor: str,
         metadata: dict[str, str] | None = None,
         lanes: Sequence[int | None] | None = None,
+        deadline_at: datetime | None = None,
     ) -> list[Operation | PerdureError]:
         """Store operations; returns what became of each, in their order: stored, or why not.
 
         Args:
             lanes: Which lane carries each out; None: a workflow of its own.
+            deadline_at: As in `accept`; of all.
         """
         accounts = await self._ledger.accounts_with_balances(
             connection, {request.account_id for request in requests}
@@ -171,6 +192,7 @@ class FundedAcceptance(Generic[Request]):
             try:
                 self._check_request(request)
                 if (request.customer_id, request.reference) not in known:
+                    self._check_deadline(deadline_at)
                     account, balance = accounts.get(request.account_id, (None, None))
                     _check_account(account, request, self._verb)
                     if balance is not None:
@@ -179,14 +201,53 @@ class FundedAcceptance(Generic[Request]):
                 refused[number] = error
                 continue
             lane = lanes[number] if lanes else None
-            new[number] = self._new_operation(request, metadata or {}, lane)
+            new[number] = self._new_operation(request, metadata or {}, lane, deadline_at)
         stored = dict(
             zip(new, await accept_many(connection, list(new.values()), actor=actor), strict=True)
         )
         return [(refused | stored)[number] for number in range(len(requests))]
 
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected; as in `KindActions`."""
+        return self._correctable
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Return the operation's request with a patch.
+
+        Raises:
+            InvalidInput, LimitExceeded: The patch, or the request it makes; names the field.
+        """
+        correction = merge(operation.input["request"], patch, self._correctable)
+        self._check_request(read_request(self._request_type, correction.request))
+        return correction
+
+    async def accept_again(
+        self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None
+    ) -> Operation:
+        """Store a new operation with the request of one that failed; as `accept`.
+
+        It has neither a reference, which stays with the one that failed, nor a deadline.
+        """
+        request = read_request(self._request_type, operation.input["request"] | {"reference": None})
+        return await self.accept(
+            connection, request, actor=actor, metadata=operation.metadata, lane=lane
+        )
+
+    def _check_deadline(self, deadline_at: datetime | None) -> None:
+        if deadline_at is not None and deadline_at <= self._clock():
+            raise InvalidInput(
+                f"The deadline {deadline_at.isoformat()} has passed; give one in the future.",
+                code="deadline_passed",
+                param="deadline",
+            )
+
     def _new_operation(
-        self, request: Request, metadata: dict[str, str], lane: int | None
+        self,
+        request: Request,
+        metadata: dict[str, str],
+        lane: int | None,
+        deadline_at: datetime | None,
     ) -> NewOperation:
         operation_id = new_id(self._id_prefix)
         return NewOperation(
@@ -197,4 +258,5 @@ class FundedAcceptance(Generic[Request]):
             reference=request.reference,
             metadata=metadata,
             lane=lane,
+            deadline_at=deadline_at,
         )

@@ -30,7 +30,10 @@ log = structlog.get_logger()
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
-MAY_GO_FORWARD: Final = "finished_at IS NULL AND status <> 'reversing' AND cancel_request IS NULL"
+MAY_GO_FORWARD: Final = (
+    "finished_at IS NULL AND status <> 'reversing' AND reversal_begun_at IS NULL"
+    " AND cancel_request IS NULL AND park_request IS NULL"
+)
 """The condition of `steps.may_begin`, in SQL."""
 
 
@@ -98,7 +101,7 @@ class GroupedStep(Generic[Given, Result]):
         """Do the step once; every later run returns what it stored.
 
         Raises:
-            NotFound, IdempotencyMismatch, Conflict, OperationCancelled: As
+            NotFound, IdempotencyMismatch, Conflict, OperationCancelled, OperationParked: As
                 `TransactionalSteps.run`; and whatever `one` refuses with.
         """
         attempt = current_attempt(self._name)

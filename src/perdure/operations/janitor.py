@@ -1,8 +1,8 @@
 """Makes rows right again, whatever happened to their workflows.
 
-Its cost does not grow with the open rows: it looks at what was accepted and not started, at lanes
-with something to do, at workflows closed since its last look without completing, and at rows that
-made no progress for a while.
+Its cost does not grow with the open rows: it looks at what was accepted and not started, at what
+the engine was to be told and was not, at lanes with something to do, at workflows closed since its
+last look without completing, and at rows that made no progress for a while.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from perdure.core.clock import Clock, utc_now
-from perdure.operations import lanes, store
+from perdure.operations import lanes, run_requests, store
 from perdure.operations.engine import Engine, RunState
 from perdure.operations.model import Failure, Operation, Status
 from perdure.storage.pool import Connection, Pool, transaction
@@ -88,7 +88,10 @@ class Janitor:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
                 return 0
             healed = (
-                await self._start_accepted() + await self._heal_closed() + await self._heal_stale()
+                await self._start_accepted()
+                + await self._carry_out_run_requests()
+                + await self._heal_closed()
+                + await self._heal_stale()
             )
             await self._run_lanes()
             for chore in self._chores:
@@ -111,6 +114,17 @@ class Janitor:
         await self._engine.start(await store.get(self._pool, operation_id))
         await store.mark_started(self._pool, [operation_id])
         log.info("started_by_janitor", operation_id=operation_id)
+        return 1
+
+    async def _carry_out_run_requests(self) -> int:
+        """Tell the engine what whoever acted on an operation could not tell it."""
+        before = self._clock() - timedelta(seconds=self._times.start_grace_s)
+        due = await run_requests.overdue(self._pool, before, limit=_BATCH)
+        return sum([await self._try(self._carry_out(found), operation_id=found) for found in due])
+
+    async def _carry_out(self, operation_id: str) -> int:
+        await run_requests.carry_out(self._pool, self._engine, operation_id)
+        log.info("told_by_janitor", operation_id=operation_id)
         return 1
 
     async def _run_lanes(self) -> None:
@@ -181,18 +195,20 @@ class Janitor:
 
         Returns 1 if something had to be done.
         """
+        seen = await store.get(self._pool, operation_id)
         state = await self._engine.run_state(operation_id)
         if state == RunState.RUNNING:
-            operation = await store.get(self._pool, operation_id)
-            if operation.cancel_request is not None:
-                request = operation.cancel_request
+            if seen.cancel_request is not None:
+                request = seen.cancel_request
                 await self._engine.signal_cancel(
                     operation_id, actor=request.actor, reason=request.reason
                 )
             return 0
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, operation_id)
-            if operation.is_finished:
+            # Somebody is acting on it: what the engine said may be over, or about to be.
+            is_changing = operation.updated_at != seen.updated_at or operation.run_requested_at
+            if operation.is_finished or is_changing:
                 return 0
             nobody_ended_it = state in (RunState.ABSENT, RunState.TIMED_OUT)
             has_to_be_undone = operation.cancel_request and state != RunState.COMPLETED

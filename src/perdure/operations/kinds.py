@@ -1,9 +1,13 @@
 """The kinds of operation there are, as each capability declares its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from perdure.core.errors import ConfigurationError
+from perdure.operations.correction import Correction
+from perdure.operations.model import Operation
+from perdure.storage.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,33 @@ class OperationKinds:
     def workflows(self) -> list[str]:
         """All kinds' workflow names, sorted."""
         return sorted(kind.workflow for kind in self._by_name.values())
+
+
+class KindActions(Protocol):
+    """What a kind of operation has to offer, for its operations to be corrected and relaunched."""
+
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected.
+
+        Each with the provider's step that, once it was begun, fixes it; None: no step does.
+        """
+        ...
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Return the operation's request with a patch; nothing is written.
+
+        Raises:
+            InvalidInput, LimitExceeded: The patch, or the request it makes; names the field.
+        """
+        ...
+
+    async def accept_again(
+        self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None
+    ) -> Operation:
+        """Store a new operation with the request of one that failed; its reference stays with that.
+
+        Raises:
+            PerdureError: As when it is accepted for the first time.
+        """
+        ...

@@ -8,17 +8,20 @@ stored. A provider that is away for all makes the lane pause instead.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from perdure.core.errors import PerdureError, ProviderRateLimited, ProviderUnavailable
+from perdure.core.turns import noting, turn_at
+from perdure.limits.permits import PermitFor, Permits
 from perdure.operations import lanes
-from perdure.operations.attempts import Attempt, attempt_under_way
+from perdure.operations.attempts import Attempt, attempt_begins, attempt_under_way
 from perdure.operations.lanes import LaneEntry
 from perdure.operations.model import Operation
 from perdure.storage.outages import CONNECTION_LOST
@@ -52,6 +55,10 @@ class Postponed(Exception):
         self.retry_after_s = retry_after_s
 
 
+class StretchOver(Exception):
+    """The stretch ended while the operation waited for its turn at a provider: the next one's."""
+
+
 @contextmanager
 def lane_step(name: str) -> Iterator[None]:
     """Run one step in a lane: what it raises has the operation leave the lane, or wait."""
@@ -65,6 +72,14 @@ def lane_step(name: str) -> Iterator[None]:
             raise Promoted(f"{name}: {error.message}") from error
 
 
+@asynccontextmanager
+async def provider_lane_step(name: str, provider: str, permit: PermitFor) -> AsyncIterator[None]:
+    """Run one step that calls a provider: `lane_step`, and its calls as the limit lets them."""
+    with lane_step(name):
+        async with turn_at(noting(permit(provider), attempt_begins)):
+            yield
+
+
 LaneProcess = Callable[[str, dict[str, Any]], Awaitable[object]]
 """Carries one operation (id, input) through its steps.
 
@@ -72,12 +87,24 @@ Raises `Promoted` and `Postponed`, as `lane_step` does. Waits for the outside `a
 """
 
 _work: ContextVar["_Work | None"] = ContextVar("lane_work", default=None)
+_clock: ContextVar["_Clock"] = ContextVar("lane_clock")
 
 
 def aside() -> AbstractContextManager[None]:
     """Let another operation have this one's place in the lane while this one waits."""
     work = _work.get()
     return work.aside() if work else nullcontext()
+
+
+def lane_permits(permits: Permits) -> PermitFor:
+    """Return permits that an operation in a lane waits for without losing time of its own."""
+
+    async def wait(granted: Awaitable[None]) -> None:
+        work = _work.get()
+        assert work is not None, "permits of a lane are for what runs in one"
+        await work.wait_for_turn(granted)
+
+    return partial(permits.permit, is_one_of_many=True, wait=wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +130,14 @@ class Stretch:
 
     Attributes:
         under_way: The ids of the operations that are being carried out.
-        is_ending: No further ones are begun, as the worker is about to stop.
+        over: No further ones are begun: its time is over, or its worker is about to stop.
     """
 
     done: int = 0
     promoted: int = 0
     under_way: set[str] = field(default_factory=set)
     is_empty: bool = False
-    is_ending: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class LaneRunner:
@@ -142,7 +169,8 @@ class LaneRunner:
             OSError, asyncpg.PostgresError: The database is away; what is under way is left as it
                 is, and run again finds what it did.
         """
-        source = _Source(self._pool, kind, lane, self._limits)
+        source = _Source(self._pool, kind, lane, page_size=self._limits.at_once)
+        end = asyncio.get_running_loop().call_later(self._limits.stretch_s, stretch.over.set)
         try:
             async with asyncio.TaskGroup() as runners:
                 work = _Work(self, self._processes[kind], source, stretch, runners)
@@ -150,6 +178,8 @@ class LaneRunner:
                     runners.create_task(work.run())
         except* CONNECTION_LOST as lost:
             raise lost.exceptions[0] from None
+        finally:
+            end.cancel()
         stretch.is_empty = source.is_exhausted and await lanes.is_empty(self._pool, kind, lane)
 
     async def promote(self, operation_ids: Sequence[str], reason: str) -> int:
@@ -175,23 +205,20 @@ class LaneRunner:
 
 
 class _Source:
-    """Hands out a lane's operations, page by page, while the stretch lasts."""
+    """Hands out a lane's operations, page by page."""
 
-    def __init__(self, pool: Pool, kind: str, lane: int, limits: LaneLimits) -> None:
+    def __init__(self, pool: Pool, kind: str, lane: int, *, page_size: int) -> None:
         self._pool = pool
         self._kind = kind
         self._lane = lane
-        self._page_size = limits.at_once
-        self._ends_at = time.monotonic() + limits.stretch_s
+        self._page_size = page_size
         self._page: deque[LaneEntry] = deque()
         self._last_id = ""
         self._turn = asyncio.Lock()
         self.is_exhausted = False
 
     async def next(self) -> LaneEntry | None:
-        """Return the next operation; None: the stretch is over."""
-        if time.monotonic() > self._ends_at:
-            return None
+        """Return the next operation; None: there is none."""
         if not self._page:
             async with self._turn:
                 if not self._page and not self.is_exhausted:
@@ -207,6 +234,30 @@ class _Source:
             self._last_id = found[-1].id
         else:
             self.is_exhausted = True
+
+
+class _Clock:
+    """The time that one operation may take; it stands still while some part of it is stopped."""
+
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self._timeout = timeout
+        self._stops = 0
+        self._left_s = 0.0
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the clock."""
+        loop = asyncio.get_running_loop()
+        if not self._stops:
+            self._left_s = (self._timeout.when() or loop.time()) - loop.time()
+            self._timeout.reschedule(None)
+        self._stops += 1
+        try:
+            yield
+        finally:
+            self._stops -= 1
+            if not self._stops:
+                self._timeout.reschedule(loop.time() + self._left_s)
 
 
 class _Work:
@@ -244,7 +295,7 @@ class _Work:
         if self._places_taken_back:
             self._places_taken_back -= 1
             return False
-        return not self._stretch.is_ending
+        return not self._stretch.over.is_set()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -260,16 +311,37 @@ class _Work:
             self._aside -= 1
             self._places_taken_back += 1
 
+    async def wait_for_turn(self, granted: Awaitable[None]) -> None:
+        """Wait for a provider's permit, as long as the stretch lasts.
+
+        The operation's own time stands still meanwhile: it is not the one that is slow.
+
+        Raises:
+            StretchOver: The stretch ended first.
+        """
+        over = asyncio.ensure_future(self._stretch.over.wait())
+        permit = asyncio.ensure_future(granted)
+        try:
+            with _clock.get().stopped():
+                await asyncio.wait({permit, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        if not permit.done():
+            raise StretchOver
+
     async def _carry_out(self, entry: LaneEntry) -> None:
         for _ in range(_TRIES_MAX):
             await self._wait_out_the_pause()
             try:
-                async with asyncio.timeout(self._lane.limits.operation_s):
+                async with asyncio.timeout(self._lane.limits.operation_s) as timeout:
+                    _clock.set(_Clock(timeout))
                     await self._process(entry.id, entry.input)
             except Postponed as postponed:
                 self._pause(postponed)
                 reason = postponed.reason
                 continue
+            except StretchOver:
+                return
             except Promoted as promoted:
                 reason = promoted.reason
             except CONNECTION_LOST as error:

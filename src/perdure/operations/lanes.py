@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from perdure.operations import store
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection, Pool
+
+ELSEWHERE: Final = -1
+"""The lane of what a system that Perdure replaces carries out: no worker of ours runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,10 @@ async def open_lanes(connection: Connection | Pool) -> list[tuple[str, int]]:
     """
     rows = await connection.fetch(
         "WITH RECURSIVE found AS ("
-        " (SELECT kind, lane FROM operations WHERE lane IS NOT NULL AND finished_at IS NULL"
+        " (SELECT kind, lane FROM operations WHERE lane >= 0 AND finished_at IS NULL"
         " ORDER BY kind, lane LIMIT 1)"
         " UNION ALL SELECT next.kind, next.lane FROM found, LATERAL ("
-        " SELECT kind, lane FROM operations WHERE lane IS NOT NULL AND finished_at IS NULL"
+        " SELECT kind, lane FROM operations WHERE lane >= 0 AND finished_at IS NULL"
         " AND (kind, lane) > (found.kind, found.lane) ORDER BY kind, lane LIMIT 1) AS next"
         ") SELECT kind, lane FROM found"
     )
@@ -77,7 +80,7 @@ async def backlogs(connection: Connection | Pool) -> list[LaneBacklog]:
     """Return the lanes in which something is left to do, and how much."""
     rows = await connection.fetch(
         "SELECT kind, lane AS number, count(*) AS count, min(created_at) AS oldest_at"
-        " FROM operations WHERE lane IS NOT NULL AND finished_at IS NULL"
+        " FROM operations WHERE lane >= 0 AND finished_at IS NULL"
         " GROUP BY kind, lane ORDER BY kind, lane"
     )
     return [LaneBacklog(**dict(row)) for row in rows]
@@ -93,7 +96,7 @@ async def promote(connection: Connection | Pool, reasons: Mapping[str, str]) -> 
         "WITH asked AS (SELECT * FROM unnest($1::text[], $2::text[]) AS asked (asked_id, reason)"
         "), promoted AS ("
         " UPDATE operations SET lane = NULL, updated_at = now() FROM asked"
-        " WHERE id = asked_id AND lane IS NOT NULL AND finished_at IS NULL RETURNING operations.*,"
+        " WHERE id = asked_id AND lane >= 0 AND finished_at IS NULL RETURNING operations.*,"
         " asked.reason"
         "), trail AS ("
         " INSERT INTO operation_trail (operation_id, actor, action, status, reason)"

@@ -5,6 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from perdure.core.errors import InvalidInput
+from perdure.core.text import check_length
+
 
 class Status(StrEnum):
     """Where an operation stands."""
@@ -46,6 +49,59 @@ class CancelRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkRequest:
+    """An operator's request to hold an operation before its next step.
+
+    Args:
+        status: The operation's when it was parked.
+    """
+
+    actor: str
+    reason: str
+    requested_at: datetime
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who acts on an operation, and why; it is on the trail.
+
+    Args:
+        bulk_id: The bulk action this is part of.
+    """
+
+    actor: str
+    reason: str
+    bulk_id: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the trail keeps of it beside actor and reason."""
+        return {"bulk_id": self.bulk_id} if self.bulk_id else {}
+
+    def check(self) -> None:
+        """Refuse an action that nobody accounts for.
+
+        Raises:
+            InvalidInput: `reason_required`, or the reason is too long.
+        """
+        if not self.reason.strip():
+            raise InvalidInput(
+                "Give the reason; it stays on the trail.", code="reason_required", param="reason"
+            )
+        check_length("reason", self.reason)
+
+
+class RunRequest(StrEnum):
+    """What the engine is still to be told of an operation."""
+
+    RESUME = "resume"
+    """To go on: its workflow waits, or has ended."""
+    REPLACE = "replace"
+    """To begin a new run, as the input was corrected."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewOperation:
     """An operation to be accepted.
 
@@ -55,6 +111,7 @@ class NewOperation:
             `options` in force when it was accepted. Two inputs with equal requests are the same
             request.
         lane: Which of its kind's lanes carries it out; None: a workflow of its own.
+        deadline_at: It is cancelled if it has not ended by then.
     """
 
     id: str
@@ -64,6 +121,7 @@ class NewOperation:
     reference: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     lane: int | None = None
+    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +130,16 @@ class Operation:
 
     Args:
         lane: Which of its kind's lanes carries it out; None: a workflow of its own does, or will.
+        deadline_at: It is cancelled if it has not ended by then.
+        park_request: An operator holds it; no step that goes forward begins.
+        reversal_begun_at: What it did is being undone since then, also while it is parked.
+        relaunch_of: The operation that this one does again.
+        relaunched_as: The operation that does this one again.
+        refund_of: The operation that this one gives back.
+        refunded_by: The operation that gives this one back, or is about to.
+        refund_refusal: Why it cannot be given back, at any time.
+        run_request: What the engine is still to be told.
+        run_requested_at: None: it is told when the operation is to go on.
     """
 
     id: str
@@ -89,11 +157,27 @@ class Operation:
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
+    deadline_at: datetime | None = None
+    park_request: ParkRequest | None = None
+    reversal_begun_at: datetime | None = None
+    relaunch_of: str | None = None
+    relaunched_as: str | None = None
+    refund_of: str | None = None
+    refunded_by: str | None = None
+    refund_refusal: Failure | None = None
+    run_request: RunRequest | None = None
+    run_requested_at: datetime | None = None
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in FINISHED
+
+    @property
+    def is_reversing(self) -> bool:
+        """Whether what it did is being undone, or was when it was parked."""
+        begun = self.status == Status.REVERSING or self.reversal_begun_at is not None
+        return begun and not self.is_finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,14 +126,14 @@ ON CONFLICT (operation_id, step) DO NOTHING
 RETURNING operation_id, step
 """
 
-# What has ended, or is being undone, keeps its status.
+# What has ended, is being undone, or is held by an operator, keeps its status.
 _ANSWER: Final = f"""
 WITH answer AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::integer[],
         $6::timestamptz[], $7::text[])
     AS answer (id, step, reference, answer, attempt, started_at, status_after)
 ), free AS MATERIALIZED (
-    SELECT id, status, lane, workflow_started_at FROM operations
+    SELECT id, status, lane, workflow_started_at, park_request FROM operations
     WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), attempt AS (
     INSERT INTO operation_steps (operation_id, step, attempt, outcome, provider_reference,
@@ -146,7 +146,7 @@ WITH answer AS (
     WHERE operation_id = answer.id AND provider_calls.step = answer.step
 ), move AS (
     SELECT id, step, status_after FROM answer JOIN free USING (id)
-    WHERE status_after IS NOT NULL AND status <> status_after
+    WHERE status_after IS NOT NULL AND status <> status_after AND park_request IS NULL
         AND status NOT IN ('succeeded', 'failed', 'cancelled', 'reversing')
 ), trail AS (
     INSERT INTO operation_trail (operation_id, actor, action, status)

@@ -22,6 +22,7 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
+from perdure.core.turns import take_turn
 from perdure.operations import store
 from perdure.operations.attempts import current_attempt, record_attempt
 from perdure.operations.model import FINISHED, Failure, Operation, Status
@@ -94,9 +95,13 @@ class ProviderCalls:
             Refused, InvalidInput: The provider said no; saying it again would be answered the same.
             ProviderUnavailable, ProviderRateLimited: Nothing was done; try again later.
             ProviderOutcomeUnknown: It may have acted, or another runner is calling; ask again
-                later. OperationCancelled, Conflict: The operation is to stop, or has ended.
+                later.
+            OperationCancelled, OperationParked, Conflict: The operation is to stop, is held by an
+                operator, or has ended.
         """
         current_attempt(call.step)
+        # Before the lease begins: what waits for its turn must not use it up.
+        await take_turn()
         lease_until = self._new_lease(call)
         first = await self._intend_first(call, lease_until)
         intent = None if first else await self._intend(call, lease_until)
@@ -195,6 +200,7 @@ class ProviderCalls:
 
     async def _inquire(self, call: ProviderCall[Answer], intent: _Intent) -> Answer | None:
         """Ask the provider; None once it is sure that the call was not made."""
+        await take_turn()
         asked_at = self._clock()
         try:
             found = await call.find()
@@ -380,7 +386,7 @@ async def _move(
     failure: Failure | None = None,
 ) -> None:
     # What is being undone stays `reversing` to its end, so that no other runner goes forward with
-    # it, and nothing moves what has ended.
-    if operation.status in {*FINISHED, Status.REVERSING, status}:
+    # it; nothing moves what has ended, nor what an operator holds.
+    if operation.status in {*FINISHED, Status.REVERSING, status} or operation.park_request:
         return
     await store.move(connection, operation, status, action=action, failure=failure)

@@ -1,18 +1,23 @@
-"""The one way in: start, get, list, cancel and resume operations of any kind."""
+"""The one way in: start, get and list operations of any kind, and act on them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
 from perdure.core.errors import Conflict
-from perdure.operations import cancellation, lanes, store
+from perdure.operations import reporting, store
+from perdure.operations.actions import OperatorActions
 from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.engine import Engine
+from perdure.operations.kinds import KindActions
 from perdure.operations.lane_bell import LaneBell
-from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
+from perdure.operations.lanes import ELSEWHERE
+from perdure.operations.model import By, Operation, Status, StepAttempt, TrailEntry
+from perdure.operations.refunding import Refunds
+from perdure.operations.reporting import OperationReport
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -23,13 +28,28 @@ LAUNCH_TIMEOUT_S: Final = 5.0
 
 
 class OperationService:
-    """Acts on operations for the API, the CLI and the console."""
+    """Starts and shows operations for the API, the CLI and the console.
 
-    def __init__(self, pool: Pool, engine: Engine) -> None:
+    Args:
+        kinds: What each kind offers to be corrected and relaunched, by name.
+        refunds: What can be refunded; None: nothing.
+
+    Attributes:
+        actions: What can be done to one operation.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        engine: Engine,
+        kinds: Mapping[str, KindActions] | None = None,
+        refunds: Refunds | None = None,
+    ) -> None:
         self._pool = pool
         self._engine = engine
         self._bell = LaneBell(self._run_lane)
         self._started: GroupCommit[str, None] = GroupCommit(self._mark_started)
+        self.actions = OperatorActions(pool, engine, kinds or {}, self.begin, refunds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -77,7 +97,7 @@ class OperationService:
         """Have an accepted operation carried out: by its lane, or by a workflow of its own."""
         if operation.lane is None:
             await self.launch(operation)
-        elif not operation.is_finished:
+        elif operation.lane != ELSEWHERE and not operation.is_finished:
             await self._bell.ring(operation.kind, operation.lane)
 
     async def get(self, operation_id: str) -> Operation:
@@ -119,68 +139,32 @@ class OperationService:
         """Return each attempt at each step, oldest first."""
         return await store.step_attempts(self._pool, operation_id)
 
-    async def cancel(self, operation_id: str, *, actor: str, reason: str) -> CancelAnswer:
-        """Ask an operation to stop, and have what it did undone.
-
-        The request is on the row before the workflow is told, so a lost signal loses nothing.
+    async def report(self, operation_id: str) -> OperationReport:
+        """Return all that is known of an operation, as of one moment.
 
         Raises:
             NotFound: There is none of this id.
         """
-        async with transaction(self._pool) as connection:
-            answer = await cancellation.request_cancel(
-                connection, operation_id, actor=actor, reason=reason
-            )
-            # A lane does not undo: its own workflow does.
-            promoted = (
-                await lanes.promote(connection, {operation_id: "It is to be cancelled."})
-                if answer.accepted
-                else []
-            )
-        for operation in promoted:
-            await self.launch(operation)
-        if answer.accepted and not promoted:
-            try:
-                # One that is parked may have no workflow left to tell: a new run does the undoing.
-                operation = await self.get(operation_id)
-                parked = operation.status == Status.NEEDS_ATTENTION
-                if not (parked and await self._restart(operation)):
-                    await self._engine.signal_cancel(operation_id, actor=actor, reason=reason)
-            except Exception as error:  # noqa: BLE001 - the janitor tells it again
-                log.warning("cancel_signal_postponed", operation_id=operation_id, error=str(error))
-        return answer
+        return await reporting.report(self._pool, operation_id)
+
+    async def cancel(self, operation_id: str, *, actor: str, reason: str) -> CancelAnswer:
+        """Ask an operation to stop; as `OperatorActions.cancel`, but a no is an answer too.
+
+        Raises:
+            NotFound: There is none of this id.
+            InvalidInput: `reason_required`.
+        """
+        try:
+            return await self.actions.cancel(operation_id, By(actor, reason))
+        except Conflict as error:
+            return CancelAnswer(accepted=False, reason=error.message)
 
     async def resume(self, operation_id: str, *, actor: str, reason: str) -> None:
-        """Have an operation that needs attention go on from the step it stopped at.
+        """Have an operation that needs attention go on; as `OperatorActions.resume`.
 
         Raises:
             NotFound: There is none of this id.
             Conflict: It does not need attention.
+            InvalidInput: `reason_required`.
         """
-        async with transaction(self._pool) as connection:
-            operation = await store.lock(connection, operation_id)
-            if operation.status != Status.NEEDS_ATTENTION:
-                raise Conflict(
-                    f"{operation_id} is {operation.status}; only one that needs attention"
-                    " is resumed.",
-                    code="not_parked",
-                )
-            # Told while the row is held: if the engine is away nothing has changed, and what it
-            # begins waits for the row to say so.
-            if not await self._restart(operation):
-                await self._engine.signal_resume(operation_id)
-            await store.move(
-                connection,
-                operation,
-                Status.PROCESSING,
-                action="resumed",
-                actor=actor,
-                reason=reason,
-            )
-
-    async def _restart(self, operation: Operation) -> bool:
-        """Begin a workflow that ended anew.
-
-        Its finished steps return what they stored. False: it is running.
-        """
-        return await self._engine.start(operation, again=True)
+        await self.actions.resume(operation_id, By(actor, reason))

@@ -14,7 +14,12 @@ from typing import Any, Final, TypeVar, cast
 
 from pydantic import TypeAdapter
 
-from perdure.core.errors import Conflict, IdempotencyMismatch, OperationCancelled
+from perdure.core.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    OperationCancelled,
+    OperationParked,
+)
 from perdure.operations import store
 from perdure.operations.attempts import Attempt, current_attempt
 from perdure.operations.model import FINISHED, Failure, Operation, Status
@@ -88,16 +93,17 @@ def fingerprint(value: Any) -> bytes:
 
 def may_begin(operation: Operation) -> bool:
     """Whether a step that goes forward may begin; `check_may_begin` says why not."""
-    ends = operation.is_finished or operation.status == Status.REVERSING
-    return not ends and operation.cancel_request is None
+    ends = operation.is_finished or operation.is_reversing
+    return not ends and operation.cancel_request is None and operation.park_request is None
 
 
 def check_may_begin(operation: Operation, step: str) -> None:
-    """Refuse to begin a step of an operation that ended, is being undone, or is to stop.
+    """Refuse to begin a step of an operation that ended, is being undone, or is to stop or wait.
 
     Raises:
         Conflict: `operation_finished`, `operation_reversing`.
         OperationCancelled: A request to cancel is on the row.
+        OperationParked: An operator holds it.
     """
     if operation.is_finished:
         raise Conflict(
@@ -106,11 +112,23 @@ def check_may_begin(operation: Operation, step: str) -> None:
         )
     if operation.cancel_request is not None:
         raise OperationCancelled(operation.cancel_request.reason)
-    if operation.status == Status.REVERSING:
+    if operation.is_reversing:
         raise Conflict(
             f"{operation.id} is being undone; step {step} is not begun.",
             code="operation_reversing",
         )
+    check_not_parked(operation)
+
+
+def check_not_parked(operation: Operation) -> None:
+    """Refuse to begin a step of an operation that an operator holds.
+
+    Raises:
+        OperationParked: Until it is released.
+    """
+    if operation.park_request is not None:
+        park = operation.park_request
+        raise OperationParked(f"{park.actor} parked it: {park.reason}")
 
 
 class TransactionalSteps:
@@ -147,6 +165,7 @@ class TransactionalSteps:
             IdempotencyMismatch: The step ran before, with another input.
             Conflict: The operation is finished.
             OperationCancelled: The operation is to stop.
+            OperationParked: An operator holds it.
         """
         digest = fingerprint(given)
         attempt = current_attempt(step)
@@ -158,7 +177,8 @@ class TransactionalSteps:
                 operation_id,
                 step,
             )
-            if stored is not None and stored["fingerprint"] == digest:
+            # Without a fingerprint the result holds for any input: an operator corrected it since.
+            if stored is not None and stored["fingerprint"] in (digest, None):
                 attempt.is_recorded = True
                 return from_json(returns, stored["result"])
             if operation.is_finished and ends:
@@ -174,6 +194,14 @@ class TransactionalSteps:
             result = await body(work)
             await _commit_step(work, step, digest, to_json(result), attempt)
             return result
+
+    async def check_not_parked(self, operation_id: str) -> None:
+        """Refuse what is about to be done outside of a step, if an operator holds the operation.
+
+        Raises:
+            OperationParked: Until it is released.
+        """
+        check_not_parked(await store.get(self._pool, operation_id))
 
     async def stored(
         self, work: StepTransaction, step: str, *, returns: type[Result]

@@ -16,6 +16,8 @@ from perdure.operations.model import (
     Failure,
     NewOperation,
     Operation,
+    ParkRequest,
+    RunRequest,
     Status,
     StepAttempt,
     TrailEntry,
@@ -46,6 +48,16 @@ OPERATIONS = sa.table(
     sa.column("created_at", sa.DateTime(timezone=True)),
     sa.column("updated_at", sa.DateTime(timezone=True)),
     sa.column("finished_at", sa.DateTime(timezone=True)),
+    sa.column("deadline_at", sa.DateTime(timezone=True)),
+    sa.column("park_request", JSONB),
+    sa.column("reversal_begun_at", sa.DateTime(timezone=True)),
+    sa.column("relaunch_of", sa.Text),
+    sa.column("relaunched_as", sa.Text),
+    sa.column("refund_of", sa.Text),
+    sa.column("refunded_by", sa.Text),
+    sa.column("refund_refusal", JSONB),
+    sa.column("run_request", sa.Text),
+    sa.column("run_requested_at", sa.DateTime(timezone=True)),
 )
 _COLUMN_NAMES = [column.name for column in OPERATIONS.columns]
 _COLUMNS = ", ".join(_COLUMN_NAMES)
@@ -54,7 +66,7 @@ _COLUMNS = ", ".join(_COLUMN_NAMES)
 def operation_of(row: asyncpg.Record) -> Operation:
     """Return a row of `operations`; columns the model does not have are left out."""
     values = {name: row[name] for name in _COLUMN_NAMES}
-    cancel = values["cancel_request"]
+    cancel, park, run = values["cancel_request"], values["park_request"], values["run_request"]
     return Operation(
         **values
         | {
@@ -65,6 +77,16 @@ def operation_of(row: asyncpg.Record) -> Operation:
             )
             if cancel
             else None,
+            "park_request": ParkRequest(
+                park["actor"],
+                park["reason"],
+                datetime.fromisoformat(park["requested_at"]),
+                Status(park["status"]),
+            )
+            if park
+            else None,
+            "refund_refusal": Failure(**refusal) if (refusal := values["refund_refusal"]) else None,
+            "run_request": RunRequest(run) if run else None,
         }
     )
 
@@ -80,8 +102,8 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     """
     row = await connection.fetchrow(
         "WITH accepted AS ("
-        " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane)"
-        " VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8) ON CONFLICT DO NOTHING"
+        " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,"
+        " deadline_at) VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8, $9) ON CONFLICT DO NOTHING"
         f" RETURNING {_COLUMNS}"
         "), trail AS ("
         " INSERT INTO operation_trail (operation_id, actor, action, status)"
@@ -95,6 +117,7 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         new.metadata,
         actor,
         new.lane,
+        new.deadline_at,
     )
     if row is not None:
         return operation_of(row)
@@ -201,7 +224,8 @@ async def move(
 ) -> None:
     """Give a locked operation a status and add to its trail, in one statement.
 
-    A `failure` stays until the operation moves on without one; a `result` stays for good.
+    A `failure` stays until the operation moves on without one; a `result`, and that a reversal has
+    begun, stay for good.
     """
     assert not operation.is_finished or status == operation.status, "a finished operation moved"
     await connection.execute(
@@ -210,6 +234,8 @@ async def move(
         " VALUES ($1, $3, $4, $2, $5, $6)"
         ") UPDATE operations SET status = $2, result = coalesce($7, result), failure = $8,"
         f" updated_at = now(), workflow_started_at = {STARTED_BY_A_STEP},"
+        " reversal_begun_at = CASE WHEN $2 = 'reversing' THEN coalesce(reversal_begun_at, now())"
+        " ELSE reversal_begun_at END,"
         " finished_at = CASE WHEN $9 THEN coalesce(finished_at, now()) END WHERE id = $1",
         operation.id,
         status.value,

@@ -18,6 +18,15 @@ VERB: Final = "pay"
 """What the customer wants to do, as messages about the account say it."""
 
 
+CORRECTABLE: Final = {
+    "payment_method": "charge",
+    "payer": None,
+    "payee": None,
+    "description": None,
+}
+"""As in `KindActions`: the gateway is asked once, by the payment method."""
+
+
 class PaymentAcceptance(FundedAcceptance[PaymentRequest]):
     """Validates payments and stores those that may begin.
 
@@ -40,5 +49,7 @@ class PaymentAcceptance(FundedAcceptance[PaymentRequest]):
             id_prefix=ID_PREFIX,
             verb=VERB,
             check_request=lambda request: check_request(request, limits),
+            request_type=PaymentRequest,
+            correctable=CORRECTABLE,
             input_of=lambda operation_id, request: PaymentInput(operation_id, request, options),
         )

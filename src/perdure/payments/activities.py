@@ -280,8 +280,10 @@ class PaymentGatewayActivities:
         """Ask the gateway for a charge nobody confirmed; a pending one is called off there.
 
         Raises:
+            OperationParked: An operator holds the payment.
             ProviderError: It gave no answer; ask again.
         """
+        await self._steps.check_not_parked(payment.operation_id)
         charge = await self._gateway.find_charge(payment.operation_id)
         if charge is None or charge.status == "pending":
             charge = await self._gateway.cancel_charge(payment.operation_id)

@@ -3,14 +3,16 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from perdure.fraud.contracts import FraudCheck, FraudVerdict
+from perdure.fraud.contracts import SCORER, FraudCheck, FraudVerdict
+from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
 from perdure.operations.attempts import Attempt, attempt_under_way
-from perdure.operations.lane_runner import Promoted, aside, lane_step
+from perdure.operations.lane_runner import Promoted, aside, lane_step, provider_lane_step
 from perdure.operations.steps import from_json
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import (
+    GATEWAY,
     ChargeOutcome,
     HoldFunds,
     PaymentEnd,
@@ -29,6 +31,7 @@ class PaymentLane:
 
     Args:
         deliver: Delivers messages; returns those that are left to the notification service.
+        permit: Lets a step at an outside system begin.
         confirmation_s: How long the gateway's confirmation is waited for before the payment is
             promoted, in seconds.
     """
@@ -39,8 +42,9 @@ class PaymentLane:
         gateway: PaymentGatewayActivities,
         score: Score,
         callbacks: GatewayCallbacks,
-        deliver: Deliver,
         *,
+        deliver: Deliver,
+        permit: PermitFor,
         confirmation_s: float = 60.0,
     ) -> None:
         self._ledger = ledger
@@ -48,6 +52,7 @@ class PaymentLane:
         self._score = score
         self._callbacks = callbacks
         self._deliver = deliver
+        self._permit = permit
         self._confirmation_s = confirmation_s
 
     async def run(self, operation_id: str, given: dict[str, Any]) -> PaymentEnd:
@@ -75,12 +80,12 @@ class PaymentLane:
             request.currency,
             request.payment_method,
         )
-        with lane_step("score"):
+        async with provider_lane_step("score", SCORER, self._permit):
             return (await self._score(check)).passed
 
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Have the gateway collect, once."""
-        with lane_step("charge"):
+        async with provider_lane_step("charge", GATEWAY, self._permit):
             return await self._gateway.charge(payment)
 
     async def confirmation(self, payment: PaymentInput, charge: ChargeOutcome) -> ChargeOutcome:

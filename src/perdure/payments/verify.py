@@ -21,8 +21,9 @@ async def gateway_violations(
 ) -> list[Violation]:
     """Compare the gateway's own list of all its charges with our payments.
 
-    A payment that was not finished when this began may stand either way, and is left out: `now()`
-    in the queries is when their transaction began, which is before the list is read.
+    A payment that was not finished when this began may stand either way, and is left out, as is one
+    whose refund was not: `now()` in the queries is when their transaction began, which is before
+    the list is read.
 
     Args:
         connection: Without an open transaction; temporary tables hold the list meanwhile.
@@ -120,10 +121,15 @@ SELECT ARRAY[o.id] AS subject_ids,
        format('succeeded for %s; the gateway took %s in %s charges and gave %s back',
               o.input->'request'->>'amount_minor', coalesce(g.charged_minor, 0),
               coalesce(g.charges, 0), coalesce(g.refunded_minor, 0)) AS detail
-FROM operations o LEFT JOIN gateway_books g ON g.reference = o.id
+FROM operations o
+LEFT JOIN operations r ON r.id = o.refunded_by
+LEFT JOIN gateway_books g ON g.reference = o.id
 WHERE o.kind = 'payment' AND o.status = 'succeeded' AND o.finished_at < now()
+    AND (r.id IS NULL OR r.finished_at < now())
     AND (coalesce(g.charges, 0), coalesce(g.charged_minor, 0), coalesce(g.refunded_minor, 0))
-        <> (1, (o.input->'request'->>'amount_minor')::bigint, 0)
+        <> (1, (o.input->'request'->>'amount_minor')::bigint,
+            CASE WHEN r.status = 'succeeded' THEN (o.input->'request'->>'amount_minor')::bigint
+                ELSE 0 END)
 """
 
 OTHERS_LEFT_UNCHARGED: Final = """

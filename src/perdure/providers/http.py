@@ -32,6 +32,7 @@ from perdure.core.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
+from perdure.core.turns import take_turn
 
 Answer = TypeVar("Answer")
 
@@ -163,6 +164,7 @@ class ProviderHttp:
         headers: Mapping[str, str] | None = None,
     ) -> _Response:
         """Send a request; a POST once: aiohttp repeats only GETs, over a connection that died."""
+        await take_turn()
         async with self._client.request(
             method,
             path.removeprefix("/"),  # under the base URL's own path

@@ -54,6 +54,16 @@ class HttpServer(uvicorn.Server):
         """Wait for the end, without looking ten times a second whether it has come."""
         await self.stopping.wait()
 
+    async def refuse_connections(self, for_s: float) -> None:
+        """Close every connection, and listen to nobody for a while."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        await asyncio.sleep(for_s)
+        await self.startup([listen(host, port)])
+
 
 @asynccontextmanager
 async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncIterator[int]:

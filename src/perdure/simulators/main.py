@@ -11,17 +11,25 @@ from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scor
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailPorts, MailSettings, open_mail
+from perdure.simulators.registry import RegistriesSettings, open_registries
 from perdure.simulators.sms import SmsSettings, open_sms
 
 log = structlog.get_logger()
 
 SimulatorSettings = (
-    GatewaySettings | FraudScorerSettings | MailSettings | SmsSettings | BankSettings
+    GatewaySettings
+    | FraudScorerSettings
+    | MailSettings
+    | SmsSettings
+    | BankSettings
+    | RegistriesSettings
 )
 
 
-def open_simulator(settings: SimulatorSettings) -> AbstractAsyncContextManager[int | MailPorts]:
-    """Run the simulator that the settings are for while the context is open; yields its port.
+def open_simulator(
+    settings: SimulatorSettings,
+) -> AbstractAsyncContextManager[int | MailPorts | dict[str, int]]:
+    """Run the simulator that the settings are for while the context is open; yields its ports.
 
     Raises:
         ConfigurationError: A port is taken, or the data directory is in use.
@@ -37,6 +45,8 @@ def open_simulator(settings: SimulatorSettings) -> AbstractAsyncContextManager[i
             return open_sms(settings)
         case BankSettings():
             return open_bank(settings)
+        case RegistriesSettings():
+            return open_registries(settings)
 
 
 async def run_simulator(settings: SimulatorSettings) -> None:

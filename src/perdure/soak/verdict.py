@@ -44,7 +44,7 @@ TOLERANCES: Final = {
 AGE_AFTER_RESTARTS: Final = Tolerance(factor=2.0, plus=40)
 """What a killed worker held is only given to another one when its 30 s are over."""
 
-BOOKS_IN_MEMORY: Final = frozenset({"gateway", "bank", "mail", "sms"})
+BOOKS_IN_MEMORY: Final = frozenset({"gateway", "bank", "registries", "mail", "sms"})
 """Simulators: they remember all they ever did, so their memory grows by design."""
 
 OF_CONNECTIONS: Final = frozenset({"database", "postgres"})

@@ -18,7 +18,13 @@ def _compile(statement: Executable) -> tuple[str, list[Any]]:
     return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]  # type: ignore[attr-defined]
 
 
-async def fetch(connection: Connection | Pool, statement: Executable) -> list[asyncpg.Record]:
-    """Run a statement that was put together at run time, and return its rows."""
+async def fetch(
+    connection: Connection | Pool, statement: Executable, *, timeout_s: float | None = None
+) -> list[asyncpg.Record]:
+    """Run a statement that was put together at run time, and return its rows.
+
+    Args:
+        timeout_s: For what takes longer than the pool's statements may.
+    """
     sql, arguments = _compile(statement)
-    return await connection.fetch(sql, *arguments)
+    return await connection.fetch(sql, *arguments, timeout=timeout_s)

@@ -12,6 +12,10 @@ VERB: Final = "transfer"
 """What the customer wants to do, as messages about the account say it."""
 
 
+CORRECTABLE: Final = {"destination": "pay_out", "customer": None, "description": None}
+"""As in `KindActions`: the bank is asked once, by the destination."""
+
+
 class TransferAcceptance(FundedAcceptance[TransferRequest]):
     """Validates transfers and stores those that may begin.
 
@@ -26,5 +30,7 @@ class TransferAcceptance(FundedAcceptance[TransferRequest]):
             id_prefix=ID_PREFIX,
             verb=VERB,
             check_request=lambda request: check_request(request, limits),
+            request_type=TransferRequest,
+            correctable=CORRECTABLE,
             input_of=TransferInput,
         )

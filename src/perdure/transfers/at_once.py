@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.lane_runner import Postponed, Promoted
@@ -19,6 +20,7 @@ class TransferAtOnceActivities:
     Args:
         deliver: Delivers messages; returns those that are left to the notification service.
         first_tries: Says whether the bank is quick enough to be called here.
+        permit: Lets a step at the bank begin, if it may at once.
     """
 
     def __init__(
@@ -27,11 +29,13 @@ class TransferAtOnceActivities:
         bank: TransferBankActivities,
         deliver: Deliver,
         first_tries: FirstTries,
+        permit: PermitFor,
     ) -> None:
         self._ledger = ledger
         self._bank = bank
         self._deliver = deliver
         self._first_tries = first_tries
+        self._permit = permit
 
     @activity.defn(name=RUN_AT_ONCE)
     @records_its_attempts
@@ -46,7 +50,8 @@ class TransferAtOnceActivities:
             return untold
 
         try:
-            end = await TransferLane(self._ledger, self._bank, deliver).carry_out(transfer)
+            lane = TransferLane(self._ledger, self._bank, deliver, self._permit)
+            end = await lane.carry_out(transfer)
         except (Promoted, Postponed):
             return AtOnce()
         return AtOnce(end, untold)

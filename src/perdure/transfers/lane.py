@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
-from perdure.operations.lane_runner import Promoted, lane_step
+from perdure.operations.lane_runner import Promoted, lane_step, provider_lane_step
 from perdure.operations.steps import from_json
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import (
+    BANK,
     PayoutOutcome,
     SettleTransfer,
     TransferEnd,
@@ -21,14 +23,20 @@ class TransferLane:
 
     Args:
         deliver: Delivers messages; returns those that are left to the notification service.
+        permit: Lets a step at the bank begin.
     """
 
     def __init__(
-        self, ledger: TransferLedgerActivities, bank: TransferBankActivities, deliver: Deliver
+        self,
+        ledger: TransferLedgerActivities,
+        bank: TransferBankActivities,
+        deliver: Deliver,
+        permit: PermitFor,
     ) -> None:
         self._ledger = ledger
         self._bank = bank
         self._deliver = deliver
+        self._permit = permit
 
     async def run(self, operation_id: str, given: dict[str, Any]) -> TransferEnd:
         """Carry a transfer to its end.
@@ -51,7 +59,7 @@ class TransferLane:
 
     async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:
         """Have the bank pay, once."""
-        with lane_step("pay_out"):
+        async with provider_lane_step("pay_out", BANK, self._permit):
             return await self._bank.pay_out(transfer)
 
     async def settle(self, transfer: TransferInput, payout: PayoutOutcome) -> TransferEnd:

@@ -21,8 +21,9 @@ async def bank_violations(
 ) -> list[Violation]:
     """Compare the bank's own list of all its payouts with our transfers.
 
-    A transfer that was not finished when this began may stand either way, and is left out: `now()`
-    in the queries is when their transaction began, which is before the list is read.
+    A transfer that was not finished when this began may stand either way, and is left out, as is
+    one whose refund was not: `now()` in the queries is when their transaction began, which is
+    before the list is read.
 
     Args:
         connection: Without an open transaction; temporary tables hold the list meanwhile.
@@ -157,13 +158,18 @@ FROM bank_books WHERE paid > 1
 
 SUCCEEDED_PAID_OUT_ONCE: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('succeeded for %s; the bank paid %s in %s payouts',
-              o.input->'request'->>'amount_minor', coalesce(b.paid_minor, 0), coalesce(b.paid, 0))
-           AS detail
-FROM operations o LEFT JOIN bank_books b ON b.reference = o.id
+       format('succeeded for %s, %s; the bank paid %s in %s payouts',
+              o.input->'request'->>'amount_minor', coalesce('refunded by ' || r.id, 'not refunded'),
+              coalesce(b.paid_minor, 0), coalesce(b.paid, 0)) AS detail
+FROM operations o
+LEFT JOIN operations r ON r.id = o.refunded_by
+LEFT JOIN bank_books b ON b.reference = o.id
 WHERE o.kind = 'transfer' AND o.status = 'succeeded' AND o.finished_at < now()
+    AND (r.id IS NULL OR r.finished_at < now())
     AND (coalesce(b.paid, 0), coalesce(b.paid_minor, 0))
-        <> (1, (o.input->'request'->>'amount_minor')::bigint)
+        <> (CASE WHEN r.status = 'succeeded' THEN 0 ELSE 1 END,
+            CASE WHEN r.status = 'succeeded' THEN 0
+                ELSE (o.input->'request'->>'amount_minor')::bigint END)
 """
 
 OTHERS_LEFT_UNPAID: Final = """

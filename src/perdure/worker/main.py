@@ -4,14 +4,15 @@ import asyncio
 import signal
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from perdure.bootstrap import Platform, interceptors, janitor, open_platform, open_registrations
 from perdure.config import Settings
-from perdure.durable.queues import OPERATIONS
+from perdure.durable.provider_slots import provider_tuner
+from perdure.durable.queues import OPERATIONS, provider_of
 from perdure.durable.registration import Registration
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.worker.plans import work_of
@@ -25,6 +26,21 @@ _DRAIN: Final = timedelta(seconds=20)
 def build_worker(platform: Platform, work: Registration) -> Worker:
     """Return the worker of one queue."""
     settings = platform.settings
+    provider = provider_of(work.queue)
+    # Waiting for a provider's limit is done in its queue, not in the worker's slots.
+    slots: dict[str, Any] = (
+        {
+            "tuner": provider_tuner(
+                platform.permits, provider, at_once_max=settings.max_concurrent_activities
+            )
+        }
+        if provider
+        else {
+            "max_concurrent_activities": settings.max_concurrent_activities,
+            "max_concurrent_local_activities": settings.max_concurrent_activities,
+            "max_concurrent_workflow_tasks": settings.max_concurrent_workflow_tasks,
+        }
+    )
     return Worker(
         platform.client,
         task_queue=platform.queues[work.queue],
@@ -34,10 +50,8 @@ def build_worker(platform: Platform, work: Registration) -> Worker:
         workflow_runner=sandboxed_runner()
         if settings.workflow_sandbox
         else UnsandboxedWorkflowRunner(),
-        max_concurrent_activities=settings.max_concurrent_activities,
-        max_concurrent_local_activities=settings.max_concurrent_activities,
-        max_concurrent_workflow_tasks=settings.max_concurrent_workflow_tasks,
         graceful_shutdown_timeout=_DRAIN,
+        **slots,
     )
 
 

@@ -4,22 +4,33 @@ from collections.abc import Iterable
 from typing import Final
 
 from perdure.core.errors import ConfigurationError
-from perdure.durable.queues import FRAUD, LANES, NOTIFICATIONS, OPERATIONS, provider_queue
+from perdure.durable.queues import (
+    FRAUD,
+    LANES,
+    NOTIFICATIONS,
+    OPERATIONS,
+    provider_of,
+    provider_queue,
+)
 from perdure.durable.registration import Registration
 from perdure.fraud.contracts import SCORER
 from perdure.payments.contracts import GATEWAY
 from perdure.transfers.contracts import BANK
 
 ALL: Final = "all"
+PROVIDERS: Final = "providers"
 
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     "operations": (OPERATIONS,),
     "fraud": (FRAUD, provider_queue(SCORER)),
     "notifications": (NOTIFICATIONS,),
-    "providers": (provider_queue(GATEWAY), provider_queue(BANK)),
+    PROVIDERS: (provider_queue(GATEWAY), provider_queue(BANK)),
     "lanes": (LANES,),
 }
-"""Queues are apart by how long their work holds a slot, so that a slow provider holds up nobody."""
+"""Queues are apart by how long their work holds a slot, so that a slow provider holds up nobody.
+
+The registries' queues, one for each TLD there is a registry for, go with the providers'.
+"""
 
 
 def queues_of(role: str) -> tuple[str, ...]:
@@ -39,7 +50,18 @@ def queues_of(role: str) -> tuple[str, ...]:
 def work_of(role: str, registrations: Iterable[Registration]) -> list[Registration]:
     """Return what a worker of the role registers: one registration for each of its queues."""
     found = list(registrations)
-    return [_merged(queue, found) for queue in queues_of(role)]
+    queues = queues_of(role)
+    if role in (PROVIDERS, ALL):
+        queues += _queues_of_settings(found)
+    return [_merged(queue, found) for queue in queues]
+
+
+def _queues_of_settings(registrations: list[Registration]) -> tuple[str, ...]:
+    """Return the queues that are there by a setting: the registries'."""
+    named = set(queues_of(ALL))
+    unnamed = dict.fromkeys(part.queue for part in registrations if part.queue not in named)
+    assert all(provider_of(queue) for queue in unnamed), f"no role polls one of {list(unnamed)}"
+    return tuple(unnamed)
 
 
 def _merged(queue: str, registrations: list[Registration]) -> Registration:

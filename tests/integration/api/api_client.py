@@ -39,6 +39,9 @@ class Api:
     async def post(self, path: str, body: object, key: str | None = None) -> httpx.Response:
         return await self.http.post(path, json=body, headers=self.headers(key))
 
+    async def put(self, path: str, body: object) -> httpx.Response:
+        return await self.http.put(path, json=body, headers=self.headers())
+
     async def new_wallet(self, amount_minor: int = 0, currency: str = "USD") -> Wallet:
         """Open an account for a new customer, with money on it."""
         customer_id = f"cus_{uuid4().hex[:12]}"

@@ -35,7 +35,9 @@ async def platform(settings: Settings, pool: Pool) -> Platform:
     """The platform; nobody listens where its Temporal client points."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    return compose(settings, pool, await Client.connect(f"127.0.0.1:{port}", lazy=True))
+    platform = compose(settings, pool, await Client.connect(f"127.0.0.1:{port}", lazy=True))
+    await platform.flag_provider.refresh()
+    return platform
 
 
 @pytest.fixture(scope="session")

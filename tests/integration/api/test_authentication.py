@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from perdure.api.keys import ApiKey, Scope, create_key, find_key, list_keys, revoke_key
+from perdure.api.keys import (
+    HOUSE_SCOPES,
+    ApiKey,
+    Scope,
+    create_key,
+    find_key,
+    list_keys,
+    revoke_key,
+)
 from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, PerdureError
 from perdure.storage.pool import Pool
@@ -21,6 +29,10 @@ PROTECTED = [
     ("POST", "/v1/transfers", Scope.TRANSFERS_WRITE),
     ("GET", "/v1/transfers/tfr_1", Scope.TRANSFERS_READ),
     ("POST", "/v1/transfers/tfr_1/cancel", Scope.TRANSFERS_WRITE),
+    ("GET", "/v1/renewals", Scope.RENEWALS_READ),
+    ("POST", "/v1/renewals", Scope.RENEWALS_WRITE),
+    ("GET", "/v1/renewals/rnw_1", Scope.RENEWALS_READ),
+    ("POST", "/v1/renewals/rnw_1/cancel", Scope.RENEWALS_WRITE),
     ("POST", "/v1/accounts", Scope.ACCOUNTS_WRITE),
     ("GET", "/v1/accounts", Scope.ACCOUNTS_READ),
     ("GET", "/v1/accounts/acc_1", Scope.ACCOUNTS_READ),
@@ -33,6 +45,27 @@ PROTECTED = [
     ("GET", "/v1/operations/pay_1/events", Scope.OPERATIONS_READ),
     ("POST", "/v1/operations/pay_1/cancel", Scope.OPERATIONS_WRITE),
     ("POST", "/v1/operations/pay_1/resume", Scope.OPERATIONS_WRITE),
+    ("POST", "/v1/operations/pay_1/relaunch", Scope.OPERATIONS_WRITE),
+    ("POST", "/v1/operations/pay_1/park", Scope.OPERATIONS_WRITE),
+    ("POST", "/v1/operations/pay_1/release", Scope.OPERATIONS_WRITE),
+    ("POST", "/v1/operations/pay_1/correct", Scope.OPERATIONS_WRITE),
+    ("GET", "/v1/bulks", Scope.BULK_READ),
+    ("POST", "/v1/bulks", Scope.BULK_WRITE),
+    ("GET", "/v1/bulks/blk_1", Scope.BULK_READ),
+    ("GET", "/v1/bulks/blk_1/items", Scope.BULK_READ),
+    ("POST", "/v1/bulks/blk_1/pause", Scope.BULK_WRITE),
+    ("POST", "/v1/bulks/blk_1/resume", Scope.BULK_WRITE),
+    ("POST", "/v1/bulks/blk_1/stop", Scope.BULK_WRITE),
+    ("POST", "/v1/bulks/blk_1/rate", Scope.BULK_WRITE),
+    ("POST", "/v1/bulks/blk_1/undo", Scope.BULK_WRITE),
+    ("GET", "/v1/flags", Scope.FLAGS_READ),
+    ("GET", "/v1/flags/flag_1", Scope.FLAGS_READ),
+    ("GET", "/v1/flags/flag_1/changes", Scope.FLAGS_READ),
+    ("PUT", "/v1/flags/flag_1", Scope.FLAGS_WRITE),
+    ("GET", "/v1/limits", Scope.LIMITS_READ),
+    ("GET", "/v1/limits/gateway/changes", Scope.LIMITS_READ),
+    ("PUT", "/v1/limits/gateway", Scope.LIMITS_WRITE),
+    ("POST", "/v1/limits/gateway/remove", Scope.LIMITS_WRITE),
 ]
 
 
@@ -53,6 +86,8 @@ async def test_every_route_asks_for_a_key_with_its_scope(
 async def test_no_route_is_forgotten_here(api: Api) -> None:
     document = ok(await api.http.get("/openapi.json"))
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
+    ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
+    ids |= {"bulk_id": "blk_1"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()
@@ -127,6 +162,22 @@ async def test_a_key_that_makes_no_sense_is_not_made(
     assert error.code == code
 
 
+@pytest.mark.parametrize("customer_id", ["", " ", "x" * 256])
+async def test_a_key_is_not_bound_to_a_customer_that_cannot_be(
+    pool: Pool, customer_id: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await create_key(pool, "shop", [Scope.ADMIN], customer_id)
+    assert caught.value.param == "customer"
+
+
+@pytest.mark.parametrize("scope", sorted(HOUSE_SCOPES))
+async def test_a_customers_key_gets_no_scope_of_the_house(pool: Pool, scope: Scope) -> None:
+    with pytest.raises(InvalidInput, match="no customer may do that") as caught:
+        await create_key(pool, "shop", [Scope.PAYMENTS_READ, scope], "cus_1")
+    assert (caught.value.code, caught.value.param) == ("house_scope", "scopes")
+
+
 async def key_of(api: Api, pool: Pool, wallet: Wallet) -> tuple[ApiKey, Api]:
     key, secret = await create_key(pool, "shop", [Scope.ADMIN], wallet.customer_id)
     return key, api.as_key(secret)
@@ -186,4 +237,4 @@ async def test_a_customers_key_cannot_make_money(api: Api, pool: Pool) -> None:
     _, customer = await key_of(api, pool, mine)
     deposit = {"amount_minor": 100, "currency": "USD", "reference": "gift"}
     answer = await customer.post(f"/v1/accounts/{mine.account_id}/deposits", deposit)
-    refused(answer, 403, "other_customer")
+    refused(answer, 403, "house_only")

@@ -28,6 +28,11 @@ class RecordingEngine:
         self.started.append(operation.id)
         return True
 
+    async def replace(self, operation: Operation) -> None: ...
+
+    async def reset(self, operation_id: str, *, reason: str) -> bool:
+        return True
+
     async def run_lane(self, kind: str, lane: int) -> None:
         self.lanes.append((kind, lane))
 

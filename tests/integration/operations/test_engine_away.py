@@ -1,14 +1,17 @@
 """While Temporal is away nothing is lost, and nothing is half done."""
 
+from datetime import timedelta
+
 import pytest
 from temporalio.client import Client
 
+from perdure.core.clock import utc_now
 from perdure.core.ids import new_id
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.queues import QueueNames
-from perdure.operations import store
+from perdure.operations import run_requests, store
 from perdure.operations.kinds import OperationKinds
-from perdure.operations.model import Status
+from perdure.operations.model import RunRequest, Status
 from perdure.operations.service import OperationService
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.registration import PAYMENTS
@@ -48,17 +51,24 @@ async def test_a_cancel_is_accepted_and_on_the_row(
     assert (request.actor, request.reason) == ("ada", "Not wanted.")
 
 
-async def test_a_resume_that_cannot_be_told_changes_nothing(
+async def test_a_resume_is_on_the_row_and_told_by_the_janitor(
     pool: Pool, service: OperationService, accept: NewOperationMaker
 ) -> None:
     operation = await accept()
     async with transaction(pool) as connection:
         locked = await store.lock(connection, operation.id)
         await store.move(connection, locked, Status.NEEDS_ATTENTION, action="parked")
-    with pytest.raises(RuntimeError, match="connect"):
-        await service.resume(operation.id, actor="ada", reason="Looked into it.")
-    assert (await service.get(operation.id)).status == Status.NEEDS_ATTENTION
-    assert [entry.action for entry in await service.trail(operation.id)] == ["accepted", "parked"]
+    await service.resume(operation.id, actor="ada", reason="Looked into it.")
+    row = await service.get(operation.id)
+    assert (row.status, row.run_request) == (Status.PROCESSING, RunRequest.RESUME)
+    assert row.run_requested_at is not None
+    assert [entry.action for entry in await service.trail(operation.id)] == [
+        "accepted",
+        "parked",
+        "resumed",
+    ]
+    overdue = await run_requests.overdue(pool, utc_now() + timedelta(seconds=5), limit=1_000)
+    assert operation.id in overdue
 
 
 async def test_a_callback_is_kept_for_later(

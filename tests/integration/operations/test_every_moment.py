@@ -48,7 +48,9 @@ async def disturb(world: World, disturbance: str) -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("payouts", [(), (Answer.CUT_AFTER,)], ids=["paid", "cut"])
-@pytest.mark.parametrize("disturbance", ["kill", "crash", "cancel", "promote", "own", "lane"])
+@pytest.mark.parametrize(
+    "disturbance", ["kill", "crash", "cancel", "park", "promote", "own", "lane"]
+)
 @pytest.mark.parametrize("kind", ["lane", "own"])
 async def test_a_disturbance_at_any_moment(
     stage: Stage, kind: str, disturbance: str, payouts: tuple[Answer, ...]

@@ -17,7 +17,7 @@ from .interleaving.world import Beginning, World
 
 @dataclass(frozen=True)
 class Start:
-    """Somebody begins to carry a transfer out, to promote it, or to ask that it stop."""
+    """Somebody begins to carry a transfer out, promotes, stops, parks or releases it."""
 
     kind: str
     transfer: int
@@ -68,7 +68,7 @@ PROCESSES = st.integers(0, 1)
 TURNS = st.integers(0, 4)
 STARTS = st.builds(
     Start,
-    st.sampled_from(["lane", "lane", "own", "own", "own", "promote", "cancel"]),
+    st.sampled_from(["lane", "lane", "own", "own", "own", "promote", "cancel", "park", "release"]),
     TRANSFERS,
     PROCESSES,
 )

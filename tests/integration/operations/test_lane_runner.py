@@ -219,7 +219,7 @@ async def test_a_stretch_that_is_ending_begins_no_more_and_finishes_what_it_bega
     under_way: list[set[str]] = []
 
     async def end_it() -> None:
-        stretch.is_ending = True
+        stretch.over.set()
         under_way.append(set(stretch.under_way))
 
     await lane.add(20)

@@ -108,7 +108,8 @@ async def open_lane(
             gateway,
             fraud.score,
             town.platform.gateway_callbacks,
-            messages.deliver_now,
+            deliver=messages.deliver_now,
+            permit=town.platform.permits.permit,
             confirmation_s=confirmation_s,
         )
         yield OwnLane(town, next(_numbers), payments, gateway, limits or LaneLimits())

@@ -10,13 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import uvicorn
 from temporalio.client import Client
 
 from perdure.api.keys import create_key
 from perdure.api.main import server_of
 from perdure.bootstrap import Platform, compose, janitor, open_registrations
 from perdure.config import Settings
+from perdure.core.clock import utc_now
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.durable.queues import FRAUD, LANES, NOTIFICATIONS, OPERATIONS, provider_queue
 from perdure.fraud.contracts import SCORER
@@ -24,6 +24,7 @@ from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_a
 from perdure.ledger.model import AccountKind, Balance, NewAccount, NewTransfer
 from perdure.operations.model import Operation, Status
 from perdure.payments.contracts import GATEWAY
+from perdure.providers.registry import registry_name
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
@@ -34,9 +35,12 @@ from perdure.storage.pool import Pool, transaction
 from perdure.transfers.contracts import BANK
 from perdure.worker.main import build_worker
 from perdure.worker.plans import ALL, work_of
+from tests.servers import RunningRegistry, running_registry
 
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS10ZXN0cy0wMDAwMDAwMA=="
-PROVIDERS = (GATEWAY, BANK, SCORER)
+TLDS = ("info", "fr")
+"""One whose registry takes renewals back, and one whose does not."""
+PROVIDERS = (GATEWAY, BANK, SCORER, *(registry_name(tld) for tld in TLDS))
 QUEUES = (OPERATIONS, LANES, FRAUD, NOTIFICATIONS, *(provider_queue(name) for name in PROVIDERS))
 ENDED = {"succeeded", "failed", "cancelled"}
 
@@ -51,6 +55,7 @@ class Town:
     bank: httpx.AsyncClient
     mail: httpx.AsyncClient
     sms: httpx.AsyncClient
+    registries: dict[str, RunningRegistry]
 
     async def account(self, *, funds_minor: int = 100_000, currency: str = "USD") -> dict[str, str]:
         """Open a customer's account with money on it; returns what a payment needs of it."""
@@ -164,6 +169,7 @@ async def open_town(
             open_mail(MailSettings(folder / "mail", port=0, smtp_port=0))
         )
         sms = await stack.enter_async_context(open_sms(SmsSettings(folder / "sms", port=0)))
+        registries = await stack.enter_async_context(_open_registries(folder))
         listener = _free_listener()
         api_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         suffix = uuid4().hex[:8]
@@ -178,6 +184,8 @@ async def open_town(
                 workflow_sandbox=True,
                 bank_url=f"http://127.0.0.1:{bank}",
                 bank_timeout_s=1,
+                registry_urls={tld: registry.url for tld, registry in registries.items()},
+                registry_timeout_s=1,
                 fraud_scorer_url=f"http://127.0.0.1:{scorer}",
                 mail_port=mail.smtp,
                 mail_inquiry_url=f"http://127.0.0.1:{mail.http}",
@@ -187,16 +195,13 @@ async def open_town(
             pool,
             client,
         )
-        server = server_of(platform)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        stack.push_async_callback(_stop, server, serving)
+        await stack.enter_async_context(_served(platform, listener))
         registrations = await stack.enter_async_context(open_registrations(platform))
         for work in work_of(ALL, registrations):
             await stack.enter_async_context(build_worker(platform, work))
         looking = asyncio.create_task(janitor(platform).run())
         stack.callback(looking.cancel)
-        async with transaction(pool) as connection:
-            _, secret = await create_key(connection, f"tests-{suffix}", ["admin"])
+        _, secret = await create_key(pool, f"tests-{suffix}", ["admin"])
         yield Town(
             platform,
             await http(api_url, headers={"Authorization": f"Bearer {secret}"}),
@@ -204,6 +209,7 @@ async def open_town(
             await http(f"http://127.0.0.1:{bank}"),
             await http(f"http://127.0.0.1:{mail.http}"),
             await http(f"http://127.0.0.1:{sms}"),
+            registries,
         )
 
 
@@ -211,6 +217,26 @@ def _free_listener() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 
 
-async def _stop(server: uvicorn.Server, serving: "asyncio.Task[None]") -> None:
-    server.should_exit = True
-    await serving
+@asynccontextmanager
+async def _open_registries(folder: Path) -> AsyncIterator[dict[str, RunningRegistry]]:
+    """Run registries whose day is ours, by TLD."""
+    async with AsyncExitStack() as stack:
+        yield {
+            tld: await stack.enter_async_context(
+                running_registry(folder / "registries", tld, day=utc_now().date())
+            )
+            for tld in TLDS
+        }
+
+
+@asynccontextmanager
+async def _served(platform: Platform, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve the API on a socket that listens already, with the flags as they stand."""
+    await platform.flag_provider.refresh()
+    server = server_of(platform)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving

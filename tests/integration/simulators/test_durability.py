@@ -16,6 +16,7 @@ from perdure.providers.bank import HttpPayoutBank
 from perdure.providers.gateway import HttpPaymentGateway
 from perdure.providers.http_client import open_http_client
 from perdure.providers.mail import Mail, SmtpMailSender
+from perdure.providers.registry import HttpDomainRegistry
 from perdure.providers.sms import HttpSmsSender
 
 from .conftest import SECRET, Receiver, eventually
@@ -27,6 +28,8 @@ from perdure.simulators.bank import BankSettings
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings
 from perdure.simulators.main import run_simulator
+from perdure.simulators.registry import RegistriesSettings, RegistrySettings
+from perdure.simulators.registry_admission import RegistryLimits
 from perdure.simulators.sms import SmsSettings
 run_lasting(run_simulator(eval(sys.argv[1], globals() | {"data_dir": pathlib.Path(sys.argv[2])})))
 """
@@ -248,4 +251,47 @@ async def test_every_payout_recall_and_refusal_outlives_a_kill(start: StartSimul
     assert payouts["paid_minor"] == {"EUR": 5 * (len(known) - 2)}
     await pay_out("tfr_flaky", "dest_flaky")
     assert "tfr_flaky" in answered
+    assert await simulator.stop() == 0
+
+
+async def test_every_renewal_and_undoing_outlives_a_kill(start: StartSimulator) -> None:
+    one = "RegistrySettings(data_dir, 'info', {port}, 1499, True, RegistryLimits())"
+    simulator, http, client = await start(f"RegistriesSettings(({one},))")
+    registry = HttpDomainRegistry(client, "info")
+    answered: set[str] = set()
+
+    async def renew(name: str) -> None:
+        try:
+            known = await registry.domain(name)
+            renewal = await registry.renew(
+                reference=name, domain=name, current_expires_on=known.expires_on, years=1
+            )
+            answered.add(renewal.reference)
+        except ProviderError:
+            pass
+
+    async def some_were_answered() -> bool:
+        return len(answered) >= 30
+
+    await renew("undone.info")
+    undone = await registry.undo_renewal("undone.info")
+    await renew("flaky-shop.info")
+    renewing = asyncio.gather(*(renew(f"shop-{number}.info") for number in range(300)))
+    await eventually(some_were_answered)
+    await simulator.kill()
+    await renewing
+    await simulator.start()
+    known = (await http.get("/control/renewals?limit=1000")).json()["data"]
+    assert answered <= {renewal["reference"] for renewal in known}
+    assert await registry.find_renewal("undone.info") == undone
+    assert (await registry.domain("undone.info")).expires_on == undone.expires_on
+    for renewal in known[1:]:
+        domain = (await http.get(f"/control/domains/{renewal['domain']}")).json()
+        assert (domain["expires_on"], domain["times_renewed"]) == (renewal["expires_on"], 1)
+    counted = (await totals(http))["renewals"]
+    assert (counted["count"], counted["undone"]) == (len(known), 1)
+    assert counted["billed_minor"] == {"USD": 1499 * (len(known) - 1)}
+    for _ in range(2):
+        await renew("flaky-shop.info")
+    assert "flaky-shop.info" in answered
     assert await simulator.stop() == 0

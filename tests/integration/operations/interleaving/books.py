@@ -12,15 +12,33 @@ from perdure.operations.model import Operation, Status
 from .world import AMOUNT_MINOR, World
 
 LEGAL: Final = {
-    Status.PENDING: {Status.PROCESSING, Status.FAILED, Status.CANCELLED},
+    Status.PENDING: {
+        Status.PROCESSING,
+        Status.NEEDS_ATTENTION,
+        Status.FAILED,
+        Status.CANCELLED,
+    },
+    Status.NEEDS_ATTENTION: {
+        Status.PENDING,
+        Status.PROCESSING,
+        Status.REVERSING,
+        Status.FAILED,
+        Status.CANCELLED,
+    },
     Status.PROCESSING: {
         Status.UNKNOWN,
+        Status.NEEDS_ATTENTION,
         Status.REVERSING,
         Status.SUCCEEDED,
         Status.FAILED,
         Status.CANCELLED,
     },
-    Status.UNKNOWN: {Status.PROCESSING, Status.REVERSING, Status.FAILED},
+    Status.UNKNOWN: {
+        Status.PROCESSING,
+        Status.NEEDS_ATTENTION,
+        Status.REVERSING,
+        Status.FAILED,
+    },
     Status.REVERSING: {Status.FAILED, Status.CANCELLED},
 }
 """Which status may follow which."""

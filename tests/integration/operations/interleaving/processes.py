@@ -1,9 +1,10 @@
 """A worker process with all that it keeps in memory, and a transfer's own workflow in it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, TypeVar
 
-from perdure.core.errors import PerdureError, ProviderError, Refused
+from perdure.core.errors import OperationParked, PerdureError, ProviderError, Refused
 from perdure.durable.scope import ANSWERS
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
@@ -45,6 +46,10 @@ class NoMail:
         raise AssertionError(message_id)
 
 
+def _no_limit(_provider: str) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
+
+
 class Process:
     """A worker process, with all that it keeps in memory."""
 
@@ -78,8 +83,10 @@ class Process:
             timeout_s=TIMEOUT_S,
         )
         deliver = self.messages.deliver_now
-        self.lane = TransferLane(self.ledger, self.bank, deliver)
-        self.at_once = TransferAtOnceActivities(self.ledger, self.bank, deliver, bank_tries)
+        self.lane = TransferLane(self.ledger, self.bank, deliver, _no_limit)
+        self.at_once = TransferAtOnceActivities(
+            self.ledger, self.bank, deliver, bank_tries, _no_limit
+        )
 
 
 class OwnScript:
@@ -107,11 +114,14 @@ class OwnScript:
         await self._until_answered(lambda: self._process.ledger.hold_funds(transfer))
 
     async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:
-        bank = self._process.bank
-        for _ in range(TRIES_MAX):
+        bank, tries = self._process.bank, 0
+        while tries < TRIES_MAX:
             try:
                 return await bank.pay_out(transfer)
+            except OperationParked as error:
+                await self._wait(error)
             except ProviderError as error:
+                tries += 1
                 await self._wait(error)
         resolution = await self._until_answered(lambda: bank.resolve_payout(transfer))
         if resolution.payout is None:
@@ -143,10 +153,15 @@ class OwnScript:
     async def _until_answered(
         self, attempt: Callable[[], Awaitable[Result]], *, undoes: bool = False
     ) -> Result:
-        for _ in range(100):
+        tries = 0
+        while tries < 100:
             try:
                 return await attempt()
+            except OperationParked as error:
+                # For as long as it is held.
+                await self._wait(error)
             except PerdureError as error:
+                tries += 1
                 if isinstance(error, ANSWERS) and not undoes:
                     raise
                 await self._wait(error)

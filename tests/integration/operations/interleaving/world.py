@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from perdure.core.errors import Conflict
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
 from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.contracts import Party
 from perdure.operations import lanes, store
+from perdure.operations.actions import OperatorActions
 from perdure.operations.cancellation import request_cancel
+from perdure.operations.engine import RunState
 from perdure.operations.lane_runner import Postponed, Promoted
-from perdure.operations.model import Operation
+from perdure.operations.model import By, Operation
 from perdure.operations.steps import from_json
 from perdure.storage.pool import Connection, Pool, transaction
 from perdure.transfers.acceptance import TransferAcceptance
@@ -34,6 +38,20 @@ Result = TypeVar("Result")
 AMOUNT_MINOR = 1_000
 _RELAUNCHES_MAX = 10
 _ROUNDS_MAX = 2_000
+
+
+ADA: Final = By("ada", "A test wants it.")
+
+
+class NoEngine:
+    """Told that something goes on; who carries operations out is in the schedule."""
+
+    async def run_state(self, operation_id: str) -> RunState:
+        return RunState.RUNNING
+
+    async def signal_cancel(self, operation_id: str, *, actor: str, reason: str) -> None: ...
+
+    async def signal_resume(self, operation_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,7 @@ class World:
     operations: list[Operation]
     processes: list[Process] = field(default_factory=list)
     runners: list[Runner] = field(default_factory=list)
+    _releases: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, pool: Pool, observer: Connection, beginning: Beginning) -> "World":
@@ -100,8 +119,8 @@ class World:
         """Have somebody begin with a transfer.
 
         Args:
-            kind: To carry it out, in a `lane` or as its `own` workflow; to `promote` it, or to
-                `cancel` it.
+            kind: To carry it out, in a `lane` or as its `own` workflow; to `promote`, `cancel`,
+                `park` or `release` it.
         """
         operation = self.operations[number % len(self.operations)]
         self._start(kind, operation, self.processes[process])
@@ -112,6 +131,8 @@ class World:
             "own": self._run_own,
             "promote": self._promote,
             "cancel": self._cancel,
+            "park": self._park,
+            "release": self._release,
         }
         self.gates.said.append(f"    runner {len(self.runners)}: {kind} of {operation.id}")
         self._go(work[kind](operation, process), process)
@@ -165,6 +186,14 @@ class World:
         async with transaction(process.pool) as connection:
             await request_cancel(connection, operation.id, actor="test", reason="Not wanted.")
 
+    async def _park(self, operation: Operation, process: Process) -> None:
+        with suppress(Conflict):
+            await _actions(process.pool).park(operation.id, ADA)
+
+    async def _release(self, operation: Operation, process: Process) -> None:
+        with suppress(Conflict):
+            await _actions(process.pool).release(operation.id, ADA)
+
     def pass_s(self, seconds: float) -> None:
         """Have time pass while everybody is held: a stall of all the machines."""
         self.clock.pass_to(self.clock() + timedelta(seconds=seconds))
@@ -208,7 +237,8 @@ class World:
 
     async def finish(self) -> None:
         """Let all go on that lives, and relaunch what did not end, until it does."""
-        await self._join()
+        # The last word on what is held; who is about to park it comes too late or is done.
+        await self._join(releases=True)
         for _ in range(_RELAUNCHES_MAX):
             if not (left := await self._open_operations()):
                 break
@@ -221,11 +251,13 @@ class World:
         self._go(self._redeliver(), self.processes[0])
         await self._join()
 
-    async def _join(self) -> None:
+    async def _join(self, *, releases: bool = False) -> None:
         self.gates.said.append("  all go on")
         for _ in range(_ROUNDS_MAX):
             self.gates.release_all()
             await self.gates.settle()
+            if releases:
+                await self._release_all()
             if all(runner.task.done() for runner in self.runners):
                 break
         for runner in self.runners:
@@ -233,6 +265,14 @@ class World:
             error = None if runner.task.cancelled() else runner.task.exception()
             if error is not None and runner.process.life.is_alive:
                 raise AssertionError(f"runner {runner.number} broke down") from error
+
+    async def _release_all(self) -> None:
+        """Begin to release what is held, unless somebody is about to."""
+        for row in await self.rows():
+            under_way = self._releases.get(row.id)
+            if row.park_request and not row.is_finished and (not under_way or under_way.done()):
+                self._start("release", row, self.processes[0])
+                self._releases[row.id] = self.runners[-1].task
 
     async def rows(self) -> list[Operation]:
         """Return the transfers as they stand."""
@@ -247,6 +287,13 @@ class World:
             [operation.id for operation in self.operations],
         )
         await self._script(self.processes[0]).notify([row["id"] for row in owed])
+
+
+def _actions(pool: Pool) -> OperatorActions:
+    async def begin(_: Operation) -> None: ...
+
+    engine: Any = NoEngine()
+    return OperatorActions(pool, engine, {}, begin)
 
 
 async def _accept(

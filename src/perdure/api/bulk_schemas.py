@@ -1,0 +1,258 @@
+"""Bulks as they are asked for and shown."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from perdure.api.operation_schemas import OperationView
+from perdure.api.schemas import (
+    PAGE_LIMIT_MAX,
+    CancelRequestView,
+    FailureView,
+    Metadata,
+    PageQuery,
+    Reason,
+    RequestBody,
+    Text,
+)
+from perdure.core.errors import InvalidInput
+from perdure.operations.bulk.model import (
+    RATE_PER_S_DEFAULT,
+    RATE_PER_S_MAX,
+    RATE_PER_S_MIN,
+    Bulk,
+    BulkItem,
+    BulkPreview,
+    BulkProgress,
+    BulkQuery,
+    ItemState,
+    NewBulk,
+    Selection,
+)
+from perdure.operations.model import Status
+
+_IDS_MAX = 10_000
+
+Moment = Annotated[datetime, Field(strict=False, description="With its zone.")]
+RatePerS = Annotated[
+    float,
+    Field(
+        description="How many operations are acted on a second.",
+        json_schema_extra={"minimum": RATE_PER_S_MIN, "maximum": RATE_PER_S_MAX},
+    ),
+]
+ConfirmCount = Annotated[
+    int | None,
+    Field(
+        default=None,
+        description="How many operations these are, as a dry run tells it. Needed for more than"
+        " 100, and for a query without a criterion.",
+    ),
+]
+
+
+class BulkQueryBody(RequestBody):
+    """Which operations: those that all of this holds for."""
+
+    kind: Text | None = None
+    status: Annotated[Status | None, Field(strict=False)] = None
+    failure_step: Text | None = Field(default=None, description="Where they failed, or stopped.")
+    failure_code: Text | None = None
+    provider: Text | None = Field(default=None, description="One that was called for them.")
+    customer_id: Text | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    updated_after: Moment | None = None
+    updated_before: Moment | None = None
+    metadata: Metadata = Field(default={}, description="Texts that theirs contain.")
+
+    def to_query(self) -> BulkQuery:
+        """Return the query.
+
+        Raises:
+            InvalidInput: A time without its zone.
+        """
+        values = dict(self)
+        for name, value in values.items():
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise InvalidInput("Give the time with its zone.", param=f"query.{name}")
+        return BulkQuery(**values)
+
+
+class BulkBody(RequestBody):
+    """A bulk: one action on many operations, by a query or by their ids."""
+
+    action: Text = Field(examples=["relaunch"])
+    reason: Reason
+    query: BulkQueryBody | None = None
+    ids: Annotated[list[Text] | None, Field(max_length=_IDS_MAX)] = None
+    patch: dict[str, Any] | None = Field(
+        default=None, description="Of `correct`: the fields that change."
+    )
+    go_on: bool | None = Field(default=None, description="Of `correct`; false: they stay parked.")
+    rate_per_s: RatePerS = RATE_PER_S_DEFAULT
+    confirm_count: ConfirmCount
+    dry_run: bool = Field(default=False, description="Answers what it would be about, and no more.")
+
+    @property
+    def selection(self) -> Selection:
+        """Return which operations it is about.
+
+        Raises:
+            InvalidInput: `missing_field`: neither a query nor ids, or both.
+        """
+        if (self.query is None) == (self.ids is None):
+            raise InvalidInput("Give a query, or ids.", code="missing_field", param="query")
+        return self.query.to_query() if self.query is not None else tuple(self.ids or ())
+
+    def to_bulk(self) -> NewBulk:
+        """Return the bulk."""
+        arguments = {"patch": self.patch, "go_on": self.go_on}
+        return NewBulk(
+            action=self.action,
+            reason=self.reason,
+            selection=self.selection,
+            arguments={name: value for name, value in arguments.items() if value is not None},
+            rate_per_s=self.rate_per_s,
+            confirm_count=self.confirm_count,
+        )
+
+
+class BulkUndoBody(RequestBody):
+    """A bulk of the inverse action over what a bulk acted on."""
+
+    reason: Reason
+    rate_per_s: RatePerS | None = Field(default=None, description="As the bulk's, if left out.")
+    confirm_count: ConfirmCount
+
+
+class BulkRateBody(RequestBody):
+    """Another rate for a bulk that is under way."""
+
+    reason: Reason
+    rate_per_s: RatePerS
+
+
+class BulksQuery(PageQuery):
+    """Which bulks."""
+
+    status: Status | None = None
+
+
+class BulkItemsQuery(BaseModel):
+    """Which items of a bulk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: ItemState | None = None
+    limit: int = Field(default=10, ge=1, le=PAGE_LIMIT_MAX)
+    starting_after: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="The number of the last item of the page before."
+    )
+
+
+class BulkPreviewView(BaseModel):
+    """What a bulk would be about."""
+
+    object: Literal["bulk_preview"] = "bulk_preview"
+    count: int
+    by_status: dict[str, int]
+    by_kind: dict[str, int]
+    unknown: int = Field(description="How many ids there is no operation of.")
+    confirmation_needed: bool
+    sample: list[OperationView]
+
+    @classmethod
+    def of(cls, preview: BulkPreview) -> "BulkPreviewView":
+        """Show one."""
+        return cls(
+            count=preview.count,
+            by_status=preview.by_status,
+            by_kind=preview.by_kind,
+            unknown=preview.unknown,
+            confirmation_needed=preview.confirmation_needed,
+            sample=[OperationView.of(operation) for operation in preview.sample],
+        )
+
+
+class BulkProgressView(BaseModel):
+    """How many items are in which state, and why those are that were refused or failed."""
+
+    pending: int
+    done: int
+    refused: int
+    failed: int
+    skipped: int
+    codes: dict[str, int]
+
+
+class BulkView(BaseModel):
+    """A bulk, and how far it is."""
+
+    object: Literal["bulk"] = "bulk"
+    id: str
+    action: str
+    status: Status
+    actor: str
+    reason: str
+    query: dict[str, Any] | None = Field(description="Null: its operations were named.")
+    arguments: dict[str, Any]
+    rate_per_s: float
+    counted: int = Field(description="How many operations it was about when it was asked for.")
+    selected: bool = Field(description="Whether its items are all written down.")
+    progress: BulkProgressView
+    undo_of: str | None
+    is_paused: bool
+    failure: FailureView | None
+    cancel_request: CancelRequestView | None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, bulk: Bulk, progress: BulkProgress) -> "BulkView":
+        """Show one."""
+        operation, request = bulk.operation, bulk.request
+        query = request.query
+        return cls(
+            id=bulk.id,
+            action=request.action,
+            status=operation.status,
+            actor=request.actor,
+            reason=request.reason,
+            query={name: value for name, value in asdict(query).items() if value}
+            if query is not None
+            else None,
+            arguments=request.arguments,
+            rate_per_s=bulk.rate_per_s,
+            counted=bulk.counted,
+            selected=bulk.selected_at is not None,
+            progress=BulkProgressView(**asdict(progress)),
+            undo_of=bulk.undo_of,
+            is_paused=operation.park_request is not None,
+            failure=FailureView.of(operation.failure),
+            cancel_request=CancelRequestView.of(operation.cancel_request),
+            created_at=operation.created_at,
+            updated_at=operation.updated_at,
+            finished_at=operation.finished_at,
+        )
+
+
+class BulkItemView(BaseModel):
+    """One operation of a bulk, and what became of it."""
+
+    object: Literal["bulk_item"] = "bulk_item"
+    number: int
+    operation_id: str
+    state: ItemState
+    code: str | None = Field(description="Why it was refused, or failed.")
+    message: str | None
+    new_operation_id: str | None = Field(description="What the action made of it.")
+    at: datetime | None
+
+    @classmethod
+    def of(cls, item: BulkItem) -> "BulkItemView":
+        """Show one."""
+        return cls(**asdict(item))

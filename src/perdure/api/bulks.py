@@ -1,0 +1,178 @@
+"""`/v1/bulks`: one action on many operations."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from perdure.api.authentication import PlatformOfApp, house_caller_with, platform_of
+from perdure.api.bulk_schemas import (
+    BulkBody,
+    BulkItemsQuery,
+    BulkItemView,
+    BulkPreviewView,
+    BulkRateBody,
+    BulksQuery,
+    BulkUndoBody,
+    BulkView,
+)
+from perdure.api.idempotency import Act, Answer, IdempotencyKey, answer_once, idempotency_key
+from perdure.api.keys import ApiKey, Scope
+from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
+from perdure.bootstrap import Platform
+from perdure.operations.bulk.actions import bulk_action
+from perdure.operations.bulk.model import Bulk, BulkProgress
+from perdure.operations.model import By
+from perdure.storage.pool import Connection
+
+router = APIRouter(prefix="/v1/bulks", tags=["bulks"], responses=ERROR_RESPONSES)
+
+Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.BULK_READ))]
+Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.BULK_WRITE))]
+Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=BulkView,
+    responses={200: {"model": BulkPreviewView, "description": "Of a dry run."}},
+)
+async def create_bulk(
+    request: Request, body: BulkBody, platform: PlatformOfApp, caller: Writer, key: Key
+) -> Response:
+    """Act on many operations; or, as a dry run, tell which these are."""
+    new = body.to_bulk()
+    bulk_action(new.action).check(new.arguments)
+    if body.dry_run:
+        preview = await platform.bulks.preview(new.selection)
+        return Answer.of(200, BulkPreviewView.of(preview)).response()
+    accepted: list[Bulk] = []
+
+    async def act(connection: Connection) -> Answer:
+        accepted.append(await platform.bulks.accept(connection, new, actor=caller.actor))
+        return _created(accepted[-1])
+
+    return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
+
+
+@router.get("")
+async def list_bulks(
+    platform: PlatformOfApp, _caller: Reader, query: Annotated[BulksQuery, Query()]
+) -> Page[BulkView]:
+    """List bulks, newest first."""
+    found = await platform.bulks.find(
+        status=query.status, starting_after=query.starting_after, limit=query.limit + 1
+    )
+    progress = await platform.bulks.progress([bulk.id for bulk in found])
+    return page_of(
+        found, query.limit, lambda bulk: BulkView.of(bulk, progress[bulk.id]), router.prefix
+    )
+
+
+@router.get("/{bulk_id}")
+async def get_bulk(bulk_id: Text, platform: PlatformOfApp, _caller: Reader) -> BulkView:
+    """Return a bulk, and how far it is."""
+    return await _view(platform, await platform.bulks.get(bulk_id))
+
+
+@router.get("/{bulk_id}/items")
+async def list_items(
+    bulk_id: Text,
+    platform: PlatformOfApp,
+    _caller: Reader,
+    query: Annotated[BulkItemsQuery, Query()],
+) -> Page[BulkItemView]:
+    """List what became of each operation, in the order in which they are acted on."""
+    found = await platform.bulks.items(
+        bulk_id, state=query.state, after_number=query.starting_after, limit=query.limit + 1
+    )
+    return page_of(found, query.limit, BulkItemView.of, f"{router.prefix}/{bulk_id}/items")
+
+
+@router.post("/{bulk_id}/pause")
+async def pause_bulk(
+    bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> BulkView:
+    """Hold a bulk: nothing further is acted on until it is resumed."""
+    by = By(caller.actor, body.reason)
+    return await _view(platform, await platform.bulks.pause(bulk_id, by))
+
+
+@router.post("/{bulk_id}/resume")
+async def resume_bulk(
+    bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> BulkView:
+    """Have a bulk go on that was paused."""
+    by = By(caller.actor, body.reason)
+    return await _view(platform, await platform.bulks.resume(bulk_id, by))
+
+
+@router.post("/{bulk_id}/stop")
+async def stop_bulk(
+    bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> BulkView:
+    """End a bulk where it is: what it did stays done, and the rest is skipped."""
+    by = By(caller.actor, body.reason)
+    return await _view(platform, await platform.bulks.stop(bulk_id, by))
+
+
+@router.post("/{bulk_id}/rate")
+async def change_rate(
+    bulk_id: Text, body: BulkRateBody, platform: PlatformOfApp, caller: Writer
+) -> BulkView:
+    """Change how many operations a bulk acts on a second; it keeps to it within a second."""
+    by = By(caller.actor, body.reason)
+    return await _view(platform, await platform.bulks.set_rate(bulk_id, body.rate_per_s, by))
+
+
+@router.post("/{bulk_id}/undo", status_code=201, response_model=BulkView)
+async def undo_bulk(
+    request: Request,
+    bulk_id: Text,
+    body: BulkUndoBody,
+    caller: Writer,
+    key: Key,
+) -> Response:
+    """Do the inverse to what a bulk acted on, as a new bulk, which answers."""
+    platform = platform_of(request)
+    by = By(caller.actor, body.reason)
+    accepted: list[Bulk] = []
+
+    async def act(connection: Connection) -> Answer:
+        undo = await platform.bulks.undo(
+            connection,
+            bulk_id,
+            by,
+            rate_per_s=body.rate_per_s,
+            confirm_count=body.confirm_count,
+        )
+        accepted.append(undo)
+        return _created(undo)
+
+    return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
+
+
+async def _accept_once(
+    request: Request,
+    platform: Platform,
+    caller: ApiKey,
+    key: IdempotencyKey | None,
+    *,
+    act: Act,
+    accepted: list[Bulk],
+) -> Response:
+    answer = await answer_once(
+        platform.operations, caller.owner, key, request.state.request_id, act
+    )
+    for bulk in accepted:
+        await platform.bulks.begin(bulk)
+    return answer.response()
+
+
+def _created(bulk: Bulk) -> Answer:
+    return Answer.of(201, BulkView.of(bulk, BulkProgress()))
+
+
+async def _view(platform: Platform, bulk: Bulk) -> BulkView:
+    return BulkView.of(bulk, await platform.bulks.progress_of(bulk.id))

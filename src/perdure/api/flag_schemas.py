@@ -1,0 +1,134 @@
+"""Flags as they are set and shown."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from perdure.api.schemas import PAGE_LIMIT_MAX, PageQuery, Reason, RequestBody, Text
+from perdure.flags.model import PERCENT_ALL, Flag, FlagChange, Rule
+from perdure.flags.rules import RULES_MAX, VALUES_MAX, VARIANTS_MAX
+
+_Values = Annotated[list[Text], Field(max_length=VALUES_MAX)]
+
+
+class RuleBody(RequestBody):
+    """Gives a variant to what all its conditions hold for."""
+
+    variant: Text
+    kinds: _Values = Field(default=[], description="Kinds of operation; empty: any.")
+    tlds: _Values = Field(default=[], description="Top-level domains; empty: any, and none.")
+    customers: _Values = Field(default=[], description="Customers' ids; empty: any.")
+    percent: int = Field(
+        default=PERCENT_ALL,
+        description="How many of a hundred customers. Who is in stays in when it grows.",
+        json_schema_extra={"minimum": 0, "maximum": PERCENT_ALL},
+    )
+
+    def to_rule(self) -> Rule:
+        """Return the rule."""
+        return Rule(
+            self.variant,
+            tuple(self.kinds),
+            tuple(self.tlds),
+            tuple(self.customers),
+            self.percent,
+        )
+
+
+class FlagBody(RequestBody):
+    """A flag, whole."""
+
+    variants: Annotated[list[Text], Field(max_length=VARIANTS_MAX)]
+    default_variant: Text = Field(description="Where no rule gives one, and while it is off.")
+    rules: Annotated[list[RuleBody], Field(max_length=RULES_MAX)] = Field(
+        default=[], description="The first whose conditions hold counts."
+    )
+    enabled: bool = True
+    version: int = Field(
+        description="The one it was read at: a change made meanwhile is not overwritten. 0: new.",
+        json_schema_extra={"minimum": 0},
+    )
+    reason: Reason
+
+    def to_flag(self, key: str) -> Flag:
+        """Return the flag."""
+        return Flag(
+            key=key,
+            variants=tuple(self.variants),
+            default_variant=self.default_variant,
+            rules=tuple(rule.to_rule() for rule in self.rules),
+            enabled=self.enabled,
+            version=self.version,
+        )
+
+
+class RuleView(BaseModel):
+    """A rule of a flag."""
+
+    variant: str
+    kinds: list[str]
+    tlds: list[str]
+    customers: list[str]
+    percent: int
+
+
+class FlagView(BaseModel):
+    """A flag."""
+
+    object: Literal["flag"] = "flag"
+    key: str
+    enabled: bool
+    variants: list[str]
+    default_variant: str
+    rules: list[RuleView]
+    version: int
+
+    @classmethod
+    def of(cls, flag: Flag) -> "FlagView":
+        """Show one."""
+        return cls(key=flag.key, version=flag.version, **flag.content)
+
+
+class FlagList(BaseModel):
+    """All flags, by their keys."""
+
+    object: Literal["list"] = "list"
+    data: list[FlagView]
+    has_more: Literal[False] = False
+    url: str
+
+
+class FlagChangesQuery(PageQuery):
+    """Which changes of a flag."""
+
+    starting_after: Annotated[int, Field(ge=1)] | None = Field(  # type: ignore[assignment]
+        default=None, description="The last version of the page before: answers older ones."
+    )
+    limit: int = Field(default=10, ge=1, le=PAGE_LIMIT_MAX)
+
+
+class FlagChangeView(BaseModel):
+    """Who changed a flag, when and why."""
+
+    object: Literal["flag_change"] = "flag_change"
+    key: str
+    version: int = Field(description="The flag's, after it.")
+    at: datetime
+    actor: str
+    reason: str
+    before: dict[str, Any] | None = Field(description="None: it was new.")
+    after: dict[str, Any]
+
+    @classmethod
+    def of(cls, change: FlagChange) -> "FlagChangeView":
+        """Show one."""
+        return cls(
+            key=change.key,
+            version=change.version,
+            at=change.at,
+            actor=change.actor,
+            reason=change.reason,
+            before=change.before,
+            after=change.after,
+        )

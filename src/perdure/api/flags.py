@@ -1,0 +1,57 @@
+"""`/v1/flags`: what decides, request by request, which engine takes an operation."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from perdure.api.authentication import PlatformOfApp, house_caller_with
+from perdure.api.flag_schemas import (
+    FlagBody,
+    FlagChangesQuery,
+    FlagChangeView,
+    FlagList,
+    FlagView,
+)
+from perdure.api.keys import ApiKey, Scope
+from perdure.api.schemas import ERROR_RESPONSES, Page, Text, page_of
+
+router = APIRouter(prefix="/v1/flags", tags=["flags"], responses=ERROR_RESPONSES)
+
+Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_READ))]
+Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_WRITE))]
+
+
+@router.get("")
+async def list_flags(platform: PlatformOfApp, _caller: Reader) -> FlagList:
+    """List all flags."""
+    flags = await platform.flags.list_flags()
+    return FlagList(data=[FlagView.of(flag) for flag in flags], url=router.prefix)
+
+
+@router.get("/{flag_key}")
+async def get_flag(flag_key: Text, platform: PlatformOfApp, _caller: Reader) -> FlagView:
+    """Return a flag, as the database has it."""
+    return FlagView.of(await platform.flags.get(flag_key))
+
+
+@router.put("/{flag_key}")
+async def put_flag(
+    flag_key: Text, body: FlagBody, platform: PlatformOfApp, caller: Writer
+) -> FlagView:
+    """Set a flag, whole; every process goes by it within two seconds."""
+    flag = await platform.flags.put(body.to_flag(flag_key), actor=caller.actor, reason=body.reason)
+    return FlagView.of(flag)
+
+
+@router.get("/{flag_key}/changes")
+async def list_changes(
+    flag_key: Text,
+    platform: PlatformOfApp,
+    _caller: Reader,
+    query: Annotated[FlagChangesQuery, Query()],
+) -> Page[FlagChangeView]:
+    """List who changed a flag, when and why, newest first."""
+    found = await platform.flags.history(
+        flag_key, before_version=query.starting_after, limit=query.limit + 1
+    )
+    return page_of(found, query.limit, FlagChangeView.of, f"{router.prefix}/{flag_key}/changes")

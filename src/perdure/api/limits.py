@@ -1,0 +1,63 @@
+"""`/v1/limits`: how often each provider is called, by the whole fleet."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from perdure.api.authentication import PlatformOfApp, house_caller_with
+from perdure.api.keys import ApiKey, Scope
+from perdure.api.limit_schemas import (
+    LimitBody,
+    LimitChangeList,
+    LimitChangeView,
+    LimitList,
+    LimitView,
+)
+from perdure.api.schemas import ERROR_RESPONSES, ReasonBody, Text
+from perdure.limits import store
+from perdure.limits.model import Limit
+from perdure.limits.rules import check_provider
+
+router = APIRouter(prefix="/v1/limits", tags=["limits"], responses=ERROR_RESPONSES)
+
+Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_READ))]
+Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_WRITE))]
+
+
+@router.get("")
+async def list_limits(platform: PlatformOfApp, _caller: Reader) -> LimitList:
+    """List the limits there are, with what is made of them now."""
+    found = await store.statuses(platform.pool)
+    return LimitList(data=[LimitView.of(status) for status in found], url=router.prefix)
+
+
+@router.put("/{provider}")
+async def put_limit(
+    provider: Text, body: LimitBody, platform: PlatformOfApp, caller: Writer
+) -> LimitChangeView:
+    """Set a provider's limit; every process keeps it within two seconds."""
+    check_provider(provider, platform.providers)
+    limit = Limit(provider, body.per_second, body.at_once)
+    change = await store.set_limit(platform.pool, limit, actor=caller.actor, reason=body.reason)
+    return LimitChangeView.of(change)
+
+
+@router.post("/{provider}/remove")
+async def remove_limit(
+    provider: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
+) -> LimitChangeView:
+    """Have a provider be called without a limit."""
+    change = await store.remove_limit(
+        platform.pool, provider, actor=caller.actor, reason=body.reason
+    )
+    return LimitChangeView.of(change)
+
+
+@router.get("/{provider}/changes")
+async def list_changes(provider: Text, platform: PlatformOfApp, _caller: Reader) -> LimitChangeList:
+    """List who changed a provider's limit, when and why: the latest hundred, newest first."""
+    found = await store.changes(platform.pool, provider)
+    return LimitChangeList(
+        data=[LimitChangeView.of(change) for change in found],
+        url=f"{router.prefix}/{provider}/changes",
+    )

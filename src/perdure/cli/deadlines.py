@@ -1,0 +1,30 @@
+"""The option `--deadline`."""
+
+from datetime import datetime
+from typing import Final
+
+from perdure.core.errors import InvalidInput
+
+DEADLINE_HELP: Final = (
+    "Cancelled, and undone, if it has not ended by then: 2030-01-31T12:00:00Z, say."
+)
+
+
+def read_deadline(text: str | None) -> datetime | None:
+    """Return a moment written as ISO 8601 has it, with its time zone.
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise InvalidInput(
+            f"{text!r} is not a time with its zone; one looks like 2030-01-31T12:00:00Z.",
+            param="deadline",
+        )
+    return found

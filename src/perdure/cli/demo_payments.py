@@ -1,0 +1,193 @@
+"""`perdure demo`: a file of every kind of payment, a kill in the middle of it, and the proof."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from perdure.bootstrap import Platform
+from perdure.cli import verify
+from perdure.cli.demo_file import (
+    CANCELLED_PREFIX,
+    ExpectedRow,
+    Wallet,
+    read_report,
+    unexpected,
+    write_demo_file,
+)
+from perdure.cli.ledger import open_customer_account, pay_in
+from perdure.cli.machine import Machine, Report
+from perdure.cli.output import out, print_error, print_table
+from perdure.cli.payments_import import import_payments, report_path
+from perdure.ledger.verify import Violation
+from perdure.operations.model import Status
+from perdure.payments.contracts import KIND
+
+_SETTINGS: Final = {
+    # Long enough to cancel what waits, short enough to watch.
+    "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "10",
+    "PERDURE_GATEWAY_TIMEOUT_S": "3",
+}
+_GATEWAY_OPTIONS: Final = ("--slow-s", "1", "--late-callback-s", "15")
+_WALLETS: Final = 5
+_DEPOSIT_MINOR: Final = 100_000_000
+_KILLED: Final = "worker-lanes"
+"""It carries the file; what has to wait or to be undone is with the others."""
+_KILL_AT: Final = 0.3
+"""How much of the file is finished when a worker is killed."""
+_POLL_S: Final = 0.2
+
+
+@dataclass(slots=True)
+class DemoResult:
+    """What the demo shows."""
+
+    payments: int
+    expected: list[ExpectedRow]
+    by_outcome: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    unexpected: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    kills: int = 0
+    import_s: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row came to what it must, and no invariant is broken."""
+        return not self.unexpected and not self.violations
+
+    @property
+    def rows(self) -> int:
+        """How many rows were reported."""
+        return self.by_outcome.total()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsStory:
+    """A file of payments.
+
+    Args:
+        payments: How many it has.
+    """
+
+    payments: int
+    settings = _SETTINGS
+    gateway_options = _GATEWAY_OPTIONS
+
+    async def show(self, machine: Machine, platform: Platform, tell: Report) -> DemoResult:
+        """Import the file, kill a worker meanwhile, and check the end."""
+        return await _show(machine, platform, self.payments, tell)
+
+    def as_json(self, result: DemoResult, seconds: float) -> dict[str, Any]:
+        """Return what it showed, for a program."""
+        return _as_json(result, seconds)
+
+    def print(self, result: DemoResult, seconds: float) -> None:
+        """Print what it showed."""
+        _print(result, seconds)
+
+
+async def _show(machine: Machine, platform: Platform, payments: int, tell: Report) -> DemoResult:
+    file = machine.folder.path / "payments.csv"
+    wallets = [await _open_wallet(platform, number, _DEPOSIT_MINOR) for number in range(_WALLETS)]
+    poor = await _open_wallet(platform, _WALLETS, 100)
+    result = DemoResult(payments, write_demo_file(file, payments, wallets, poor))
+    tell(f"Importing {len(result.expected)} rows: perdure payments import {file}")
+    began = time.monotonic()
+    async with (
+        _beside(_cancel_some(platform)),
+        _beside(_kill_a_worker(machine, platform, result, tell)),
+    ):
+        await import_payments(platform, file, report_path(file))
+    result.import_s = round(time.monotonic() - began, 1)
+    report = read_report(report_path(file))
+    result.by_outcome.update((found.status, found.failure_code) for found in report.values())
+    result.unexpected = unexpected(result.expected, report)
+    result.violations = await verify.violations(platform, machine.gateway_url)
+    return result
+
+
+async def _open_wallet(platform: Platform, number: int, deposit_minor: int) -> Wallet:
+    customer_id = f"cus_demo_{number}"
+    account = await open_customer_account(platform, customer_id, "USD", "Demo wallet")
+    await pay_in(platform, account.id, deposit_minor, "demo")
+    return Wallet(customer_id, account.id)
+
+
+@asynccontextmanager
+async def _beside(work: Any) -> AsyncIterator[None]:
+    """Do something while the context is open."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _cancel_some(platform: Platform) -> None:
+    """Cancel the payments whose references ask for it, once they wait for the gateway."""
+    while True:
+        waiting = await platform.operations.find(kind=KIND, status=Status.WAITING, limit=1000)
+        for payment in waiting:
+            if (payment.reference or "").startswith(CANCELLED_PREFIX):
+                await platform.operations.cancel(
+                    payment.id, actor="demo", reason="The demo cancels some."
+                )
+        await asyncio.sleep(_POLL_S)
+
+
+async def _kill_a_worker(
+    machine: Machine, platform: Platform, result: DemoResult, tell: Report
+) -> None:
+    """Kill a worker in the middle of it all."""
+    sql = "SELECT count(*) FROM operations WHERE finished_at IS NOT NULL"
+    finished = 0
+    while finished < result.payments * _KILL_AT:
+        await asyncio.sleep(_POLL_S)
+        finished = await platform.pool.fetchval(sql)
+    pid = machine.supervisor.pids[_KILLED]
+    tell(f"kill -9 {pid}: {_KILLED}, with payments under way")
+    os.kill(pid, signal.SIGKILL)
+    result.kills += 1
+
+
+def _as_json(result: DemoResult, seconds: float) -> dict[str, Any]:
+    by_status: Counter[str] = Counter()
+    for (status, _), count in result.by_outcome.items():
+        by_status[status] += count
+    return {
+        "payments": result.payments,
+        "rows": result.rows,
+        "by_status": dict(sorted(by_status.items())),
+        "by_outcome": [
+            {"status": status, "failure_code": code, "rows": count}
+            for (status, code), count in _sorted(result)
+        ],
+        "unexpected": result.unexpected,
+        "kills": result.kills,
+        "verify": verify.as_json(result.violations, verify.invariants(with_gateway=True)),
+        "import_seconds": result.import_s,
+        "seconds": seconds,
+    }
+
+
+def _sorted(result: DemoResult) -> list[tuple[tuple[str, str | None], int]]:
+    return sorted(result.by_outcome.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+
+
+def _print(result: DemoResult, seconds: float) -> None:
+    out.print()
+    rows = [(status, code, count) for (status, code), count in _sorted(result)]
+    print_table(("OUTCOME", "FAILURE", "#ROWS"), [*rows, ("all", None, result.rows)])
+    out.print(
+        f"\n{len(result.expected)} rows in the file, {result.rows} in the report;"
+        f" {result.import_s} s for the import, {seconds} s in all; {result.kills} worker killed.\n"
+    )
+    verify.print_violations(result.violations, verify.invariants(with_gateway=True))
+    for line in result.unexpected:
+        print_error(line)

@@ -1,0 +1,148 @@
+"""What every demo does: an empty folder, everything started on it, a story, and what it showed."""
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import typer
+
+from perdure.bootstrap import Platform
+from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder
+from perdure.cli.machine import Machine, Report, run_machine
+from perdure.cli.output import OutputFormat, err, print_json
+from perdure.cli.session import open_session, run
+from perdure.cli.up import greet, say, see_workers
+from perdure.core.errors import ConfigurationError
+from perdure.embedded.locks import FileLock
+
+DEMO_DIR: Final = DATA_DIR_DEFAULT / "demo"
+_MARK: Final = "this-is-a-demo"
+"""A file in the folders that a demo may empty."""
+
+
+class Shown(Protocol):
+    """What a story showed."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all came out as it must."""
+        ...
+
+
+Result = TypeVar("Result", bound=Shown)
+
+
+class Story(Protocol[Result]):
+    """What a demo shows on a platform that runs."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Environment variables, where they are not set."""
+        ...
+
+    @property
+    def gateway_options(self) -> tuple[str, ...]:
+        """More of the command line of the simulated gateway."""
+        ...
+
+    async def show(self, machine: Machine, platform: Platform, tell: Report) -> Result:
+        """Tell the story."""
+        ...
+
+    def as_json(self, result: Result, seconds: float) -> dict[str, Any]:
+        """Return what it showed, for a program."""
+        ...
+
+    def print(self, result: Result, seconds: float) -> None:
+        """Print what it showed."""
+        ...
+
+
+def run_story(story: Story[Result], data_dir: Path, output: OutputFormat) -> None:
+    """Run everything, tell the story, and end with 1 if it did not come out as it must."""
+    began = time.monotonic()
+    result = run(_stage(story, DataFolder(data_dir), output, began))
+    if result is None:
+        raise typer.Exit(130)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+async def _stage(
+    story: Story[Result], folder: DataFolder, output: OutputFormat, began: float
+) -> Result | None:
+    tell = say if output == OutputFormat.TEXT else _say_aside
+    _empty(folder)
+    for name, value in story.settings.items():
+        os.environ.setdefault(name, value)
+    tell(f"Starting everything on {folder.path}; the logs are in {folder.logs_path}.")
+    async with (
+        run_machine(
+            folder, workers=2, gateway_options=story.gateway_options, report=tell
+        ) as machine,
+        open_session() as platform,
+    ):
+        await see_workers(machine, platform)
+        result = await _unless_stopped(machine, lambda: story.show(machine, platform, tell))
+        if result is None:
+            return None
+        seconds = round(time.monotonic() - began, 1)
+        if output == OutputFormat.JSON:
+            print_json(story.as_json(result, seconds))
+        else:
+            story.print(result, seconds)
+            await greet(machine, platform)
+        if sys.stdin.isatty() and output == OutputFormat.TEXT:
+            tell("\nStill running, to look around; Ctrl-C ends it.")
+            await machine.supervisor.run_until_signalled()
+    tell(f"\nEnded. `perdure up --data-dir {folder.path}` goes on with the same data.")
+    return result
+
+
+def _say_aside(message: str) -> None:
+    err.print(message, markup=False)
+
+
+def _empty(folder: DataFolder) -> None:
+    """Empty the folder, if it is a demo's.
+
+    Raises:
+        ConfigurationError: It holds something else, or a demo runs on it.
+    """
+    path, mark = folder.path, folder.path / _MARK
+    if path.exists() and any(path.iterdir()):
+        if not mark.exists():
+            raise ConfigurationError(
+                f"{path} holds something else than a demo; give another --data-dir.",
+                param="data_dir",
+            )
+        lock = FileLock(path / "supervisor.lock")
+        if not lock.acquire(wait=False):
+            raise ConfigurationError(
+                f"Perdure runs on {path}. End it first, or give another --data-dir.",
+                param="data_dir",
+            )
+        shutil.rmtree(path)
+        lock.release()
+    path.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+async def _unless_stopped(machine: Machine, work: Callable[[], Awaitable[Result]]) -> Result | None:
+    """Do the work; None where somebody ends the demo before it is done."""
+    if machine.supervisor.stop_requested:
+        return None
+    working = asyncio.ensure_future(work())
+    stopped = asyncio.ensure_future(machine.supervisor.run_until_signalled())
+    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if working.done():
+        stopped.cancel()
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return None

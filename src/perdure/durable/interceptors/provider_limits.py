@@ -1,0 +1,74 @@
+"""Has the activities of a provider's queue keep the provider's limit, whatever the provider.
+
+What waits, waits in the queue: the worker takes a task only when it can be carried out soon
+(`durable.provider_slots`). Here the call waits for its very turn.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from perdure.core.errors import ProviderRateLimited
+from perdure.core.turns import noting, turn_at
+from perdure.durable.queues import QueueNames
+from perdure.limits.permits import Permits
+from perdure.operations.attempts import attempt_begins
+
+_WAIT_S: Final = 20.0
+"""Less than an attempt may take, with the call still to come."""
+
+
+class ProviderLimits(Interceptor):
+    """Gives each attempt that calls a provider its permit."""
+
+    def __init__(self, permits: Permits, queues: QueueNames) -> None:
+        self._permits = permits
+        self._queues = queues
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        """Wrap the activities."""
+        permits, queues = self._permits, self._queues
+
+        class Inbound(ActivityInboundInterceptor):
+            async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+                info = activity.info()
+                provider = None if info.is_local else queues.provider_of(info.task_queue)
+                if provider is None:
+                    return await super().execute_activity(input)
+                async with turn_at(noting(_permit(permits, provider), attempt_begins)):
+                    return await super().execute_activity(input)
+
+        return Inbound(next)
+
+
+@asynccontextmanager
+async def _permit(permits: Permits, provider: str) -> AsyncIterator[None]:
+    async with AsyncExitStack() as held:
+        # What is called off begins nothing any more; finding out whether it did may go ahead.
+        with suppress(_CalledOffError):
+            await held.enter_async_context(permits.permit(provider, wait=_wait))
+        yield
+
+
+class _CalledOffError(Exception):
+    """The operation is to stop."""
+
+
+async def _wait(granted: Awaitable[None]) -> None:
+    permit = asyncio.ensure_future(granted)
+    called_off = asyncio.ensure_future(activity.wait_for_cancelled())
+    try:
+        await asyncio.wait(
+            {permit, called_off}, timeout=_WAIT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        called_off.cancel()
+    if permit.done():
+        return
+    if called_off.done():
+        raise _CalledOffError
+    raise ProviderRateLimited("The limit leaves no room now.")

@@ -1,0 +1,93 @@
+"""Which engine takes a new operation: this one, or the system it replaces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import uuid4
+
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.flag_evaluation import Reason
+
+from perdure.flags.provider import StoredFlagProvider
+
+
+class EngineVariant(StrEnum):
+    """Who carries an operation out."""
+
+    PERDURE = "perdure"
+    LEGACY = "legacy"
+
+
+ENGINE_FLAGS: Final[Mapping[str, str]] = {"renewal": "renewals-engine"}
+"""The kinds that another system also carries out, and the flag of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who takes an operation, and why: stored with what is accepted, and asked no second time.
+
+    Args:
+        reason: OpenFeature's word: `TARGETING_MATCH`, `SPLIT`, `DEFAULT`, `DISABLED`; `STATIC`
+            where the kind has no flag; `ERROR` where the flag could not be evaluated.
+        flag_key: None: the kind has no flag.
+        version: The flag's; None: it could not be evaluated.
+    """
+
+    variant: EngineVariant
+    reason: str
+    flag_key: str | None
+    version: int | None
+
+    def as_metadata(self) -> dict[str, str]:
+        """Return it as texts, as an operation's metadata are."""
+        found: dict[str, object] = {
+            "engine": self.variant,
+            "engine_reason": self.reason,
+            "engine_flag": self.flag_key,
+            "engine_flag_version": self.version,
+        }
+        return {name: str(value) for name, value in found.items() if value is not None}
+
+
+class EngineRouting:
+    """Decides at acceptance; evaluations are in memory, and wait for nothing.
+
+    Args:
+        client: Evaluates the flags.
+        flags: The flag of each kind that has one; every other kind is ours alone.
+    """
+
+    def __init__(self, client: OpenFeatureClient, flags: Mapping[str, str] = ENGINE_FLAGS) -> None:
+        self._client = client
+        self._flags = flags
+
+    async def decide(self, kind: str, customer_id: str, tld: str | None = None) -> Decision:
+        """Return who takes a new operation.
+
+        A flag that cannot be evaluated sends it to the system that is there already.
+        """
+        flag_key = self._flags.get(kind)
+        if flag_key is None:
+            return Decision(EngineVariant.PERDURE, Reason.STATIC.value, None, None)
+        attributes = {"kind": kind} | ({"tld": tld} if tld is not None else {})
+        found = await self._client.get_string_details_async(
+            flag_key, EngineVariant.LEGACY.value, EvaluationContext(customer_id, attributes)
+        )
+        if found.error_code is not None or found.value not in set(EngineVariant):
+            return Decision(EngineVariant.LEGACY, Reason.ERROR.value, flag_key, None)
+        version = found.flag_metadata["version"]
+        assert isinstance(version, int)
+        return Decision(EngineVariant(found.value), str(found.reason), flag_key, version)
+
+
+def client_of(provider: StoredFlagProvider) -> OpenFeatureClient:
+    """Register a provider with OpenFeature, and return a client that asks it.
+
+    OpenFeature's registry is the process's; a name of its own keeps each platform's flags apart.
+    """
+    domain = f"perdure-{uuid4().hex}"
+    api.set_provider_and_wait(provider, domain)
+    return api.get_client(domain)

@@ -1,0 +1,209 @@
+"""Limits and budgets in PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from perdure.core.errors import NotFound
+from perdure.core.text import check_text
+from perdure.limits.model import Ask, Budget, BudgetState, Grant, Limit, LimitChange, Share
+from perdure.limits.rules import check_limit, grant, state_of
+from perdure.storage.pool import Connection, Pool, transaction
+
+_LEASE_S: Final = 15.0
+"""How long what a process holds stays its own after it asked last: longer than most calls take."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatus:
+    """A limit, and how its budget stands over the whole fleet.
+
+    Args:
+        wanted: Calls that are made, or wait for the limit in some process.
+        under_way: Places that processes hold, where the limit says how many.
+    """
+
+    limit: Limit
+    state: BudgetState
+    calls: int
+    wanted: int
+    under_way: int
+
+
+async def limits(connection: Connection | Pool) -> dict[str, Limit]:
+    """Return every limit, by provider."""
+    rows = await connection.fetch("SELECT provider, per_second, at_once FROM limits")
+    return {row["provider"]: Limit(**dict(row)) for row in rows}
+
+
+async def statuses(connection: Connection | Pool) -> list[LimitStatus]:
+    """Return every limit with its budget, by provider."""
+    rows = await connection.fetch(
+        "SELECT limits.provider, per_second, at_once, budget,"
+        " extract(epoch FROM clock_timestamp())::float8 AS now,"
+        " coalesce(sum(wanted), 0) AS wanted, coalesce(sum(slots), 0) AS slots FROM limits"
+        " LEFT JOIN limit_shares ON limit_shares.provider = limits.provider"
+        " AND lease_until > clock_timestamp() GROUP BY limits.provider ORDER BY limits.provider"
+    )
+    return [_status(row) for row in rows]
+
+
+def _status(row: asyncpg.Record) -> LimitStatus:
+    budget = Budget(**row["budget"])
+    return LimitStatus(
+        Limit(row["provider"], row["per_second"], row["at_once"]),
+        state_of(budget, row["now"]),
+        budget.calls,
+        row["wanted"],
+        row["slots"],
+    )
+
+
+async def set_limit(pool: Pool, limit: Limit, *, actor: str, reason: str) -> LimitChange:
+    """Set a provider's limit; every running process keeps it within some seconds.
+
+    Raises:
+        InvalidInput: See `rules.check_limit`.
+    """
+    check_limit(limit)
+    check_text("provider", limit.provider)
+    check_text("reason", reason)
+    async with transaction(pool) as connection:
+        before = await _lock(connection, limit.provider)
+        # What is scheduled by the old rate must not hold up the new one.
+        await connection.execute(
+            "INSERT INTO limits (provider, per_second, at_once, budget) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (provider) DO UPDATE SET per_second = $2, at_once = $3,"
+            """ budget = limits.budget || '{"next_at": 0}'""",
+            limit.provider,
+            limit.per_second,
+            limit.at_once,
+            asdict(Budget()),
+        )
+        return await _record_change(
+            connection, limit.provider, (before, limit), actor=actor, reason=reason
+        )
+
+
+async def remove_limit(pool: Pool, provider: str, *, actor: str, reason: str) -> LimitChange:
+    """Have a provider be called without a limit.
+
+    Raises:
+        InvalidInput: There is no reason.
+        NotFound: It has none.
+    """
+    check_text("reason", reason)
+    async with transaction(pool) as connection:
+        before = await _lock(connection, provider)
+        if before is None:
+            raise NotFound(
+                f"{provider} has no limit; `perdure limits list` shows those there are.",
+                code="limit_not_found",
+                param="provider",
+            )
+        await connection.execute("DELETE FROM limits WHERE provider = $1", provider)
+        return await _record_change(
+            connection, provider, (before, None), actor=actor, reason=reason
+        )
+
+
+async def _lock(connection: Connection, provider: str) -> Limit | None:
+    row = await connection.fetchrow(
+        "SELECT provider, per_second, at_once FROM limits WHERE provider = $1 FOR UPDATE", provider
+    )
+    return Limit(**dict(row)) if row else None
+
+
+async def _record_change(
+    connection: Connection,
+    provider: str,
+    change: tuple[Limit | None, Limit | None],
+    *,
+    actor: str,
+    reason: str,
+) -> LimitChange:
+    before, after = change
+    row = await connection.fetchrow(
+        "INSERT INTO limit_changes (provider, actor, reason, before, after)"
+        " VALUES ($1, $2, $3, $4, $5) RETURNING provider, at, actor, reason, before, after",
+        provider,
+        actor,
+        reason,
+        _figures(before),
+        _figures(after),
+    )
+    assert row is not None
+    return LimitChange(**dict(row))
+
+
+def _figures(limit: Limit | None) -> dict[str, Any] | None:
+    return {"per_second": limit.per_second, "at_once": limit.at_once} if limit else None
+
+
+async def changes(
+    connection: Connection | Pool, provider: str | None = None, *, limit: int = 100
+) -> Sequence[LimitChange]:
+    """Return who changed which limit, the latest first."""
+    rows = await connection.fetch(
+        "SELECT provider, at, actor, reason, before, after FROM limit_changes"
+        " WHERE $1::text IS NULL OR provider = $1 ORDER BY id DESC LIMIT $2",
+        provider,
+        limit,
+    )
+    return [LimitChange(**dict(row)) for row in rows]
+
+
+async def ask(pool: Pool, provider: str, process: str, asked: Ask) -> Grant | None:
+    """Ask for calls on behalf of a process; None: the provider has no limit (any more)."""
+    async with transaction(pool) as connection:
+        # It is rebuilt within a second if the database loses it, so nothing waits for the disk.
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        row = await connection.fetchrow(
+            "SELECT per_second, at_once, budget FROM limits WHERE provider = $1 FOR UPDATE",
+            provider,
+        )
+        if row is None:
+            return None
+        shares = await connection.fetch(
+            "SELECT process, wanted, slots FROM limit_shares"
+            " WHERE provider = $1 AND process <> $2 AND lease_until > clock_timestamp()",
+            provider,
+            process,
+        )
+        now: float = await connection.fetchval(
+            "SELECT extract(epoch FROM clock_timestamp())::float8"
+        )
+        budget, granted, share = grant(
+            Limit(provider, row["per_second"], row["at_once"]),
+            Budget(**row["budget"]),
+            asked,
+            {row["process"]: Share(row["wanted"], row["slots"]) for row in shares},
+            me=process,
+            now=now,
+        )
+        await connection.execute(_WRITE, provider, process, asdict(budget), *_held(share))
+        return granted
+
+
+def _held(share: Share) -> tuple[int, int, float]:
+    # One that wants nothing any more is forgotten at once.
+    return share.wanted, share.slots, _LEASE_S if share.wanted else 0.0
+
+
+_WRITE: Final = """
+WITH written AS (UPDATE limits SET budget = $3 WHERE provider = $1)
+INSERT INTO limit_shares (provider, process, wanted, slots, lease_until)
+VALUES ($1, $2, $4, $5, clock_timestamp() + make_interval(secs => $6))
+ON CONFLICT (provider, process)
+DO UPDATE SET wanted = $4, slots = $5, lease_until = excluded.lease_until
+"""
+
+
+async def forget(pool: Pool, process: str) -> None:
+    """Give back what a process holds, and clear away what processes that are gone held."""
+    await pool.execute(
+        "DELETE FROM limit_shares WHERE process = $1 OR lease_until < now() - interval '1 hour'",
+        process,
+    )

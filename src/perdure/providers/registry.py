@@ -1,0 +1,210 @@
+"""Domain registries: what is asked of one, in our own words, and which there are."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Protocol
+
+import aiohttp
+from pydantic import TypeAdapter
+
+from perdure.core.errors import InvalidInput, NotFound, ProviderDeclined
+from perdure.providers.http import ProviderHttp
+
+NOT_REGISTERED: Final = "domain_not_registered"
+UNKNOWN_TLD: Final = "unknown_tld"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDomain:
+    """A domain as its registry sees it.
+
+    Args:
+        status: `active`, `expired` (past its date, renewable by redemption only) or `locked` (the
+            registry refuses changes).
+        expires_on: The last day of the time that is paid for.
+        premium: It costs more than the registry's usual price.
+        price_minor: Of one more year, in minor units of the currency.
+    """
+
+    name: str
+    status: str
+    expires_on: date
+    premium: bool
+    price_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRenewal:
+    """A renewal as its registry reports it.
+
+    Args:
+        id: The registry's own.
+        reference: Ours, as it was asked for.
+        expires_on: The domain's new last day; of a renewal that is undone, the day it went back to.
+        price_minor: What the registry bills us, in minor units of the currency.
+        status: `renewed` or `undone`.
+    """
+
+    id: str
+    reference: str
+    domain: str
+    years: int
+    expires_on: date
+    price_minor: int
+    currency: str
+    status: str
+
+
+class DomainRegistry(Protocol):
+    """The registry of one TLD.
+
+    Every call raises `ProviderUnavailable`, `ProviderRateLimited` or `ProviderOutcomeUnknown` where
+    no answer came; see `core.errors`.
+    """
+
+    async def domain(self, name: str) -> RegisteredDomain:
+        """Return what the registry knows of a domain.
+
+        Raises:
+            NotFound: It is not registered.
+        """
+        ...
+
+    async def renew(
+        self, *, reference: str, domain: str, current_expires_on: date, years: int
+    ) -> RegistryRenewal:
+        """Renew a domain. Not idempotent: the date is what keeps a second call from renewing again.
+
+        As in EPP (RFC 5731, section 3.2.3), a call that names another date of expiry than the
+        registry's is refused.
+
+        Raises:
+            ProviderDeclined: `expiry_mismatch`, `domain_locked`, `domain_expired`,
+                `years_over_maximum`.
+            NotFound: It is not registered.
+        """
+        ...
+
+    async def find_renewal(self, reference: str) -> RegistryRenewal | None:
+        """Return the registry's report of a renewal; None: it never saw the reference."""
+        ...
+
+    async def undo_renewal(self, reference: str) -> RegistryRenewal:
+        """Take a renewal back, as long as the registry's grace period lasts; idempotent.
+
+        Raises:
+            ProviderDeclined: `grace_period_over`, or `not_refundable` where the registry never
+                takes one back; `unknown_renewal`: it never saw the reference.
+        """
+        ...
+
+
+def registry_name(tld: str) -> str:
+    """Return a registry's name as a provider, as in its queue `provider-registry-fr`."""
+    return f"registry-{tld}"
+
+
+def tld_of(domain: str, tlds: Collection[str]) -> str:
+    """Return a domain's TLD, where it is one of these.
+
+    Raises:
+        InvalidInput: `unknown_tld`.
+    """
+    name, _, tld = domain.rpartition(".")
+    if not name or tld not in tlds:
+        raise InvalidInput(
+            f"{domain!r} belongs to no registry there is; its TLD has to be one of"
+            f" {', '.join(sorted(tlds))}.",
+            code=UNKNOWN_TLD,
+            param="domain",
+        )
+    return tld
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDirectory:
+    """Which registry answers for which TLD.
+
+    Args:
+        registries: By TLD, without the dot.
+    """
+
+    registries: Mapping[str, DomainRegistry]
+
+    def registry_of(self, domain: str) -> DomainRegistry:
+        """Return the registry that answers for a domain.
+
+        Raises:
+            InvalidInput: `unknown_tld`; the message lists the TLDs there are.
+        """
+        return self.registries[tld_of(domain, self.registries)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Domains:
+    data: list[RegisteredDomain]
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewals:
+    data: list[RegistryRenewal]
+
+
+_DOMAINS: Final = TypeAdapter(_Domains)
+_RENEWAL: Final = TypeAdapter(RegistryRenewal)
+_RENEWALS: Final = TypeAdapter(_Renewals)
+
+
+class HttpDomainRegistry:
+    """A registry over HTTP.
+
+    Args:
+        client: With the base URL and the time-outs; see `open_http_client`.
+        tld: Which registry it is, for messages.
+    """
+
+    def __init__(self, client: aiohttp.ClientSession, tld: str) -> None:
+        self._http = ProviderHttp(client, f"The registry of .{tld}")
+
+    async def domain(self, name: str) -> RegisteredDomain:
+        """Return what the registry knows of a domain; see `DomainRegistry.domain`."""
+        found = await self._http.read("/v1/domains", _DOMAINS, params={"name": name})
+        if not found.data:
+            raise _not_registered(name)
+        return found.data[0]
+
+    async def renew(
+        self, *, reference: str, domain: str, current_expires_on: date, years: int
+    ) -> RegistryRenewal:
+        """Renew a domain; see `DomainRegistry.renew`."""
+        body = {
+            "reference": reference,
+            "domain": domain,
+            "current_expires_on": current_expires_on,
+            "years": years,
+        }
+        try:
+            return await self._http.act("/v1/renewals", body, _RENEWAL)
+        except ProviderDeclined as declined:
+            if declined.code == NOT_REGISTERED:
+                raise _not_registered(domain) from declined
+            raise
+
+    async def find_renewal(self, reference: str) -> RegistryRenewal | None:
+        """Ask for a renewal; where there are several, the first: the others are not ours to use."""
+        page = await self._http.read("/v1/renewals", _RENEWALS, params={"reference": reference})
+        return page.data[0] if page.data else None
+
+    async def undo_renewal(self, reference: str) -> RegistryRenewal:
+        """Take a renewal back; see `DomainRegistry.undo_renewal`."""
+        return await self._http.act("/v1/renewals/undo", {"reference": reference}, _RENEWAL)
+
+
+def _not_registered(domain: str) -> NotFound:
+    return NotFound(
+        f"{domain} is not registered; check how it is written.",
+        code=NOT_REGISTERED,
+        param="domain",
+    )

@@ -1,0 +1,31 @@
+"""What the customer is told."""
+
+from perdure.core.money import format_amount
+from perdure.notifications.contracts import Message
+from perdure.notifications.rules import messages_to
+from perdure.refunds.contracts import RefundFailure, RefundInput
+
+
+def success_messages(refund: RefundInput) -> list[Message]:
+    """Return what the customer is told of a refund that succeeded."""
+    request = refund.request
+    amount = format_amount(request.amount_minor, request.currency)
+    return messages_to(
+        "customer",
+        request.customer,
+        f"You got {amount} back",
+        f"Your {request.kind} {request.refund_of} was refunded: {amount} is back on your account.",
+    )
+
+
+def failure_messages(refund: RefundInput, failure: RefundFailure) -> list[Message]:
+    """Return what the customer is told of a refund that did not come about."""
+    request = refund.request
+    amount = format_amount(request.amount_minor, request.currency)
+    word = "was called off" if failure.cancelled else "was refused"
+    return messages_to(
+        "customer",
+        request.customer,
+        f"The refund of {amount} {word}",
+        f"{failure.message} Your {request.kind} {request.refund_of} stands.",
+    )

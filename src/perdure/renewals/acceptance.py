@@ -1,0 +1,399 @@
+"""Taking renewals in: refused at once, or stored, the domain claimed, and certain to reach an end.
+
+A domain is claimed in the transaction that stores its renewal. So whoever asks a second time,
+through whatever path, finds the claim: the same request is answered with the renewal under way,
+another one is refused.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zlib import crc32
+
+from perdure.core.clock import Clock, utc_now
+from perdure.core.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    InvalidInput,
+    NotFound,
+    PerdureError,
+    Refused,
+)
+from perdure.core.ids import new_id
+from perdure.ledger.model import Account, AccountKind, AccountStatus
+from perdure.ledger.store import LedgerStore
+from perdure.operations import store
+from perdure.operations.acceptance import accept_many
+from perdure.operations.correction import Correction, merge, read_request
+from perdure.operations.model import NewOperation, Operation
+from perdure.operations.steps import to_json
+from perdure.providers.registry import registry_name, tld_of
+from perdure.renewals import domains
+from perdure.renewals.contracts import ID_PREFIX, KIND, RenewalInput, RenewalRequest
+from perdure.renewals.domains import Domain
+from perdure.renewals.rules import check_domain_name, check_request
+from perdure.storage.pool import Connection
+
+_CORRECTABLE: Final = {"customer": None, "price_minor_max": "renew"}
+"""As in `KindActions`: once the registry may have renewed, the price is what it is."""
+
+Outcome = Operation | PerdureError
+"""What becomes of a request: the operation, new or known, or why there is none."""
+
+
+class RenewalAcceptance:
+    """Validates renewals and stores those that may begin.
+
+    Args:
+        tlds: Those that there is a registry for.
+        lanes: Over how many lanes the renewals at one registry are spread.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerStore[Connection],
+        tlds: Iterable[str],
+        *,
+        lanes: int,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._ledger = ledger
+        self._tlds = sorted(tlds)
+        self._lanes = lanes
+        self._clock = clock
+
+    def lane_for(self, request: RenewalRequest) -> int:
+        """Return the lane of one of many renewals: no two registries share one.
+
+        So a registry that is slow, or away, holds up its own renewals only.
+
+        Raises:
+            InvalidInput: `invalid_domain`, `unknown_tld`.
+        """
+        check_domain_name(request.domain)
+        registry = self._tlds.index(tld_of(request.domain, self._tlds))
+        return registry * self._lanes + crc32(request.customer_id.encode()) % self._lanes
+
+    async def accept(
+        self,
+        connection: Connection,
+        request: RenewalRequest,
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lane: int | None = None,
+        deadline_at: datetime | None = None,
+    ) -> Operation:
+        """Store a renewal as `pending`; asked for again while it is under way, it is the same one.
+
+        Args:
+            lane: Which lane carries it out; None: a workflow of its own.
+            deadline_at: It is cancelled if it has not ended by then.
+
+        Raises:
+            InvalidInput: The request itself, or its TLD: see `rules.check_request`, `unknown_tld`.
+                Or `deadline_passed`.
+            NotFound: `domain_not_found`, `account_not_found`, also where they are another
+                customer's.
+            Refused: `domain_expired`, `account_not_open`.
+            Conflict: `renewal_in_progress`, as another request asked for; `already_renewed`,
+                `expiry_mismatch`, where the request names a date that is not the domain's.
+            IdempotencyMismatch: The reference is taken by another renewal.
+        """
+        (found,) = await self.accept_many(
+            connection,
+            [request],
+            actor=actor,
+            metadata=metadata,
+            lanes=[lane],
+            deadline_at=deadline_at,
+        )
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    async def accept_many(
+        self,
+        connection: Connection,
+        requests: Sequence[RenewalRequest],
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lanes: Sequence[int | None] | None = None,
+        deadline_at: datetime | None = None,
+    ) -> list[Outcome]:
+        """Store renewals; returns what became of each, in their order: stored, or why not.
+
+        Args:
+            lanes: Which lane carries each out; None: a workflow of its own.
+            deadline_at: As in `accept`; of all.
+        """
+        outcomes: dict[int, Outcome] = {}
+        left = dict(enumerate(requests))
+        while left:
+            # Of several for one domain, the next is looked at once the one before it is stored.
+            first_of_domain = {left[number].domain: number for number in reversed(left)}
+            numbers = sorted(first_of_domain.values())
+            batch = _Batch(
+                {number: left.pop(number) for number in numbers},
+                actor,
+                metadata or {},
+                {number: lanes[number] if lanes else None for number in numbers},
+                deadline_at,
+            )
+            outcomes |= await self._accept_batch(connection, batch)
+        return [outcomes[number] for number in range(len(requests))]
+
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected; as in `KindActions`."""
+        return _CORRECTABLE
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Return the operation's request with a patch.
+
+        Raises:
+            InvalidInput: The patch, or the request it makes; names the field.
+        """
+        correction = merge(operation.input["request"], patch, self.correctable)
+        check_request(read_request(RenewalRequest, correction.request))
+        return correction
+
+    async def accept_again(
+        self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None
+    ) -> Operation:
+        """Store a new renewal with the request of one that failed; as `accept`.
+
+        It begins with the domain's date of now. It has neither a reference, which stays with the
+        one that failed, nor a deadline.
+        """
+        anew = {"reference": None, "current_expires_on": None}
+        request = read_request(RenewalRequest, operation.input["request"] | anew)
+        domain = (await domains.lock(connection, [request.domain])).get(request.domain)
+        if domain is not None and domain.renewing is not None:
+            raise _in_progress(domain)
+        return await self.accept(
+            connection, request, actor=actor, metadata=operation.metadata, lane=lane
+        )
+
+    async def _accept_batch(self, connection: Connection, batch: "_Batch") -> dict[int, Outcome]:
+        """Accept requests for different domains."""
+        requests = batch.requests.values()
+        accounts = await self._ledger.accounts_with_balances(
+            connection, {request.account_id for request in requests}
+        )
+        by_reference = await _by_reference(connection, requests)
+        locked = await domains.lock(connection, {request.domain for request in requests})
+        renewals = await _by_id(
+            connection,
+            [
+                renewal_id
+                for found in locked.values()
+                for renewal_id in (found.renewing, found.renewed_by)
+            ],
+        )
+        outcomes: dict[int, Outcome] = {}
+        new: dict[int, NewOperation] = {}
+        for number, request in batch.requests.items():
+            try:
+                check_request(request)
+                tld = tld_of(request.domain, self._tlds)
+                earlier = by_reference.get((request.customer_id, request.reference))
+                if earlier is not None:
+                    outcomes[number] = _same_reference(earlier, request)
+                    continue
+                domain = _own_domain(locked.get(request.domain), request)
+                known = _under_way(domain, renewals, request) or _done(domain, renewals, request)
+                if known is not None:
+                    outcomes[number] = known
+                    continue
+                self._check_not_expired(domain)
+                self._check_deadline(batch.deadline_at)
+                account, _ = accounts.get(request.account_id, (None, None))
+                _check_account(account, request)
+            except PerdureError as error:
+                outcomes[number] = error
+                continue
+            new[number] = batch.new_operation(number, registry_name(tld), domain)
+        return outcomes | await _store(connection, new, batch)
+
+    def _check_not_expired(self, domain: Domain) -> None:
+        if domain.status == "expired" or domain.expires_on < self._clock().date():
+            raise Refused(
+                f"{domain.name} has expired ({domain.expires_on}); it can no longer be renewed,"
+                " only restored.",
+                code="domain_expired",
+                param="domain",
+            )
+
+    def _check_deadline(self, deadline_at: datetime | None) -> None:
+        if deadline_at is not None and deadline_at <= self._clock():
+            raise InvalidInput(
+                f"The deadline {deadline_at.isoformat()} has passed; give one in the future.",
+                code="deadline_passed",
+                param="deadline",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Requests for different domains, by their number."""
+
+    requests: Mapping[int, RenewalRequest]
+    actor: str
+    metadata: dict[str, str]
+    lanes: Mapping[int, int | None]
+    deadline_at: datetime | None
+
+    def new_operation(self, number: int, registry: str, domain: Domain) -> NewOperation:
+        request, operation_id = self.requests[number], new_id(ID_PREFIX)
+        given = RenewalInput(operation_id, request, registry, domain.expires_on.isoformat())
+        return NewOperation(
+            id=operation_id,
+            kind=KIND,
+            customer_id=request.customer_id,
+            input=to_json(given),
+            reference=request.reference,
+            metadata=self.metadata,
+            lane=self.lanes[number],
+            deadline_at=self.deadline_at,
+        )
+
+
+async def _store(
+    connection: Connection, new: Mapping[int, NewOperation], batch: _Batch
+) -> dict[int, Outcome]:
+    """Store renewals, and have each claim its domain."""
+    if not new:
+        return {}
+    stored = await accept_many(connection, list(new.values()), actor=batch.actor)
+    outcomes: dict[int, Outcome] = dict(zip(new, stored, strict=True))
+    claims = {
+        batch.requests[number].domain: one.id
+        for number, one in new.items()
+        # One whose reference was taken meanwhile is answered with the operation that has it.
+        if isinstance(found := outcomes[number], Operation) and found.id == one.id
+    }
+    await domains.claim(connection, claims)
+    return outcomes
+
+
+async def _by_reference(
+    connection: Connection, requests: Iterable[RenewalRequest]
+) -> dict[tuple[str, str | None], Operation]:
+    """Return the renewals that have these requests' references, by customer and reference."""
+    named = [request for request in requests if request.reference is not None]
+    if not named:
+        return {}
+    rows = await connection.fetch(
+        # Looked up one by one in the index of references: a join would read all there are.
+        "SELECT found.* FROM unnest($2::text[], $3::text[]) AS asked (customer, name),"
+        " LATERAL (SELECT * FROM operations WHERE kind = $1 AND customer_id = customer"
+        " AND reference = name LIMIT 1) AS found",
+        KIND,
+        [request.customer_id for request in named],
+        [request.reference for request in named],
+    )
+    found = [store.operation_of(row) for row in rows]
+    return {(operation.customer_id, operation.reference): operation for operation in found}
+
+
+async def _by_id(
+    connection: Connection, operation_ids: Iterable[str | None]
+) -> dict[str, Operation]:
+    asked = [found for found in operation_ids if found is not None]
+    if not asked:
+        return {}
+    rows = await connection.fetch("SELECT * FROM operations WHERE id = ANY($1)", asked)
+    return {row["id"]: store.operation_of(row) for row in rows}
+
+
+def _same_reference(earlier: Operation, request: RenewalRequest) -> Outcome:
+    if earlier.input["request"] == to_json(request):
+        return earlier
+    return IdempotencyMismatch(
+        f"{earlier.id} already has this reference, with other content; use a new reference.",
+        param="reference",
+    )
+
+
+def _own_domain(domain: Domain | None, request: RenewalRequest) -> Domain:
+    if domain is None or domain.customer_id != request.customer_id:
+        raise NotFound(
+            f"Customer {request.customer_id} has no domain {request.domain}.",
+            code="domain_not_found",
+            param="domain",
+        )
+    return domain
+
+
+def _under_way(
+    domain: Domain, renewing: Mapping[str, Operation], request: RenewalRequest
+) -> Outcome | None:
+    """Return what a request meets that the domain is claimed for; None: it is free."""
+    if domain.renewing is None:
+        return None
+    # A claim that is not known here is that of another system.
+    claimed_by = renewing.get(domain.renewing)
+    if claimed_by is not None:
+        if claimed_by.is_finished:
+            return None
+        if claimed_by.input["request"] == to_json(request):
+            return claimed_by
+    return _in_progress(domain)
+
+
+def _done(
+    domain: Domain, renewals: Mapping[str, Operation], request: RenewalRequest
+) -> Outcome | None:
+    """Return what a request meets that names another date than the domain has; None: it names none.
+
+    It is late where the domain was renewed from that very date: by the same request, or not.
+    """
+    asked, known = request.current_expires_on, domain.expires_on.isoformat()
+    if asked is None or asked == known:
+        return None
+    last = renewals.get(domain.renewed_by or "")
+    if last is not None and last.input["current_expires_on"] == asked:
+        if last.input["request"] == to_json(request):
+            return last
+        return Conflict(
+            f"{domain.name} was renewed from {asked} by {last.id}, and ends on {known} now.",
+            code="already_renewed",
+            param="current_expires_on",
+        )
+    return Conflict(
+        f"{domain.name} ends on {known}, not on {asked}; look at it again before you renew it.",
+        code="expiry_mismatch",
+        param="current_expires_on",
+    )
+
+
+def _in_progress(domain: Domain) -> Conflict:
+    return Conflict(
+        f"{domain.name} is being renewed already, by {domain.renewing}; wait for its end, or"
+        " cancel it.",
+        code="renewal_in_progress",
+        param="domain",
+    )
+
+
+def _check_account(account: Account | None, request: RenewalRequest) -> None:
+    # The currency and the funds are looked at when the registry has told the price.
+    if (
+        account is None
+        or account.customer_id != request.customer_id
+        or account.kind != AccountKind.LIABILITY
+    ):
+        raise NotFound(
+            f"Customer {request.customer_id} has no account {request.account_id}.",
+            code="account_not_found",
+            param="account_id",
+        )
+    if account.status != AccountStatus.OPEN:
+        raise Refused(
+            f"Account {account.id} is {account.status}; use one that is open.",
+            code="account_not_open",
+            param="account_id",
+        )

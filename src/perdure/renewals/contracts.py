@@ -1,0 +1,207 @@
+"""What a renewal is given, what it answers, and the names by which it is run.
+
+Old histories decode into these: a field is only ever added, with a default. Dates are texts
+(`2027-11-21`), as Temporal's JSON has no dates.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from perdure.core.ids import RENEWAL
+from perdure.notifications.contracts import Party
+
+KIND: Final = "renewal"
+ID_PREFIX: Final = RENEWAL
+WORKFLOW: Final = "Renewal"
+
+CHECK_DOMAIN: Final = "renewal.check_domain"
+HOLD_FEE: Final = "renewal.hold_fee"
+RENEW: Final = "renewal.renew"
+RESOLVE_RENEWAL: Final = "renewal.resolve_renewal"
+READ_REPORT: Final = "renewal.read_report"
+RECORD: Final = "renewal.record"
+UNDO_RENEWAL: Final = "renewal.undo_renewal"
+LET_STAND: Final = "renewal.let_stand"
+CLOSE: Final = "renewal.close"
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalRequest:
+    """What the caller asks for.
+
+    Args:
+        customer_id: Whose domain it is, and whose money.
+        domain: Its name: lower case, without a final dot.
+        years: By how many it is renewed.
+        account_id: The account that pays.
+        customer: Told how it ended.
+        reference: The caller's own name for the renewal: one renewal of a customer has it.
+        price_minor_max: The most it may cost, for all years, in minor units; None: the registry's
+            usual price, so a premium domain is refused.
+        current_expires_on: The domain's last day, as whoever asks knows it: asked for again when
+            it is done, it is the same renewal, not one more. None: the one that we know.
+    """
+
+    customer_id: str
+    domain: str
+    years: int
+    account_id: str
+    customer: Party = field(default_factory=Party)
+    reference: str | None = None
+    price_minor_max: int | None = None
+    current_expires_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalInput:
+    """The workflow's input.
+
+    Args:
+        registry: The provider, as in its queue's name.
+        current_expires_on: The domain's last day as our row had it when the renewal was accepted:
+            what keeps a second call to the registry from renewing again.
+    """
+
+    operation_id: str
+    request: RenewalRequest
+    registry: str
+    current_expires_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainOffer:
+    """What the registry says of a domain, before anything is done; see `RegisteredDomain`.
+
+    Args:
+        year_price_minor: Of one more year.
+    """
+
+    status: str
+    expires_on: str
+    premium: bool
+    year_price_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What the customer pays for all years."""
+
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFee:
+    """The input of the step that sets the fee aside."""
+
+    renewal: RenewalInput
+    fee: Fee
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the step that sets the fee aside did.
+
+    Args:
+        hold_id: The pending transfer in the ledger.
+    """
+
+    hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalReport:
+    """The registry's report of a renewal.
+
+    Args:
+        renewal_id: The registry's own.
+        price_minor: What it bills us.
+        status: `renewed` or `undone`.
+    """
+
+    renewal_id: str
+    expires_on: str
+    price_minor: int
+    currency: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalResolution:
+    """What became of a call whose answer was lost; None: it was not made, and will not be."""
+
+    report: RenewalReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalFailure:
+    """Why a renewal is closed without success, or was to be.
+
+    Args:
+        cancelled: Somebody asked for it; otherwise it failed.
+    """
+
+    code: str
+    message: str
+    cancelled: bool = False
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What is left at the registry of a renewal that was to be undone.
+
+    Args:
+        standing: The renewal that the registry does not take back; None: nothing is left.
+        refusal: Why not, in the registry's words.
+    """
+
+    standing: RenewalReport | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRenewal:
+    """The input of the step that posts the fee and writes the domain's new date."""
+
+    renewal: RenewalInput
+    fee: Fee
+    report: RenewalReport
+
+
+@dataclass(frozen=True, slots=True)
+class LetStand:
+    """The input of the step that records a renewal the registry does not take back.
+
+    Args:
+        failure: Why it was to be undone.
+        refusal: Why it was not.
+    """
+
+    renewal: RenewalInput
+    fee: Fee
+    report: RenewalReport
+    failure: RenewalFailure
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRenewal:
+    """The input of the step that releases the fee and the domain, and ends the renewal."""
+
+    renewal: RenewalInput
+    failure: RenewalFailure
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalEnd:
+    """How a renewal ended, and who is to be told.
+
+    Args:
+        status: `succeeded`, `failed` or `cancelled`.
+    """
+
+    status: str
+    failure: RenewalFailure | None = None
+    notification_ids: list[str] = field(default_factory=list)

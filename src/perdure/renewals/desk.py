@@ -1,0 +1,114 @@
+"""Where renewals are handed in: Perdure takes them, or the system it replaces, as a flag says.
+
+Whoever hands one in sees no difference. The decision is made once, when a renewal is accepted, and
+is kept with it: a flag that changes later moves nothing that is under way.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from perdure.core.errors import PerdureError
+from perdure.flags.routing import Decision, EngineRouting, EngineVariant
+from perdure.operations.lanes import ELSEWHERE
+from perdure.operations.model import Operation
+from perdure.renewals.acceptance import Outcome, RenewalAcceptance
+from perdure.renewals.contracts import KIND, RenewalRequest
+from perdure.renewals.legacy import queue
+from perdure.storage.pool import Connection
+
+
+class RenewalDesk:
+    """Accepts renewals as `RenewalAcceptance` does, for either system."""
+
+    def __init__(self, acceptance: RenewalAcceptance, routing: EngineRouting) -> None:
+        self._acceptance = acceptance
+        self._routing = routing
+
+    def lane_for(self, request: RenewalRequest) -> int:
+        """Return the lane of one of many renewals; as `RenewalAcceptance.lane_for`."""
+        return self._acceptance.lane_for(request)
+
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected; as `RenewalAcceptance.correctable`."""
+        return self._acceptance.correctable
+
+    async def accept(
+        self,
+        connection: Connection,
+        request: RenewalRequest,
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lane: int | None = None,
+        deadline_at: datetime | None = None,
+    ) -> Operation:
+        """Store a renewal; as `RenewalAcceptance.accept`."""
+        (found,) = await self.accept_many(
+            connection,
+            [request],
+            actor=actor,
+            metadata=metadata,
+            lanes=[lane],
+            deadline_at=deadline_at,
+        )
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    async def accept_many(
+        self,
+        connection: Connection,
+        requests: Sequence[RenewalRequest],
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lanes: Sequence[int | None] | None = None,
+        deadline_at: datetime | None = None,
+    ) -> list[Outcome]:
+        """Store renewals; as `RenewalAcceptance.accept_many`.
+
+        Args:
+            lanes: Which lane carries each out that Perdure takes; None: a workflow of its own.
+        """
+        decisions = [await self._decide(request) for request in requests]
+        asked = lanes or [None] * len(requests)
+        outcomes = await self._acceptance.accept_many(
+            connection,
+            requests,
+            actor=actor,
+            metadata=metadata,
+            lanes=[
+                ELSEWHERE if decision.variant == EngineVariant.LEGACY else lane
+                for decision, lane in zip(decisions, asked, strict=True)
+            ],
+            deadline_at=deadline_at,
+        )
+        taken = [
+            (outcome, decision)
+            for outcome, decision in zip(outcomes, decisions, strict=True)
+            if isinstance(outcome, Operation) and decision.flag_key is not None
+        ]
+        await _keep(connection, taken)
+        elsewhere = [found.id for found, _ in taken if found.lane == ELSEWHERE]
+        if elsewhere:
+            await queue.put(connection, elsewhere)
+        return outcomes
+
+    async def _decide(self, request: RenewalRequest) -> Decision:
+        tld = request.domain.rpartition(".")[2]
+        return await self._routing.decide(KIND, request.customer_id, tld)
+
+
+async def _keep(connection: Connection, taken: Sequence[tuple[Operation, Decision]]) -> None:
+    """Keep each decision with its operation; one that was known before keeps its first."""
+    await connection.execute(
+        "INSERT INTO operation_routes (operation_id, engine, reason, flag_key, flag_version)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[])"
+        " ON CONFLICT DO NOTHING",
+        [operation.id for operation, _ in taken],
+        [decision.variant.value for _, decision in taken],
+        [decision.reason for _, decision in taken],
+        [decision.flag_key for _, decision in taken],
+        [decision.version for _, decision in taken],
+    )

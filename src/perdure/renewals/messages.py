@@ -1,0 +1,41 @@
+"""What the customer is told."""
+
+from perdure.core.money import format_amount
+from perdure.notifications.contracts import Message
+from perdure.notifications.rules import messages_to
+from perdure.renewals.contracts import Fee, RenewalFailure, RenewalInput, RenewalReport
+
+
+def success_messages(renewal: RenewalInput, fee: Fee, report: RenewalReport) -> list[Message]:
+    """Return what the customer is told of a renewal that succeeded."""
+    return _renewed(renewal, fee, report, "")
+
+
+def standing_messages(renewal: RenewalInput, fee: Fee, report: RenewalReport) -> list[Message]:
+    """Return what the customer is told of a renewal that came too late to be undone."""
+    late = " It could no longer be undone: the registry does not take it back."
+    return _renewed(renewal, fee, report, late)
+
+
+def _renewed(renewal: RenewalInput, fee: Fee, report: RenewalReport, more: str) -> list[Message]:
+    request = renewal.request
+    price = format_amount(fee.amount_minor, fee.currency)
+    return messages_to(
+        "customer",
+        request.customer,
+        f"{request.domain} is renewed",
+        f"{request.domain} is yours until {report.expires_on}. You paid {price}.{more}",
+    )
+
+
+def failure_messages(renewal: RenewalInput, failure: RenewalFailure) -> list[Message]:
+    """Return what the customer is told of a renewal that did not come about."""
+    request = renewal.request
+    word = "was cancelled" if failure.cancelled else "failed"
+    return messages_to(
+        "customer",
+        request.customer,
+        f"The renewal of {request.domain} {word}",
+        f"{failure.message} Nothing was taken from your account; {request.domain} still ends on"
+        f" {renewal.current_expires_on}.",
+    )

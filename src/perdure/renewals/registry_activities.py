@@ -1,0 +1,225 @@
+"""A renewal's steps at the registry of the domain's TLD."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Final
+
+from pydantic import Field
+from temporalio import activity
+
+from perdure.core.errors import (
+    InvalidInput,
+    NotFound,
+    PerdureError,
+    ProviderDeclined,
+    Refused,
+)
+from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.operations.grouped_steps import GroupedStep, StepDone
+from perdure.operations.model import Status
+from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.steps import Move, StepTransaction, TransactionalSteps, from_json
+from perdure.providers.registry import DomainRegistry, RegistryDirectory, RegistryRenewal
+from perdure.renewals import contracts, rules
+from perdure.renewals.contracts import (
+    DomainOffer,
+    RenewalInput,
+    RenewalReport,
+    RenewalResolution,
+    Undone,
+)
+from perdure.storage.group_commit import GroupCommit
+from perdure.storage.pool import Connection, Pool
+
+_CHECKED: Final = Move(Status.PROCESSING, "domain_checked")
+
+
+@dataclass(frozen=True, slots=True)
+class _KeepOffer:
+    """The input of the step that keeps the registry's first answer.
+
+    The answer is left out of what makes two runs of the step the same: the second one may have been
+    told another price, and goes on with the first.
+    """
+
+    renewal: RenewalInput
+    offer: Annotated[DomainOffer, Field(exclude=True)]
+
+
+class RenewalRegistryActivities:
+    """The steps at the registries.
+
+    Args:
+        registries: Which of them answers for a domain.
+        timeout_s: The longest one call may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        calls: ProviderCalls,
+        steps: TransactionalSteps,
+        registries: RegistryDirectory,
+        *,
+        timeout_s: float = 5.0,
+    ) -> None:
+        self._pool = pool
+        self._calls = calls
+        self._steps = steps
+        self._registries = registries
+        self._timeout_s = timeout_s
+        self._stored_offers: GroupCommit[str, DomainOffer | None] = GroupCommit(self._read_offers)
+        self._offers = GroupedStep(
+            pool,
+            steps,
+            "check_domain",
+            one=self._keep_offer,
+            many=self._keep_offers,
+            returns=DomainOffer,
+        )
+
+    @activity.defn(name=contracts.CHECK_DOMAIN)
+    @records_its_attempts
+    async def check_domain(self, renewal: RenewalInput) -> DomainOffer:
+        """Ask the registry for the domain's status and price; its first answer is kept.
+
+        Raises:
+            NotFound: `domain_not_registered`.
+            ProviderError: It gave no answer; try again.
+            OperationCancelled: The renewal is to stop.
+        """
+        stored = await self._stored_offers.submit(renewal.operation_id)
+        if stored is not None:
+            return stored
+        found = await self._registry_of(renewal).domain(renewal.request.domain)
+        offer = DomainOffer(
+            found.status,
+            found.expires_on.isoformat(),
+            found.premium,
+            found.price_minor,
+            found.currency,
+        )
+        return await self._offers.run(renewal.operation_id, _KeepOffer(renewal, offer))
+
+    async def _read_offers(self, operation_ids: list[str]) -> Sequence[DomainOffer | None]:
+        rows = await self._pool.fetch(
+            "SELECT operation_id, result FROM effects"
+            " WHERE operation_id = ANY($1) AND step = 'check_domain'",
+            operation_ids,
+        )
+        found = {row["operation_id"]: from_json(DomainOffer, row["result"]) for row in rows}
+        return [found.get(operation_id) for operation_id in operation_ids]
+
+    async def _keep_offer(self, step: StepTransaction, given: _KeepOffer) -> DomainOffer:
+        step.planned = _CHECKED
+        return given.offer
+
+    async def _keep_offers(
+        self, _: Connection, given: Mapping[str, _KeepOffer]
+    ) -> dict[str, StepDone[DomainOffer]]:
+        return {found: StepDone(one.offer, _CHECKED) for found, one in given.items()}
+
+    @activity.defn(name=contracts.RENEW)
+    @records_its_attempts
+    async def renew(self, renewal: RenewalInput) -> RenewalReport:
+        """Have the registry renew, once, whatever happens to this worker.
+
+        Raises:
+            ProviderDeclined, InvalidInput: It refused.
+            ProviderError: Not done, or not known; try again.
+            OperationCancelled: The renewal is to stop, and was not made.
+        """
+        return await self._calls.get_or_create(self._renew_call(renewal))
+
+    @activity.defn(name=contracts.RESOLVE_RENEWAL)
+    async def resolve_renewal(self, renewal: RenewalInput) -> RenewalResolution:
+        """Find out what became of a call whose answer was lost.
+
+        Raises:
+            ProviderDeclined: The registry had refused.
+            ProviderOutcomeUnknown: Not known yet; ask again.
+        """
+        found = await self._calls.resolve(self._renew_call(renewal))
+        return RenewalResolution(found)
+
+    @activity.defn(name=contracts.READ_REPORT)
+    async def read_report(self, renewal: RenewalInput) -> RenewalReport:
+        """Read the registry's report of a renewal again.
+
+        Raises:
+            PerdureError: `report_missing`: it knows of none any more.
+            ProviderError: It gave no answer; try again.
+        """
+        found = await self._registry_of(renewal).find_renewal(renewal.operation_id)
+        if found is None:
+            raise PerdureError(
+                f"The registry no longer knows of the renewal {renewal.operation_id}.",
+                code="report_missing",
+            )
+        return _report(found)
+
+    @activity.defn(name=contracts.UNDO_RENEWAL)
+    async def undo_renewal(self, renewal: RenewalInput) -> Undone:
+        """Have the registry take back what it did, if it did anything, and if it lets us.
+
+        Raises:
+            ProviderDeclined: It refuses for another reason than that its renewals stand.
+            ProviderError: Not known, or not done yet; try again.
+        """
+        if not await self._steps.begin_reversal(renewal.operation_id):
+            return Undone()
+        try:
+            known = await self._calls.resolve(self._renew_call(renewal))
+        except (Refused, InvalidInput):
+            known = None
+        if known is None or known.status == "undone":
+            return Undone()
+        try:
+            await self._registry_of(renewal).undo_renewal(renewal.operation_id)
+        except ProviderDeclined as refusal:
+            if not rules.stands_after(refusal):
+                raise
+            return Undone(known, refusal.message)
+        return Undone()
+
+    def _registry_of(self, renewal: RenewalInput) -> DomainRegistry:
+        return self._registries.registry_of(renewal.request.domain)
+
+    def _renew_call(self, renewal: RenewalInput) -> ProviderCall[RenewalReport]:
+        request, reference = renewal.request, renewal.operation_id
+        registry = self._registry_of(renewal)
+
+        async def create() -> RenewalReport:
+            try:
+                renewed = await registry.renew(
+                    reference=reference,
+                    domain=request.domain,
+                    current_expires_on=date.fromisoformat(renewal.current_expires_on),
+                    years=request.years,
+                )
+            except NotFound as error:
+                # A no like any other: it did nothing.
+                raise ProviderDeclined(error.message, code=error.code, param=error.param) from error
+            return _report(renewed)
+
+        async def find() -> RenewalReport | None:
+            found = await registry.find_renewal(reference)
+            return _report(found) if found else None
+
+        return ProviderCall(
+            operation_id=renewal.operation_id,
+            step="renew",
+            provider=renewal.registry,
+            reference=reference,
+            returns=RenewalReport,
+            timeout_s=self._timeout_s,
+            create=create,
+            find=find,
+        )
+
+
+def _report(found: RegistryRenewal) -> RenewalReport:
+    return RenewalReport(
+        found.id, found.expires_on.isoformat(), found.price_minor, found.currency, found.status
+    )

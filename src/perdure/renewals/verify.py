@@ -1,0 +1,256 @@
+"""Checks that each renewal did what its outcome says: in our books, and in the registries'."""
+
+from collections.abc import AsyncIterable, Mapping
+from typing import Final
+
+from perdure.ledger.verify import Violation
+from perdure.operations.verify import check
+from perdure.providers.registry import RegistryRenewal
+from perdure.storage.pool import Connection, Pool
+
+_BATCH: Final = 1000
+
+
+async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
+    """Return renewals and domains that do not fit each other; at most `limit` of each."""
+    return await check(connection, INVARIANTS, limit=limit)
+
+
+async def registry_violations(
+    connection: Connection,
+    logs: Mapping[str, AsyncIterable[RegistryRenewal]],
+    *,
+    limit: int = 100,
+) -> list[Violation]:
+    """Compare the registries' own logs of all their renewals with ours.
+
+    A renewal that was not finished when this began may stand either way, and is left out, as is one
+    whose refund was not: `now()` in the queries is when their transaction began, which is before
+    the logs are read.
+
+    Args:
+        connection: Without an open transaction; temporary tables hold the logs meanwhile.
+        logs: By the registry's name. Renewals at other registries are left out.
+    """
+    async with connection.transaction():
+        for statement in _TABLES:
+            await connection.execute(statement)
+        await connection.execute("INSERT INTO compared SELECT unnest($1::text[])", list(logs))
+        for log in logs.values():
+            batch: list[RegistryRenewal] = []
+            async for renewal in log:
+                batch.append(renewal)
+                if len(batch) >= _BATCH:
+                    await _copy(connection, batch)
+                    batch.clear()
+            await _copy(connection, batch)
+        await connection.execute(_BOOKS_TABLE)
+        await connection.execute("ANALYZE registry_books")
+        return await check(connection, REGISTRY_INVARIANTS, limit=limit)
+
+
+async def _copy(connection: Connection, renewals: list[RegistryRenewal]) -> None:
+    records = [
+        (found.reference, found.status, found.price_minor, found.expires_on) for found in renewals
+    ]
+    await connection.copy_records_to_table("registry_renewals", records=records)
+
+
+_TABLES: Final = (
+    "CREATE TEMPORARY TABLE compared (registry text) ON COMMIT DROP",
+    """
+    CREATE TEMPORARY TABLE registry_renewals
+        (reference text, status text, price_minor bigint, expires_on date) ON COMMIT DROP
+    """,
+)
+
+_BOOKS_TABLE: Final = """
+CREATE TEMPORARY TABLE registry_books ON COMMIT DROP AS
+SELECT reference,
+       count(*) FILTER (WHERE status = 'renewed') AS renewed,
+       coalesce(sum(price_minor) FILTER (WHERE status = 'renewed'), 0)::bigint AS billed_minor,
+       max(expires_on) FILTER (WHERE status = 'renewed') AS expires_on
+FROM registry_renewals GROUP BY reference
+"""
+
+_ENTRIES: Final = """
+WITH entries AS (
+    SELECT o.id, o.status,
+           o.input->'request'->>'account_id' AS account_id,
+           (o.result->>'price_minor')::bigint AS price_minor,
+           count(t.id) FILTER (WHERE t.kind = 'pending') AS held,
+           count(t.id) FILTER (WHERE t.kind IN ('void_pending', 'expire_pending')) AS released,
+           count(t.id) FILTER (WHERE t.kind IN ('posted', 'post_pending')) AS posted,
+           coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'
+               AND t.debit_account_id = o.input->'request'->>'account_id'
+               AND t.credit_account_id = 'sys_registry_clearing_' || (o.result->>'currency')), 0)
+               AS posted_minor
+    FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
+    WHERE o.kind = 'renewal' AND o.finished_at IS NOT NULL
+    GROUP BY o.id
+)
+"""
+
+SUCCEEDED_POSTED_ONCE: Final = (
+    _ENTRIES
+    + """
+SELECT ARRAY[id, account_id] AS subject_ids,
+       format('succeeded for %s, yet %s holds, %s posted with %s from account to registry, %s'
+              ' released', price_minor, held, posted, posted_minor, released) AS detail
+FROM entries
+WHERE status = 'succeeded'
+    AND (held = 1 AND posted = 1 AND released = 0 AND posted_minor = price_minor) IS NOT TRUE
+"""
+)
+
+OTHERS_MOVED_NOTHING: Final = (
+    _ENTRIES
+    + """
+SELECT ARRAY[id, account_id] AS subject_ids,
+       format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
+           AS detail
+FROM entries
+WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
+"""
+)
+
+MESSAGES_OWED_ONCE: Final = """
+SELECT ARRAY[id] AS subject_ids,
+       format('%s, owes messages to %s, and should to %s', status, owed, due) AS detail
+FROM (
+    SELECT o.id, o.status,
+           ARRAY(SELECT way FROM (VALUES
+                   ('email:' || (o.input->'request'->'customer'->>'email')),
+                   ('sms:' || (o.input->'request'->'customer'->>'phone'))
+               ) AS ways (way) WHERE way IS NOT NULL ORDER BY way) AS due,
+           ARRAY(SELECT n.channel || ':' || n.recipient FROM notifications n
+               WHERE n.operation_id = o.id ORDER BY 1) AS owed
+    FROM operations o WHERE o.kind = 'renewal' AND o.finished_at IS NOT NULL
+) AS told
+WHERE owed <> due
+"""
+
+# The system before this one keeps no record of its calls (`lane` -1, `operations.lanes.ELSEWHERE`).
+SUCCEEDED_BY_THE_REGISTRYS_ANSWER: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('succeeded with the renewal %s; its call is %s: %s',
+              coalesce(o.result->>'registry_renewal_id', 'none'), coalesce(c.state, 'none'),
+              coalesce(c.answer::text, 'no answer')) AS detail
+FROM operations o
+LEFT JOIN provider_calls c ON c.operation_id = o.id AND c.step = 'renew'
+WHERE o.kind = 'renewal' AND o.status = 'succeeded' AND o.lane IS DISTINCT FROM -1
+    AND (c.state = 'answered' AND c.answer->>'status' = 'renewed'
+        AND c.answer->>'renewal_id' = o.result->>'registry_renewal_id') IS NOT TRUE
+"""
+
+# Undoing has no intent of its own: it may be asked for any number of times. A renewal that its
+# registry took back by itself shows when its report is read again.
+OTHERS_UNDID_WHAT_WAS_RENEWED: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s; the registry made the renewal %s, and it was not undone', o.status,
+              c.answer->>'renewal_id') AS detail
+FROM operations o JOIN provider_calls c ON c.operation_id = o.id AND c.step = 'renew'
+WHERE o.kind = 'renewal' AND o.status IN ('failed', 'cancelled')
+    AND c.state = 'answered' AND c.answer->>'status' = 'renewed'
+    AND NOT EXISTS (SELECT FROM operation_steps s WHERE s.operation_id = o.id
+        AND s.step IN ('undo_renewal', 'read_report') AND s.outcome = 'succeeded')
+"""
+
+# What a domain's team wrote later counts; a success, and a refund, write the date in their commit.
+RENEWED_DOMAINS_HAVE_THEIR_DATE: Final = """
+SELECT ARRAY[id, name] AS subject_ids,
+       format('renewed, or taken back, to %s at %s; the domain ends on %s, as written at %s',
+              renewed_to, finished_at, expires_on, updated_at) AS detail
+FROM (
+    SELECT DISTINCT ON (d.name) coalesce(r.id, o.id) AS id, d.name, d.expires_on, d.updated_at,
+           coalesce(r.finished_at, o.finished_at) AS finished_at,
+           (coalesce(r.result, o.result)->>'expires_on')::date AS renewed_to
+    FROM operations o JOIN domains d ON d.name = o.input->'request'->>'domain'
+    LEFT JOIN operations r ON r.id = o.refunded_by AND r.status = 'succeeded'
+    WHERE o.kind = 'renewal' AND o.status = 'succeeded'
+    ORDER BY d.name, coalesce(r.finished_at, o.finished_at) DESC
+) AS latest
+WHERE updated_at < finished_at OR (updated_at = finished_at AND expires_on <> renewed_to)
+"""
+
+CLAIMS_ARE_OF_OPEN_RENEWALS: Final = """
+SELECT subject_ids, detail FROM (
+    SELECT ARRAY[d.renewing, d.name] AS subject_ids,
+           format('claims the domain, and is %s', coalesce(o.status, 'not there')) AS detail
+    FROM domains d LEFT JOIN operations o ON o.id = d.renewing
+    WHERE (d.renewing LIKE 'rnw\\_%' OR d.renewing LIKE 'rfd\\_%')
+        AND (o.id IS NULL OR o.finished_at IS NOT NULL)
+    UNION ALL
+    SELECT ARRAY[o.id, o.input->'request'->>'domain'],
+           format('is %s; the domain is claimed by %s', o.status, coalesce(d.renewing, 'nobody'))
+    FROM operations o LEFT JOIN domains d ON d.name = o.input->'request'->>'domain'
+    WHERE o.kind = 'renewal' AND o.finished_at IS NULL AND d.renewing IS DISTINCT FROM o.id
+    UNION ALL
+    SELECT ARRAY[r.id, o.input->'request'->>'domain'],
+           format('is %s; the domain is claimed by %s', r.status, coalesce(d.renewing, 'nobody'))
+    FROM operations r JOIN operations o ON o.id = r.refund_of AND o.kind = 'renewal'
+    LEFT JOIN domains d ON d.name = o.input->'request'->>'domain'
+    WHERE r.finished_at IS NULL AND d.renewing IS DISTINCT FROM r.id
+) AS claims
+"""
+
+INVARIANTS: Final = {
+    "succeeded_renewals_posted_once": SUCCEEDED_POSTED_ONCE,
+    "other_renewals_moved_nothing": OTHERS_MOVED_NOTHING,
+    "renewals_owe_their_messages": MESSAGES_OWED_ONCE,
+    "succeeded_renewals_were_answered_renewed": SUCCEEDED_BY_THE_REGISTRYS_ANSWER,
+    "other_renewals_undid_what_was_renewed": OTHERS_UNDID_WHAT_WAS_RENEWED,
+    "renewed_domains_have_their_date": RENEWED_DOMAINS_HAVE_THEIR_DATE,
+    "claims_are_of_open_renewals": CLAIMS_ARE_OF_OPEN_RENEWALS,
+}
+"""Each invariant's name and the query that finds what breaks it."""
+
+RENEWED_AT_MOST_ONCE: Final = """
+SELECT ARRAY[reference] AS subject_ids,
+       format('renewed %s times, billed %s in all', renewed, billed_minor) AS detail
+FROM registry_books WHERE renewed > 1
+"""
+
+# Until a refund that is under way has ended, either is right; after it, none is left there.
+SUCCEEDED_RENEWED_ONCE: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('succeeded to %s for %s, %s; the registry has %s renewals, to %s for %s',
+              o.result->>'expires_on', o.result->>'price_minor',
+              coalesce('refunded by ' || r.id, 'not refunded'), coalesce(b.renewed, 0),
+              coalesce(b.expires_on::text, 'nothing'), coalesce(b.billed_minor, 0)) AS detail
+FROM operations o
+LEFT JOIN operations r ON r.id = o.refunded_by
+LEFT JOIN registry_books b ON b.reference = o.id
+WHERE o.kind = 'renewal' AND o.status = 'succeeded' AND o.finished_at < now()
+    AND (r.id IS NULL OR r.finished_at < now())
+    AND o.input->>'registry' IN (SELECT registry FROM compared)
+    AND CASE WHEN r.status = 'succeeded' THEN b.renewed = 0 ELSE b.renewed = 1
+        AND b.billed_minor = (o.result->>'price_minor')::bigint
+        AND b.expires_on = (o.result->>'expires_on')::date END IS NOT TRUE
+"""
+
+OTHERS_LEFT_AS_THEY_WERE: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s; the registry has it renewed to %s for %s', o.status, b.expires_on,
+              b.billed_minor) AS detail
+FROM operations o JOIN registry_books b ON b.reference = o.id
+WHERE o.kind = 'renewal' AND o.status IN ('failed', 'cancelled') AND o.finished_at < now()
+    AND b.renewed > 0
+"""
+
+# Others may renew at a registry too; what bears an id like ours has to be ours.
+RENEWALS_HAVE_AN_OPERATION: Final = """
+SELECT ARRAY[b.reference] AS subject_ids,
+       format('the registry has it renewed to %s; there is no such renewal', b.expires_on) AS detail
+FROM registry_books b
+WHERE b.renewed > 0 AND b.reference LIKE 'rnw\\_%'
+    AND NOT EXISTS (SELECT FROM operations o WHERE o.id = b.reference AND o.kind = 'renewal')
+"""
+
+REGISTRY_INVARIANTS: Final = {
+    "renewed_at_most_once": RENEWED_AT_MOST_ONCE,
+    "succeeded_renewed_once": SUCCEEDED_RENEWED_ONCE,
+    "others_left_as_they_were": OTHERS_LEFT_AS_THEY_WERE,
+    "renewals_have_an_operation": RENEWALS_HAVE_AN_OPERATION,
+}
+"""What must hold between the registries' logs and ours."""

@@ -1,0 +1,246 @@
+"""Permits as processes hand them out, on one budget in the database (R-4, R-5)."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+import pytest
+
+from perdure.core.errors import NotFound, ProviderDeclined, ProviderRateLimited, ProviderUnavailable
+from perdure.core.ids import new_id
+from perdure.limits import store
+from perdure.limits.model import BudgetState, Limit
+from perdure.limits.permits import Permits
+from perdure.limits.rules import FAILURES_MAX
+from perdure.storage.pool import Pool
+
+
+@pytest.fixture
+def provider() -> str:
+    return new_id("prv")
+
+
+@pytest.fixture
+async def processes(pool: Pool) -> AsyncIterator[list[Permits]]:
+    opened = [Permits(pool) for _ in range(3)]
+    yield opened
+    for permits in opened:
+        await permits.close()
+
+
+async def set_limit(pool: Pool, provider: str, **figures: float | int) -> None:
+    limit = Limit(provider, **figures)  # type: ignore[arg-type]
+    await store.set_limit(pool, limit, actor="test", reason="test")
+
+
+async def flood(
+    permits: Permits, provider: str, call: Callable[[], object], *, callers: int = 50
+) -> list[asyncio.Task[None]]:
+    """Have callers call the provider again and again."""
+
+    async def caller() -> None:
+        while True:
+            async with permits.permit(provider):
+                call()
+                await asyncio.sleep(0)
+
+    return [asyncio.create_task(caller()) for _ in range(callers)]
+
+
+async def until(holds: Callable[[], bool], *, within_s: float = 30) -> None:
+    async with asyncio.timeout(within_s):
+        while not holds():  # noqa: ASYNC110 - of many things, none of which says so
+            await asyncio.sleep(0.01)
+
+
+async def end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_one_rate_holds_over_all_processes_r5(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, per_second=100)
+    calls: list[int] = []
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    tasks = [
+        task
+        for number, permits in enumerate(processes)
+        for task in await flood(permits, provider, partial(calls.append, number))
+    ]
+    await until(lambda: len(calls) >= 250)
+    took_s = loop.time() - began
+    await end(tasks)
+
+    # A call more for each process: the schedule begins with one.
+    assert len(calls) <= took_s * 100 * 1.05 + 10
+    assert set(calls) == {0, 1, 2}, "each process has its part"
+
+
+async def test_places_hold_over_all_processes_and_go_round_r4(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, at_once=2)
+    under_way, most = 0, 0
+    served: list[int] = []
+
+    async def caller(number: int, permits: Permits) -> None:
+        nonlocal under_way, most
+        while True:
+            async with permits.permit(provider):
+                under_way += 1
+                most = max(most, under_way)
+                served.append(number)
+                await asyncio.sleep(0.01)
+                under_way -= 1
+
+    tasks = [
+        asyncio.create_task(caller(number, permits))
+        for number, permits in enumerate(processes)
+        for _ in range(5)
+    ]
+    await until(lambda: set(served) == {0, 1, 2})
+    await end(tasks)
+
+    assert most == 2
+
+
+async def test_a_changed_limit_is_felt_by_what_waits_r5(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, per_second=0.01)
+    calls: list[int] = []
+    tasks = await flood(processes[0], provider, lambda: calls.append(1))
+    await until(lambda: bool(calls))
+
+    await set_limit(pool, provider, per_second=500)
+
+    await until(lambda: len(calls) >= 50)
+    await store.remove_limit(pool, provider, actor="test", reason="test")
+    before = len(calls)
+    await until(lambda: len(calls) >= before + 2000)
+    await end(tasks)
+
+
+async def test_what_a_process_held_falls_free_when_it_ends(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, at_once=1)
+    first, second, _ = processes
+    async with first.permit(provider):
+        with pytest.raises(ProviderRateLimited):
+            async with second.within(0.5)(provider):
+                pass
+    await first.close()
+
+    async with asyncio.timeout(10), second.permit(provider):
+        (status,) = [one for one in await store.statuses(pool) if one.limit.provider == provider]
+    assert status.under_way <= 1
+
+
+async def test_a_provider_that_asks_to_wait_is_left_alone_by_all(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, per_second=1000)
+    first, second, _ = processes
+    with pytest.raises(ProviderRateLimited):
+        async with first.permit(provider):
+            raise ProviderRateLimited("Slow down.", retry_after_s=3600)
+    await poll_state(pool, provider, BudgetState.PAUSED)
+
+    with pytest.raises(ProviderRateLimited):
+        async with second.within(0.3)(provider):
+            pass
+
+
+async def poll_state(pool: Pool, provider: str, state: BudgetState) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            found = {one.limit.provider: one.state for one in await store.statuses(pool)}
+            if found[provider] == state:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_provider_that_is_away_is_called_no_more_than_to_see_whether_it_is_back(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, per_second=1000)
+    is_away, calls = True, 0
+
+    async def caller(permits: Permits) -> None:
+        nonlocal calls
+        while True:
+            with contextlib.suppress(ProviderUnavailable):
+                async with permits.permit(provider):
+                    calls += 1
+                    if is_away:
+                        raise ProviderUnavailable("Away.")
+
+    tasks = [asyncio.create_task(caller(permits)) for permits in processes for _ in range(3)]
+    await poll_state(pool, provider, BudgetState.BROKEN)
+    # What was under way when the breaker opened may add to them, but not go on.
+    broke_at = calls
+    assert broke_at >= FAILURES_MAX
+    await asyncio.sleep(0.5)
+    assert calls <= broke_at + FAILURES_MAX * 3
+
+    is_away = False
+    await poll_state(pool, provider, BudgetState.OPEN)
+    after = calls
+    await until(lambda: calls >= after + 100)
+    await end(tasks)
+
+
+async def test_a_refusal_is_an_answer(pool: Pool, provider: str, processes: list[Permits]) -> None:
+    await set_limit(pool, provider, per_second=1000)
+    for _ in range(FAILURES_MAX * 2):
+        with pytest.raises(ProviderDeclined):
+            async with processes[0].permit(provider):
+                raise ProviderDeclined("No.")
+
+    async with asyncio.timeout(10), processes[0].permit(provider):
+        pass
+
+
+async def test_a_caller_that_gives_up_leaves_its_turn_to_the_next(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, at_once=1)
+    permits = processes[0]
+    entered = asyncio.Event()
+
+    async def wait_for_it() -> None:
+        async with permits.permit(provider):
+            entered.set()
+
+    async with permits.permit(provider):
+        impatient = asyncio.create_task(wait_for_it())
+        patient = asyncio.create_task(wait_for_it())
+        await asyncio.sleep(0)
+        impatient.cancel()
+    async with asyncio.timeout(10):
+        await patient
+
+    assert impatient.cancelled()
+    assert entered.is_set()
+
+
+async def test_who_changed_a_limit_and_why_is_kept(pool: Pool, provider: str) -> None:
+    await store.set_limit(pool, Limit(provider, 20, 10), actor="ann", reason="their new contract")
+    await store.set_limit(pool, Limit(provider, 40), actor="bob", reason="the 1st of the month")
+    await store.remove_limit(pool, provider, actor="ann", reason="it has none any more")
+
+    changes = await store.changes(pool, provider)
+
+    assert [(change.actor, change.before, change.after) for change in changes] == [
+        ("ann", {"per_second": 40, "at_once": None}, None),
+        ("bob", {"per_second": 20, "at_once": 10}, {"per_second": 40, "at_once": None}),
+        ("ann", None, {"per_second": 20, "at_once": 10}),
+    ]
+    with pytest.raises(NotFound):
+        await store.remove_limit(pool, provider, actor="ann", reason="again")

@@ -1,0 +1,129 @@
+"""Bulks on the real server: a database and queues of their own, and workers that may be killed."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from perdure.bootstrap import Platform, compose, janitor, open_registrations
+from perdure.config import Settings
+from perdure.durable.bulks import registration as bulk_registration
+from perdure.durable.bulks.activities import BulkActivities
+from perdure.durable.queues import LANES, OPERATIONS
+from perdure.operations.bulk.runner import BulkLimits, BulkRunner
+from perdure.operations.janitor import Janitor
+from perdure.operations.model import Operation
+from perdure.storage.pool import open_pool
+from perdure.worker.main import build_worker
+from perdure.worker.plans import work_of
+from tests.integration.bulk.office import Office
+from tests.servers import migrated_database
+
+from .worker import own_queues
+
+
+@dataclass
+class Works:
+    """An office with a platform, whose operations worker runs; lanes workers come and go."""
+
+    platform: Platform
+    office: Office
+    stack: AsyncExitStack
+
+    def lanes_worker(self, **limits: Any) -> Worker:
+        """Return a worker for the activities of bulks, in this process."""
+        runner = BulkRunner(
+            self.platform.pool,
+            self.platform.operations.actions,
+            lambda _: None,
+            limits=BulkLimits(**limits),
+        )
+        activities = BulkActivities(self.platform.pool, runner)
+        (work,) = [
+            part for part in bulk_registration.registrations(activities) if part.queue == LANES
+        ]
+        return build_worker(self.platform, work)
+
+    def lanes_process(self) -> "subprocess.Popen[bytes]":
+        """Start a lanes worker as a process of its own."""
+        settings = self.platform.settings
+        process = subprocess.Popen(
+            [sys.executable, "-m", "perdure.cli.main", "worker", "--role", "lanes"],
+            env={
+                **os.environ,
+                "DATABASE_URL": settings.database_url,
+                "TEMPORAL_ADDRESS": self.platform.client.service_client.config.target_host,
+                "PERDURE_QUEUES": json.dumps(settings.queues),
+            },
+        )
+        self.stack.callback(_end, process)
+        return process
+
+    @property
+    def janitor(self) -> Janitor:
+        """One that looks when it is told to."""
+        return janitor(self.platform)
+
+    async def until(self, bulk_id: str, *statuses: str, within_s: float = 60) -> Operation:
+        """Wait until a bulk has one of these statuses."""
+        for _ in range(int(within_s / 0.05)):
+            operation = await self.platform.operations.get(bulk_id)
+            if operation.status in statuses:
+                return operation
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{bulk_id} is still {operation.status}, not {statuses}")
+
+    async def until_told(self, bulk_id: str, action: str, *, times: int) -> None:
+        """Wait until a bulk's trail has an entry so often."""
+        for _ in range(600):
+            trail = await self.platform.operations.trail(bulk_id)
+            if [entry.action for entry in trail].count(action) >= times:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(trail)
+
+    async def until_done(self, bulk_id: str, least: int, *, within_s: float = 60) -> int:
+        """Wait until a bulk has acted on so many operations."""
+        for _ in range(int(within_s / 0.02)):
+            done = (await self.office.bulks.progress_of(bulk_id)).done
+            if done >= least:
+                return done
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{bulk_id} has done {done}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait(30)
+
+
+@asynccontextmanager
+async def open_works(postgres_url: str, client: Client) -> AsyncIterator[Works]:
+    """Open works on a database and queues of their own."""
+    names = own_queues((OPERATIONS, LANES))
+    async with AsyncExitStack() as stack:
+        database_url = await stack.enter_async_context(migrated_database(postgres_url))
+        pool = await stack.enter_async_context(
+            open_pool(database_url, size=20, application_name="perdure-tests")
+        )
+        settings = Settings(
+            DATABASE_URL=database_url,
+            queues={queue: names[queue] for queue in (OPERATIONS, LANES)},
+            workflow_sandbox=True,
+            janitor_stale_after_s=1,
+        )
+        platform = compose(settings, pool, client)
+        registrations = await stack.enter_async_context(open_registrations(platform))
+        (work,) = work_of("operations", registrations)
+        await stack.enter_async_context(build_worker(platform, work))
+        office = Office(pool, platform.operations, platform.bulks)
+        yield Works(platform, office, stack)
