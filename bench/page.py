@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bench import page_alone
 from bench.experiments import EXPERIMENTS
 from bench.report import Numbers, by_setting, ratio_table, tables
 from bench.results import Result
+
+HERE: Final = Path(__file__).parent
 
 INTRODUCTION: Final = """\
 # Results
@@ -72,6 +75,7 @@ def text(results: Sequence[Result]) -> str:
     for name, of_it in by_experiment.items():
         parts.append(f"## {name}\n\n{EXPERIMENTS[name].question}\n\n{_taken(of_it)}")
         parts += [f"### {numbers.title}\n\n{_drawn(numbers)}\n" for numbers in tables(of_it)]
+    parts += page_alone.sections(HERE)
     parts.append(_set_ups(results))
     return "\n".join(parts)
 
@@ -79,7 +83,7 @@ def text(results: Sequence[Result]) -> str:
 def _in_short(by_experiment: dict[str, list[Result]]) -> list[str]:
     """Return the ratios of ours to each other peer, where they were measured."""
     parts = ["## In short\n"]
-    for name in ("throughput", "best"):
+    for name in ("throughput", "best", "quick"):
         for setting, part in by_setting(by_experiment.get(name, [])).items():
             numbers = ratio_table(part)
             if numbers.rows:

@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -82,7 +82,7 @@ class Run:
     alone_s: list[float] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
-    registries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    books: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def main() -> int:
@@ -184,7 +184,7 @@ async def _read_books(platform: Platform, run: Run) -> None:
     )
     run.attempts = {row["how"]: row["count"] for row in attempts}
     for registry in REGISTRIES:
-        run.registries[registry.tld] = await control(platform, registry.tld, "GET", "/v1/totals")
+        run.books[registry.tld] = await control(platform, registry.tld, "GET", "/v1/totals")
 
 
 def reached_per_s(run: Run, tld: str) -> float | None:
@@ -208,7 +208,7 @@ def _show(run: Run) -> None:
     for heading in ("registry", "set", "reached", "renewed", "renewed more than once", "refused"):
         table.add_column(heading, justify="right")
     for registry in REGISTRIES:
-        books = run.registries[registry.tld]
+        books = run.books[registry.tld]
         reached = reached_per_s(run, registry.tld)
         table.add_row(
             registry.tld,
@@ -247,6 +247,7 @@ def conclusions(run: Run) -> list[str]:
 def as_json(run: Run) -> dict[str, Any]:
     """Return the run as it is kept."""
     return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", "bench.renewals", *sys.argv[1:]]),
         "registries": [asdict(registry) for registry in REGISTRIES],
         "reached_per_s": {one.tld: reached_per_s(run, one.tld) for one in REGISTRIES},

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from perdure.operations.bulk.model import BulkQuery, NewBulk
@@ -43,16 +44,16 @@ async def test_failed_payments_are_relaunched_once_each_r8(town: Town) -> None:
     request = PaymentRequest(**account, amount_minor=1_000, payment_method="tok_declined")
     async with town.platform.operations.transaction() as connection:
         await town.platform.payments.accept_many(
-            connection, [request] * 200, actor="tests", lanes=[n % 4 for n in range(200)]
+            connection, [request] * 150, actor="tests", lanes=[n % 4 for n in range(150)]
         )
     await town.platform.operations.run_lanes("payment", range(4))
-    await until_all(town, customer, {"failed": 200})
+    await until_all(town, customer, {"failed": 150})
     failed = BulkQuery(kind="payment", status=Status.FAILED, customer_id=customer)
-    end = await carry_out(town, "relaunch", failed, 200)
+    end = await carry_out(town, "relaunch", failed, 150)
     assert end.result is not None
-    assert (end.result["done"], end.result["refused"]) == (200, 0)
+    assert (end.result["done"], end.result["refused"]) == (150, 0)
     # Declined again; and each was done again once.
-    await until_all(town, customer, {"failed": 400})
+    await until_all(town, customer, {"failed": 300})
     made = {item.new_operation_id for item in await town.platform.bulks.items(end.id, limit=500)}
     rows = await town.platform.pool.fetch(
         "SELECT id, relaunch_of, lane IS NOT NULL AS in_lane FROM operations"
@@ -60,11 +61,11 @@ async def test_failed_payments_are_relaunched_once_each_r8(town: Town) -> None:
         customer,
     )
     assert {row["id"] for row in rows} == made
-    assert len({row["relaunch_of"] for row in rows}) == len(made) == 200
-    second = await carry_out(town, "relaunch", failed, 400)
+    assert len({row["relaunch_of"] for row in rows}) == len(made) == 150
+    first_ones = replace(failed, created_before=end.created_at)
+    second = await carry_out(town, "relaunch", first_ones, 150)
     assert second.result is not None
-    assert second.result["codes"] == {"already_relaunched": 200}
-    await until_all(town, customer, {"failed": 600})
+    assert second.result["codes"] == {"already_relaunched": 150}
     balance = await town.balance(account)
     assert (balance.posted_minor, balance.available_minor) == (1_000_000, 1_000_000)
 
@@ -112,3 +113,24 @@ async def test_parked_transfers_wait_and_go_on_when_that_is_undone_r8(town: Town
     await until_all(town, customer, {"succeeded": 120})
     balance = await town.balance(account)
     assert balance.posted_minor == balance.available_minor == 880_000
+
+
+async def test_what_has_succeeded_is_refunded_r8(town: Town) -> None:
+    account: dict[str, Any] = await town.account(funds_minor=1_000_000)
+    customer = account["customer_id"]
+    request = TransferRequest(**account, amount_minor=1_000, destination="dest_ok")
+    async with town.platform.operations.transaction() as connection:
+        await town.platform.transfers.accept_many(
+            connection, [request] * 20, actor="tests", lanes=[n % 4 for n in range(20)]
+        )
+    await town.platform.operations.run_lanes("transfer", range(4))
+    await until_all(town, customer, {"succeeded": 20})
+    end = await carry_out(town, "refund", BulkQuery(kind="transfer", customer_id=customer), 20)
+    assert end.result is not None
+    assert end.result["done"] == 20
+    made = {item.new_operation_id for item in await town.platform.bulks.items(end.id, limit=50)}
+    refunds = await town.platform.bulks.preview(BulkQuery(kind="refund", customer_id=customer))
+    assert refunds.count == len(made) == 20
+    await until_all(town, customer, {"succeeded": 40})
+    balance = await town.balance(account)
+    assert (balance.posted_minor, balance.available_minor) == (1_000_000, 1_000_000)

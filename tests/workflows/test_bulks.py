@@ -36,12 +36,12 @@ async def test_a_worker_killed_in_the_middle_has_each_acted_on_once_r8(works: Wo
     done = (await office.bulks.progress_of(bulk_id)).done
     assert 40 <= done < 300
     # What the database says is true while nobody runs it, and for who asks it anew.
-    assert len(await office.parked_by(bulk_id)) == done
+    assert len(await office.acted_by(bulk_id)) == done
     works.lanes_process()
     operation = await works.until(bulk_id, "succeeded", within_s=120)
     assert operation.result is not None
     assert (operation.result["done"], operation.result["pending"]) == (300, 0)
-    assert await office.parked_by(bulk_id) == [1] * 300
+    assert await office.acted_by(bulk_id) == [1] * 300
 
 
 async def test_a_bulk_is_paused_resumed_and_stopped_r8(works: Works) -> None:
@@ -66,7 +66,7 @@ async def test_a_bulk_is_paused_resumed_and_stopped_r8(works: Works) -> None:
     assert operation.result is not None
     assert done <= operation.result["done"] < 300
     assert operation.result["skipped"] == 300 - operation.result["done"]
-    assert len(await office.parked_by(bulk_id)) == operation.result["done"]
+    assert len(await office.acted_by(bulk_id)) == operation.result["done"]
 
 
 async def test_a_bulk_is_paused_before_it_begins_and_stopped_while_paused(works: Works) -> None:
@@ -80,12 +80,12 @@ async def test_a_bulk_is_paused_before_it_begins_and_stopped_while_paused(works:
         operation = await works.until(bulk_id, "cancelled")
     assert operation.result is not None
     assert (operation.result["done"], operation.result["items"]) == (0, 0)
-    assert await office.parked_by(bulk_id) == []
+    assert await office.acted_by(bulk_id) == []
 
 
 async def test_parking_many_is_undone_r8(works: Works) -> None:
     office = works.office
-    operations = await office.add(40)
+    await office.add(40)
     async with works.lanes_worker():
         bulk_id = await office.create(**FAST)
         await works.until(bulk_id, "succeeded")
@@ -93,7 +93,7 @@ async def test_parking_many_is_undone_r8(works: Works) -> None:
             undo = await office.bulks.undo(connection, bulk_id, BOB)
         await office.bulks.begin(undo)
         await works.until(undo.id, "succeeded")
-    assert {await office.status(found) for found in operations} == {"processing"}
+    assert await office.acted_by(undo.id, "released") == [1] * 40
     assert [item.state for item in await office.bulks.items(undo.id, limit=50)] == [
         ItemState.DONE
     ] * 40
@@ -124,7 +124,7 @@ async def test_a_long_bulk_continues_as_new(works: Works, monkeypatch: pytest.Mo
     first = works.platform.client.get_workflow_handle(bulk_id, run_id=first_run_id)
     last = (await first.fetch_history()).events[-1]
     assert last.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
-    assert await office.parked_by(bulk_id) == [1] * 60
+    assert await office.acted_by(bulk_id) == [1] * 60
 
 
 async def test_a_bulk_whose_workflow_was_ended_by_hand_goes_on(works: Works) -> None:
@@ -140,4 +140,4 @@ async def test_a_bulk_whose_workflow_was_ended_by_hand_goes_on(works: Works) -> 
                 break
         await office.bulks.resume(bulk_id, BOB)
         await works.until(bulk_id, "succeeded")
-    assert await office.parked_by(bulk_id) == [1] * 60
+    assert await office.acted_by(bulk_id) == [1] * 60

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from perdure.core.errors import Conflict
 from perdure.operations.cancellation import why_not_cancelled
+from perdure.operations.lanes import ELSEWHERE
 from perdure.operations.model import Operation, Status
 from perdure.operations.refunding import RefundableKind, why_not_refunded
 
@@ -82,6 +83,8 @@ def _why_not_parked(operation: Operation) -> tuple[str | None, str]:
     code = "not_parkable"
     if operation.is_finished:
         return f"It has already {operation.status}.", code
+    if operation.lane == ELSEWHERE:
+        return "The system before this one carries it out; move it here first.", code
     if operation.park_request is not None:
         return f"{operation.park_request.actor} has parked it already.", "already_parked"
     if operation.is_reversing or operation.cancel_request is not None:

@@ -47,6 +47,7 @@ class World:
             renewal_id=self.renewal_id,
             flag_key="renewals-engine",
             provider="gateway",
+            bulk_id="blk_01h455vb4pex5vsknk084sn02q",
         )
 
     async def rows(self) -> dict[str, list[str]]:
@@ -190,6 +191,14 @@ ROUTES = [
         "/v1/operations/{operation_id}/correct",
         Kept.HIDDEN,
         lambda _: {"reason": "mischief", "patch": {"description": "mischief"}},
+    ),
+    Route("GET", "/v1/bulks", Kept.HOUSE),
+    Route("POST", "/v1/bulks", Kept.HOUSE, _with_reason),
+    Route("GET", "/v1/bulks/{bulk_id}", Kept.HOUSE),
+    Route("GET", "/v1/bulks/{bulk_id}/items", Kept.HOUSE),
+    *(
+        Route("POST", f"/v1/bulks/{{bulk_id}}/{action}", Kept.HOUSE, _with_reason)
+        for action in ("pause", "resume", "stop", "rate", "undo")
     ),
     Route("GET", "/v1/flags", Kept.HOUSE),
     Route("GET", "/v1/flags/{flag_key}", Kept.HOUSE),

@@ -76,11 +76,12 @@ class Office:
     async def status(self, operation_id: str) -> str:
         return (await self.operations.get(operation_id)).status
 
-    async def parked_by(self, bulk_id: str) -> list[int]:
-        """Return how often each operation's trail says that the bulk parked it."""
+    async def acted_by(self, bulk_id: str, action: str = "parked") -> list[int]:
+        """Return how often each operation's trail says that the bulk did this to it."""
         rows = await self.pool.fetch(
-            "SELECT count(*) FROM operation_trail WHERE action = 'parked'"
+            "SELECT count(*) FROM operation_trail WHERE action = $2"
             " AND data->>'bulk_id' = $1 GROUP BY operation_id",
             bulk_id,
+            action,
         )
         return [row["count"] for row in rows]

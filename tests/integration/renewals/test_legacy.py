@@ -195,6 +195,19 @@ async def test_a_cancel_reaches_what_waits_in_the_old_system(
     assert await verify.violations(town.platform.pool) == []
 
 
+async def test_what_the_old_system_has_is_not_parked_here(
+    town: Town, legacy: LegacyRenewals
+) -> None:
+    account = await town.account()
+    async with old_system_renews(town, "info"):
+        first = await queued(town, request_for(account, await own_domain(town, account)))
+
+    with pytest.raises(Conflict, match="move it here first"):
+        await town.platform.operations.actions.park(first.id, By("tests", "Wait."))
+
+    assert (await until_ended(town, legacy, first.id)).status == "succeeded"
+
+
 async def test_the_old_system_is_drained_by_moving_what_waits(
     town: Town, legacy: LegacyRenewals
 ) -> None:

@@ -103,7 +103,7 @@ async def test_the_closed_loop_goes_on_with_each_payment_that_settles(payments: 
         return 0
 
     assert await measure_capacity(payments, none, seconds=0.9) > 0
-    assert len(api_of(payments).keys) > 2 * WINDOW
+    assert len(api_of(payments).keys) > WINDOW
 
 
 async def until(is_so: Callable[[], bool]) -> None:
