@@ -24,8 +24,9 @@ demo: $(STAMP) ## Start everything, push 500 payments through it, kill a worker,
 up: $(STAMP) ## Run the whole platform on this machine until Ctrl-C
 	@$(BIN)/perdure up
 
+# Tests mostly wait, so three processes keep two cores busy; a file's tests share their servers.
 test: $(STAMP) ## Run every test, on real servers started for it
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Check format, style and types
 	@$(BIN)/ruff format --check .

@@ -108,20 +108,32 @@ def main() -> int:
 
 async def _run(count: int) -> Run:
     folder = DataFolder(FOLDER / time.strftime("%Y%m%dT%H%M%S"))
-    run = Run(count)
     async with run_machine(folder, workers=1, report=out.print) as machine, open_session() as ours:
         await see_workers(machine, ours)
-        customers = await open_customers(ours)
-        await set_limits(ours)
-        await write_domains(ours, customers, count + SPARE)
-        out.print(f"Enqueuing {count:,} renewals")
-        began = time.monotonic()
-        sampling = asyncio.create_task(_sample(ours, customers, run, began))
-        await enqueue(ours, customers, count)
-        run.enqueued_s = time.monotonic() - began
-        await sampling
-        run.drained_s = time.monotonic() - began
-        await _read_books(ours, run)
+        work = asyncio.ensure_future(_measure(ours, count))
+        # The supervisor hears of Ctrl-C first.
+        stopped = asyncio.ensure_future(machine.supervisor.run_until_signalled())
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not work.done():
+            work.cancel()
+            raise KeyboardInterrupt
+        return work.result()
+
+
+async def _measure(ours: Platform, count: int) -> Run:
+    run = Run(count)
+    customers = await open_customers(ours)
+    await set_limits(ours)
+    await write_domains(ours, customers, count + SPARE)
+    out.print(f"Enqueuing {count:,} renewals")
+    began = time.monotonic()
+    sampling = asyncio.create_task(_sample(ours, customers, run, began))
+    await enqueue(ours, customers, count)
+    run.enqueued_s = time.monotonic() - began
+    await sampling
+    run.drained_s = time.monotonic() - began
+    await _read_books(ours, run)
     return run
 
 

@@ -13,6 +13,7 @@
     ├── Unauthenticated          no key, or a key that is not valid
     ├── Forbidden                a key without the scope
     ├── OperationParked          an operator stopped it before this step, until it is released
+    ├── TurnPending              our own limit leaves no room for the call yet; nothing was done
     ├── ConfigurationError       a setting is wrong; the process does not start
     └── ProviderError            an outside system did not give an answer
         ├── ProviderUnavailable      nothing reached it: trying again is safe
@@ -105,6 +106,12 @@ class OperationParked(PerdureError):
     """An operator parked the operation; the step waits until it is released."""
 
     code = "parked_by_operator"
+
+
+class TurnPending(PerdureError):
+    """The provider's limit leaves no room for the call yet; nothing was done, nothing is wrong."""
+
+    code = "turn_pending"
 
 
 class ProviderDeclined(Refused):

@@ -20,6 +20,7 @@ from perdure.core.errors import (
     OperationParked,
     PerdureError,
     Refused,
+    TurnPending,
 )
 from perdure.durable import versions
 from perdure.durable.failures import to_domain_error
@@ -29,6 +30,9 @@ Result = TypeVar("Result")
 
 ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
 """The errors that are a no, not a breakdown."""
+
+_TURN_AGAIN_S: Final = 5.0
+"""How long a call is left in peace whose turn has not come."""
 
 REQUEST_CANCEL: Final = "operation.request_cancel"
 PARK: Final = "operation.park"
@@ -209,10 +213,20 @@ class OperationScope:
                 if is_cancelled_exception(error) and self.cancel_reason is not None:
                     raise OperationCancelled(self.cancel_reason) from error
                 found = to_domain_error(error)
+                if isinstance(found, TurnPending):
+                    await self._pause(_TURN_AGAIN_S)
+                    continue
                 if not isinstance(found, OperationParked):
                     raise found from error
                 await self.park(activity, found)
             await self._resumed(resumes)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless the operation is to stop; what undoes sleeps in any case."""
+        if self.cancel_reason is None:
+            await self.wait(lambda: False, timeout_s=seconds)
+        else:
+            await workflow.sleep(seconds)
 
     async def _unless_cancelled(self, call: workflow.ActivityHandle[Result]) -> Result:
         """Wait for a provider's activity, which a request to cancel takes out of its queue.

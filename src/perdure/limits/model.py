@@ -87,6 +87,7 @@ class Ask:
 
     Args:
         waiting: Calls that wait.
+        granted: How many of them were granted, for moments that have not come.
         under_way: Calls that are being made.
         begun: Calls begun since.
         failures: Calls that the provider gave no answer to, after the last that it answered.
@@ -96,6 +97,7 @@ class Ask:
 
     waiting: int
     under_way: int
+    granted: int = 0
     begun: int = 0
     failures: int = 0
     answered: bool = False

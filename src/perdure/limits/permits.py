@@ -277,11 +277,11 @@ class _Queue:
         return bool(self._waiting or self._under_way)
 
     async def _ask(self) -> None:
-        # What was granted and is not begun is not asked for twice.
-        waiting = max(len(self._waiting) - len(self._due), 0)
+        waiting, granted_before = len(self._waiting), len(self._due)
         ask = Ask(
             waiting,
             self._under_way,
+            granted_before,
             self._begun,
             self._failures,
             self._answered,
@@ -297,7 +297,8 @@ class _Queue:
             self._ask_at = self._now() + 1.0
             return
         granted = granted or _UNLIMITED
-        self._was_granted_all = granted.calls is None or granted.calls >= waiting
+        all_in_all = granted_before + (granted.calls or 0)
+        self._was_granted_all = granted.calls is None or all_in_all >= waiting
         self._take(granted)
 
     def _take(self, granted: Grant) -> None:

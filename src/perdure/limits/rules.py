@@ -94,7 +94,8 @@ def grant(
         closed_for_s = max(budget.broken_until, budget.paused_until) - now
         again_in_s = min(max(closed_for_s, _AGAIN_S_MIN), _AGAIN_S_MAX)
         return budget, Grant(0, 0, 0, at_once, again_in_s, state), share
-    if not ask.waiting or at_once == 0:
+    wanted = max(ask.waiting - ask.granted, 0)
+    if not wanted or at_once == 0:
         return budget, Grant(0, 0, 0, at_once, again_s_max, state), share
     if budget.broken_until:
         budget = replace(budget, broken_until=now + _PROBE_S, is_probing=True)
@@ -105,7 +106,7 @@ def grant(
     turn = int(now / HORIZON_S)
 
     def part(block: int) -> int:
-        return min(fair_shares(block, wants, turn=turn)[me], ask.waiting)
+        return min(fair_shares(block, wants, turn=turn)[me], wanted)
 
     budget, granted = _scheduled(limit.per_second, budget, part, at_once, now=now)
     return budget, granted, share

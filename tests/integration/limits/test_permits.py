@@ -244,3 +244,24 @@ async def test_who_changed_a_limit_and_why_is_kept(pool: Pool, provider: str) ->
     ]
     with pytest.raises(NotFound):
         await store.remove_limit(pool, provider, actor="ann", reason="again")
+
+
+async def test_one_call_beside_a_flood_of_another_process_has_its_turn(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    await set_limit(pool, provider, per_second=200, at_once=5)
+    crowd, single, _ = processes
+
+    async def caller() -> None:
+        while True:
+            async with crowd.permit(provider, is_one_of_many=True):
+                await asyncio.sleep(0.02)
+
+    tasks = [asyncio.create_task(caller()) for _ in range(200)]
+    await asyncio.sleep(0.5)
+    for _ in range(5):
+        async with single.within(10)(provider):
+            pass
+        # Long enough for the process to give up what it held.
+        await asyncio.sleep(0.3)
+    await end(tasks)

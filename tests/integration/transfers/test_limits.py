@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import count, pairwise
 
+import pytest
+
 from perdure.core.errors import Conflict
+from perdure.durable import scope
+from perdure.durable.interceptors import provider_limits
 from perdure.limits import store
 from perdure.limits.model import Limit
 from perdure.operations.model import By, Status
@@ -138,3 +142,20 @@ async def until_waiting(town: Town, operation_ids: list[str]) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("not all of them came so far")
+
+
+async def test_waiting_uses_up_no_tries(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each of them is given up many times before its turn comes, more often than a call is tried.
+    monkeypatch.setattr(provider_limits, "_WAIT_S", 0.01)
+    monkeypatch.setattr(scope, "_TURN_AGAIN_S", 0.2)
+    async with limited(town, per_second=0.001):
+        ids = await flood(town, 4, 0)
+        await until_waiting(town, ids)
+        await asyncio.sleep(3)
+        states = [(await town.platform.operations.get(found)).status for found in ids]
+    ends = [await town.end_of(found) for found in ids]
+
+    assert Status.NEEDS_ATTENTION not in states
+    assert Status.FAILED not in states
+    assert {end.status for end in ends} == {"succeeded"}
+    assert [attempt for _, _, attempt, _ in await calls(town, ids)] == [1] * 4

@@ -127,6 +127,18 @@ def test_shares_use_all_there_is_and_give_nobody_more_than_it_wants(
     assert max(shares.values(), default=0) <= min(unserved, default=total) + 1
 
 
+def test_a_call_that_is_granted_keeps_its_place_until_its_moment_comes() -> None:
+    """One that waits beside a flood: its share must not be gone when its turn is there."""
+    limit = Limit("bank", per_second=20, at_once=4)
+    flood = {"flood": Share(wanted=200, slots=3)}
+    budget, granted, share = grant(limit, Budget(), Ask(1, 0), flood, me="one", now=1000.0)
+    assert (granted.calls, granted.at_once, share.slots) == (1, 1, 1)
+
+    _, again, share = grant(limit, budget, Ask(1, 0, granted=1), flood, me="one", now=1000.1)
+
+    assert (again.calls, again.at_once, share.slots) == (0, 1, 1)
+
+
 def test_a_provider_that_asks_to_wait_is_left_alone_as_long() -> None:
     limit = Limit("bank", per_second=20)
     paused, granted, _ = grant(

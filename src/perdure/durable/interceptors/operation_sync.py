@@ -20,7 +20,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from perdure.core.errors import PerdureError, ProviderOutcomeUnknown
+from perdure.core.errors import PerdureError, ProviderOutcomeUnknown, TurnPending
 from perdure.durable.failures import to_domain_error, to_failure
 from perdure.durable.operation_ids import is_operation, operation_of
 from perdure.durable.scope import open_scope
@@ -102,7 +102,7 @@ class _ActivitySync(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except Exception as error:
-            if not attempt.is_recorded:
+            if not attempt.is_recorded and not isinstance(error, TurnPending):
                 outcome = "unknown" if isinstance(error, ProviderOutcomeUnknown) else "failed"
                 await record_attempt(
                     self._pool, operation_id, attempt, outcome=outcome, error=error

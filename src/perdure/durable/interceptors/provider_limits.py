@@ -12,7 +12,7 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from perdure.core.errors import ProviderRateLimited
+from perdure.core.errors import ProviderRateLimited, TurnPending
 from perdure.core.turns import noting, turn_at
 from perdure.durable.queues import QueueNames
 from perdure.limits.permits import Permits
@@ -71,4 +71,9 @@ async def _wait(granted: Awaitable[None]) -> None:
         return
     if called_off.done():
         raise _CalledOffError
-    raise ProviderRateLimited("The limit leaves no room now.")
+    policy = activity.info().retry_policy
+    message = "The provider's limit leaves no room yet."
+    # Waiting uses up none of the tries that a step has; see `scope.OperationScope.provider_step`.
+    if policy is not None and policy.maximum_attempts:
+        raise TurnPending(message)
+    raise ProviderRateLimited(message)
