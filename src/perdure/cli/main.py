@@ -3,8 +3,9 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import asyncpg
 import structlog
@@ -104,6 +105,25 @@ def main() -> None:
     Ends with 0: done; 1: it could not be done, or what was checked is not right; 2: wrong usage;
     130: interrupted.
     """
+    try:
+        _run()
+    except SystemExit as ended:
+        _leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process at once.
+
+    The interpreter's own tidying up is left out: a thread of Temporal's client that is still
+    connecting then aborts the process (seen with temporalio 1.35.0).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _run() -> NoReturn:
     try:
         app()
     except PerdureError as error:
