@@ -29,7 +29,9 @@ from perdure.storage.pool import Pool
 log = structlog.get_logger()
 
 _READ_S: Final = 1.0
-"""How old what a process knows of the limits may be."""
+"""How old what a process knows of the limits may be before it reads them again."""
+_READ_S_MAX: Final = 2 * _READ_S
+"""And before its calls wait for that: they come in the hundreds after an hour without any."""
 _LATE_S: Final = 0.1
 """A call that was granted and could not begin for so long is given up: calls come evenly."""
 _ROOM_MIN: Final = 2
@@ -124,12 +126,12 @@ class Permits:
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
-        if loop.time() - self._read_at < _READ_S:
+        age_s = loop.time() - self._read_at
+        if age_s < _READ_S:
             return
         if self._reading is None:
             self._reading = loop.create_task(self._read_limits())
-        # Nobody waits for it but the first ones.
-        if self._read_at == float("-inf"):
+        if age_s > _READ_S_MAX:
             await asyncio.shield(self._reading)
 
     async def _read_limits(self) -> None:

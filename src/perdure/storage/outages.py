@@ -42,6 +42,10 @@ async def wait_out(attempt: Callable[[], Awaitable[Result]]) -> Result:
         except CONNECTION_LOST as error:
             if isinstance(error, asyncpg.DataError):
                 raise  # a value that does not fit its column, whatever its base class says
+            if _is_cancelled():
+                # The rollback met a connection whose statement is being called off, and its error
+                # took the cancellation's place.
+                raise asyncio.CancelledError from error
             if asyncio.get_running_loop().time() > deadline:
                 raise ProviderUnavailable(
                     "The database has been away for five minutes. Import the same file again when"
@@ -50,3 +54,8 @@ async def wait_out(attempt: Callable[[], Awaitable[Result]]) -> Result:
                 ) from error
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, 5.0)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -53,6 +53,8 @@ async def open_pool(
 ) -> AsyncIterator[Pool]:
     """Open a pool of at most `size` connections, and close it at the end.
 
+    What ends by an error or a cancellation does not wait for statements that are under way.
+
     `jsonb` columns are read and written as Python values.
 
     Args:
@@ -70,7 +72,11 @@ async def open_pool(
         max_inactive_connection_lifetime=60,
         server_settings={"application_name": application_name, "timezone": "UTC", **_PLANS},
     ) as pool:
-        yield pool
+        try:
+            yield pool
+        except BaseException:
+            pool.terminate()
+            raise
 
 
 @asynccontextmanager

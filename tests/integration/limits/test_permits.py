@@ -126,6 +126,23 @@ async def test_a_changed_limit_is_felt_by_what_waits_r5(
     await end(tasks)
 
 
+async def test_a_limit_set_while_nobody_called_holds_from_the_first_call_r5(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    async with processes[0].permit(provider):
+        pass  # it has read the limits; there is none
+    await asyncio.sleep(2.2)
+    await set_limit(pool, provider, per_second=0.01)
+
+    calls: list[int] = []
+    tasks = await flood(processes[0], provider, lambda: calls.append(1))
+    await until(lambda: bool(calls))
+    await asyncio.sleep(0.5)
+    await end(tasks)
+
+    assert len(calls) == 1
+
+
 async def test_what_a_process_held_falls_free_when_it_ends(
     pool: Pool, provider: str, processes: list[Permits]
 ) -> None:
