@@ -9,6 +9,7 @@ from perdure.bootstrap import Platform
 from perdure.cli.deadlines import DEADLINE_HELP, read_deadline
 from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
+from perdure.cli.payments_import import import_file
 from perdure.cli.session import actor
 from perdure.core.ids import PAYMENT
 from perdure.notifications.contracts import Party
@@ -17,6 +18,7 @@ from perdure.payments.contracts import KIND, PaymentRequest
 from perdure.storage.pool import Connection
 
 app = typer.Typer(help="Payments.", no_args_is_help=True)
+app.command("import")(import_file)
 
 _commands = KindCommands(
     KIND,

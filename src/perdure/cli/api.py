@@ -1,0 +1,12 @@
+"""`perdure api`: the HTTP API, one process."""
+
+from perdure.api.main import run_api
+from perdure.cli.event_loop import run_lasting
+from perdure.cli.logs import configure_logging
+from perdure.config import Settings
+
+
+def api() -> None:
+    """Serve the API until SIGTERM or Ctrl-C."""
+    configure_logging()
+    run_lasting(run_api(Settings.load()))

@@ -1,0 +1,20 @@
+"""`perdure worker`: carries operations out, one process."""
+
+from typing import Annotated
+
+import typer
+
+from perdure.cli.event_loop import run_lasting
+from perdure.cli.logs import configure_logging
+from perdure.config import Settings
+from perdure.worker.main import run_worker
+
+
+def worker(
+    role: Annotated[
+        str, typer.Option(help="operations, fraud, notifications, providers, or all.")
+    ] = "all",
+) -> None:
+    """Run a worker until SIGTERM or Ctrl-C, then finish what it holds."""
+    configure_logging()
+    run_lasting(run_worker(Settings.load(), role))
