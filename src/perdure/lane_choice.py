@@ -1,8 +1,8 @@
 """Which lane does an operation again that is one of many."""
 
 from collections.abc import Callable, Container
-from zlib import crc32
 
+from perdure.operations.lanes import lane_of
 from perdure.operations.model import Operation
 from perdure.operations.steps import from_json
 from perdure.renewals.contracts import KIND, RenewalRequest
@@ -24,6 +24,6 @@ def lane_chooser(
             return None
         if operation.kind == KIND:
             return renewals.lane_for(from_json(RenewalRequest, operation.input["request"]))
-        return crc32(operation.customer_id.encode()) % lanes
+        return lane_of(operation.customer_id, lanes)
 
     return lane_for

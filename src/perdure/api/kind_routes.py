@@ -1,7 +1,6 @@
 """What the routes of every kind of operation do alike: take one in, list, cancel."""
 
 from collections.abc import Awaitable, Callable
-from zlib import crc32
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -13,6 +12,7 @@ from perdure.api.keys import ApiKey
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
+from perdure.operations.lanes import lane_of
 from perdure.operations.model import By, Operation
 from perdure.storage.pool import Connection
 
@@ -51,7 +51,7 @@ async def accept_once(
 
 def lane_for(platform: Platform, customer_id: str, *, is_bulk: bool) -> int | None:
     """Return the lane of one of many operations of a customer; None: it has its own workflow."""
-    return crc32(customer_id.encode()) % platform.settings.lanes if is_bulk else None
+    return lane_of(customer_id, platform.settings.lanes) if is_bulk else None
 
 
 async def list_operations(

@@ -10,29 +10,39 @@ from contextvars import ContextVar
 
 
 class _Turn:
-    def __init__(self, permit: AbstractAsyncContextManager[None], ends: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        permit: AbstractAsyncContextManager[None],
+        ends: AsyncExitStack,
+        on_taken: Callable[[], None],
+    ) -> None:
         self._permit = permit
         self._ends = ends
+        self._on_taken = on_taken
         self._is_taken = False
 
     async def take(self) -> None:
         if not self._is_taken:
             await self._ends.enter_async_context(self._permit)
             self._is_taken = True
+            self._on_taken()
 
 
 _turn: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 
 
 @asynccontextmanager
-async def turn_at(permit: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+async def turn_at(
+    permit: AbstractAsyncContextManager[None], *, on_taken: Callable[[], None]
+) -> AsyncIterator[None]:
     """Have what runs inside call its provider only with this permit.
 
     Args:
         permit: Entered at the first call; hears what the attempt ended with, if there was a call.
+        on_taken: Called when the turn has come.
     """
     async with AsyncExitStack() as ends:
-        token = _turn.set(_Turn(permit, ends))
+        token = _turn.set(_Turn(permit, ends, on_taken))
         try:
             yield
         finally:
@@ -44,17 +54,3 @@ async def take_turn() -> None:
     turn = _turn.get()
     if turn is not None:
         await turn.take()
-
-
-def noting(
-    permit: AbstractAsyncContextManager[None], note: Callable[[], None]
-) -> AbstractAsyncContextManager[None]:
-    """Return a permit that notes when it was obtained."""
-
-    @asynccontextmanager
-    async def noted() -> AsyncIterator[None]:
-        async with permit:
-            note()
-            yield
-
-    return noted()

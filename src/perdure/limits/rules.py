@@ -87,7 +87,13 @@ def grant(
     Returns the budget afterwards, what is granted, and what the process holds from here on.
     """
     budget = _heard(budget, ask, now)
-    at_once, share = _slots(limit, ask, others, me=me, now=now)
+    wants = {name: other.wanted for name, other in others.items()}
+    wants[me] = ask.waiting + ask.under_way
+
+    def part(total: int, turn: int) -> int:
+        return fair_shares(total, wants, turn=turn)[me]
+
+    at_once, share = _slots(limit, ask, others, part, now=now)
     state = state_of(budget, now)
     again_s_max = _AGAIN_S_MAX if at_once is None else _SLOTS_AGAIN_S
     if state != BudgetState.OPEN:
@@ -102,13 +108,11 @@ def grant(
         return budget, Grant(1, 0, 0, at_once, _AGAIN_S_MAX, BudgetState.PROBED), share
     if limit.per_second is None:
         return budget, Grant(None, 0, 0, at_once, again_s_max, state), share
-    wants = {name: other.wanted for name, other in others.items()} | {me: share.wanted}
-    turn = int(now / HORIZON_S)
 
-    def part(block: int) -> int:
-        return min(fair_shares(block, wants, turn=turn)[me], wanted)
+    def part_of_block(block: int) -> int:
+        return min(part(block, int(now / HORIZON_S)), wanted)
 
-    budget, granted = _scheduled(limit.per_second, budget, part, at_once, now=now)
+    budget, granted = _scheduled(limit.per_second, budget, part_of_block, at_once, now=now)
     return budget, granted, share
 
 
@@ -141,15 +145,18 @@ def state_of(budget: Budget, now: float) -> BudgetState:
 
 
 def _slots(
-    limit: Limit, ask: Ask, others: Mapping[str, Share], *, me: str, now: float
+    limit: Limit,
+    ask: Ask,
+    others: Mapping[str, Share],
+    part: Callable[[int, int], int],
+    *,
+    now: float,
 ) -> tuple[int | None, Share]:
     wanted = ask.waiting + ask.under_way
     if limit.at_once is None:
         return None, Share(wanted, 0)
-    wants = {name: share.wanted for name, share in others.items()} | {me: wanted}
-    fair = fair_shares(limit.at_once, wants, turn=int(now))[me]
     free = limit.at_once - sum(other.slots for other in others.values())
-    mine = max(min(fair, free), 0)
+    mine = max(min(part(limit.at_once, int(now)), free), 0)
     # What is under way cannot be taken back; it is given up as it ends.
     return mine, Share(wanted, max(mine, ask.under_way))
 

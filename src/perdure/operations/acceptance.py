@@ -1,9 +1,11 @@
-"""Many operations accepted in one commit."""
+"""Taking operations in: many in one commit, or one as a batch of its own."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, Generic, TypeVar
 
-from perdure.core.errors import PerdureError
+from perdure.core.errors import InvalidInput, PerdureError
 from perdure.operations import store
 from perdure.operations.model import NewOperation, Operation
 from perdure.storage.pool import Connection
@@ -57,6 +59,76 @@ async def _twin(connection: Connection, new: NewOperation, actor: str) -> Operat
         return await store.accept(connection, new, actor=actor)
     except PerdureError as error:
         return error
+
+
+def check_deadline(deadline_at: datetime | None, now: datetime) -> None:
+    """Refuse a deadline that has passed.
+
+    Raises:
+        InvalidInput: `deadline_passed`.
+    """
+    if deadline_at is not None and deadline_at <= now:
+        raise InvalidInput(
+            f"The deadline {deadline_at.isoformat()} has passed; give one in the future.",
+            code="deadline_passed",
+            param="deadline",
+        )
+
+
+Request = TypeVar("Request")
+
+
+class Acceptance(ABC, Generic[Request]):
+    """Validates one kind of operation and stores what may begin."""
+
+    async def accept(
+        self,
+        connection: Connection,
+        request: Request,
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lane: int | None = None,
+        deadline_at: datetime | None = None,
+    ) -> Operation:
+        """Store an operation as `pending`; asked for again, it is the stored one.
+
+        Args:
+            lane: Which lane carries it out; None: a workflow of its own.
+            deadline_at: It is cancelled if it has not ended by then.
+
+        Raises:
+            PerdureError: Why it is refused; see `accept_many`.
+        """
+        (found,) = await self.accept_many(
+            connection,
+            [request],
+            actor=actor,
+            metadata=metadata,
+            lanes=[lane],
+            deadline_at=deadline_at,
+        )
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    @abstractmethod
+    async def accept_many(
+        self,
+        connection: Connection,
+        requests: Sequence[Request],
+        *,
+        actor: str,
+        metadata: dict[str, str] | None = None,
+        lanes: Sequence[int | None] | None = None,
+        deadline_at: datetime | None = None,
+    ) -> list[Operation | PerdureError]:
+        """Store operations; returns what became of each, in their order: stored, or why not.
+
+        Args:
+            lanes: Which lane carries each out; None: a workflow of its own.
+            deadline_at: As in `accept`; of all.
+        """
 
 
 async def known_references(

@@ -5,7 +5,7 @@ What is stored is certain to reach an end.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import InsufficientFunds, InvalidInput, NotFound, PerdureError, Refused
@@ -13,20 +13,25 @@ from perdure.core.ids import new_id
 from perdure.core.money import format_amount
 from perdure.ledger.model import Account, AccountKind, AccountStatus, Balance
 from perdure.ledger.store import LedgerStore
-from perdure.operations.acceptance import accept_many, known_references
+from perdure.operations.acceptance import Acceptance, accept_many, check_deadline, known_references
 from perdure.operations.correction import Correction, merge, read_request
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
 
 
-class FundedRequest(Protocol):
-    """What is asked for, as far as its money goes; fields as in the capabilities' requests."""
+class OwnedRequest(Protocol):
+    """Who asks, and which account pays."""
 
     @property
     def customer_id(self) -> str: ...  # noqa: D102
     @property
     def account_id(self) -> str: ...  # noqa: D102
+
+
+class FundedRequest(OwnedRequest, Protocol):
+    """What is asked for, as far as its money goes; fields as in the capabilities' requests."""
+
     @property
     def amount_minor(self) -> int: ...  # noqa: D102
     @property
@@ -54,7 +59,13 @@ async def check_account(
     _check_account(await ledger.get_account(connection, request.account_id), request, verb)
 
 
-def _check_account(account: Account | None, request: FundedRequest, verb: str) -> None:
+def check_can_pay(account: Account | None, request: OwnedRequest) -> Account:
+    """Return an account if it is the customer's and open; its currency and funds are not looked at.
+
+    Raises:
+        NotFound: `account_not_found`, also for another customer's account.
+        Refused: `account_not_open`.
+    """
     if (
         account is None
         or account.customer_id != request.customer_id
@@ -71,6 +82,11 @@ def _check_account(account: Account | None, request: FundedRequest, verb: str) -
             code="account_not_open",
             param="account_id",
         )
+    return account
+
+
+def _check_account(found: Account | None, request: FundedRequest, verb: str) -> None:
+    account = check_can_pay(found, request)
     if account.currency != request.currency:
         raise InvalidInput(
             f"Account {account.id} is in {account.currency}; {verb} in it, or from another"
@@ -90,7 +106,7 @@ def _check_funds(balance: Balance, request: FundedRequest, verb: str) -> None:
         )
 
 
-class FundedAcceptance(Generic[Request]):
+class FundedAcceptance(Acceptance[Request]):
     """Validates one kind of operation and stores what may begin.
 
     Args:
@@ -126,41 +142,6 @@ class FundedAcceptance(Generic[Request]):
         self._correctable = correctable
         self._clock = clock
 
-    async def accept(
-        self,
-        connection: Connection,
-        request: Request,
-        *,
-        actor: str,
-        metadata: dict[str, str] | None = None,
-        lane: int | None = None,
-        deadline_at: datetime | None = None,
-    ) -> Operation:
-        """Store an operation as `pending`; the same reference again returns the stored one.
-
-        Args:
-            lane: Which lane carries it out; None: a workflow of its own.
-            deadline_at: It is cancelled if it has not ended by then.
-
-        Raises:
-            InvalidInput, LimitExceeded: The request itself; see the capability's `rules`. Or
-                `deadline_passed`.
-            NotFound, Refused: The account; see `check_account`.
-            InsufficientFunds: It does not cover the amount now.
-            IdempotencyMismatch: The reference is taken by another operation of the kind.
-        """
-        (found,) = await self.accept_many(
-            connection,
-            [request],
-            actor=actor,
-            metadata=metadata,
-            lanes=[lane],
-            deadline_at=deadline_at,
-        )
-        if isinstance(found, PerdureError):
-            raise found
-        return found
-
     async def accept_many(
         self,
         connection: Connection,
@@ -176,6 +157,14 @@ class FundedAcceptance(Generic[Request]):
         Args:
             lanes: Which lane carries each out; None: a workflow of its own.
             deadline_at: As in `accept`; of all.
+
+        An operation is refused with
+
+        - `InvalidInput`, `LimitExceeded`: the request itself; see the capability's `rules`. Or
+          `deadline_passed`;
+        - `NotFound`, `Refused`: the account; see `check_account`;
+        - `InsufficientFunds`: it does not cover the amount now;
+        - `IdempotencyMismatch`: the reference is taken by another operation of the kind.
         """
         accounts = await self._ledger.accounts_with_balances(
             connection, {request.account_id for request in requests}
@@ -192,7 +181,7 @@ class FundedAcceptance(Generic[Request]):
             try:
                 self._check_request(request)
                 if (request.customer_id, request.reference) not in known:
-                    self._check_deadline(deadline_at)
+                    check_deadline(deadline_at, self._clock())
                     account, balance = accounts.get(request.account_id, (None, None))
                     _check_account(account, request, self._verb)
                     if balance is not None:
@@ -233,14 +222,6 @@ class FundedAcceptance(Generic[Request]):
         return await self.accept(
             connection, request, actor=actor, metadata=operation.metadata, lane=lane
         )
-
-    def _check_deadline(self, deadline_at: datetime | None) -> None:
-        if deadline_at is not None and deadline_at <= self._clock():
-            raise InvalidInput(
-                f"The deadline {deadline_at.isoformat()} has passed; give one in the future.",
-                code="deadline_passed",
-                param="deadline",
-            )
 
     def _new_operation(
         self,

@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from perdure.core.errors import PerdureError, ProviderRateLimited, ProviderUnavailable
-from perdure.core.turns import noting, turn_at
+from perdure.core.turns import turn_at
 from perdure.limits.permits import PermitFor, Permits
 from perdure.operations import lanes
 from perdure.operations.attempts import Attempt, attempt_begins, attempt_under_way
@@ -76,7 +76,7 @@ def lane_step(name: str) -> Iterator[None]:
 async def provider_lane_step(name: str, provider: str, permit: PermitFor) -> AsyncIterator[None]:
     """Run one step that calls a provider: `lane_step`, and its calls as the limit lets them."""
     with lane_step(name):
-        async with turn_at(noting(permit(provider), attempt_begins)):
+        async with turn_at(permit(provider), on_taken=attempt_begins):
             yield
 
 

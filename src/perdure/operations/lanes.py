@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from zlib import crc32
 
 from perdure.operations import store
 from perdure.operations.model import Operation
@@ -11,6 +12,11 @@ from perdure.storage.pool import Connection, Pool
 
 ELSEWHERE: Final = -1
 """The lane of what a system that Perdure replaces carries out: no worker of ours runs it."""
+
+
+def lane_of(customer_id: str, lanes: int) -> int:
+    """Return the lane of a customer's operations in a flood that is spread over so many."""
+    return crc32(customer_id.encode()) % lanes
 
 
 @dataclass(frozen=True, slots=True)

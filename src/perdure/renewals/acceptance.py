@@ -9,23 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from zlib import crc32
 
 from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import (
     Conflict,
     IdempotencyMismatch,
-    InvalidInput,
     NotFound,
     PerdureError,
     Refused,
 )
 from perdure.core.ids import new_id
-from perdure.ledger.model import Account, AccountKind, AccountStatus
 from perdure.ledger.store import LedgerStore
 from perdure.operations import store
-from perdure.operations.acceptance import accept_many
+from perdure.operations.acceptance import Acceptance, accept_many, check_deadline
 from perdure.operations.correction import Correction, merge, read_request
+from perdure.operations.funded_acceptance import check_can_pay
+from perdure.operations.lanes import lane_of
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.providers.registry import registry_name, tld_of
@@ -42,7 +41,7 @@ Outcome = Operation | PerdureError
 """What becomes of a request: the operation, new or known, or why there is none."""
 
 
-class RenewalAcceptance:
+class RenewalAcceptance(Acceptance[RenewalRequest]):
     """Validates renewals and stores those that may begin.
 
     Args:
@@ -73,45 +72,7 @@ class RenewalAcceptance:
         """
         check_domain_name(request.domain)
         registry = self._tlds.index(tld_of(request.domain, self._tlds))
-        return registry * self._lanes + crc32(request.customer_id.encode()) % self._lanes
-
-    async def accept(
-        self,
-        connection: Connection,
-        request: RenewalRequest,
-        *,
-        actor: str,
-        metadata: dict[str, str] | None = None,
-        lane: int | None = None,
-        deadline_at: datetime | None = None,
-    ) -> Operation:
-        """Store a renewal as `pending`; asked for again while it is under way, it is the same one.
-
-        Args:
-            lane: Which lane carries it out; None: a workflow of its own.
-            deadline_at: It is cancelled if it has not ended by then.
-
-        Raises:
-            InvalidInput: The request itself, or its TLD: see `rules.check_request`, `unknown_tld`.
-                Or `deadline_passed`.
-            NotFound: `domain_not_found`, `account_not_found`, also where they are another
-                customer's.
-            Refused: `domain_expired`, `account_not_open`.
-            Conflict: `renewal_in_progress`, as another request asked for; `already_renewed`,
-                `expiry_mismatch`, where the request names a date that is not the domain's.
-            IdempotencyMismatch: The reference is taken by another renewal.
-        """
-        (found,) = await self.accept_many(
-            connection,
-            [request],
-            actor=actor,
-            metadata=metadata,
-            lanes=[lane],
-            deadline_at=deadline_at,
-        )
-        if isinstance(found, PerdureError):
-            raise found
-        return found
+        return registry * self._lanes + lane_of(request.customer_id, self._lanes)
 
     async def accept_many(
         self,
@@ -209,9 +170,10 @@ class RenewalAcceptance:
                     outcomes[number] = known
                     continue
                 self._check_not_expired(domain)
-                self._check_deadline(batch.deadline_at)
+                check_deadline(batch.deadline_at, self._clock())
                 account, _ = accounts.get(request.account_id, (None, None))
-                _check_account(account, request)
+                # The currency and the funds are looked at when the registry has told the price.
+                check_can_pay(account, request)
             except PerdureError as error:
                 outcomes[number] = error
                 continue
@@ -225,14 +187,6 @@ class RenewalAcceptance:
                 " only restored.",
                 code="domain_expired",
                 param="domain",
-            )
-
-    def _check_deadline(self, deadline_at: datetime | None) -> None:
-        if deadline_at is not None and deadline_at <= self._clock():
-            raise InvalidInput(
-                f"The deadline {deadline_at.isoformat()} has passed; give one in the future.",
-                code="deadline_passed",
-                param="deadline",
             )
 
 
@@ -377,23 +331,3 @@ def _in_progress(domain: Domain) -> Conflict:
         code="renewal_in_progress",
         param="domain",
     )
-
-
-def _check_account(account: Account | None, request: RenewalRequest) -> None:
-    # The currency and the funds are looked at when the registry has told the price.
-    if (
-        account is None
-        or account.customer_id != request.customer_id
-        or account.kind != AccountKind.LIABILITY
-    ):
-        raise NotFound(
-            f"Customer {request.customer_id} has no account {request.account_id}.",
-            code="account_not_found",
-            param="account_id",
-        )
-    if account.status != AccountStatus.OPEN:
-        raise Refused(
-            f"Account {account.id} is {account.status}; use one that is open.",
-            code="account_not_open",
-            param="account_id",
-        )

@@ -89,7 +89,7 @@ class RenewalLedgerActivities:
         request, fee = given.renewal.request, given.fee
         payment = _Payment(request.customer_id, request.account_id, fee.amount_minor, fee.currency)
         await check_account(step.connection, self._ledger, payment, verb=VERB)
-        hold = _new_hold(given)
+        hold = new_hold(given)
         await self._ledger.hold(step.connection, hold)
         step.planned = _HELD
         return Held(hold.id)
@@ -99,7 +99,7 @@ class RenewalLedgerActivities:
     ) -> dict[str, StepDone[Held]]:
         # Whose account it is was checked when it was accepted, and does not change; its currency,
         # its status and its funds are the ledger's to look at: it leaves out what they refuse.
-        holds = {found: _new_hold(one) for found, one in given.items()}
+        holds = {found: new_hold(one) for found, one in given.items()}
         held = await self._ledger.hold_many(connection, list(holds.values()))
         return {
             found: StepDone(Held(hold.id), _HELD)
@@ -119,18 +119,18 @@ class RenewalLedgerActivities:
 
     async def _record(self, step: StepTransaction, given: RecordRenewal) -> RenewalEnd:
         found = given.renewal.operation_id
-        await self._ledger.post_hold(step.connection, _hold_id(found), _post_id(found))
+        await self._ledger.post_hold(step.connection, hold_id(found), post_id(found))
         await domains.record_renewed(step.connection, [_renewed(given.renewal, given.report)])
         owed = await notifications.owe(step.connection, {found: _success(given)})
-        step.planned = Move(Status.SUCCEEDED, "recorded", result=_result(given.fee, given.report))
+        step.planned = Move(Status.SUCCEEDED, "recorded", result=result_of(given.fee, given.report))
         return RenewalEnd(Status.SUCCEEDED, notification_ids=owed[found])
 
     async def _record_many(
         self, connection: Connection, given: Mapping[str, RecordRenewal]
     ) -> dict[str, StepDone[RenewalEnd]]:
-        holds = {_hold_id(found): found for found in given}
+        holds = {hold_id(found): found for found in given}
         posted = await self._ledger.post_holds(
-            connection, [(held, _post_id(found)) for held, found in holds.items()]
+            connection, [(held, post_id(found)) for held, found in holds.items()]
         )
         done = {holds[held]: given[holds[held]] for held in posted}
         await domains.record_renewed(
@@ -142,7 +142,7 @@ class RenewalLedgerActivities:
         return {
             found: StepDone(
                 RenewalEnd(Status.SUCCEEDED, notification_ids=owed[found]),
-                Move(Status.SUCCEEDED, "recorded", result=_result(one.fee, one.report)),
+                Move(Status.SUCCEEDED, "recorded", result=result_of(one.fee, one.report)),
             )
             for found, one in done.items()
         }
@@ -154,7 +154,7 @@ class RenewalLedgerActivities:
         renewal, found = given.renewal, given.renewal.operation_id
 
         async def body(step: StepTransaction) -> RenewalEnd:
-            await self._ledger.post_hold(step.connection, _hold_id(found), _post_id(found))
+            await self._ledger.post_hold(step.connection, hold_id(found), post_id(found))
             await domains.record_renewed(step.connection, [_renewed(renewal, given.report)])
             messages = standing_messages(renewal, given.fee, given.report)
             owed = await notifications.owe(step.connection, {found: messages})
@@ -162,7 +162,7 @@ class RenewalLedgerActivities:
                 Status.SUCCEEDED,
                 action="left_standing",
                 reason=f"{given.failure.message} It is not undone: {given.refusal}",
-                result=_result(given.fee, given.report),
+                result=result_of(given.fee, given.report),
             )
             return RenewalEnd(Status.SUCCEEDED, notification_ids=owed[found])
 
@@ -183,9 +183,7 @@ class RenewalLedgerActivities:
         async def body(step: StepTransaction) -> RenewalEnd:
             held = await self._steps.stored(step, "hold_fee", returns=Held)
             if held is not None:
-                await self._ledger.void_hold(
-                    step.connection, held.hold_id, derived_id(TRANSFER, found, "void")
-                )
+                await self._ledger.void_hold(step.connection, held.hold_id, void_id(found))
             await domains.release(step.connection, renewal.request.domain, found)
             owed = await notifications.owe(
                 step.connection, {found: failure_messages(renewal, failure)}
@@ -204,18 +202,26 @@ class RenewalLedgerActivities:
         )
 
 
-def _hold_id(operation_id: str) -> str:
+def hold_id(operation_id: str) -> str:
+    """Return the id of a renewal's hold in the ledger."""
     return derived_id(TRANSFER, operation_id, "hold")
 
 
-def _post_id(operation_id: str) -> str:
+def post_id(operation_id: str) -> str:
+    """Return the id of the transfer that posts a renewal's fee."""
     return derived_id(TRANSFER, operation_id, "post")
 
 
-def _new_hold(given: HoldFee) -> NewTransfer:
+def void_id(operation_id: str) -> str:
+    """Return the id of the transfer that releases a renewal's fee."""
+    return derived_id(TRANSFER, operation_id, "void")
+
+
+def new_hold(given: HoldFee) -> NewTransfer:
+    """Return a renewal's hold."""
     renewal, fee = given.renewal, given.fee
     return NewTransfer(
-        id=_hold_id(renewal.operation_id),
+        id=hold_id(renewal.operation_id),
         debit_account_id=renewal.request.account_id,
         credit_account_id=system_account_id(SystemAccount.REGISTRY_CLEARING, fee.currency),
         amount_minor=fee.amount_minor,
@@ -235,7 +241,8 @@ def _success(given: RecordRenewal) -> Sequence[Message]:
     return success_messages(given.renewal, given.fee, given.report)
 
 
-def _result(fee: Fee, report: RenewalReport) -> dict[str, Any]:
+def result_of(fee: Fee, report: RenewalReport) -> dict[str, Any]:
+    """Return the result of a renewal that succeeded, as its row has it."""
     return {
         "expires_on": report.expires_on,
         "price_minor": fee.amount_minor,

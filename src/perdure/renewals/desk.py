@@ -7,8 +7,8 @@ is kept with it: a flag that changes later moves nothing that is under way.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from perdure.core.errors import PerdureError
 from perdure.flags.routing import Decision, EngineRouting, EngineVariant
+from perdure.operations.acceptance import Acceptance
 from perdure.operations.lanes import ELSEWHERE
 from perdure.operations.model import Operation
 from perdure.renewals.acceptance import Outcome, RenewalAcceptance
@@ -17,7 +17,7 @@ from perdure.renewals.legacy import queue
 from perdure.storage.pool import Connection
 
 
-class RenewalDesk:
+class RenewalDesk(Acceptance[RenewalRequest]):
     """Accepts renewals as `RenewalAcceptance` does, for either system."""
 
     def __init__(self, acceptance: RenewalAcceptance, routing: EngineRouting) -> None:
@@ -32,29 +32,6 @@ class RenewalDesk:
     def correctable(self) -> Mapping[str, str | None]:
         """The request's fields that can be corrected; as `RenewalAcceptance.correctable`."""
         return self._acceptance.correctable
-
-    async def accept(
-        self,
-        connection: Connection,
-        request: RenewalRequest,
-        *,
-        actor: str,
-        metadata: dict[str, str] | None = None,
-        lane: int | None = None,
-        deadline_at: datetime | None = None,
-    ) -> Operation:
-        """Store a renewal; as `RenewalAcceptance.accept`."""
-        (found,) = await self.accept_many(
-            connection,
-            [request],
-            actor=actor,
-            metadata=metadata,
-            lanes=[lane],
-            deadline_at=deadline_at,
-        )
-        if isinstance(found, PerdureError):
-            raise found
-        return found
 
     async def accept_many(
         self,

@@ -5,6 +5,7 @@ import asyncio
 from temporalio import activity
 
 from perdure.durable.bulks.contracts import FINISH, RUN, SELECT, BulkCall, BulkEnd, StretchEnd
+from perdure.durable.stretches import end_with_worker
 from perdure.operations.bulk.runner import BulkRunner, BulkStretch
 from perdure.operations.bulk.selection import select_items
 from perdure.storage.pool import Pool
@@ -26,7 +27,7 @@ class BulkActivities:
     async def run(self, call: BulkCall) -> StretchEnd:
         """Run one stretch of a bulk."""
         stretch = BulkStretch()
-        stopping = asyncio.create_task(_end_with_worker(stretch))
+        stopping = asyncio.create_task(end_with_worker(stretch.over))
         try:
             await self._runner.run(call.operation_id, stretch)
         finally:
@@ -38,9 +39,3 @@ class BulkActivities:
         """End the bulk, and count."""
         found = await self._runner.finish(call.operation_id)
         return BulkEnd(found.done, found.refused, found.failed, found.skipped)
-
-
-async def _end_with_worker(stretch: BulkStretch) -> None:
-    """Have the stretch end with its worker; another worker takes the next one."""
-    await activity.wait_for_worker_shutdown()
-    stretch.over.set()

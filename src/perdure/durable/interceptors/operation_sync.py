@@ -86,7 +86,9 @@ class _ActivitySync(ActivityInboundInterceptor):
                     return await super().execute_activity(input)
                 records_itself = getattr(input.fn, _RECORDS_ITSELF, False)
                 run = self._run_self_recording if records_itself else self._run_recorded
-                return await _to_its_end(run(input, operation_id, attempt))
+                work = run(input, operation_id, attempt)
+                # Nobody takes a local one back: it is in no queue.
+                return await (work if info.is_local else _to_its_end(work))
         except PerdureError as error:
             raise to_failure(error) from error
         finally:

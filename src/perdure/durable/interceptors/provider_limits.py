@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from perdure.core.errors import ProviderRateLimited, TurnPending
-from perdure.core.turns import noting, turn_at
+from perdure.core.turns import turn_at
 from perdure.durable.queues import QueueNames
 from perdure.limits.permits import Permits
 from perdure.operations.attempts import attempt_begins
@@ -39,7 +39,7 @@ class ProviderLimits(Interceptor):
                 provider = None if info.is_local else queues.provider_of(info.task_queue)
                 if provider is None:
                     return await super().execute_activity(input)
-                async with turn_at(noting(_permit(permits, provider), attempt_begins)):
+                async with turn_at(_permit(permits, provider), on_taken=attempt_begins):
                     return await super().execute_activity(input)
 
         return Inbound(next)

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from perdure.durable.interceptors.operation_sync import beats_by_itself
 from perdure.durable.lanes.contracts import RUN, Lane, LaneStretch
+from perdure.durable.stretches import end_with_worker
 from perdure.operations.lane_runner import LaneRunner, Stretch
 
 log = structlog.get_logger()
@@ -29,7 +30,10 @@ class LaneActivities:
         """Run one stretch of a lane."""
         stretch = Stretch()
         stretch.promoted += await self._promote_suspects(lane)
-        watchers = [asyncio.create_task(_beat(stretch)), asyncio.create_task(_end_with(stretch))]
+        watchers = [
+            asyncio.create_task(_beat(stretch)),
+            asyncio.create_task(end_with_worker(stretch.over)),
+        ]
         try:
             await self._runner.run(lane.kind, lane.number, stretch)
         finally:
@@ -58,9 +62,3 @@ async def _beat(stretch: Stretch) -> None:
     while True:
         activity.heartbeat(sorted(stretch.under_way))
         await asyncio.sleep(_BEAT_S)
-
-
-async def _end_with(stretch: Stretch) -> None:
-    """Have the stretch end with its worker; another worker takes the next one."""
-    await activity.wait_for_worker_shutdown()
-    stretch.over.set()

@@ -11,9 +11,6 @@ from typing import Final
 import structlog
 
 from perdure.core.errors import NotFound, PerdureError, ProviderError
-from perdure.core.ids import TRANSFER, derived_id
-from perdure.ledger.chart import SystemAccount, system_account_id
-from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
 from perdure.operations import store
@@ -21,9 +18,11 @@ from perdure.operations.model import Failure, Status
 from perdure.operations.steps import from_json
 from perdure.providers.registry import RegistryDirectory, RegistryRenewal
 from perdure.renewals import domains, rules
+from perdure.renewals.activities import hold_id, new_hold, post_id, result_of, void_id
 from perdure.renewals.contracts import (
     DomainOffer,
     Fee,
+    HoldFee,
     RenewalFailure,
     RenewalInput,
     RenewalReport,
@@ -113,21 +112,7 @@ class LegacyRenewals:
 
     async def _check_funds(self, renewal: RenewalInput, fee: Fee) -> None:
         async with transaction(self._pool) as connection:
-            await self._hold(connection, renewal, fee)
-
-    async def _hold(self, connection: Connection, renewal: RenewalInput, fee: Fee) -> None:
-        await self._ledger.hold(
-            connection,
-            NewTransfer(
-                id=derived_id(TRANSFER, renewal.operation_id, "hold"),
-                debit_account_id=renewal.request.account_id,
-                credit_account_id=system_account_id(SystemAccount.REGISTRY_CLEARING, fee.currency),
-                amount_minor=fee.amount_minor,
-                currency=fee.currency,
-                code="renewal",
-                operation_id=renewal.operation_id,
-            ),
-        )
+            await self._ledger.hold(connection, new_hold(HoldFee(renewal, fee)))
 
     async def _succeed(self, renewal: RenewalInput, fee: Fee, renewed: RegistryRenewal) -> None:
         found = renewal.operation_id
@@ -142,12 +127,8 @@ class LegacyRenewals:
             operation = await store.lock(connection, found)
             if operation.is_finished:
                 return
-            await self._hold(connection, renewal, fee)
-            await self._ledger.post_hold(
-                connection,
-                derived_id(TRANSFER, found, "hold"),
-                derived_id(TRANSFER, found, "post"),
-            )
+            await self._ledger.hold(connection, new_hold(HoldFee(renewal, fee)))
+            await self._ledger.post_hold(connection, hold_id(found), post_id(found))
             await domains.record_renewed(
                 connection, [Renewed(renewal.request.domain, found, renewed.expires_on)]
             )
@@ -158,12 +139,7 @@ class LegacyRenewals:
                 Status.SUCCEEDED,
                 action="recorded",
                 actor=ACTOR,
-                result={
-                    "expires_on": report.expires_on,
-                    "price_minor": fee.amount_minor,
-                    "currency": fee.currency,
-                    "registry_renewal_id": renewed.id,
-                },
+                result=result_of(fee, report),
             )
             await queue.end(connection, found)
 
@@ -185,11 +161,7 @@ class LegacyRenewals:
                 return
             try:
                 async with connection.transaction():
-                    await self._ledger.void_hold(
-                        connection,
-                        derived_id(TRANSFER, found, "hold"),
-                        derived_id(TRANSFER, found, "void"),
-                    )
+                    await self._ledger.void_hold(connection, hold_id(found), void_id(found))
             except NotFound:
                 log.debug("legacy_nothing_held", operation_id=found)
             await domains.release(connection, renewal.request.domain, found)
