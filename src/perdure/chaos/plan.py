@@ -33,13 +33,13 @@ _KILL_DELAY_S_MAX: Final = 3.0
 _CANCEL_DELAY_S_MAX: Final = 3.0
 _CANCELLED: Final = 0.12
 _POOR: Final = 0.05
-_BULK: Final = 0.5
+_BULK: Final = 0.8
 _FAULT_RATE_MAX: Final = 0.2
 
 # What each token does is in docs/simulators.md. Those that take a quarter of a minute or more by
 # design (`tok_down`, `tok_fraud_down`) are left out: they would hold up the round.
 _TOKENS: Final = {
-    "tok_ok": 50,
+    "tok_ok": 150,
     "tok_flaky": 4,
     "tok_rate_limited": 2,
     "tok_flaky_after_effect": 4,
@@ -62,9 +62,9 @@ NEVER_SUCCEED: Final = frozenset(
 )
 """The tokens whose payments must not succeed, whatever else happens."""
 
-_MAILBOXES: Final = {"person": 16, "tempfail": 2, "cut": 2, "reject": 1}
+_MAILBOXES: Final = {"person": 45, "tempfail": 2, "cut": 2, "reject": 1}
 REJECTING_MAILBOX: Final = "reject"
-_PHONES: Final = {"9999": 14, "0002": 2, "0003": 2, "0004": 2, "0005": 1, "0006": 1, "0001": 1}
+_PHONES: Final = {"9999": 40, "0002": 2, "0003": 2, "0004": 2, "0005": 1, "0006": 1, "0001": 1}
 REJECTING_PHONE: Final = "0001"
 
 
