@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,6 +13,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSyste
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.cli.doctor_work import look_at_work
+from perdure.cli.findings import Finding, Health
 from perdure.cli.output import Output, OutputFormat, out, print_json
 from perdure.cli.session import run
 from perdure.config import Settings
@@ -21,36 +22,16 @@ from perdure.core.errors import ConfigurationError
 from perdure.durable.client import connect
 from perdure.durable.search_attributes import NAMES
 from perdure.storage.migrate import missing_migrations
+from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.pool import open_pool
 
 _PATIENCE_S: Final = 3.0
 _SLOTS_PER_CONNECTION_MAX: Final = 10
 """A step holds a connection for a few milliseconds; beyond this many they queue for one."""
 
 
-class Health(StrEnum):
-    """How a finding is to be taken."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A line of the report.
-
-    Args:
-        fix: What to do about it.
-    """
-
-    subject: str
-    health: Health
-    detail: str
-    fix: str | None = None
-
-
 def doctor(output: Output = OutputFormat.TEXT) -> None:
-    """Look at Temporal, the database, the settings and the providers; ends with 1 if one fails."""
+    """Look at Temporal, the database, the providers and the work; ends with 1 if one fails."""
     findings = run(_look())
     failed = any(finding.health == Health.FAIL for finding in findings)
     if output == OutputFormat.JSON:
@@ -78,6 +59,7 @@ async def _look() -> list[Finding]:
         _slots,
         _callbacks,
         _providers,
+        _work,
     ]
     return [finding for check in checks async for finding in check(settings)]
 
@@ -200,12 +182,26 @@ async def _providers(settings: Settings) -> AsyncIterator[Finding]:
         ("mail", f"smtp://{settings.mail_host}:{settings.mail_port}", "PERDURE_MAIL_HOST"),
         ("sms", settings.sms_url, "PERDURE_SMS_URL"),
         ("bank", settings.bank_url, "PERDURE_BANK_URL"),
+        *(
+            (f"registry .{tld}", url, "PERDURE_REGISTRY_URLS")
+            for tld, url in settings.registry_urls.items()
+        ),
     ):
         if await _listens(url):
             yield Finding(subject, Health.OK, url)
         else:
             fix = f"Start it (`perdure up` starts a simulator), or set {setting}."
             yield Finding(subject, Health.FAIL, f"{url} cannot be reached", fix)
+
+
+async def _work(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        url = settings.require_database_url()
+        async with open_pool(url, size=1, application_name="perdure-doctor") as pool:
+            async for finding in look_at_work(pool):
+                yield finding
+    except (ConfigurationError, asyncpg.UndefinedTableError, *CONNECTION_LOST):
+        return  # the database's own finding says so
 
 
 async def _listens(url: str) -> bool:

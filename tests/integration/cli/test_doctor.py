@@ -1,0 +1,100 @@
+"""`perdure doctor`, as far as it looks at the work itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perdure.cli.doctor_work import look_at_work
+from perdure.cli.findings import Finding, Health
+from perdure.core.ids import new_id
+from perdure.limits import store as limits
+from perdure.limits.model import Ask, Limit
+from perdure.limits.rules import FAILURES_MAX
+from perdure.payments.contracts import PaymentRequest
+from perdure.renewals.legacy import queue as legacy
+from perdure.storage.pool import Pool, transaction
+
+from .conftest import House
+from .shell import Shell
+
+
+async def findings(pool: Pool, subject: str) -> list[Finding]:
+    return [found async for found in look_at_work(pool) if found.subject == subject]
+
+
+async def accept(house: House) -> str:
+    request = PaymentRequest(house.customer_id, house.account_id, 100, "USD", "tok_ok")
+    async with transaction(house.pool) as connection:
+        return (await house.payments.accept(connection, request, actor="test")).id
+
+
+async def test_operations_that_need_somebody_are_told(house: House) -> None:
+    operation_id = await accept(house)
+    await house.pool.execute(
+        "UPDATE operations SET status = 'needs_attention' WHERE id = $1", operation_id
+    )
+    try:
+        [found] = await findings(house.pool, "attention")
+        assert (found.health, found.fix) == (
+            Health.WARN,
+            "perdure operations list --status needs_attention",
+        )
+    finally:
+        await house.pool.execute(
+            "UPDATE operations SET status = 'pending' WHERE id = $1", operation_id
+        )
+    assert [found.health for found in await findings(house.pool, "attention")] == [Health.OK]
+
+
+async def test_a_provider_that_is_not_called_is_told(pool: Pool) -> None:
+    provider = new_id("prv")
+    await limits.set_limit(pool, Limit(provider, at_once=5), actor="test", reason="test")
+    assert not [one for one in await findings(pool, "limits") if provider in one.detail]
+
+    await limits.ask(pool, provider, "test", Ask(waiting=7, under_way=0, failures=FAILURES_MAX))
+
+    [found] = [one for one in await findings(pool, "limits") if provider in one.detail]
+    assert found.health == Health.WARN
+    assert "not called for a while; 7 wait" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("waited", "health"), [("5 minutes", Health.OK), ("11 minutes", Health.WARN)]
+)
+async def test_an_old_system_that_stands_still_is_told(
+    house: House, waited: str, health: Health
+) -> None:
+    operation_id = await accept(house)
+    registry = new_id("reg")
+    await house.pool.execute(
+        "UPDATE operations SET input = jsonb_set(input, '{registry}', to_jsonb($2::text))"
+        " WHERE id = $1",
+        operation_id,
+        registry,
+    )
+    async with transaction(house.pool) as connection:
+        await legacy.put(connection, [operation_id])
+        await connection.execute(
+            f"UPDATE legacy_renewals SET queued_at = now() - interval '{waited}'"
+            " WHERE operation_id = $1",
+            operation_id,
+        )
+
+    [found] = [one for one in await findings(house.pool, "old system") if registry in one.detail]
+
+    assert found.health == health
+    assert "1 queued, 0 running" in found.detail
+
+
+def test_it_ends_with_1_and_says_what_to_do_where_something_is_away(
+    database_url: str, tmp_path: Path
+) -> None:
+    done = Shell(database_url, tmp_path).run("doctor", "-o", "json")
+
+    assert done.returncode == 1, done.stderr
+    found = {one["subject"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["database"]["health"] == "ok"
+    assert found["temporal"]["health"] == "fail"
+    assert "TEMPORAL_ADDRESS" in found["temporal"]["fix"]
+    assert {"registry .info", "attention"} <= found.keys()
