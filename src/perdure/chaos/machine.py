@@ -23,13 +23,13 @@ Result = TypeVar("Result")
 
 _SETTINGS: Final = {
     # Short, so that what went wrong is found out within a round.
-    "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "4",
+    "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "8",
     "PERDURE_GATEWAY_TIMEOUT_S": "1",
     "PERDURE_PROVIDER_TIMEOUT_S": "3",
     "PERDURE_JANITOR_INTERVAL_S": "1",
     "PERDURE_JANITOR_STALE_AFTER_S": "8",
 }
-_GATEWAY_OPTIONS: Final = ("--slow-s", "1.3", "--late-callback-s", "6")
+_GATEWAY_OPTIONS: Final = ("--slow-s", "1.3", "--late-callback-s", "12")
 _PORTS: Final = range(20_000, 32_000)
 """Below those that Linux gives to connections (`net.ipv4.ip_local_port_range`)."""
 _SHARED: Final = ("DATABASE_URL", "PERDURE_", "TEMPORAL_")

@@ -34,7 +34,7 @@ _CANCEL_DELAY_S_MAX: Final = 3.0
 _CANCELLED: Final = 0.12
 _POOR: Final = 0.05
 _BULK: Final = 0.8
-_FAULT_RATE_MAX: Final = 0.2
+_FAULT_RATE_MAX: Final = 0.1
 
 # What each token does is in docs/simulators.md. Those that take a quarter of a minute or more by
 # design (`tok_down`, `tok_fraud_down`) are left out: they would hold up the round.
