@@ -90,15 +90,6 @@ class FlagView(BaseModel):
         return cls(key=flag.key, version=flag.version, **flag.content)
 
 
-class FlagList(BaseModel):
-    """All flags, by their keys."""
-
-    object: Literal["list"] = "list"
-    data: list[FlagView]
-    has_more: Literal[False] = False
-    url: str
-
-
 class FlagChangesQuery(PageQuery):
     """Which changes of a flag."""
 

@@ -9,11 +9,10 @@ from perdure.api.flag_schemas import (
     FlagBody,
     FlagChangesQuery,
     FlagChangeView,
-    FlagList,
     FlagView,
 )
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.schemas import ERROR_RESPONSES, Page, Text, page_of
+from perdure.api.schemas import ERROR_RESPONSES, Page, Text, WholeList, page_of
 
 router = APIRouter(prefix="/v1/flags", tags=["flags"], responses=ERROR_RESPONSES)
 
@@ -22,10 +21,10 @@ Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_WRITE))]
 
 
 @router.get("")
-async def list_flags(platform: PlatformOfApp, _caller: Reader) -> FlagList:
+async def list_flags(platform: PlatformOfApp, _caller: Reader) -> WholeList[FlagView]:
     """List all flags."""
     flags = await platform.flags.list_flags()
-    return FlagList(data=[FlagView.of(flag) for flag in flags], url=router.prefix)
+    return WholeList(data=[FlagView.of(flag) for flag in flags], url=router.prefix)
 
 
 @router.get("/{flag_key}")

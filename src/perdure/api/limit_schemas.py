@@ -50,15 +50,6 @@ class LimitView(BaseModel):
         )
 
 
-class LimitList(BaseModel):
-    """All limits; there are as many as providers."""
-
-    object: Literal["list"] = "list"
-    data: list[LimitView]
-    has_more: Literal[False] = False
-    url: str
-
-
 class LimitFigures(BaseModel):
     """What a limit said."""
 
@@ -81,12 +72,3 @@ class LimitChangeView(BaseModel):
     def of(cls, change: LimitChange) -> "LimitChangeView":
         """Show one."""
         return cls.model_validate(asdict(change))
-
-
-class LimitChangeList(BaseModel):
-    """The latest changes of a limit."""
-
-    object: Literal["list"] = "list"
-    data: list[LimitChangeView]
-    has_more: Literal[False] = False
-    url: str

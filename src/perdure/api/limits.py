@@ -8,12 +8,10 @@ from perdure.api.authentication import PlatformOfApp, house_caller_with
 from perdure.api.keys import ApiKey, Scope
 from perdure.api.limit_schemas import (
     LimitBody,
-    LimitChangeList,
     LimitChangeView,
-    LimitList,
     LimitView,
 )
-from perdure.api.schemas import ERROR_RESPONSES, ReasonBody, Text
+from perdure.api.schemas import ERROR_RESPONSES, ReasonBody, Text, WholeList
 from perdure.limits import store
 from perdure.limits.model import Limit
 from perdure.limits.rules import check_provider
@@ -25,10 +23,10 @@ Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_WRITE))]
 
 
 @router.get("")
-async def list_limits(platform: PlatformOfApp, _caller: Reader) -> LimitList:
+async def list_limits(platform: PlatformOfApp, _caller: Reader) -> WholeList[LimitView]:
     """List the limits there are, with what is made of them now."""
     found = await store.statuses(platform.pool)
-    return LimitList(data=[LimitView.of(status) for status in found], url=router.prefix)
+    return WholeList(data=[LimitView.of(status) for status in found], url=router.prefix)
 
 
 @router.put("/{provider}")
@@ -54,10 +52,12 @@ async def remove_limit(
 
 
 @router.get("/{provider}/changes")
-async def list_changes(provider: Text, platform: PlatformOfApp, _caller: Reader) -> LimitChangeList:
+async def list_changes(
+    provider: Text, platform: PlatformOfApp, _caller: Reader
+) -> WholeList[LimitChangeView]:
     """List who changed a provider's limit, when and why: the latest hundred, newest first."""
     found = await store.changes(platform.pool, provider)
-    return LimitChangeList(
+    return WholeList(
         data=[LimitChangeView.of(change) for change in found],
         url=f"{router.prefix}/{provider}/changes",
     )

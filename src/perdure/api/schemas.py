@@ -119,6 +119,15 @@ class Page(BaseModel, Generic[Item]):
     url: str
 
 
+class WholeList(BaseModel, Generic[Item]):
+    """A list that is short enough to be answered in one."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    has_more: Literal[False] = False
+    url: str
+
+
 def page_of(
     rows: Sequence[Row],
     limit: int,

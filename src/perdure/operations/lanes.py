@@ -1,6 +1,6 @@
 """Which operations are in which lane, in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -113,8 +113,3 @@ async def promote(connection: Connection | Pool, reasons: Mapping[str, str]) -> 
         store.SYSTEM,
     )
     return [store.operation_of(row) for row in rows]
-
-
-def spread(count: int, lanes: int) -> Sequence[int]:
-    """Return a lane for each of so many operations, in turn."""
-    return [number % lanes for number in range(count)]

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from perdure.operations.lanes import spread
 from tests.integration.payments.town import Town
 from tests.integration.payments.written import written
 
@@ -54,7 +53,3 @@ async def test_both_gears_write_the_same(town: Town) -> None:
         rows.append(row)
     assert rows[0]["messages"], "nothing was compared"
     assert rows[1] == rows[0]
-
-
-def test_a_flood_is_spread_over_all_lanes() -> None:
-    assert spread(5, 2) == [0, 1, 0, 1, 0]
