@@ -4,12 +4,25 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from temporalio.client import Client
 
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.pool import Pool, open_pool
 
 from .servers import migrated_database, postgres_server, tell, temporal_server
+
+
+def pytest_configure() -> None:
+    """Have logged errors written plainly: with colours and variables, one takes seconds."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S"),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

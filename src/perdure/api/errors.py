@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -106,6 +106,9 @@ def problem_of(error: Exception) -> Problem:
     """Return the answer to an error; what is our own fault is logged here, and not told."""
     if isinstance(error, RequestValidationError):
         return _of_validation(error)
+    if isinstance(error, ClientDisconnect):
+        # The body was not sent whole. Nobody is there to read it, and it is no fault of ours.
+        error = HTTPException(400)
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, PerdureError):

@@ -1,10 +1,12 @@
 """What every request goes through: its body, its size, its id, errors of our own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from temporalio.client import Client
 
 from perdure.api.app import create_app
@@ -104,6 +106,24 @@ async def test_an_error_of_our_own_tells_nothing(platform: Platform, admin_secre
         answer = await api.get("/v1/payments")
     assert "hunter2" not in answer.text
     refused(answer, 500, "internal_error")
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/callbacks/gateway"])
+async def test_a_caller_that_goes_away_in_its_body_leaves_no_error_on_record(
+    server: Api, path: str
+) -> None:
+    url = server.http.base_url
+    head = f"POST {path} HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 100\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (server.headers() | JSON).items())
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(f"{head}\r\n{{".encode())
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(10):
+            while not logs:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert [(log["event"], log["status"]) for log in logs] == [("request", 400)]
 
 
 async def test_a_database_that_is_away_is_no_error_of_the_caller(

@@ -1,5 +1,6 @@
 """Payments on a real database, with an engine that only remembers what it was told to start."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +15,8 @@ from perdure.operations.model import Operation
 from perdure.operations.service import OperationService
 from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.rules import PaymentLimits
-from perdure.storage.pool import Pool, transaction
+from perdure.storage.pool import Pool, open_pool, transaction
+from tests.servers import migrated_database
 
 
 @dataclass
@@ -61,6 +63,20 @@ class House:
     payments: PaymentAcceptance
     account_id: str
     customer_id: str
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """A database of their own: they leave operations open that workers elsewhere would take up."""
+    async with migrated_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool on it."""
+    async with open_pool(database_url, size=10, application_name="perdure-tests") as opened:
+        yield opened
 
 
 @pytest.fixture

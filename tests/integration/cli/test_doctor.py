@@ -30,21 +30,27 @@ async def accept(house: House) -> str:
 
 
 async def test_operations_that_need_somebody_are_told(house: House) -> None:
-    operation_id = await accept(house)
-    await house.pool.execute(
-        "UPDATE operations SET status = 'needs_attention' WHERE id = $1", operation_id
-    )
-    try:
-        [found] = await findings(house.pool, "attention")
-        assert (found.health, found.fix) == (
-            Health.WARN,
-            "perdure operations list --status needs_attention",
-        )
-    finally:
+    async def set_status(status: str, among: list[str]) -> None:
         await house.pool.execute(
-            "UPDATE operations SET status = 'pending' WHERE id = $1", operation_id
+            "UPDATE operations SET status = $1 WHERE id = ANY($2)", status, among
         )
+
+    # Other tests' are set aside.
+    others = [
+        row["id"]
+        for row in await house.pool.fetch(
+            "SELECT id FROM operations WHERE status = 'needs_attention'"
+        )
+    ]
+    await set_status("pending", others)
     assert [found.health for found in await findings(house.pool, "attention")] == [Health.OK]
+    await set_status("needs_attention", [await accept(house)])
+
+    [found] = await findings(house.pool, "attention")
+
+    assert (found.health, found.detail) == (Health.WARN, "1 operations need somebody")
+    assert found.fix == "perdure operations list --status needs_attention"
+    await set_status("needs_attention", others)
 
 
 async def test_a_provider_that_is_not_called_is_told(pool: Pool) -> None:
