@@ -51,6 +51,7 @@ from perdure.outside import Outside, open_outside
 from perdure.payments import registration as payments
 from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
+from perdure.payments.at_once import PaymentAtOnceActivities
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.lane import PaymentLane
@@ -249,15 +250,16 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
             sender=settings.mail_sender,
             timeout_s=settings.provider_timeout_s,
         )
-        payment_steps = _payment_steps(platform, calls, steps, outside.gateway)
-        bank_tries = _first_tries(settings)
+        gateway_tries, bank_tries = _first_tries(settings), _first_tries(settings)
+        payment_steps = _payment_steps(platform, calls, steps, outside.gateway, gateway_tries)
         transfer_steps = _transfer_steps(platform, calls, steps, outside.bank, bank_tries)
         renewal_steps = _renewal_steps(platform, calls, steps, outside.registries)
-        permit = lane_permits(platform.permits)
+        permit, at_once = lane_permits(platform.permits), platform.permits.within(_SOON_S)
         transfers_at_once = TransferAtOnceActivities(
-            *transfer_steps, messages.deliver_now, bank_tries, platform.permits.within(_SOON_S)
+            *transfer_steps, messages.deliver_now, bank_tries, at_once
         )
-        checks = FraudActivities(pool, outside.scorer)
+        payments_at_once = PaymentAtOnceActivities(payment_steps[1], gateway_tries, at_once)
+        checks = FraudActivities(pool, outside.scorer, _first_tries(settings), at_once)
         processes = {
             PAYMENTS.name: PaymentLane(
                 *payment_steps,
@@ -273,7 +275,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         operations = OperationActivities(pool)
         yield [
             Registration(OPERATIONS, activities=[operations.request_cancel, operations.park]),
-            *payments.registrations(*payment_steps),
+            *payments.registrations(*payment_steps, payments_at_once),
             *transfers.registrations(*transfer_steps, transfers_at_once),
             *renewals.registrations(*renewal_steps, map(registry_name, settings.registry_urls)),
             *_refunds(platform, calls, steps, outside),
@@ -289,6 +291,7 @@ def _payment_steps(
     calls: ProviderCalls,
     steps: TransactionalSteps,
     gateway: HttpPaymentGateway,
+    first_tries: FirstTries,
 ) -> tuple[PaymentLedgerActivities, PaymentGatewayActivities]:
     return (
         PaymentLedgerActivities(platform.pool, steps, platform.ledger),
@@ -297,6 +300,7 @@ def _payment_steps(
             steps,
             gateway,
             platform.gateway_callbacks,
+            first_tries=first_tries,
             callback_url=platform.settings.gateway_callback_url,
             timeout_s=platform.settings.gateway_timeout_s,
         ),

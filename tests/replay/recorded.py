@@ -17,7 +17,7 @@ from perdure.transfers.workflow import TransferWorkflow
 
 from .refund_scenarios import REFUND_SCENARIOS
 from .renewal_scenarios import RENEWAL_SCENARIOS
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import SCENARIOS, SCENARIOS_AT_ONCE, Scenario
 from .transfer_scenarios import TRANSFER_SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -30,6 +30,7 @@ class Recorded:
     Args:
         version: As its folder is called: the kind, and the version's number.
         markers: The patch markers its runs carry.
+        markers_of_some: Those that only some of them carry.
     """
 
     version: str
@@ -37,10 +38,14 @@ class Recorded:
     id_prefix: str
     scenarios: Sequence[Scenario[Any]]
     markers: frozenset[str] = frozenset()
+    markers_of_some: frozenset[str] = frozenset()
 
     def path(self, scenario_name: str) -> Path:
         return HISTORIES / self.version / f"{scenario_name}.json"
 
+
+SECOND = (frozenset({versions.FIRST_TRIES}), frozenset({versions.CANCEL_WAITING_CALL}))
+"""The markers of all, and of some, of what has only these two."""
 
 RECORDED = [
     Recorded("payment-v1", PaymentWorkflow, payments.ID_PREFIX, SCENARIOS),
@@ -51,7 +56,19 @@ RECORDED = [
         SCENARIOS,
         frozenset({versions.PAYMENT_DAILY_LIMIT}),
     ),
+    Recorded(
+        "payment-v3",
+        PaymentWorkflow,
+        payments.ID_PREFIX,
+        SCENARIOS + SCENARIOS_AT_ONCE,
+        frozenset({versions.PAYMENT_DAILY_LIMIT, versions.FIRST_TRIES}),
+    ),
     Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
     Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),
     Recorded("refund-v1", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS),
+    Recorded("transfer-v2", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS, *SECOND),
+    Recorded(
+        "renewal-v2", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS, frozenset(), SECOND[0]
+    ),
+    Recorded("refund-v2", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS, *SECOND),
 ]

@@ -9,6 +9,9 @@ from temporalio.client import WorkflowHandle
 
 from perdure.core.errors import InsufficientFunds, ProviderDeclined, ProviderOutcomeUnknown
 from perdure.durable.scope import CancelCall
+from perdure.fraud import contracts as fraud
+from perdure.fraud.contracts import SCORE_AT_ONCE, FraudVerdict
+from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.payments import contracts
 from perdure.payments.contracts import ChargeOutcome, PaymentEnd
 from tests.workflows.scripted import PENDING, PaymentScenario
@@ -92,3 +95,32 @@ SCENARIOS: list[Scenario[PaymentScenario]] = [
     Scenario("cancelled", cancel, holds=("EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED",)),
     Scenario("waiting", leave_it_waiting, holds=("EVENT_TYPE_TIMER_STARTED",)),
 ]
+
+
+async def confirm_what_was_charged_at_once(
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+) -> None:
+    await scenario.until_called(contracts.CHARGE_AT_ONCE)
+    await scenario.confirm(handle)
+    await handle.result()
+
+
+SCENARIOS_AT_ONCE: list[Scenario[PaymentScenario]] = [
+    Scenario(
+        "at_once",
+        confirm_what_was_charged_at_once,
+        {
+            SCORE_AT_ONCE: fraud.AtOnce(FraudVerdict(passed=True, score=1)),
+            contracts.CHARGE_AT_ONCE: contracts.AtOnce(PENDING),
+            DELIVER_AT_ONCE: lambda _given: [],
+        },
+        holds=("EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",),
+    ),
+    Scenario(
+        "told_by_the_queue",
+        confirm,
+        {DELIVER_AT_ONCE: lambda given: given[1:]},
+        holds=(DELIVER,),
+    ),
+]
+"""What payments do since they try first where their workflow runs."""

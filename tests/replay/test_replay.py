@@ -79,7 +79,8 @@ def test_a_recorded_history_holds_what_it_is_there_for(
 
 def test_the_versions_differ_in_the_marker() -> None:
     for recorded, scenario in CASES:
-        assert patch_markers(load(recorded, scenario.name)) == recorded.markers, scenario.name
+        found = patch_markers(load(recorded, scenario.name))
+        assert found - recorded.markers_of_some == recorded.markers, scenario.name
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Answers from outside as a script: what a test sets, and what was asked."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from perdure.durable.scope import (
     CancelOperation,
     ParkOperation,
 )
-from perdure.notifications.contracts import DELIVER
+from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 
 CANCEL_ACCEPTED = CancelDecision(accepted=True, reason="It will stop.")
 
@@ -60,6 +61,10 @@ class Script:
             raise answer
         return answer
 
+    def answer_at_once(self, name: str, given: Any, otherwise: Any) -> Any:
+        """Answer a first try; where no answer is set, nothing comes of it, and nothing is noted."""
+        return self.answer(name, given) if name in self.answers else otherwise
+
     async def until_called(self, name: str, *, times: int = 1) -> None:
         """Wait until something was asked."""
         for _ in range(600):
@@ -72,6 +77,10 @@ class Script:
     async def deliver(self, given: str) -> None:
         self.answer(DELIVER, given)
 
+    @activity.defn(name=DELIVER_AT_ONCE)
+    async def deliver_at_once(self, given: list[str]) -> list[str]:
+        return self.answer_at_once(DELIVER_AT_ONCE, given, given)  # type: ignore[no-any-return]
+
     @activity.defn(name=REQUEST_CANCEL)
     async def request_cancel(self, given: CancelOperation) -> CancelDecision:
         return self.answer(REQUEST_CANCEL, given, CANCEL_ACCEPTED)  # type: ignore[no-any-return]
@@ -79,3 +88,7 @@ class Script:
     @activity.defn(name=PARK)
     async def park(self, given: ParkOperation) -> None:
         self.answer(PARK, given)
+
+    def of_all_kinds(self) -> list[Callable[..., Any]]:
+        """Return the activities that run where operations' workflows do, whatever their kind."""
+        return [self.deliver_at_once, self.request_cancel, self.park]

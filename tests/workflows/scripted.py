@@ -10,9 +10,11 @@ from temporalio.client import Client, WorkflowHandle
 
 from perdure.core.ids import new_id
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
-from perdure.fraud.contracts import SCORE, SCORER, FraudCheck, FraudVerdict
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FraudCheck, FraudVerdict
+from perdure.fraud.contracts import AtOnce as ScoredAtOnce
 from perdure.payments import contracts
 from perdure.payments.contracts import (
+    AtOnce,
     ChargeOutcome,
     ChargeResolution,
     ClosePayment,
@@ -65,6 +67,10 @@ class ScriptedWorld(Script):
     async def charge(self, given: PaymentInput) -> ChargeOutcome:
         return self.answer(contracts.CHARGE, given)  # type: ignore[no-any-return]
 
+    @activity.defn(name=contracts.CHARGE_AT_ONCE)
+    async def charge_at_once(self, given: PaymentInput) -> AtOnce:
+        return self.answer_at_once(contracts.CHARGE_AT_ONCE, given, AtOnce())  # type: ignore[no-any-return]
+
     @activity.defn(name=contracts.RESOLVE_CHARGE)
     async def resolve_charge(self, given: PaymentInput) -> ChargeResolution:
         return self.answer(contracts.RESOLVE_CHARGE, given)  # type: ignore[no-any-return]
@@ -81,10 +87,20 @@ class ScriptedWorld(Script):
     async def score(self, given: FraudCheck) -> FraudVerdict:
         return self.answer(SCORE, given)  # type: ignore[no-any-return]
 
+    @activity.defn(name=SCORE_AT_ONCE)
+    async def score_at_once(self, given: FraudCheck) -> ScoredAtOnce:
+        return self.answer_at_once(SCORE_AT_ONCE, given, ScoredAtOnce())  # type: ignore[no-any-return]
+
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
         activities: dict[str, list[Callable[..., Any]]] = {
-            OPERATIONS: [self.hold_funds, self.settle, self.close, self.request_cancel, self.park],
-            FRAUD: [],
+            OPERATIONS: [
+                self.hold_funds,
+                self.charge_at_once,
+                self.settle,
+                self.close,
+                *self.of_all_kinds(),
+            ],
+            FRAUD: [self.score_at_once],
             NOTIFICATIONS: [self.deliver],
             provider_queue(contracts.GATEWAY): [
                 self.charge,

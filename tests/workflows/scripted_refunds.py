@@ -60,7 +60,7 @@ class ScriptedRefunds(Script):
 
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
         activities: dict[str, list[Callable[..., Any]]] = {
-            OPERATIONS: [self.settle, self.close, self.request_cancel, self.park],
+            OPERATIONS: [self.settle, self.close, *self.of_all_kinds()],
             NOTIFICATIONS: [self.deliver],
             provider_queue(BANK): [self.give_back, self.find_out],
         }

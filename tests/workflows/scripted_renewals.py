@@ -96,8 +96,7 @@ class ScriptedRegistry(Script):
                 self.record,
                 self.let_stand,
                 self.close,
-                self.request_cancel,
-                self.park,
+                *self.of_all_kinds(),
             ],
             NOTIFICATIONS: [self.deliver],
             provider_queue(REGISTRY): [

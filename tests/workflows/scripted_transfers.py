@@ -81,8 +81,7 @@ class ScriptedBank(Script):
                 self.hold_funds,
                 self.settle,
                 self.close,
-                self.request_cancel,
-                self.park,
+                *self.of_all_kinds(),
             ],
             NOTIFICATIONS: [self.deliver],
             provider_queue(contracts.BANK): [

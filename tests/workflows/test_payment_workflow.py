@@ -12,11 +12,13 @@ from perdure.core.errors import (
 from perdure.core.ids import new_id
 from perdure.durable.scope import PARK, REQUEST_CANCEL, CancelCall, CancelDecision
 from perdure.fraud import contracts as fraud
-from perdure.fraud.contracts import SCORE, FraudVerdict
-from perdure.notifications.contracts import DELIVER
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FraudVerdict
+from perdure.fraud.contracts import AtOnce as ScoredAtOnce
+from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.notifications.contracts import workflow_id as delivery_id
 from perdure.payments.contracts import (
     CHARGE,
+    CHARGE_AT_ONCE,
     CLOSE,
     CONFIRM_CHARGE,
     HOLD_FUNDS,
@@ -24,6 +26,7 @@ from perdure.payments.contracts import (
     SETTLE,
     STATUS,
     UNDO_CHARGE,
+    AtOnce,
     ChargeOutcome,
     ChargeResolution,
 )
@@ -44,6 +47,65 @@ async def test_a_payment_goes_through_its_steps_in_order_fr1_fr2_fr3(
     assert (end.status, end.failure) == ("succeeded", None)
     order = [call for call in scenario.world.calls if call != SCORE]
     assert order == [HOLD_FUNDS, CHARGE, SETTLE, DELIVER, DELIVER]
+
+
+async def test_a_payment_that_meets_nothing_to_wait_for_troubles_no_providers_queue(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers |= {
+        SCORE_AT_ONCE: ScoredAtOnce(FraudVerdict(passed=True, score=1)),
+        CHARGE_AT_ONCE: AtOnce(SUCCEEDED),
+        DELIVER_AT_ONCE: lambda given: [],
+    }
+    end = await (await scenario.start()).result()
+    assert end.status == "succeeded"
+    order = [call for call in scenario.world.calls if call != SCORE_AT_ONCE]
+    assert order == [HOLD_FUNDS, CHARGE_AT_ONCE, SETTLE, DELIVER_AT_ONCE]
+
+
+async def test_a_charge_made_at_once_is_confirmed_by_the_callback_br6(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[CHARGE_AT_ONCE] = AtOnce(PENDING)
+    handle = await scenario.start()
+    await scenario.until_called(CHARGE_AT_ONCE)
+    await scenario.confirm(handle, FAILED)
+    end = await handle.result()
+    assert end.failure is not None
+    assert end.failure.code == "card_declined"
+    assert CHARGE not in scenario.world.calls
+
+
+async def test_first_tries_that_break_down_leave_it_to_the_queues(
+    scenario: PaymentScenario,
+) -> None:
+    broken = dict.fromkeys(
+        (SCORE_AT_ONCE, CHARGE_AT_ONCE, DELIVER_AT_ONCE), PerdureError("A defect.")
+    )
+    scenario.world.answers |= broken | {CHARGE: SUCCEEDED}
+    assert (await (await scenario.start()).result()).status == "succeeded"
+    calls = scenario.world.calls
+    assert [calls.count(name) for name in broken] == [1, 1, 1]
+    assert [calls.count(name) for name in (SCORE, CHARGE, DELIVER)] == [1, 1, 2]
+
+
+async def test_only_what_was_not_told_at_once_is_told_by_the_queue_br7(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers |= {CHARGE: SUCCEEDED, DELIVER_AT_ONCE: lambda given: given[1:]}
+    assert (await (await scenario.start()).result()).status == "succeeded"
+    assert scenario.world.calls[-2:] == [DELIVER_AT_ONCE, DELIVER]
+    assert scenario.world.given[DELIVER] == "ntf_2"
+
+
+async def test_a_check_that_fails_at_once_lets_no_money_leave_br5(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[SCORE_AT_ONCE] = ScoredAtOnce(FraudVerdict(passed=False, score=99))
+    end = await (await scenario.start()).result()
+    assert end.failure is not None
+    assert end.failure.code == "fraud_suspected"
+    assert not {SCORE, CHARGE, CHARGE_AT_ONCE} & set(scenario.world.calls)
 
 
 async def test_the_status_query_answers_in_four_words_br8_fr8(scenario: PaymentScenario) -> None:

@@ -25,6 +25,8 @@ An error carries a stable `code` (clients branch on it), a message that says wha
 HTTP.
 """
 
+from typing import Final
+
 
 class PerdureError(Exception):
     """Base of all errors raised on purpose.
@@ -198,3 +200,7 @@ class ProviderOutcomeUnknown(ProviderError):
         super().__init__(message, code=code, param=param)
         self.in_flight = in_flight
         self.retry_after_s = retry_after_s
+
+
+ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
+"""The errors that are a no, not a breakdown."""

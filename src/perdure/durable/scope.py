@@ -13,23 +13,17 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from perdure.core.errors import (
-    Conflict,
-    InvalidInput,
-    NotFound,
+    ANSWERS,
     OperationCancelled,
     OperationParked,
     PerdureError,
-    Refused,
     TurnPending,
 )
 from perdure.durable import versions
 from perdure.durable.failures import to_domain_error
-from perdure.durable.options import DATABASE_STEP, FIRST_TRY, on_queue
+from perdure.durable.options import DATABASE_STEP, on_queue
 
 Result = TypeVar("Result")
-
-ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
-"""The errors that are a no, not a breakdown."""
 
 _TURN_AGAIN_S: Final = 5.0
 """How long a call is left in peace whose turn has not come."""
@@ -168,23 +162,6 @@ class OperationScope:
             return result
 
         return await self.insist(activity, attempt, undoes=undoes)
-
-    async def first_try(self, activity: str, given: Any, *, returns: type[Result]) -> Result | None:
-        """Run an activity once in this worker; None: it broke down, or found no time.
-
-        Raises:
-            Refused, InvalidInput, NotFound, Conflict: The activity's answer.
-        """
-        try:
-            result: Result = await workflow.execute_local_activity(
-                activity, given, result_type=returns, **FIRST_TRY
-            )
-        except FailureError as error:
-            found = to_domain_error(error)
-            if isinstance(found, ANSWERS):
-                raise found from error
-            return None
-        return result
 
     async def provider_step(
         self,

@@ -12,6 +12,13 @@ CANCEL_WAITING_CALL: Final = "cancel-waiting-call"
 A request to cancel takes a provider's activity out of its queue. Until no earlier run is open.
 """
 
+FIRST_TRIES: Final = "first-tries"
+"""2026-11-21, payments v3, and every kind's messages.
+
+A provider that is quick is called where the workflow runs, and by its queue only if that comes to
+nothing. Until no earlier run is open.
+"""
+
 PAYMENT_DAILY_LIMIT: Final = "payment-daily-limit"
 """2026-11-21, payments v2.
 

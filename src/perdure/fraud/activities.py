@@ -1,19 +1,31 @@
-"""The fraud service's one activity."""
+"""The fraud service's activities: asking the scorer, in two places."""
 
 from temporalio import activity
 
 from perdure.durable.interceptors.operation_sync import records_its_attempts
-from perdure.fraud.contracts import SCORE, FraudCheck, FraudVerdict
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, AtOnce, FraudCheck, FraudVerdict
+from perdure.limits.permits import PermitFor
 from perdure.operations.attempts import AttemptGroups, current_attempt
+from perdure.operations.first_tries import FirstTries
+from perdure.operations.lane_runner import Postponed, Promoted, provider_lane_step
 from perdure.providers.fraud_scorer import FraudScorer
 from perdure.storage.pool import Pool
 
 
 class FraudActivities:
-    """Given the scorer, and the pool for the rows of its attempts."""
+    """Given the scorer, and the pool for the rows of its attempts.
 
-    def __init__(self, pool: Pool, scorer: FraudScorer) -> None:
+    Args:
+        first_tries: Watches how quick the scorer is.
+        permit: Lets a call begin where the workflow runs, if it may at once.
+    """
+
+    def __init__(
+        self, pool: Pool, scorer: FraudScorer, first_tries: FirstTries, permit: PermitFor
+    ) -> None:
         self._scorer = scorer
+        self._first_tries = first_tries
+        self._permit = permit
         self._attempts = AttemptGroups(pool)
 
     @activity.defn(name=SCORE)
@@ -25,12 +37,25 @@ class FraudActivities:
             ProviderError: It gave no answer.
         """
         attempt = current_attempt("score")
-        score = await self._scorer.score(
-            reference=check.operation_id,
-            customer_id=check.customer_id,
-            amount_minor=check.amount_minor,
-            currency=check.currency,
-            payment_method=check.payment_method,
-        )
+        with self._first_tries.under_way():
+            score = await self._scorer.score(
+                reference=check.operation_id,
+                customer_id=check.customer_id,
+                amount_minor=check.amount_minor,
+                currency=check.currency,
+                payment_method=check.payment_method,
+            )
         await self._attempts.record_success(check.operation_id, attempt)
         return FraudVerdict(score.verdict == "pass", score.score, list(score.reasons))
+
+    @activity.defn(name=SCORE_AT_ONCE)
+    @records_its_attempts
+    async def score_at_once(self, check: FraudCheck) -> AtOnce:
+        """Ask the scorer where the check's workflow runs, if it is quick."""
+        if not self._first_tries.may_begin():
+            return AtOnce()
+        try:
+            async with provider_lane_step("score", SCORER, self._permit):
+                return AtOnce(await self.score(check))
+        except (Promoted, Postponed):
+            return AtOnce()

@@ -5,6 +5,7 @@ from typing import Final
 
 WORKFLOW: Final = "FraudCheck"
 SCORE: Final = "fraud.score"
+SCORE_AT_ONCE: Final = "fraud.score_at_once"
 SCORER: Final = "fraud-scorer"
 """The provider, as in its queue's name."""
 
@@ -36,3 +37,10 @@ class FraudVerdict:
     passed: bool
     score: int
     reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """What came of asking where the workflow runs; None: its queue is left to ask."""
+
+    verdict: FraudVerdict | None = None

@@ -10,6 +10,6 @@ from perdure.fraud.workflow import FraudCheckWorkflow
 def registrations(activities: FraudActivities) -> list[Registration]:
     """Return the work of the fraud service's queues."""
     return [
-        Registration(FRAUD, [FraudCheckWorkflow]),
+        Registration(FRAUD, [FraudCheckWorkflow], [activities.score_at_once]),
         Registration(provider_queue(SCORER), activities=[activities.score]),
     ]

@@ -1,7 +1,7 @@
 """The notification service's one activity: deliver a message, once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -10,7 +10,7 @@ from temporalio import activity
 from perdure.core.errors import NotFound, ProviderError, Refused
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.notifications import store
-from perdure.notifications.contracts import DELIVER, Channel
+from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, Channel
 from perdure.notifications.store import Notification
 from perdure.operations.attempts import Attempt, attempt_under_way
 from perdure.operations.first_tries import FirstTries
@@ -92,11 +92,21 @@ class NotificationActivities:
 
     async def deliver_now(self, notification_ids: list[str]) -> list[str]:
         """Deliver messages in parallel; returns those whose provider fails, for later tries."""
+        return await self._deliver_if(lambda tries: not tries.is_failing, notification_ids)
 
+    @activity.defn(name=DELIVER_AT_ONCE)
+    @records_its_attempts
+    async def deliver_at_once(self, notification_ids: list[str]) -> list[str]:
+        """Deliver messages whose provider is quick, in parallel; returns the others."""
+        return await self._deliver_if(FirstTries.may_begin, notification_ids)
+
+    async def _deliver_if(
+        self, may: Callable[[FirstTries], bool], notification_ids: list[str]
+    ) -> list[str]:
         async def deliver(notification_id: str) -> bool:
             with attempt_under_way(Attempt("deliver")):
                 notification = await self._get(notification_id)
-                if self._first_tries[notification.channel].is_failing:
+                if not may(self._first_tries[notification.channel]):
                     return False
                 try:
                     await self._deliver(notification)

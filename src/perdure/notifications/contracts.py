@@ -7,6 +7,7 @@ from typing import Final
 
 WORKFLOW: Final = "Notification"
 DELIVER: Final = "notification.deliver"
+DELIVER_AT_ONCE: Final = "notification.deliver_at_once"
 
 
 Deliver = Callable[[list[str]], Awaitable[list[str]]]

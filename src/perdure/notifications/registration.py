@@ -1,11 +1,14 @@
 """What the workers need of the notification service."""
 
-from perdure.durable.queues import NOTIFICATIONS
+from perdure.durable.queues import NOTIFICATIONS, OPERATIONS
 from perdure.durable.registration import Registration
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.workflow import NotificationWorkflow
 
 
 def registrations(activities: NotificationActivities) -> list[Registration]:
-    """Return the work of the notification service's queue."""
-    return [Registration(NOTIFICATIONS, [NotificationWorkflow], [activities.deliver])]
+    """Return the work of the notification service's queue, and what operations do themselves."""
+    return [
+        Registration(OPERATIONS, activities=[activities.deliver_at_once]),
+        Registration(NOTIFICATIONS, [NotificationWorkflow], [activities.deliver]),
+    ]

@@ -7,14 +7,29 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from perdure.durable import options
+from perdure.core.errors import PerdureError
+from perdure.durable import options, versions
+from perdure.durable.first_tries import first_try_since
 from perdure.durable.queues import NOTIFICATIONS
-from perdure.notifications.contracts import DELIVER, WORKFLOW, workflow_id
+from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, WORKFLOW, workflow_id
 
 
 async def tell(notification_ids: list[str]) -> None:
     """Deliver messages, in parallel; this never fails."""
-    await asyncio.gather(*(_deliver(found) for found in notification_ids))
+    if notification_ids:
+        untold = await _deliver_at_once(notification_ids)
+        await asyncio.gather(*(_deliver(found) for found in untold))
+
+
+async def _deliver_at_once(notification_ids: list[str]) -> list[str]:
+    """Deliver what can be delivered quickly; returns the rest."""
+    try:
+        untold = await first_try_since(
+            versions.FIRST_TRIES, DELIVER_AT_ONCE, notification_ids, returns=list[str]
+        )
+    except PerdureError:
+        return notification_ids
+    return notification_ids if untold is None else untold
 
 
 async def _deliver(notification_id: str) -> None:

@@ -15,6 +15,7 @@ from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
+from perdure.operations.first_tries import FirstTries
 from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
@@ -230,6 +231,7 @@ class PaymentGatewayActivities:
     """The steps at the gateway.
 
     Args:
+        first_tries: Watches how quick the gateway is.
         callback_url: Where the gateway sends its confirmations.
         timeout_s: The longest one call may take, in seconds.
     """
@@ -241,6 +243,7 @@ class PaymentGatewayActivities:
         gateway: PaymentGateway,
         callbacks: GatewayCallbacks,
         *,
+        first_tries: FirstTries,
         callback_url: str | None,
         timeout_s: float = 5.0,
     ) -> None:
@@ -248,6 +251,7 @@ class PaymentGatewayActivities:
         self._steps = steps
         self._gateway = gateway
         self._callbacks = callbacks
+        self._first_tries = first_tries
         self._callback_url = callback_url
         self._timeout_s = timeout_s
 
@@ -321,15 +325,15 @@ class PaymentGatewayActivities:
         request = payment.request
 
         async def create() -> ChargeOutcome:
-            return _outcome(
-                await self._gateway.charge(
+            with self._first_tries.under_way():
+                charge = await self._gateway.charge(
                     reference=payment.operation_id,
                     amount_minor=request.amount_minor,
                     currency=request.currency,
                     payment_method=request.payment_method,
                     callback_url=self._callback_url,
                 )
-            )
+            return _outcome(charge)
 
         async def find() -> ChargeOutcome | None:
             found = await self._gateway.find_charge(payment.operation_id)

@@ -16,6 +16,7 @@ WORKFLOW: Final = "Payment"
 
 HOLD_FUNDS: Final = "payment.hold_funds"
 CHARGE: Final = "payment.charge"
+CHARGE_AT_ONCE: Final = "payment.charge_at_once"
 RESOLVE_CHARGE: Final = "payment.resolve_charge"
 CONFIRM_CHARGE: Final = "payment.confirm_charge"
 SETTLE: Final = "payment.settle"
@@ -122,6 +123,13 @@ class ChargeOutcome:
     charge_id: str
     status: str
     failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """What came of charging where the workflow runs; None: the gateway's queue goes on."""
+
+    charge: ChargeOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.registration import Registration
 from perdure.operations.kinds import OperationKind
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
+from perdure.payments.at_once import PaymentAtOnceActivities
 from perdure.payments.contracts import GATEWAY, ID_PREFIX, KIND, WORKFLOW
 from perdure.payments.workflow import PaymentWorkflow
 
@@ -11,12 +12,16 @@ PAYMENTS = OperationKind(KIND, ID_PREFIX, WORKFLOW)
 
 
 def registrations(
-    ledger: PaymentLedgerActivities, gateway: PaymentGatewayActivities
+    ledger: PaymentLedgerActivities,
+    gateway: PaymentGatewayActivities,
+    at_once: PaymentAtOnceActivities,
 ) -> list[Registration]:
     """Return the work of the queues that payments use."""
     return [
         Registration(
-            OPERATIONS, [PaymentWorkflow], [ledger.hold_funds, ledger.settle, ledger.close]
+            OPERATIONS,
+            [PaymentWorkflow],
+            [ledger.hold_funds, ledger.settle, ledger.close, at_once.charge_at_once],
         ),
         Registration(
             provider_queue(GATEWAY),

@@ -5,15 +5,17 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import PerdureError, Refused
+    from perdure.core.errors import ANSWERS, PerdureError, Refused
     from perdure.durable import options, versions
+    from perdure.durable.first_tries import first_try_since
     from perdure.durable.queues import FRAUD, provider_queue
-    from perdure.durable.scope import ANSWERS, OperationScope, Result, current_scope
+    from perdure.durable.scope import OperationScope, Result, current_scope
     from perdure.notifications.telling import tell
 
 from perdure.fraud import contracts as fraud
 from perdure.payments import contracts
 from perdure.payments.contracts import (
+    AtOnce,
     ChargeOutcome,
     ChargeResolution,
     ClosePayment,
@@ -104,6 +106,11 @@ class PaymentWorkflow:
 
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Have the gateway collect, once."""
+        tried = await first_try_since(
+            versions.FIRST_TRIES, contracts.CHARGE_AT_ONCE, payment, returns=AtOnce
+        )
+        if tried is not None and tried.charge is not None:
+            return tried.charge
         try:
             return await self._at_gateway(
                 contracts.CHARGE, payment, ChargeOutcome, options.PROVIDER_CALL

@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from perdure.core.errors import (
+        ANSWERS,
         OperationCancelled,
         PerdureError,
         ProviderUnavailable,
@@ -11,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from perdure.durable import options
     from perdure.durable.queues import provider_queue
-    from perdure.durable.scope import ANSWERS, OperationScope, Result, current_scope
+    from perdure.durable.scope import OperationScope, Result, current_scope
     from perdure.notifications.telling import tell
 
 from perdure.refunds import contracts

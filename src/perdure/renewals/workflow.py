@@ -3,10 +3,10 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import PerdureError, ProviderUnavailable
+    from perdure.core.errors import ANSWERS, PerdureError, ProviderUnavailable
     from perdure.durable import options
     from perdure.durable.queues import provider_queue
-    from perdure.durable.scope import ANSWERS, OperationScope, Result, current_scope
+    from perdure.durable.scope import OperationScope, Result, current_scope
     from perdure.notifications.telling import tell
 
 from perdure.renewals import contracts, rules

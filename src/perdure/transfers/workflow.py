@@ -3,10 +3,11 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import PerdureError, Refused
+    from perdure.core.errors import ANSWERS, PerdureError, Refused
     from perdure.durable import options
+    from perdure.durable.first_tries import first_try
     from perdure.durable.queues import provider_queue
-    from perdure.durable.scope import ANSWERS, OperationScope, Result, current_scope
+    from perdure.durable.scope import OperationScope, Result, current_scope
     from perdure.notifications.telling import tell
 
 from perdure.transfers import contracts
@@ -33,7 +34,7 @@ class TransferWorkflow:
     @workflow.run
     async def run(self, transfer: TransferInput) -> TransferEnd:
         """Run the transfer's script: in one go if nothing is in the way, else step by step."""
-        done = await self._scope.first_try(contracts.RUN_AT_ONCE, transfer, returns=AtOnce)
+        done = await first_try(contracts.RUN_AT_ONCE, transfer, returns=AtOnce)
         if done is not None and done.end is not None:
             await tell(done.untold)
             return done.end

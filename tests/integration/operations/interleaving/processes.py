@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, TypeVar
 
-from perdure.core.errors import OperationParked, PerdureError, ProviderError, Refused
-from perdure.durable.scope import ANSWERS
+from perdure.core.errors import ANSWERS, OperationParked, PerdureError, ProviderError, Refused
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
