@@ -7,7 +7,6 @@ from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, AtOnce, FraudC
 from perdure.limits.permits import PermitFor
 from perdure.operations.attempts import AttemptGroups, current_attempt
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.lane_runner import Postponed, Promoted, provider_lane_step
 from perdure.providers.fraud_scorer import FraudScorer
 from perdure.storage.pool import Pool
 
@@ -51,11 +50,11 @@ class FraudActivities:
     @activity.defn(name=SCORE_AT_ONCE)
     @records_its_attempts
     async def score_at_once(self, check: FraudCheck) -> AtOnce:
-        """Ask the scorer where the check's workflow runs, if it is quick."""
-        if not self._first_tries.may_begin():
-            return AtOnce()
-        try:
-            async with provider_lane_step("score", SCORER, self._permit):
-                return AtOnce(await self.score(check))
-        except (Promoted, Postponed):
-            return AtOnce()
+        """Ask the scorer where the check's workflow runs, if it is quick.
+
+        Raises:
+            ProviderError: It gave no answer.
+        """
+        return AtOnce(
+            await self._first_tries.attempt(SCORER, self._permit, lambda: self.score(check))
+        )

@@ -6,10 +6,16 @@ waiting holds up nobody.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from perdure.core.errors import ProviderError
+from perdure.core.errors import ProviderError, ProviderRateLimited
+from perdure.core.turns import turn_at
+from perdure.limits.permits import PermitFor
+from perdure.operations.attempts import attempt_begins
+
+Result = TypeVar("Result")
 
 _WEIGHT_OF_THE_LATEST = 0.2
 
@@ -44,6 +50,22 @@ class FirstTries:
         """Whether a first try may be made now."""
         is_slow = self._clock() < self._slow_until
         return self._under_way < self._at_once_max and not self.is_failing and not is_slow
+
+    async def attempt(
+        self, provider: str, permit: PermitFor, call: Callable[[], Awaitable[Result]]
+    ) -> Result | None:
+        """Make a first try; None: not now.
+
+        Args:
+            permit: Lets a call begin at once, or raises `ProviderRateLimited`.
+        """
+        if not self.may_begin():
+            return None
+        try:
+            async with turn_at(permit(provider), on_taken=attempt_begins):
+                return await call()
+        except ProviderRateLimited:
+            return None
 
     @property
     def is_failing(self) -> bool:

@@ -5,13 +5,12 @@ from temporalio import activity
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.limits.permits import PermitFor
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.lane_runner import Postponed, Promoted, provider_lane_step
 from perdure.payments.activities import PaymentGatewayActivities
 from perdure.payments.contracts import CHARGE_AT_ONCE, GATEWAY, AtOnce, PaymentInput
 
 
 class PaymentAtOnceActivities:
-    """Makes the first try of a charge, as a lane does; any other is made by the gateway's queue.
+    """Makes the first try of a charge; any other is made by the gateway's queue.
 
     Args:
         first_tries: Says whether the gateway is quick enough to be called here.
@@ -28,11 +27,13 @@ class PaymentAtOnceActivities:
     @activity.defn(name=CHARGE_AT_ONCE)
     @records_its_attempts
     async def charge_at_once(self, payment: PaymentInput) -> AtOnce:
-        """Have the gateway collect, if nothing is in the way."""
-        if not self._first_tries.may_begin():
-            return AtOnce()
-        try:
-            async with provider_lane_step("charge", GATEWAY, self._permit):
-                return AtOnce(await self._gateway.charge(payment))
-        except (Promoted, Postponed):
-            return AtOnce()
+        """Have the gateway collect, if it is quick.
+
+        Raises:
+            PerdureError: As `charge` does.
+        """
+        return AtOnce(
+            await self._first_tries.attempt(
+                GATEWAY, self._permit, lambda: self._gateway.charge(payment)
+            )
+        )

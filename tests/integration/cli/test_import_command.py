@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def write_file(path: Path, house: House, rows: int) -> None:
 
 
 @pytest.fixture
-def begin(database_url: str, tmp_path: Path) -> Callable[[Path], "subprocess.Popen[str]"]:
+def begin(database_url: str, tmp_path: Path) -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
     """Start an import on the database under test, while Temporal is away."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")
@@ -55,7 +55,10 @@ def begin(database_url: str, tmp_path: Path) -> Callable[[Path], "subprocess.Pop
             text=True,
         )
 
-    return start
+    # What a shell runs in the background ignores Ctrl-C, and so would the import.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield start
+    signal.signal(signal.SIGINT, before)
 
 
 async def accepted(house: House) -> int:
