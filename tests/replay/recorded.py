@@ -61,7 +61,7 @@ RECORDED = [
         PaymentWorkflow,
         payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE,
-        frozenset({versions.PAYMENT_DAILY_LIMIT, versions.FIRST_TRIES}),
+        frozenset({versions.FIRST_TRIES}),
     ),
     Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
     Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),

@@ -14,7 +14,7 @@ from perdure.durable.interceptors.task_queues import TaskQueues
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.fraud.contracts import SCORER
-from perdure.fraud.workflow import FraudCheckWorkflow
+from perdure.fraud.workflow import FraudCheckAtOnceWorkflow, FraudCheckWorkflow
 from perdure.notifications.workflow import NotificationWorkflow
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
@@ -66,7 +66,7 @@ async def scripted_payments(
     names, world = names or own_queues(), world or ScriptedWorld()
     workflows: dict[str, list[type]] = {
         OPERATIONS: [payment],
-        FRAUD: [FraudCheckWorkflow],
+        FRAUD: [FraudCheckAtOnceWorkflow, FraudCheckWorkflow],
         NOTIFICATIONS: [NotificationWorkflow],
         provider_queue(GATEWAY): [],
         provider_queue(SCORER): [],

@@ -31,12 +31,3 @@ async def first_try(activity: str, given: Any, *, returns: type[Result]) -> Resu
             raise found from error
         return None
     return result
-
-
-async def first_try_since(
-    version: str, activity: str, given: Any, *, returns: type[Result]
-) -> Result | None:
-    """Make a `first_try` in runs that began since the version did; None in earlier ones."""
-    if not workflow.patched(version):
-        return None
-    return await first_try(activity, given, returns=returns)

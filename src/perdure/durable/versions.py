@@ -22,5 +22,6 @@ nothing. Until no earlier run is open.
 PAYMENT_DAILY_LIMIT: Final = "payment-daily-limit"
 """2026-11-21, payments v2.
 
-A daily limit per customer is kept with the hold. Until no v1 run is open.
+A daily limit per customer is kept with the hold; `FIRST_TRIES` goes with it. Until no v1 run is
+open.
 """

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 WORKFLOW: Final = "FraudCheck"
+"""Of payments that began before `versions.FIRST_TRIES`."""
+WORKFLOW_AT_ONCE: Final = "FraudCheckAtOnce"
 SCORE: Final = "fraud.score"
 SCORE_AT_ONCE: Final = "fraud.score_at_once"
 SCORER: Final = "fraud-scorer"

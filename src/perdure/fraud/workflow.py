@@ -6,8 +6,7 @@ A workflow of its own, so that it can grow (a second scorer, a person's look) by
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.durable import versions
-    from perdure.durable.first_tries import first_try_since
+    from perdure.durable.first_tries import first_try
     from perdure.durable.options import FRAUD_SCORE, on_queue
     from perdure.durable.queues import provider_queue
 
@@ -16,26 +15,44 @@ from perdure.fraud.contracts import (
     SCORE_AT_ONCE,
     SCORER,
     WORKFLOW,
+    WORKFLOW_AT_ONCE,
     AtOnce,
     FraudCheck,
     FraudVerdict,
 )
 
 
-@workflow.defn(name=WORKFLOW)
-class FraudCheckWorkflow:
-    """Judges one operation."""
+@workflow.defn(name=WORKFLOW_AT_ONCE)
+class FraudCheckAtOnceWorkflow:
+    """Judges one operation: where it runs if the scorer is quick, else by its queue."""
 
     @workflow.run
     async def run(self, check: FraudCheck) -> FraudVerdict:
         """Ask the scorer."""
-        tried = await first_try_since(versions.FIRST_TRIES, SCORE_AT_ONCE, check, returns=AtOnce)
+        tried = await first_try(SCORE_AT_ONCE, check, returns=AtOnce)
         if tried is not None and tried.verdict is not None:
             return tried.verdict
-        verdict: FraudVerdict = await workflow.execute_activity(
-            SCORE,
-            check,
-            result_type=FraudVerdict,
-            **on_queue(provider_queue(SCORER), FRAUD_SCORE),
-        )
-        return verdict
+        return await _score(check)
+
+
+@workflow.defn(name=WORKFLOW)
+class FraudCheckWorkflow:
+    """Judges one operation by the scorer's queue.
+
+    A type of its own, as a marker in the other one would cost as much as the queue.
+    """
+
+    @workflow.run
+    async def run(self, check: FraudCheck) -> FraudVerdict:
+        """Ask the scorer."""
+        return await _score(check)
+
+
+async def _score(check: FraudCheck) -> FraudVerdict:
+    verdict: FraudVerdict = await workflow.execute_activity(
+        SCORE,
+        check,
+        result_type=FraudVerdict,
+        **on_queue(provider_queue(SCORER), FRAUD_SCORE),
+    )
+    return verdict

@@ -9,7 +9,7 @@ from temporalio.workflow import ParentClosePolicy
 
 from perdure.core.errors import PerdureError
 from perdure.durable import options, versions
-from perdure.durable.first_tries import first_try_since
+from perdure.durable.first_tries import first_try
 from perdure.durable.queues import NOTIFICATIONS
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, WORKFLOW, workflow_id
 
@@ -23,10 +23,10 @@ async def tell(notification_ids: list[str]) -> None:
 
 async def _deliver_at_once(notification_ids: list[str]) -> list[str]:
     """Deliver what can be delivered quickly; returns the rest."""
+    if not workflow.patched(versions.FIRST_TRIES):
+        return notification_ids
     try:
-        untold = await first_try_since(
-            versions.FIRST_TRIES, DELIVER_AT_ONCE, notification_ids, returns=list[str]
-        )
+        untold = await first_try(DELIVER_AT_ONCE, notification_ids, returns=list[str])
     except PerdureError:
         return notification_ids
     return notification_ids if untold is None else untold

@@ -7,7 +7,7 @@ from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from perdure.core.errors import ANSWERS, PerdureError, Refused
     from perdure.durable import options, versions
-    from perdure.durable.first_tries import first_try_since
+    from perdure.durable.first_tries import first_try
     from perdure.durable.queues import FRAUD, provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
     from perdure.notifications.telling import tell
@@ -41,10 +41,13 @@ class PaymentWorkflow:
     def __init__(self, payment: PaymentInput) -> None:  # noqa: ARG002 - Temporal hands the input
         self._status = PaymentStatus.PENDING
         self._callback: GatewayCallback | None = None
+        self._tries_first = False
 
     @workflow.run
     async def run(self, payment: PaymentInput) -> PaymentEnd:
         """Run the payment's script."""
+        # One marker a run: each costs as much as a step.
+        self._tries_first = workflow.patched(versions.FIRST_TRIES)
         return await run_payment(payment, self)
 
     @workflow.signal(name=contracts.GATEWAY_CALLBACK)
@@ -63,7 +66,7 @@ class PaymentWorkflow:
 
     async def hold_funds(self, payment: PaymentInput) -> None:
         """Check the account and the limits, and set the money aside."""
-        counts = workflow.patched(versions.PAYMENT_DAILY_LIMIT)
+        counts = self._tries_first or workflow.patched(versions.PAYMENT_DAILY_LIMIT)
         limit = payment.options.daily_limit_minor if counts else None
         await self._scope.database_step(
             contracts.HOLD_FUNDS, HoldFunds(payment, limit), returns=Held
@@ -87,7 +90,7 @@ class PaymentWorkflow:
     async def _fraud_verdict(self, payment: PaymentInput) -> fraud.FraudVerdict:
         request = payment.request
         verdict: fraud.FraudVerdict = await workflow.execute_child_workflow(
-            fraud.WORKFLOW,
+            fraud.WORKFLOW_AT_ONCE if self._tries_first else fraud.WORKFLOW,
             fraud.FraudCheck(
                 payment.operation_id,
                 request.customer_id,
@@ -106,11 +109,10 @@ class PaymentWorkflow:
 
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Have the gateway collect, once."""
-        tried = await first_try_since(
-            versions.FIRST_TRIES, contracts.CHARGE_AT_ONCE, payment, returns=AtOnce
-        )
-        if tried is not None and tried.charge is not None:
-            return tried.charge
+        if self._tries_first:
+            tried = await first_try(contracts.CHARGE_AT_ONCE, payment, returns=AtOnce)
+            if tried is not None and tried.charge is not None:
+                return tried.charge
         try:
             return await self._at_gateway(
                 contracts.CHARGE, payment, ChargeOutcome, options.PROVIDER_CALL
