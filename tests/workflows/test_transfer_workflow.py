@@ -1,5 +1,9 @@
 """A transfer's workflow on the real server: each way it can go."""
 
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError
+
 from perdure.core.errors import (
     InsufficientFunds,
     OperationCancelled,
@@ -7,6 +11,7 @@ from perdure.core.errors import (
     ProviderDeclined,
     ProviderOutcomeUnknown,
     ProviderUnavailable,
+    TurnPending,
 )
 from perdure.durable.scope import PARK, CancelCall
 from perdure.notifications.contracts import DELIVER
@@ -101,6 +106,34 @@ async def test_a_cancel_between_payout_and_settle_is_undone_in_reverse_e5(
         *(RECALL_PAYOUT, CLOSE),
         DELIVER,
     ]
+
+
+async def test_a_request_to_cancel_that_comes_late_does_not_call_off_the_undoing_e5(
+    transfers: TransferScenario,
+) -> None:
+    transfers.world.answers[SETTLE] = CANCELLED
+    away_for_a_second = ApplicationError(
+        "away", type="ProviderUnavailable", next_retry_delay=timedelta(seconds=1)
+    )
+    transfers.world.answers[RECALL_PAYOUT] = [away_for_a_second, PayoutResolution(RECALLED)]
+    handle = await transfers.start()
+    await transfers.world.until_called(RECALL_PAYOUT)
+    await handle.signal("cancel", CancelCall("ada", "Wrong amount."))
+    assert (await handle.result()).status == "cancelled"
+    assert PARK not in transfers.world.calls
+    assert transfers.world.calls.count(RECALL_PAYOUT) == 2
+
+
+async def test_undoing_that_waits_for_its_turn_is_not_called_off_e5(
+    transfers: TransferScenario,
+) -> None:
+    transfers.world.answers[SETTLE] = CANCELLED
+    transfers.world.answers[RECALL_PAYOUT] = [TurnPending("later"), PayoutResolution(RECALLED)]
+    handle = await transfers.start()
+    await transfers.world.until_called(RECALL_PAYOUT)
+    await handle.signal("cancel", CancelCall("ada", "Wrong amount."))
+    assert (await handle.result()).status == "cancelled"
+    assert PARK not in transfers.world.calls
 
 
 async def test_a_cancel_before_the_payout_recalls_what_may_have_left_e5(

@@ -74,6 +74,7 @@ class OperationScope:
         self.operation_id = operation_id
         self.cancel_reason: str | None = None
         self._resumes = 0
+        self._is_undoing = False
 
     async def cancel(self, call: CancelCall | None = None) -> CancelDecision:
         """Write the request to the row and wake what waits, if the answer is yes."""
@@ -120,6 +121,8 @@ class OperationScope:
             Refused, InvalidInput, NotFound, Conflict: The step's answer.
             OperationCancelled: The operation is to stop; not raised for what undoes.
         """
+        # From here on nothing is called off any more, whoever asks for it, and however late.
+        self._is_undoing = self._is_undoing or undoes
         while True:
             resumes = self._resumes
             try:
@@ -129,15 +132,18 @@ class OperationScope:
                 if isinstance(error, ANSWERS) and not undoes:
                     raise
                 await self.park(step, error)
-            await self._resumed(resumes, undoes=undoes)
+            await self._resumed(resumes)
 
-    async def _resumed(self, resumes: int, *, undoes: bool = False) -> None:
+    @property
+    def _is_to_stop(self) -> bool:
+        """Whether a request to cancel stops what goes on now."""
+        return self.cancel_reason is not None and not self._is_undoing
+
+    async def _resumed(self, resumes: int) -> None:
         """Wait for a resume beyond so many, or a request to cancel."""
-        await workflow.wait_condition(
-            lambda: self._resumes > resumes or (not undoes and self.cancel_reason is not None)
-        )
-        if not undoes and self.cancel_reason is not None:
-            raise OperationCancelled(self.cancel_reason)
+        await workflow.wait_condition(lambda: self._resumes > resumes or self._is_to_stop)
+        if self._is_to_stop:
+            raise OperationCancelled(self.cancel_reason or "")
 
     async def park(self, step: str | None, error: PerdureError) -> None:
         """Have the row say that an operator has to look."""
@@ -187,8 +193,8 @@ class OperationScope:
                     )
                 )
             except FailureError as error:
-                if is_cancelled_exception(error) and self.cancel_reason is not None:
-                    raise OperationCancelled(self.cancel_reason) from error
+                if is_cancelled_exception(error) and self._is_to_stop:
+                    raise OperationCancelled(self.cancel_reason or "") from error
                 found = to_domain_error(error)
                 if isinstance(found, TurnPending):
                     await self._pause(_TURN_AGAIN_S)
@@ -200,7 +206,7 @@ class OperationScope:
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, unless the operation is to stop; what undoes sleeps in any case."""
-        if self.cancel_reason is None:
+        if self.cancel_reason is None and not self._is_undoing:
             await self.wait(lambda: False, timeout_s=seconds)
         else:
             await workflow.sleep(seconds)
@@ -210,7 +216,7 @@ class OperationScope:
 
         One that a worker has begun goes on to its end; see `interceptors.operation_sync`.
         """
-        if self.cancel_reason is None:
+        if self.cancel_reason is None and not self._is_undoing:
             await workflow.wait_condition(lambda: call.done() or self.cancel_reason is not None)
             if not call.done() and workflow.patched(versions.CANCEL_WAITING_CALL):
                 call.cancel()
