@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
 PAYMENTS, KILLS, SEED = 200, 4, 1
 
 
@@ -22,7 +22,7 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
         [
             *(sys.executable, "-m", "perdure.cli.main", "chaos", "--output", "json"),
             *("--rounds", str(ROUNDS), "--payments", str(PAYMENTS), "--kills", str(KILLS)),
-            *("--seed", str(SEED), "--overlap", "4", "--data-dir", str(tmp_path)),
+            *("--seed", str(SEED), "--overlap", "10", "--data-dir", str(tmp_path)),
         ],
         stdout=subprocess.PIPE,
         check=False,
