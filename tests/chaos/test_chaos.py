@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "6"))
 PAYMENTS, KILLS, SEED = 200, 4, 1
 
 

@@ -190,7 +190,7 @@ async def open_town(
                 mail_port=mail.smtp,
                 mail_inquiry_url=f"http://127.0.0.1:{mail.http}",
                 sms_url=f"http://127.0.0.1:{sms}",
-                **{"payment_callback_timeout_s": 3, "janitor_interval_s": 0.5, **settings},
+                **{"payment_callback_timeout_s": 5, "janitor_interval_s": 0.5, **settings},
             ),
             pool,
             client,
