@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,8 +23,7 @@ from perdure.core.errors import ConfigurationError
 from perdure.durable.client import connect
 from perdure.durable.search_attributes import NAMES
 from perdure.storage.migrate import missing_migrations
-from perdure.storage.outages import CONNECTION_LOST
-from perdure.storage.pool import open_pool
+from perdure.storage.pool import Pool, open_pool
 
 _PATIENCE_S: Final = 3.0
 _SLOTS_PER_CONNECTION_MAX: Final = 10
@@ -59,42 +59,41 @@ async def _look() -> list[Finding]:
         _slots,
         _callbacks,
         _providers,
-        _work,
     ]
     return [finding for check in checks async for finding in check(settings)]
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
     subject, fix = "database", "Start it (`perdure up` does), or set DATABASE_URL to one that runs."
-    try:
-        url = settings.require_database_url()
-        async with asyncio.timeout(_PATIENCE_S):
-            connection = await asyncpg.connect(url)
-    except ConfigurationError as error:
-        yield Finding(subject, Health.FAIL, error.message)
-        return
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        yield Finding(subject, Health.FAIL, f"cannot be reached: {error or 'no answer'}", fix)
-        return
-    try:
-        version = await connection.fetchval("SELECT current_setting('server_version')")
+    async with AsyncExitStack() as stack:
+        try:
+            url = settings.require_database_url()
+            async with asyncio.timeout(_PATIENCE_S):
+                pool = await stack.enter_async_context(
+                    open_pool(url, size=1, application_name="perdure-doctor")
+                )
+        except ConfigurationError as error:
+            yield Finding(subject, Health.FAIL, error.message)
+            return
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            yield Finding(subject, Health.FAIL, f"cannot be reached: {error or 'no answer'}", fix)
+            return
+        version = await pool.fetchval("SELECT current_setting('server_version')")
         yield Finding(subject, Health.OK, f"PostgreSQL {version}")
+        yield await _connections(pool, settings)
         missing = await missing_migrations(url)
         if missing:
             lacking = f"lacks {', '.join(missing)}"
             yield Finding("migrations", Health.FAIL, lacking, "Run `perdure migrate`.")
-        else:
-            yield Finding("migrations", Health.OK, "all there")
-        yield await _connections(connection, settings)
-    finally:
-        await connection.close()
+            return
+        yield Finding("migrations", Health.OK, "all there")
+        async for finding in look_at_work(pool):
+            yield finding
 
 
-async def _connections(
-    connection: "asyncpg.Connection[asyncpg.Record]", settings: Settings
-) -> Finding:
-    limit = int(await connection.fetchval("SELECT current_setting('max_connections')"))
-    used = await connection.fetchval(
+async def _connections(pool: Pool, settings: Settings) -> Finding:
+    limit = int(await pool.fetchval("SELECT current_setting('max_connections')"))
+    used = await pool.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     )
     detail = f"{used} of {limit} in use, pools of {settings.database_pool_size}"
@@ -192,16 +191,6 @@ async def _providers(settings: Settings) -> AsyncIterator[Finding]:
         else:
             fix = f"Start it (`perdure up` starts a simulator), or set {setting}."
             yield Finding(subject, Health.FAIL, f"{url} cannot be reached", fix)
-
-
-async def _work(settings: Settings) -> AsyncIterator[Finding]:
-    try:
-        url = settings.require_database_url()
-        async with open_pool(url, size=1, application_name="perdure-doctor") as pool:
-            async for finding in look_at_work(pool):
-                yield finding
-    except (ConfigurationError, asyncpg.UndefinedTableError, *CONNECTION_LOST):
-        return  # the database's own finding says so
 
 
 async def _listens(url: str) -> bool:

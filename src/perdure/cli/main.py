@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
 _MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos", "soak"}
 _INTERRUPTED: Final = 130
 

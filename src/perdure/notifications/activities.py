@@ -1,4 +1,4 @@
-"""The notification service's one activity: deliver a message, once."""
+"""The notification service's activities: deliver a message, once, wherever that is tried."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
