@@ -4,7 +4,7 @@ The database's part of a step is given a cursor, so that a peer can commit its o
 """
 
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 import urllib3
@@ -14,7 +14,7 @@ from bench import statements
 from bench.provider import MESSAGES, PAYOUTS
 from bench.steps import Payment, RefusedError, message_body, payout_body
 
-Cursor = psycopg.Cursor[tuple[Any, ...]]
+Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
 
 
 def connect() -> "psycopg.Connection[tuple[Any, ...]]":

@@ -26,7 +26,7 @@ from perdure.embedded.postgres import create_database, drop_database, start_post
 from perdure.embedded.postgres_cluster import PostgresCluster
 from perdure.embedded.processes import ProcessSpec
 
-ALONE: Final = 10
+ALONE: Final = 20
 """How many sagas are carried out one by one for the latency without load."""
 SEEDING: Final = 50
 """How many sagas are open at once while the stores are filled."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import redis.asyncio
-from celery import Celery  # type: ignore[import-untyped]
+from celery import Celery
 
 from bench.books import open_books
 from bench.load import drive

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from celery import Celery, signals  # type: ignore[import-untyped]
+from celery import Celery, signals
 
 from bench import blocking_steps
 from bench.blocking_steps import Cursor
@@ -43,12 +43,12 @@ class _Process:
 _process: list[_Process] = []
 
 
-@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect
 def _open(**_: Any) -> None:
     _process.append(_Process())
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect
 def _tell_ready(**_: Any) -> None:
     Path(os.environ["BENCH_READY_FILE"]).touch()
 
@@ -71,7 +71,7 @@ def _move(
             cursor.execute(_MOVE, [payment_id, becomes, found])
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 def validate(payment_id: str) -> None:
     """Check that the account can pay."""
     _move(
@@ -84,7 +84,7 @@ def _validate(cursor: Cursor, payment: Payment) -> None:
     blocking_steps.validate(cursor, payment)
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 def hold(payment_id: str) -> None:
     """Set the money aside, and write down that the provider is about to be called."""
 
@@ -95,7 +95,7 @@ def hold(payment_id: str) -> None:
     pay_out.delay(payment_id)
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 def pay_out(payment_id: str) -> None:
     """Have the provider pay; the row is not locked meanwhile."""
     connection, http = _process[0].connection, _process[0].http
@@ -110,7 +110,7 @@ def pay_out(payment_id: str) -> None:
     settle.delay(payment_id)
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 def settle(payment_id: str) -> None:
     """Post what was set aside."""
 
@@ -121,7 +121,7 @@ def settle(payment_id: str) -> None:
     notify.delay(payment_id)
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 def notify(payment_id: str) -> None:
     """Tell the payer; a message may go out twice where a worker dies between call and commit."""
     http = _process[0].http

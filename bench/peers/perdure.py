@@ -27,8 +27,8 @@ from perdure.ledger import verify as ledger_verify
 from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
 from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
 from perdure.notifications.contracts import Party
-from perdure.operations import lanes
 from perdure.operations import verify as operations_verify
+from perdure.operations.lanes import lane_of
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import open_pool, transaction
 from perdure.transfers.contracts import KIND, TransferRequest
@@ -130,8 +130,8 @@ class FloodedPerdure(RunningPerdure):
     async def submit_many(self, sagas: list[Saga]) -> list[str]:
         """Accept a file in one commit, spread over the lanes, and have these run."""
         platform = self.platform
-        numbers = lanes.spread(len(sagas), platform.settings.lanes)
         requests = [self._request(saga) for saga in sagas]
+        numbers = [lane_of(each.customer_id, platform.settings.lanes) for each in requests]
         async with platform.operations.transaction() as connection:
             accepted = await platform.transfers.accept_many(
                 connection, requests, actor=ACTOR, lanes=numbers

@@ -144,7 +144,7 @@ def _engine(server: Path, folder: Path, database_url: str) -> Engine:
 
     async def ready() -> bool:
         await _register_namespace(address)
-        return await is_ready(address, NAMESPACE)
+        return await is_ready(lambda: Client.connect(address, namespace=NAMESPACE))
 
     return Engine(
         address,
