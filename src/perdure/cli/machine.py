@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from perdure.cli.environment import DATA_DIR, DataFolder, write_environment
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
+from perdure.durable.client import connect
 from perdure.embedded.postgres import postgres_process, postgres_url
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor
@@ -82,6 +83,7 @@ class Machine:
     api_url: str
     temporal_ui_url: str | None
     gateway_url: str
+    bank_url: str
     database_is_embedded: bool
 
 
@@ -106,12 +108,14 @@ async def run_machine(
     plan = _Plan(folder, Ports.load(), given, report)
     specs = await plan.specs(workers, gateway_options)
     os.environ.update(plan.environment)
+    settings = Settings.load()
     machine = Machine(
         Supervisor(folder.path, specs, report=report),
         folder,
         plan.api_url,
         plan.temporal_ui_url,
-        Settings.load().gateway_url,
+        settings.gateway_url,
+        settings.bank_url,
         database_is_embedded="DATABASE_URL" in plan.environment,
     )
     async with machine.supervisor:
@@ -164,8 +168,8 @@ class _Plan:
 
     async def _temporal(self) -> list[ProcessSpec]:
         if address := self.given.get("TEMPORAL_ADDRESS"):
-            namespace = self.given.get("TEMPORAL_NAMESPACE", "default")
-            await wait_ready(address, timeout_s=_TEMPORAL_WAIT_S, namespace=namespace)
+            # With TLS and an API key, where the settings say so.
+            await wait_ready(connect, address, timeout_s=_TEMPORAL_WAIT_S)
             return []
         server = TemporalServer(
             cli=ensure_temporal_cli(self.report),

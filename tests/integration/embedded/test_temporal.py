@@ -49,7 +49,7 @@ async def test_a_workflow_outlives_a_kill_of_the_server(
         killed = supervisor.pids["temporal"]
         os.kill(killed, signal.SIGKILL)
         await eventually(lambda: supervisor.pids.get("temporal", killed) != killed)
-        await wait_ready(server.address, timeout_s=30)
+        await wait_ready(server.connect, server.address, timeout_s=30)
         client = await Client.connect(server.address)
         description = await client.get_workflow_handle("kept").describe()
         assert description.status == WorkflowExecutionStatus.RUNNING
@@ -98,4 +98,4 @@ async def test_a_taken_port_stops_the_start(temporal_cli: Path, tmp_path: Path) 
 async def test_a_server_that_does_not_answer_is_named() -> None:
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(ConfigurationError, match=address):
-        await wait_ready(address, timeout_s=0.1)
+        await wait_ready(lambda: Client.connect(address), address, timeout_s=0.1)

@@ -1,10 +1,13 @@
-"""The dev server's command line and its port check."""
+"""The dev server's command line, its port check, and when a server is ready."""
 
 import socket
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.core.errors import ConfigurationError
 from perdure.durable.search_attributes import NAMES
@@ -12,6 +15,7 @@ from perdure.embedded.temporal import (
     DYNAMIC_CONFIG,
     SEARCH_ATTRIBUTES,
     TemporalServer,
+    is_ready,
     require_free_port,
 )
 
@@ -70,3 +74,40 @@ def test_a_taken_port_is_named_with_its_setting() -> None:
     assert str(port) in caught.value.message
     assert caught.value.param == "PERDURE_TEMPORAL_PORT"
     require_free_port("127.0.0.1", port, setting="PERDURE_TEMPORAL_PORT")
+
+
+class _Refusing:
+    """A client of a server that lets nobody but its administrator see search attributes."""
+
+    def __init__(self, status: RPCStatusCode) -> None:
+        self._status = status
+        self.namespace = "default"
+        self.operator_service = self
+
+    async def list_search_attributes(self, request: object) -> object:
+        raise RPCError("not for you", self._status, b"")
+
+
+@pytest.mark.parametrize(
+    ("status", "ready"),
+    [
+        (RPCStatusCode.PERMISSION_DENIED, True),
+        (RPCStatusCode.UNIMPLEMENTED, True),
+        (RPCStatusCode.UNAVAILABLE, False),
+        (RPCStatusCode.UNAUTHENTICATED, False),
+    ],
+)
+async def test_a_server_whose_search_attributes_are_its_administrators_is_ready(
+    status: RPCStatusCode, ready: bool
+) -> None:
+    async def connect() -> Client:
+        return cast("Client", _Refusing(status))
+
+    assert await is_ready(connect) is ready
+
+
+async def test_a_server_that_cannot_be_reached_is_not_ready() -> None:
+    async def connect() -> Client:
+        raise ConfigurationError("Temporal cannot be reached.", param="TEMPORAL_ADDRESS")
+
+    assert await is_ready(connect) is False
