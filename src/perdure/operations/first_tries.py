@@ -8,7 +8,7 @@ waiting holds up nobody.
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from perdure.core.errors import ProviderError, ProviderRateLimited
 from perdure.core.turns import turn_at
@@ -17,7 +17,12 @@ from perdure.operations.attempts import attempt_begins
 
 Result = TypeVar("Result")
 
-_WEIGHT_OF_THE_LATEST = 0.2
+_WEIGHT_OF_THE_LATEST: Final = 0.2
+_FAILING: Final = 0.5
+"""A provider of whose latest calls a greater share failed is failing: four in a row are.
+
+One alone says nothing, as what is wrong may be the recipient's mailbox or the payer's card.
+"""
 
 
 class FirstTries:
@@ -26,7 +31,7 @@ class FirstTries:
     Args:
         at_once_max: How many first tries may be under way; 0: none are made.
         slow_s: A provider that takes longer than this on average is slow.
-        pause_s: How long a provider that failed, or is slow, is left to its queue.
+        pause_s: How long a provider that is failing, or slow, is left to its queue.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class FirstTries:
         self._clock = clock
         self._under_way = 0
         self._average_s = 0.0
+        self._failing_share = 0.0
         self._failing_until = float("-inf")
         self._slow_until = float("-inf")
 
@@ -69,7 +75,7 @@ class FirstTries:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the provider failed just now."""
+        """Whether the provider's latest calls have mostly failed."""
         return self._clock() < self._failing_until
 
     @contextmanager
@@ -77,17 +83,26 @@ class FirstTries:
         """Watch one call to the provider."""
         self._under_way += 1
         began_s = self._clock()
+        has_failed = False
         try:
             yield
         except ProviderError:
-            self._failing_until = self._clock() + self._pause_s
+            has_failed = True
             raise
         finally:
             self._under_way -= 1
-            self._note(self._clock() - began_s)
+            self._note_time(self._clock() - began_s)
+            self._note_outcome(has_failed=has_failed)
 
-    def _note(self, took_s: float) -> None:
+    def _note_time(self, took_s: float) -> None:
         self._average_s += (took_s - self._average_s) * _WEIGHT_OF_THE_LATEST
         if self._average_s > self._slow_s:
             self._slow_until = self._clock() + self._pause_s
             self._average_s = 0.0
+
+    def _note_outcome(self, *, has_failed: bool) -> None:
+        self._failing_share += (has_failed - self._failing_share) * _WEIGHT_OF_THE_LATEST
+        if self._failing_share > _FAILING:
+            self._failing_until = self._clock() + self._pause_s
+            # After the pause one failure is enough for the next.
+            self._failing_share = _FAILING

@@ -49,19 +49,51 @@ def test_none_are_made_where_none_may_be(clock: Clock) -> None:
     assert not FirstTries(at_once_max=0, clock=clock).may_begin()
 
 
+def fail(tries: FirstTries, clock: Clock, error: Exception, *, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(type(error)):
+            call(tries, clock, 0.1, error)
+
+
 @pytest.mark.parametrize(
     "error", [ProviderUnavailable("No connection."), ProviderOutcomeUnknown("Cut.")]
 )
 def test_a_provider_that_fails_is_left_alone_for_a_while(
     tries: FirstTries, clock: Clock, error: Exception
 ) -> None:
-    with pytest.raises(type(error)):
-        call(tries, clock, 0.1, error)
+    fail(tries, clock, error, times=4)
     assert (tries.is_failing, tries.may_begin()) == (True, False)
     clock.now_s += 4.9
     assert (tries.is_failing, tries.may_begin()) == (True, False)
     clock.now_s += 0.2
     assert (tries.is_failing, tries.may_begin()) == (False, True)
+
+
+def test_a_failure_among_calls_that_go_well_is_forgiven(tries: FirstTries, clock: Clock) -> None:
+    for _ in range(20):
+        fail(tries, clock, ProviderUnavailable("Not this mailbox, not now."))
+        assert tries.may_begin()
+        for _ in range(4):
+            call(tries, clock, 0.1)
+
+
+def test_a_provider_that_goes_on_failing_is_left_alone_again_at_once(
+    tries: FirstTries, clock: Clock
+) -> None:
+    away = ProviderUnavailable("No connection.")
+    fail(tries, clock, away, times=4)
+    clock.now_s += 5.1
+    fail(tries, clock, away)
+    assert tries.is_failing
+    clock.now_s += 5.1
+    call(tries, clock, 0.1)
+    fail(tries, clock, away)
+    assert tries.is_failing
+    clock.now_s += 5.1
+    for _ in range(3):
+        call(tries, clock, 0.1)
+    fail(tries, clock, away)
+    assert not tries.is_failing
 
 
 def test_a_no_is_an_answer_not_a_failure(tries: FirstTries, clock: Clock) -> None:
