@@ -86,12 +86,24 @@ async def end(pool: Pool, states: Mapping[str, str]) -> None:
     )
 
 
-async def overdue(pool: Pool, before: datetime, *, limit: int) -> list[str]:
-    """Return messages owed since before a moment, the oldest first."""
+async def overdue(
+    pool: Pool, *, owed_before: datetime, redelivered_before: datetime, limit: int
+) -> list[str]:
+    """Return messages owed since before a moment, who waited longest to be seen to first."""
     rows = await pool.fetch(
-        "SELECT id FROM notifications WHERE state = 'pending' AND created_at < $1"
-        " ORDER BY created_at LIMIT $2",
-        before,
+        "SELECT id FROM notifications WHERE state = 'pending'"
+        " AND coalesce(redelivered_at, created_at) < $1"
+        " AND (redelivered_at IS NULL OR redelivered_at < $2)"
+        " ORDER BY coalesce(redelivered_at, created_at) LIMIT $3",
+        owed_before,
+        redelivered_before,
         limit,
     )
     return [row["id"] for row in rows]
+
+
+async def mark_redelivered(pool: Pool, notification_ids: Sequence[str], at: datetime) -> None:
+    """Record that something sees to the delivery of these."""
+    await pool.execute(
+        "UPDATE notifications SET redelivered_at = $2 WHERE id = ANY($1)", notification_ids, at
+    )
