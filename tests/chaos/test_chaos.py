@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "6"))
-PAYMENTS, KILLS, SEED = 200, 4, 1
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
+PAYMENTS, TRANSFERS, KILLS, SEED = 200, 10, 2, 1
 
 
 @pytest.mark.timeout(180 + 300 * ROUNDS)
@@ -21,8 +21,9 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
     done = subprocess.run(
         [
             *(sys.executable, "-m", "perdure.cli.main", "chaos", "--output", "json"),
-            *("--rounds", str(ROUNDS), "--payments", str(PAYMENTS), "--kills", str(KILLS)),
-            *("--seed", str(SEED), "--overlap", "10", "--data-dir", str(tmp_path)),
+            *("--rounds", str(ROUNDS), "--payments", str(PAYMENTS)),
+            *("--transfers", str(TRANSFERS), "--kills", str(KILLS), "--seed", str(SEED)),
+            *("--overlap", "10", "--data-dir", str(tmp_path)),
         ],
         stdout=subprocess.PIPE,
         check=False,
@@ -31,6 +32,7 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
     assert summary["findings"] == []
     assert done.returncode == 0
     assert [each["payments"] for each in rounds] == [PAYMENTS] * ROUNDS
+    assert [each["transfers"] for each in rounds] == [TRANSFERS] * ROUNDS
     # That much was really made, and so many were really killed.
     assert summary["outcomes"]["succeeded"] > PAYMENTS * ROUNDS / 2
     assert summary["outcomes"]["cancelled"] > 0

@@ -21,9 +21,8 @@ class Audit:
         settings = platform.settings
         assert settings.mail_inquiry_url is not None
         self._platform = platform
-        self._gateway_url = settings.gateway_url
         self._addresses = Addresses(
-            settings.gateway_url, settings.mail_inquiry_url, settings.sms_url
+            settings.gateway_url, settings.bank_url, settings.mail_inquiry_url, settings.sms_url
         )
 
     async def of_one(self, storm: Storm) -> tuple[OwnBooks, list[Finding]]:
@@ -33,7 +32,7 @@ class Audit:
             ProviderUnavailable: Somebody's books are not to be read.
         """
         own, found = await self._look_at(storm, await books.read_outside_books(self._addresses))
-        return own, found + await self._broken_invariants(None)
+        return own, found + await self._broken_invariants()
 
     async def of_all(self, storms: Sequence[Storm]) -> tuple[list[OwnBooks], list[Finding]]:
         """Return what all storms left, and what is wrong, once nothing is under way.
@@ -48,7 +47,7 @@ class Audit:
             own, wrong = await self._look_at(storm, outside)
             left.append(own)
             found += wrong
-        found += await self._broken_invariants(self._gateway_url)
+        found += await self._broken_invariants(self._addresses.gateway, self._addresses.bank)
         clearing_minor = await books.read_clearing_minor(self._platform)
         return left, found + books_differ(clearing_minor, outside)
 
@@ -56,10 +55,14 @@ class Audit:
         own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
         return own, findings(storm.plan, storm.seen, own, outside)
 
-    async def _broken_invariants(self, gateway_url: str | None) -> list[Finding]:
+    async def _broken_invariants(
+        self, gateway_url: str | None = None, bank_url: str | None = None
+    ) -> list[Finding]:
         return [
             Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)
-            for broken in await wait_out(lambda: verify.violations(self._platform, gateway_url))
+            for broken in await wait_out(
+                lambda: verify.violations(self._platform, gateway_url, bank_url)
+            )
         ]
 
 

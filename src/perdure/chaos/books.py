@@ -25,7 +25,8 @@ class OperationRow:
 
     Args:
         key: The idempotency key it was asked for with.
-        posted_minor: What the ledger moved for it from the wallet to the gateway's clearing.
+        posted_minor: What the ledger moved for it from the wallet to the gateway's clearing, or to
+            the bank.
         messages: The state of each message about it, by recipient.
     """
 
@@ -63,17 +64,27 @@ class ChargeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutRow:
+    """A payout as the bank says."""
+
+    status: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutsideBooks:
     """What the outside systems say, each by its own books.
 
     Args:
         charges: The gateway's, by our reference.
         refunds: How many refunds there are of the charge under each reference.
+        payouts: The bank's, by our reference.
         messages: How many mails and texts each recipient got.
     """
 
     charges: dict[str, list[ChargeRow]]
     refunds: Counter[str]
+    payouts: dict[str, list[PayoutRow]]
     messages: Counter[str]
 
 
@@ -82,6 +93,7 @@ class Addresses:
     """Where the outside systems tell their books, as URLs."""
 
     gateway: str
+    bank: str
     mail: str
     sms: str
 
@@ -132,23 +144,27 @@ async def read_clearing_minor(platform: Platform) -> int:
 
 
 async def read_outside_books(addresses: Addresses) -> OutsideBooks:
-    """Read all that the gateway, the mail server and the SMS provider know.
+    """Read all that the gateway, the bank, the mail server and the SMS provider know.
 
     Raises:
         ProviderUnavailable: `books_away`: one of them is not to be read for two minutes.
     """
     charges: defaultdict[str, list[ChargeRow]] = defaultdict(list)
+    payouts: defaultdict[str, list[PayoutRow]] = defaultdict(list)
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         for row in await _read_all(http, f"{addresses.gateway}/v1/charges"):
             charges[row["reference"]].append(
                 ChargeRow(row["status"], row["amount_minor"], row["refunded_minor"])
             )
+        for row in await _read_all(http, f"{addresses.bank}/v1/payouts"):
+            payouts[row["reference"]].append(PayoutRow(row["status"], row["amount_minor"]))
         refunds = await _read_all(http, f"{addresses.gateway}/v1/refunds")
         mails = await _read_all(http, f"{addresses.mail}/v1/messages")
         texts = await _read_all(http, f"{addresses.sms}/v1/messages")
     return OutsideBooks(
         dict(charges),
         Counter(refund["charge_reference"] for refund in refunds),
+        dict(payouts),
         Counter(message["to"] for message in (*mails, *texts)),
     )
 
@@ -178,7 +194,10 @@ async def _wallet(platform: Platform, connection: Connection, account_id: str) -
 
 
 async def _operations(connection: Connection, customer_id: str) -> list[OperationRow]:
-    rows = await connection.fetch(_OPERATIONS, customer_id, SystemAccount.GATEWAY_CLEARING.value)
+    receivers = (SystemAccount.GATEWAY_CLEARING, SystemAccount.BANK)
+    rows = await connection.fetch(
+        _OPERATIONS, customer_id, [system_account_id(account, "USD") for account in receivers]
+    )
     return [
         OperationRow(
             row["id"],
@@ -198,7 +217,7 @@ SELECT o.id, coalesce(o.metadata->>'chaos_key', '') AS key, o.status,
        (SELECT coalesce(sum(t.amount_minor), 0)::bigint FROM ledger_transfers t
         WHERE t.operation_id = o.id AND t.kind IN ('posted', 'post_pending')
             AND t.debit_account_id = o.input->'request'->>'account_id'
-            AND t.credit_account_id = 'sys_' || $2::text || '_USD') AS posted_minor,
+            AND t.credit_account_id = ANY($2)) AS posted_minor,
        (SELECT coalesce(jsonb_object_agg(n.recipient, n.state), '{}') FROM notifications n
         WHERE n.operation_id = o.id) AS messages
 FROM operations o WHERE o.customer_id = $1 ORDER BY o.id

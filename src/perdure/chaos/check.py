@@ -8,15 +8,14 @@ from typing import Final
 from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks
 from perdure.chaos.client import Seen
 from perdure.chaos.plan import (
-    NEVER_SUCCEED,
+    FINISHED,
     POOR_WALLET,
     REJECTING_MAILBOX,
     REJECTING_PHONE,
     Plan,
-    PlannedPayment,
+    Planned,
 )
 
-_FINISHED: Final = frozenset({"succeeded", "failed", "cancelled"})
 _REFUSED_AT_ONCE: Final = "insufficient_funds"
 """The only answer but 201 a caller may get, and only from the poor wallet."""
 
@@ -27,7 +26,7 @@ class Finding:
 
     Args:
         seed: The round's; None: it is of no one round.
-        subject: The payment's key, or what else it is about.
+        subject: The key of what was asked for, or what else it is about.
         operation_id: The operation's, where it is about one.
     """
 
@@ -46,16 +45,16 @@ def findings(
     for operation in own.operations:
         by_key[operation.key].append(operation)
     found: list[Finding] = []
-    for payment in plan.payments:
-        operations = by_key.pop(payment.key, [])
-        answered = seen.get(payment.key, Seen())
-        wrong = list(_wrong_answers(payment, answered, operations))
+    for planned in plan.operations:
+        operations = by_key.pop(planned.key, [])
+        answered = seen.get(planned.key, Seen())
+        wrong = list(_wrong_answers(planned, answered, operations))
         for operation in operations:
-            wrong += _wrong_end(payment, answered, operation)
-            wrong += _wrong_charges(payment, operation, outside)
-            wrong += _wrong_messages(payment, operation, outside)
+            wrong += _wrong_end(planned, answered, operation)
+            wrong += _wrong_charges(planned, operation, outside)
+            wrong += _wrong_messages(planned, operation, outside)
         found += [
-            Finding(name, plan.seed, payment.key, _id_of(operations), detail)
+            Finding(name, plan.seed, planned.key, _id_of(operations), detail)
             for name, detail in wrong
         ]
     for key, operations in by_key.items():
@@ -76,84 +75,82 @@ Wrong = Iterator[tuple[str, str]]
 """Names and details of findings."""
 
 
-def _wrong_answers(
-    payment: PlannedPayment, seen: Seen, operations: Sequence[OperationRow]
-) -> Wrong:
-    """Find what a caller was told and is not so: one payment per key, and none that is missing."""
-    told = sorted(set(seen.payment_ids))
+def _wrong_answers(planned: Planned, seen: Seen, operations: Sequence[OperationRow]) -> Wrong:
+    """Find what a caller was told and is not so: one operation per key, and none missing."""
+    told = sorted(set(seen.operation_ids))
     stored = sorted(operation.id for operation in operations)
-    if not seen.payment_ids and not seen.refusals:
+    if not told and not seen.refusals:
         yield "not_answered", "no request for it had an answer"
     if len(stored) > 1:
         yield "doubled", f"one key, {len(stored)} operations: {', '.join(stored)}"
-    if missing := [payment_id for payment_id in told if payment_id not in stored]:
+    if missing := [operation_id for operation_id in told if operation_id not in stored]:
         yield "lost", f"accepted as {', '.join(missing)}, and there is no such operation"
     if len(told) > 1 or (told and seen.refusals):
         yield "answers_differ", f"one key, answered {', '.join([*told, *seen.refusals])}"
     if stored and not told:
         yield "refused_yet_made", f"answered {', '.join(seen.refusals)}, yet there is {stored[0]}"
     for code in seen.refusals:
-        if code != _REFUSED_AT_ONCE or payment.wallet != POOR_WALLET:
+        if code != _REFUSED_AT_ONCE or planned.wallet != POOR_WALLET:
             yield "refused", f"answered {code}"
 
 
-def _wrong_end(payment: PlannedPayment, seen: Seen, operation: OperationRow) -> Wrong:
+def _wrong_end(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
     """Find an operation that has not ended, or not as it must."""
     status = operation.status
     ending = f"{status} ({operation.failure_code})" if operation.failure_code else status
-    if status not in _FINISHED:
+    if status not in FINISHED:
         yield "not_ended", f"still {ending}"
         return
-    if status == "succeeded" and payment.payment_method in NEVER_SUCCEED:
-        yield "succeeded_by_mistake", f"succeeded with {payment.payment_method}"
+    if status == "succeeded" and planned.never_succeeds:
+        yield "succeeded_by_mistake", f"succeeded with {planned.method}"
     if status == "cancelled" and seen.cancellation is None:
         yield "cancelled_by_nobody", ending
     if seen.cancellation == "accepted" and status == "succeeded":
-        yield "cancellation_lost", "the cancellation was accepted, and the payment succeeded"
+        yield "cancellation_lost", "the cancellation was accepted, and it succeeded"
     if seen.cancellation == "refused" and status == "cancelled":
-        yield "cancellation_denied", "the cancellation was refused, and the payment is cancelled"
+        yield "cancellation_denied", "the cancellation was refused, and it is cancelled"
     if seen.cancellation not in (None, "accepted", "refused"):
         yield "cancellation_failed", f"answered {seen.cancellation}"
-    moved = payment.amount_minor if status == "succeeded" else 0
+    moved = planned.amount_minor if status == "succeeded" else 0
     if operation.posted_minor != moved:
         yield "ledger_differs", f"{ending} for {moved}, the ledger moved {operation.posted_minor}"
 
 
-def _wrong_charges(
-    payment: PlannedPayment, operation: OperationRow, outside: OutsideBooks
-) -> Wrong:
-    """Find money that the gateway took or gave back, and should not have."""
+def _wrong_charges(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
+    """Find money that the gateway took or gave back, or the bank paid, and should not have."""
     charges = outside.charges.get(operation.id, [])
     if len(charges) > 1:
         yield "charged_twice", f"{len(charges)} charges: {[charge.status for charge in charges]}"
     if outside.refunds[operation.id] > 1:
         yield "refunded_twice", f"{outside.refunds[operation.id]} refunds"
-    if operation.status not in _FINISHED:
+    if len(outside.payouts.get(operation.id, [])) > 1:
+        yield "paid_out_twice", f"{len(outside.payouts[operation.id])} payouts"
+    if operation.status not in FINISHED:
         return
     if pending := [charge for charge in charges if charge.status == "pending"]:
         yield "charge_left_open", f"{operation.status}, with {len(pending)} charges pending"
     kept_minor = _kept_minor(operation, outside)
-    due_minor = payment.amount_minor if operation.status == "succeeded" else 0
+    due_minor = planned.amount_minor if operation.status == "succeeded" else 0
     if kept_minor != due_minor:
-        yield "gateway_differs", f"{operation.status}, the gateway kept {kept_minor}: {charges}"
+        yield "provider_differs", f"{operation.status}, the provider has {kept_minor}: {charges}"
 
 
 def _kept_minor(operation: OperationRow, outside: OutsideBooks) -> int:
+    """Return what the gateway kept of an operation's money, or the bank paid out."""
     return sum(
         charge.amount_minor - charge.refunded_minor
         for charge in outside.charges.get(operation.id, [])
         if charge.status == "succeeded"
+    ) + sum(
+        payout.amount_minor
+        for payout in outside.payouts.get(operation.id, [])
+        if payout.status == "paid"
     )
 
 
-def _wrong_messages(
-    payment: PlannedPayment, operation: OperationRow, outside: OutsideBooks
-) -> Wrong:
+def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
     """Find messages that are missing, doubled, or nobody should have got."""
-    contacts = {"payer": payment.payer, "payee": payment.payee}
-    told = {"succeeded": {"payer", "payee"}, "failed": {"payer"}, "cancelled": {"payer"}}
-    for audience, contact in contacts.items():
-        is_due = audience in told.get(operation.status, set())
+    for contact, is_due in planned.contacts(operation.status):
         for recipient in (contact.email, contact.phone):
             if recipient is None:
                 continue
@@ -166,7 +163,7 @@ def _wrong_messages(
                 yield "message_unasked", f"{recipient} was told, and it is {operation.status}"
             state = operation.messages.get(recipient, "none")
             due_state = ("rejected" if rejects else "sent") if is_due else "none"
-            if operation.status in _FINISHED and state != due_state:
+            if operation.status in FINISHED and state != due_state:
                 yield "message_state", f"to {recipient} is {state}, should be {due_state}"
 
 
@@ -177,14 +174,14 @@ def _rejects(recipient: str) -> bool:
 
 
 def _wrong_totals(plan: Plan, own: OwnBooks, outside: OutsideBooks) -> Wrong:
-    """Find a difference between what left the wallets, the clearing account and the gateway."""
+    """Find a difference between what left the wallets, and came to whom it was meant for."""
     left_minor = sum(plan.deposits_minor) - sum(wallet.posted_minor for wallet in own.wallets)
     cleared_minor = sum(operation.posted_minor for operation in own.operations)
     kept_minor = sum(_kept_minor(operation, outside) for operation in own.operations)
     if not left_minor == cleared_minor == kept_minor:
         detail = (
-            f"{left_minor} left the wallets, {cleared_minor} came to the clearing account,"
-            f" the gateway kept {kept_minor}"
+            f"{left_minor} left the wallets, {cleared_minor} came to clearing account and bank,"
+            f" the gateway kept and the bank paid {kept_minor}"
         )
         yield "totals_differ", detail
     if held_minor := sum(wallet.held_minor for wallet in own.wallets):

@@ -16,15 +16,15 @@ _TIMEOUT_S: Final = 10.0
 
 @dataclass(slots=True)
 class Seen:
-    """What the caller of a payment was answered.
+    """What the caller of an operation was answered.
 
     Args:
-        payment_ids: The payment's id, from each request that was answered 201.
+        operation_ids: The operation's id, from each request that was answered 201.
         refusals: The code of each other answer.
         cancellation: `accepted` or `refused`, where it was cancelled; or an unforeseen code.
     """
 
-    payment_ids: list[str] = field(default_factory=list)
+    operation_ids: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     cancellation: str | None = None
 
@@ -70,22 +70,22 @@ class PersistentClient:
             self.retries += 1
             await asyncio.sleep(_PAUSE_S)
 
-    async def pay(self, body: dict[str, Any], key: str, seen: Seen) -> None:
-        """Make a payment, and note the answer; none, where the API stays away."""
+    async def make(self, path: str, body: dict[str, Any], key: str, seen: Seen) -> None:
+        """Make an operation, and note the answer; none, where the API stays away."""
         try:
-            response = await self.post("/v1/payments", body, key=key)
+            response = await self.post(path, body, key=key)
         except ProviderUnavailable:
             return
         if response.status_code == 201:
-            seen.payment_ids.append(response.json()["id"])
+            seen.operation_ids.append(response.json()["id"])
         else:
             seen.refusals.append(_code(response))
 
-    async def cancel(self, payment_id: str, seen: Seen) -> None:
-        """Cancel a payment, and note the answer."""
+    async def cancel(self, path: str, operation_id: str, seen: Seen) -> None:
+        """Cancel an operation, and note the answer."""
         body = {"reason": "Chaos cancels some."}
         try:
-            response = await self.post(f"/v1/payments/{payment_id}/cancel", body)
+            response = await self.post(f"{path}/{operation_id}/cancel", body)
         except ProviderUnavailable as error:
             seen.cancellation = error.code
             return

@@ -25,6 +25,7 @@ _SETTINGS: Final = {
     # Short, so that what went wrong is found out within a round.
     "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "8",
     "PERDURE_GATEWAY_TIMEOUT_S": "1",
+    "PERDURE_BANK_TIMEOUT_S": "1",
     "PERDURE_PROVIDER_TIMEOUT_S": "3",
     "PERDURE_JANITOR_INTERVAL_S": "1",
     "PERDURE_JANITOR_STALE_AFTER_S": "8",

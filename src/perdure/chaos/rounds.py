@@ -31,7 +31,7 @@ class Options:
 
     Args:
         seed: The first round's; the others follow.
-        payments: How many each round makes.
+        payments: How many each round makes; `transfers`: likewise.
         kills: How many each round has.
         overlap: How many rounds may be unsettled at a time.
         settle_timeout_s: How long after the last kill, be it another round's, a round may take to
@@ -44,6 +44,7 @@ class Options:
     kills: int
     overlap: int
     settle_timeout_s: float
+    transfers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class RoundReport:
 
     seed: int
     payments: int
+    transfers: int
     accepted: int
     outcomes: dict[str, int]
     kills: dict[str, int]
@@ -90,6 +92,7 @@ class Report:
         return {
             "rounds": len(self.rounds),
             "payments": sum(done.payments for done in self.rounds),
+            "transfers": sum(done.transfers for done in self.rounds),
             "accepted": sum(done.accepted for done in self.rounds),
             "outcomes": dict(sorted(ended.items())),
             "kills": dict(sorted(kills.items())),
@@ -145,7 +148,12 @@ class Rounds:
 
     async def _storm(self, number: int) -> tuple[Storm, int, float]:
         options, began = self._options, time.monotonic()
-        plan = plan_round(options.seed + number, payments=options.payments, kills=options.kills)
+        plan = plan_round(
+            options.seed + number,
+            payments=options.payments,
+            kills=options.kills,
+            transfers=options.transfers,
+        )
         client = PersistentClient(self._api)
         self._is_storming = True
         storm = await raise_storm(plan, self._machine, client)
@@ -168,7 +176,8 @@ class Rounds:
         self._report.add(found)
         done = RoundReport(
             seed=plan.seed,
-            payments=len(plan.payments),
+            payments=self._options.payments,
+            transfers=self._options.transfers,
             accepted=len(own.operations),
             outcomes=dict(sorted(outcomes(own.operations).items())),
             kills=dict(sorted(storm.kills.items())),

@@ -1,4 +1,4 @@
-"""The loud part of a round: payments are sent and cancelled while processes are killed."""
+"""The loud part of a round: operations are sent and cancelled while processes are killed."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from perdure.chaos.client import PersistentClient, Seen
-from perdure.chaos.plan import Plan, PlannedKill, PlannedPayment, Sending
+from perdure.chaos.plan import Plan, Planned, PlannedKill, Sending
 from perdure.cli.machine import Machine
 
 _SENDERS: Final = 16
@@ -26,7 +26,7 @@ class Storm:
 
     Args:
         wallets: The accounts, by their index in the plan.
-        seen: By the payments' keys.
+        seen: By the operations' keys.
         kills: How many times each process was killed.
     """
 
@@ -40,7 +40,7 @@ async def raise_storm(plan: Plan, machine: Machine, client: PersistentClient) ->
     """Carry out a round's plan, and return when the last request is answered, the last kill done.
 
     Raises:
-        ProviderUnavailable: The API, or the gateway, stayed away.
+        ProviderUnavailable: The API, or a provider, stayed away.
     """
     storm = await open_storm(plan, client)
     await _Storming(storm, machine, client).run()
@@ -68,24 +68,25 @@ class _Storming:
         self._free = asyncio.Semaphore(_SENDERS)
 
     async def run(self) -> None:
-        plan, gateway_url = self._storm.plan, self._machine.gateway_url
+        plan, machine = self._storm.plan, self._machine
         async with (
-            faults_on(gateway_url, rate=plan.fault_rate, seed=plan.seed),
+            faults_on(machine.gateway_url, rate=plan.fault_rate, seed=plan.seed),
+            faults_on(machine.bank_url, rate=plan.fault_rate, seed=plan.seed),
             asyncio.TaskGroup() as group,
         ):
-            for sent, payment in enumerate(plan.payments, 1):
+            for sent, planned in enumerate(plan.operations, 1):
                 await self._free.acquire()
-                group.create_task(self._make(payment))
+                group.create_task(self._make(planned))
                 for kill in plan.kills:
-                    if kill.after_payments == sent:
+                    if kill.after == sent:
                         group.create_task(self._kill(kill))
 
-    async def _make(self, payment: PlannedPayment) -> None:
+    async def _make(self, planned: Planned) -> None:
         try:
-            await send(payment, self._storm, self._client)
+            await send(planned, self._storm, self._client)
         finally:
             self._free.release()
-        await follow_up(payment, self._storm, self._client)
+        await follow_up(planned, self._storm, self._client)
 
     async def _kill(self, kill: PlannedKill) -> None:
         await asyncio.sleep(kill.delay_s)
@@ -93,23 +94,23 @@ class _Storming:
             self._storm.kills[kill.process] += 1
 
 
-async def send(payment: PlannedPayment, storm: Storm, client: PersistentClient) -> None:
-    """Send a payment's first request, or its first two where they go at once."""
-    seen = storm.seen[payment.key] = Seen()
-    body = _body(payment, storm)
+async def send(planned: Planned, storm: Storm, client: PersistentClient) -> None:
+    """Send an operation's first request, or its first two where they go at once."""
+    seen = storm.seen[planned.key] = Seen()
+    body = _body(planned, storm)
     async with asyncio.TaskGroup() as group:
-        for _ in range(2 if payment.sending == Sending.AT_ONCE else 1):
-            group.create_task(client.pay(body, payment.key, seen))
+        for _ in range(2 if planned.sending == Sending.AT_ONCE else 1):
+            group.create_task(client.make(planned.path, body, planned.key, seen))
 
 
-async def follow_up(payment: PlannedPayment, storm: Storm, client: PersistentClient) -> None:
-    """Send a payment a second time and cancel it, where that is its plan."""
-    seen = storm.seen[payment.key]
-    if payment.sending == Sending.AGAIN:
-        await client.pay(_body(payment, storm), payment.key, seen)
-    if payment.cancel_after_s is not None and seen.payment_ids:
-        await asyncio.sleep(payment.cancel_after_s)
-        await client.cancel(seen.payment_ids[0], seen)
+async def follow_up(planned: Planned, storm: Storm, client: PersistentClient) -> None:
+    """Send an operation a second time and cancel it, where that is its plan."""
+    seen = storm.seen[planned.key]
+    if planned.sending == Sending.AGAIN:
+        await client.make(planned.path, _body(planned, storm), planned.key, seen)
+    if planned.cancel_after_s is not None and seen.operation_ids:
+        await asyncio.sleep(planned.cancel_after_s)
+        await client.cancel(planned.path, seen.operation_ids[0], seen)
 
 
 def kill_process(machine: Machine, name: str) -> bool:
@@ -124,48 +125,43 @@ def kill_process(machine: Machine, name: str) -> bool:
 
 
 @asynccontextmanager
-async def faults_on(gateway_url: str, *, rate: float, seed: int) -> AsyncIterator[None]:
-    """Have the gateway fail by chance while the context is open."""
+async def faults_on(provider_url: str, *, rate: float, seed: int) -> AsyncIterator[None]:
+    """Have a provider fail by chance while the context is open."""
 
-    async def keep() -> None:
+    async def keep(provider: httpx.AsyncClient) -> None:
         while True:  # one that was killed has forgotten that it shall
-            await set_faults(gateway_url, rate=rate, seed=seed)
+            await set_faults(provider, rate=rate, seed=seed)
             await asyncio.sleep(_FAULTS_AGAIN_S)
 
-    keeping = asyncio.create_task(keep())
-    try:
-        yield
-    finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
-    await set_faults(gateway_url, rate=0.0, seed=seed)
+    async with httpx.AsyncClient(base_url=provider_url, trust_env=False) as provider:
+        keeping = asyncio.create_task(keep(provider))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        await set_faults(provider, rate=0.0, seed=seed)
 
 
-async def set_faults(gateway_url: str, *, rate: float, seed: int) -> None:
-    """Change how often the gateway fails by chance; waits for a gateway that is away."""
-    async with httpx.AsyncClient(base_url=gateway_url, trust_env=False) as http:
-        while True:
-            try:
-                answer = await http.put("/control/faults", json={"rate": rate, "seed": seed})
-                answer.raise_for_status()
-                return
-            except httpx.TransportError:
-                await asyncio.sleep(_POLL_S)
+async def set_faults(provider: httpx.AsyncClient, *, rate: float, seed: int) -> None:
+    """Change how often a provider fails by chance; waits for one that is away."""
+    while True:
+        try:
+            answer = await provider.put("/control/faults", json={"rate": rate, "seed": seed})
+            answer.raise_for_status()
+            return
+        except httpx.TransportError:
+            await asyncio.sleep(_POLL_S)
 
 
-def _body(payment: PlannedPayment, storm: Storm) -> dict[str, Any]:
-    def party(name: str, email: str | None, phone: str | None) -> dict[str, Any]:
-        return {"name": name, "email": email, "phone": phone}
-
+def _body(planned: Planned, storm: Storm) -> dict[str, Any]:
     return {
         "customer_id": storm.plan.customer_id,
-        "account_id": storm.wallets[payment.wallet],
-        "amount_minor": payment.amount_minor,
+        "account_id": storm.wallets[planned.wallet],
+        "amount_minor": planned.amount_minor,
         "currency": "USD",
-        "payment_method": payment.payment_method,
-        "payer": party("Payer", payment.payer.email, payment.payer.phone),
-        "payee": party("Payee", payment.payee.email, payment.payee.phone),
-        "bulk": payment.bulk,
-        # Not its reference: that would make it one payment even without the key.
-        "metadata": {"chaos_key": payment.key},
+        "bulk": planned.bulk,
+        # Not its reference: that would make it one operation even without the key.
+        "metadata": {"chaos_key": planned.key},
+        **planned.details(),
     }

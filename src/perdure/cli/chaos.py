@@ -1,4 +1,4 @@
-"""`perdure chaos`: payments while processes are killed and the gateway fails, and the proof."""
+"""`perdure chaos`: operations while processes are killed and providers fail, and the proof."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from perdure.chaos.check import Finding
-from perdure.chaos.plan import PAYMENTS_MAX
+from perdure.chaos.plan import OPERATIONS_MAX
 from perdure.chaos.rounds import Options, RoundReport
 from perdure.chaos.run import ChaosRun, run_chaos
 from perdure.cli.environment import DATA_DIR_DEFAULT
@@ -23,8 +23,11 @@ def chaos(
     rounds: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The first round's; the others follow.")] = 1,
     payments: Annotated[
-        int, typer.Option(min=1, max=PAYMENTS_MAX, help="How many each round makes.")
+        int, typer.Option(min=1, max=OPERATIONS_MAX, help="How many each round makes.")
     ] = 200,
+    transfers: Annotated[
+        int, typer.Option(min=0, max=OPERATIONS_MAX, help="How many beside the payments.")
+    ] = 20,
     kills: Annotated[int, typer.Option(min=0, help="How many processes each round kills.")] = 5,
     overlap: Annotated[
         int, typer.Option(min=1, help="How many rounds may be unsettled at a time.")
@@ -37,11 +40,11 @@ def chaos(
     ] = CHAOS_DIR,
     output: Output = OutputFormat.TEXT,
 ) -> None:
-    """Make payments while processes are killed and the gateway fails, and check every book.
+    """Make payments and transfers while processes are killed, and check every book.
 
     Ends with 1 if anything was lost, doubled or left over.
     """
-    options = Options(seed, rounds, payments, kills, overlap, settle_timeout_s)
+    options = Options(seed, rounds, payments, kills, overlap, settle_timeout_s, transfers)
     as_json = output == OutputFormat.JSON
     result = run(
         run_chaos(
@@ -70,7 +73,7 @@ def replay(finding: Finding, options: Options) -> str:
     rounds = (options.seed, options.rounds) if finding.seed is None else (finding.seed, 1)
     return (
         f"perdure chaos --seed {rounds[0]} --rounds {rounds[1]} --payments {options.payments}"
-        f" --kills {options.kills}"
+        f" --transfers {options.transfers} --kills {options.kills}"
     )
 
 
@@ -100,7 +103,7 @@ def _print_round(done: RoundReport) -> None:
     )
     said = f"{len(done.findings)} FINDINGS" if done.findings else "all well"
     out.print(
-        f"seed {done.seed}: {done.accepted} of {done.payments} payments accepted,"
+        f"seed {done.seed}: {done.accepted} of {done.payments + done.transfers} accepted,"
         f" storm {done.storm_s} s, settled in {done.settle_s} s; killed: {killed or 'nobody'};"
         f" {said}",
         markup=False,
@@ -114,8 +117,9 @@ def _print_summary(result: ChaosRun, options: Options) -> None:
         out.print(f"{count:7} {outcome}", markup=False)
     out.print(
         f"\n{summary['rounds']} rounds, {summary['payments']} payments,"
-        f" {summary['accepted']} accepted, {summary['kills_in_all']} kills,"
-        f" {summary['retries']} requests sent again; {summary['seconds']} s.\n"
+        f" {summary['transfers']} transfers, {summary['accepted']} accepted;"
+        f" {summary['kills_in_all']} kills, {summary['retries']} requests sent again;"
+        f" {summary['seconds']} s.\n"
         f"Report: {result.report_path}",
         markup=False,
     )

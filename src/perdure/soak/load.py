@@ -8,7 +8,7 @@ from itertools import count
 from typing import Final
 
 from perdure.chaos.client import PersistentClient
-from perdure.chaos.plan import PlannedPayment, plan_round
+from perdure.chaos.plan import Planned, plan_round
 from perdure.chaos.storm import Storm, follow_up, open_storm, send
 from perdure.core.errors import ProviderUnavailable
 
@@ -35,7 +35,7 @@ class Payments:
         self.storms: list[Storm] = []
         """Each has its own customer, and is checked by itself."""
         self._seeds = count(seed)
-        self._left: Iterator[PlannedPayment] = iter(())
+        self._left: Iterator[Planned] = iter(())
         self._opening: asyncio.Task[Storm] | None = None
 
     @property
@@ -43,7 +43,7 @@ class Payments:
         """Everybody's who has paid so far."""
         return [storm.plan.customer_id for storm in self.storms]
 
-    async def next(self) -> tuple[PlannedPayment, Storm]:
+    async def next(self) -> tuple[Planned, Storm]:
         """Return the next payment, and what it is part of.
 
         Raises:
@@ -52,7 +52,7 @@ class Payments:
         while (payment := next(self._left, None)) is None:
             storm = await (self._opening or self._open())
             self.storms.append(storm)
-            self._left = iter(storm.plan.payments)
+            self._left = iter(storm.plan.operations)
             self._opening = asyncio.create_task(self._open())
         return payment, self.storms[-1]
 
@@ -62,8 +62,8 @@ class Payments:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         for storm in self.storms:
-            begun = tuple(each for each in storm.plan.payments if each.key in storm.seen)
-            storm.plan = replace(storm.plan, payments=begun)
+            begun = tuple(each for each in storm.plan.operations if each.key in storm.seen)
+            storm.plan = replace(storm.plan, operations=begun)
 
     async def _open(self) -> Storm:
         seed = next(self._seeds)
@@ -89,7 +89,7 @@ async def measure_capacity(
     """
     begun = answered = 0
 
-    async def make(payment: PlannedPayment, storm: Storm) -> None:
+    async def make(payment: Planned, storm: Storm) -> None:
         nonlocal answered
         await send(payment, storm, payments.client)
         answered += 1
@@ -169,7 +169,7 @@ class OpenLoop:
                 group.create_task(self._make(payment, storm))
                 self.sent += 1
 
-    async def _make(self, payment: PlannedPayment, storm: Storm) -> None:
+    async def _make(self, payment: Planned, storm: Storm) -> None:
         try:
             await send(payment, storm, self._payments.client)
         finally:

@@ -7,12 +7,26 @@ from typing import Any
 
 import pytest
 
-from perdure.chaos.books import ChargeRow, OperationRow, OutsideBooks, OwnBooks, Wallet
+from perdure.chaos.books import (
+    ChargeRow,
+    OperationRow,
+    OutsideBooks,
+    OwnBooks,
+    PayoutRow,
+    Wallet,
+)
 from perdure.chaos.check import books_differ, findings, outcomes
 from perdure.chaos.client import Seen
-from perdure.chaos.plan import POOR_WALLET, Contact, Plan, PlannedPayment, Sending
+from perdure.chaos.plan import (
+    POOR_WALLET,
+    Contact,
+    Plan,
+    PlannedPayment,
+    PlannedTransfer,
+    Sending,
+)
 
-PAID, REFUNDED, POOR = "paid", "refunded", "poor"
+PAID, REFUNDED, POOR, SENT, RECALLED = "paid", "refunded", "poor", "sent", "recalled"
 DEPOSIT = 10_000
 
 
@@ -33,9 +47,29 @@ def planned(key: str, **more: Any) -> PlannedPayment:
     )
 
 
+def planned_transfer(key: str, **more: Any) -> PlannedTransfer:
+    return PlannedTransfer(
+        **{
+            "key": key,
+            "wallet": 0,
+            "amount_minor": 300,
+            "destination": "dest_ok",
+            "customer": Contact(f"person+{key}@x", None),
+            "sending": Sending.ONCE,
+            "cancel_after_s": None,
+            "bulk": False,
+            **more,
+        }
+    )
+
+
 @dataclass
 class World:
-    """A payment that succeeded, one that was cancelled and refunded, one that was refused."""
+    """Three payments and two transfers.
+
+    A payment that succeeded, one that was cancelled and refunded, one that was refused; a transfer
+    that succeeded, and one that was cancelled and recalled.
+    """
 
     plan: Plan
     seen: dict[str, Seen]
@@ -55,6 +89,8 @@ def world() -> World:
         planned(PAID, sending=Sending.AGAIN),
         planned(REFUNDED, payer=Contact(None, "+15559999"), payee=Contact(f"p+{REFUNDED}@x", None)),
         planned(POOR, wallet=POOR_WALLET),
+        planned_transfer(SENT),
+        planned_transfer(RECALLED),
     )
     paid_messages = {"person+paid@x": "sent", "+15550001": "rejected", "reject+paid@x": "rejected"}
     return World(
@@ -63,13 +99,19 @@ def world() -> World:
             PAID: Seen(["pay_1", "pay_1"]),
             REFUNDED: Seen(["pay_2"], cancellation="accepted"),
             POOR: Seen(refusals=["insufficient_funds"]),
+            SENT: Seen(["trf_1"]),
+            RECALLED: Seen(["trf_2"], cancellation="accepted"),
         },
         OwnBooks(
             [
                 OperationRow("pay_1", PAID, "succeeded", None, 100, paid_messages),
                 OperationRow("pay_2", REFUNDED, "cancelled", "cancelled", 0, {"+15559999": "sent"}),
+                OperationRow("trf_1", SENT, "succeeded", None, 300, {"person+sent@x": "sent"}),
+                OperationRow(
+                    "trf_2", RECALLED, "cancelled", "cancelled", 0, {"person+recalled@x": "sent"}
+                ),
             ],
-            [Wallet(DEPOSIT - 100, 0), Wallet(1, 0)],
+            [Wallet(DEPOSIT - 400, 0), Wallet(1, 0)],
         ),
         OutsideBooks(
             {
@@ -77,7 +119,10 @@ def world() -> World:
                 "pay_2": [ChargeRow("succeeded", 100, 100)],
             },
             Counter({"pay_2": 1}),
-            Counter({"person+paid@x": 1, "+15559999": 1}),
+            {"trf_1": [PayoutRow("paid", 300)], "trf_2": [PayoutRow("recalled", 300)]},
+            Counter(
+                {"person+paid@x": 1, "+15559999": 1, "person+sent@x": 1, "person+recalled@x": 1}
+            ),
         ),
     )
 
@@ -85,7 +130,7 @@ def world() -> World:
 def test_nothing_is_found_where_all_is_well(world: World) -> None:
     assert world.found() == set()
     assert books_differ(100, world.outside) == []
-    assert outcomes(world.own.operations) == {"succeeded": 1, "cancelled": 1}
+    assert outcomes(world.own.operations) == {"succeeded": 2, "cancelled": 2}
 
 
 def charges(world: World, of: str, *rows: ChargeRow) -> None:
@@ -98,7 +143,7 @@ BREAK: dict[str, Callable[[World], object]] = {
     "doubled": lambda world: world.own.operations.append(
         replace(world.own.operations[0], id="pay_3")
     ),
-    "answers_differ": lambda world: world.seen[PAID].payment_ids.append("pay_3"),
+    "answers_differ": lambda world: world.seen[PAID].operation_ids.append("pay_3"),
     "refused_yet_made": lambda world: world.own.operations.append(
         replace(world.own.operations[1], key=POOR)
     ),
@@ -117,7 +162,8 @@ BREAK: dict[str, Callable[[World], object]] = {
     ),
     "refunded_twice": lambda world: world.outside.refunds.update(["pay_2"]),
     "charge_left_open": lambda world: charges(world, "pay_2", ChargeRow("pending", 100, 0)),
-    "gateway_differs": lambda world: charges(world, "pay_2", ChargeRow("succeeded", 100, 0)),
+    "provider_differs": lambda world: charges(world, "pay_2", ChargeRow("succeeded", 100, 0)),
+    "paid_out_twice": lambda world: world.outside.payouts["trf_1"].append(PayoutRow("paid", 300)),
     "message_doubled": lambda world: world.outside.messages.update(["+15559999"]),
     "message_missing": lambda world: world.outside.messages.subtract(["+15559999"]),
     "message_unasked": lambda world: world.outside.messages.update([f"p+{REFUNDED}@x"]),
@@ -134,15 +180,33 @@ def test_what_is_broken_is_found_by_its_name(world: World, name: str) -> None:
 
 
 def test_a_payment_that_must_not_succeed_is_found_when_it_does(world: World) -> None:
-    fraud = replace(world.plan.payments[0], payment_method="tok_fraud")
-    world.plan = replace(world.plan, payments=(fraud, *world.plan.payments[1:]))
+    fraud = planned(PAID, payment_method="tok_fraud")
+    world.plan = replace(world.plan, operations=(fraud, *world.plan.operations[1:]))
     assert world.found() == {"succeeded_by_mistake"}
 
 
 def test_a_charge_that_is_missing_is_found(world: World) -> None:
     charges(world, "pay_1")
-    assert {"gateway_differs", "totals_differ"} <= world.found()
+    assert {"provider_differs", "totals_differ"} <= world.found()
     assert [finding.name for finding in books_differ(100, world.outside)] == ["clearing_differs"]
+
+
+@pytest.mark.parametrize(
+    ("transfer", "payout"),
+    [("trf_1", PayoutRow("recalled", 300)), ("trf_2", PayoutRow("paid", 300))],
+)
+def test_a_payout_that_is_missing_or_was_not_taken_back_is_found(
+    world: World, transfer: str, payout: PayoutRow
+) -> None:
+    world.outside.payouts[transfer] = [payout]
+    assert world.found() == {"provider_differs", "totals_differ"}
+
+
+def test_a_transfer_that_must_not_succeed_is_found_when_it_does(world: World) -> None:
+    declined = planned_transfer(SENT, destination="dest_declined")
+    operations = [declined if each.key == SENT else each for each in world.plan.operations]
+    world.plan = replace(world.plan, operations=tuple(operations))
+    assert world.found() == {"succeeded_by_mistake"}
 
 
 def test_a_finding_names_the_round_the_payment_and_the_operation(world: World) -> None:

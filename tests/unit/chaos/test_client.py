@@ -52,7 +52,7 @@ CREATED: Callable[[], httpx.Response] = lambda: httpx.Response(201, json={"id": 
 )
 async def test_what_is_no_answer_is_asked_again_with_the_same_key(no_answer: Answer) -> None:
     api, seen = Api(no_answer, CREATED()), Seen()
-    await api.client.pay({}, "key-1", seen)
+    await api.client.make("/v1/payments", {}, "key-1", seen)
     assert seen == Seen(["pay_1"])
     assert api.keys == ["key-1", "key-1"]
     assert api.client.retries == 1
@@ -63,7 +63,7 @@ async def test_what_is_no_answer_is_asked_again_with_the_same_key(no_answer: Ans
 )
 async def test_an_answer_that_is_kept_is_taken(answer: httpx.Response) -> None:
     api, seen = Api(answer), Seen()
-    await api.client.pay({}, "key-1", seen)
+    await api.client.make("/v1/payments", {}, "key-1", seen)
     assert seen == Seen(refusals=[answer.json()["error"]["code"]])
     assert len(api.requests) == 1
 
@@ -78,6 +78,6 @@ async def test_an_answer_that_is_kept_is_taken(answer: httpx.Response) -> None:
 )
 async def test_the_answer_to_a_cancellation_is_noted(answer: httpx.Response, noted: str) -> None:
     api, seen = Api(httpx.ReadError("reset"), answer), Seen()
-    await api.client.cancel("pay_1", seen)
+    await api.client.cancel("/v1/payments", "pay_1", seen)
     assert seen.cancellation == noted
     assert api.requests[-1].url.path == "/v1/payments/pay_1/cancel"

@@ -4,7 +4,9 @@ from perdure.chaos.check import Finding
 from perdure.chaos.rounds import Options, Report, RoundReport
 from perdure.cli.chaos import replay
 
-OPTIONS = Options(seed=5, rounds=9, payments=70, kills=3, overlap=2, settle_timeout_s=60)
+OPTIONS = Options(
+    seed=5, rounds=9, payments=70, kills=3, overlap=2, settle_timeout_s=60, transfers=2
+)
 FINDING = Finding("lost", 7, "chaos-7-1", "pay_1", "accepted, and there is no such operation")
 
 
@@ -12,6 +14,7 @@ def done(seed: int, *findings: Finding) -> RoundReport:
     return RoundReport(
         seed=seed,
         payments=70,
+        transfers=2,
         accepted=69,
         outcomes={"succeeded": 60, "cancelled": 9},
         kills={"api": 2, "mail": 1},
@@ -23,7 +26,9 @@ def done(seed: int, *findings: Finding) -> RoundReport:
 
 
 def test_a_finding_of_a_round_is_run_again_by_the_rounds_seed() -> None:
-    assert replay(FINDING, OPTIONS) == ("perdure chaos --seed 7 --rounds 1 --payments 70 --kills 3")
+    assert replay(FINDING, OPTIONS) == (
+        "perdure chaos --seed 7 --rounds 1 --payments 70 --transfers 2 --kills 3"
+    )
 
 
 def test_a_finding_of_no_one_round_is_run_again_by_all_rounds() -> None:
@@ -43,6 +48,7 @@ def test_the_summary_is_the_sum_of_the_rounds() -> None:
     assert report.summary() == {
         "rounds": 2,
         "payments": 140,
+        "transfers": 4,
         "accepted": 138,
         "outcomes": {"cancelled": 18, "succeeded": 120},
         "kills": {"api": 4, "mail": 2},

@@ -22,12 +22,12 @@ class Api(PersistentClient):
         self.keys: set[str] = set()
         self.wallets: list[str] = []
 
-    async def pay(self, body: dict[str, Any], key: str, seen: Seen) -> None:
+    async def make(self, path: str, body: dict[str, Any], key: str, seen: Seen) -> None:
         self.keys.add(key)
         await self.going.wait()
-        seen.payment_ids.append(f"pay_{key}")
+        seen.operation_ids.append(f"pay_{key}")
 
-    async def cancel(self, payment_id: str, seen: Seen) -> None:
+    async def cancel(self, path: str, operation_id: str, seen: Seen) -> None:
         seen.cancellation = "accepted"
 
     async def open_wallet(self, customer_id: str, number: int, deposit_minor: int) -> str:
@@ -66,7 +66,7 @@ async def test_what_was_not_begun_is_no_part_of_the_plan_any_more(payments: Paym
     await OpenLoop(payments, rate_per_s=60).run(0.05)
     await payments.stop()
     (storm,) = payments.storms
-    assert [payment.key for payment in storm.plan.payments] == [f"chaos-7-{n}" for n in range(3)]
+    assert [payment.key for payment in storm.plan.operations] == [f"chaos-7-{n}" for n in range(3)]
     assert set(storm.seen) == api_of(payments).keys
 
 
@@ -89,7 +89,7 @@ async def test_the_closed_loop_stops_at_its_window_where_nothing_settles(
 ) -> None:
     async def all_that_was_accepted() -> int:
         return sum(
-            bool(each.payment_ids) for storm in payments.storms for each in storm.seen.values()
+            bool(each.operation_ids) for storm in payments.storms for each in storm.seen.values()
         )
 
     with pytest.raises(ProviderUnavailable) as refused:
