@@ -25,8 +25,8 @@ from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
 from perdure.cli.payments_import import import_payments, report_path
 from perdure.ledger.verify import Violation
-from perdure.operations.model import Status
 from perdure.payments.contracts import KIND
+from perdure.storage.pool import Pool
 
 _SETTINGS: Final = {
     # Long enough to cancel what waits, short enough to watch.
@@ -130,15 +130,29 @@ async def _beside(work: Any) -> AsyncIterator[None]:
 
 
 async def _cancel_some(platform: Platform) -> None:
-    """Cancel the payments whose references ask for it, once they wait for the gateway."""
+    """Cancel the payments whose references ask for it, while they are in flight."""
     while True:
-        waiting = await platform.operations.find(kind=KIND, status=Status.WAITING, limit=1000)
-        for payment in waiting:
-            if (payment.reference or "").startswith(CANCELLED_PREFIX):
-                await platform.operations.cancel(
-                    payment.id, actor="demo", reason="The demo cancels some."
-                )
+        for payment_id in await charged_to_cancel(platform.pool):
+            await platform.operations.cancel(
+                payment_id, actor="demo", reason="The demo cancels some."
+            )
         await asyncio.sleep(_POLL_S)
+
+
+async def charged_to_cancel(pool: Pool) -> list[str]:
+    """Return the payments to cancel of which the gateway may have the money.
+
+    Not only those that wait for its confirmation: one whose worker is killed in the middle of the
+    call is found settled when another asks the gateway, and has waited for nothing.
+    """
+    rows = await pool.fetch(
+        "SELECT id FROM operations o WHERE kind = $1 AND starts_with(reference, $2)"
+        " AND finished_at IS NULL AND cancel_request IS NULL AND EXISTS"
+        " (SELECT FROM provider_calls WHERE operation_id = o.id AND step = 'charge')",
+        KIND,
+        CANCELLED_PREFIX,
+    )
+    return [row["id"] for row in rows]
 
 
 async def _kill_a_worker(
