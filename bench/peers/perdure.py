@@ -1,5 +1,6 @@
 """Perdure's transfers, as `perdure up` runs them, without the API in front."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -31,7 +32,7 @@ from perdure.operations import verify as operations_verify
 from perdure.operations.lanes import lane_of
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import open_pool, transaction
-from perdure.transfers.contracts import KIND, TransferRequest
+from perdure.transfers.contracts import TransferRequest
 
 SEEDING: Final = 2_000
 """How many operations are open at once in the lane that fills the stores."""
@@ -136,13 +137,13 @@ class FloodedPerdure(RunningPerdure):
             accepted = await platform.transfers.accept_many(
                 connection, requests, actor=ACTOR, lanes=numbers
             )
-        await platform.operations.run_lanes(KIND, set(numbers))
-        ids = []
+        operations = []
         for operation in accepted:
             if isinstance(operation, PerdureError):
                 raise operation
-            ids.append(operation.id)
-        return ids
+            operations.append(operation)
+        await asyncio.gather(*map(platform.operations.begin, operations))
+        return [operation.id for operation in operations]
 
 
 class Perdure:
@@ -178,6 +179,7 @@ class Perdure:
             platform = compose(settings, pool, await Client.connect(engine.address))
             running = FloodedPerdure if self._in_lanes else RunningPerdure
             yield running(platform, await _open_accounts(platform), supervisor)
+            await platform.operations.close()
 
 
 _DOES_MORE: Final = (

@@ -43,6 +43,8 @@ from perdure.operations.deadlines import Deadlines
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.kinds import OperationKinds
+from perdure.operations.lane_bell import RING_INTERVAL_S
+from perdure.operations.lane_calls import LaneListener
 from perdure.operations.lane_runner import LaneLimits, LaneProcess, LaneRunner, lane_permits
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
@@ -150,6 +152,7 @@ async def open_platform(
             try:
                 yield platform
             finally:
+                await platform.operations.close()
                 await platform.permits.close()
 
 
@@ -239,7 +242,10 @@ def interceptors(platform: Platform) -> list[Interceptor]:
 async def open_registrations(platform: Platform) -> AsyncIterator[list[Registration]]:
     """Open the providers' clients, and give every queue its work."""
     settings, pool = platform.settings, platform.pool
-    async with open_outside(settings) as outside:
+    async with (
+        open_outside(settings) as outside,
+        LaneListener(settings.require_database_url()) as lane_listener,
+    ):
         steps, calls = TransactionalSteps(pool), ProviderCalls(pool)
         messages = NotificationActivities(
             pool,
@@ -282,7 +288,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
             *fraud.registrations(checks),
             *notifications.registrations(messages),
             *bulks.registrations(_bulk_steps(platform)),
-            _lanes(platform, processes),
+            _lanes(platform, processes, lane_listener),
         ]
 
 
@@ -364,7 +370,9 @@ def _bulk_steps(platform: Platform) -> BulkActivities:
     return BulkActivities(platform.pool, runner)
 
 
-def _lanes(platform: Platform, processes: Mapping[str, LaneProcess]) -> Registration:
+def _lanes(
+    platform: Platform, processes: Mapping[str, LaneProcess], listener: LaneListener
+) -> Registration:
     assert processes.keys() == KINDS_WITH_LANES
     runner = LaneRunner(
         platform.pool,
@@ -374,6 +382,9 @@ def _lanes(platform: Platform, processes: Mapping[str, LaneProcess]) -> Registra
             at_once=platform.settings.lane_operations_at_once,
             # What waits aside for its confirmation is not taken for one that hangs.
             operation_s=60 + platform.settings.lane_confirmation_s,
+            # What is accepted between two rings of the bell is found by who is awake.
+            idle_s=2 * RING_INTERVAL_S,
         ),
+        hear=listener.hear,
     )
     return Registration(LANES, [LaneWorkflow], [LaneActivities(runner).run])

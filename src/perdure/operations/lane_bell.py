@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-_INTERVAL_S: Final = 1.0
+RING_INTERVAL_S: Final = 1.0
 
 
 class LaneBell:
@@ -25,11 +25,18 @@ class LaneBell:
         key = (kind, lane)
         if key in self._due:
             return
-        wait_s = self._rung_at.get(key, float("-inf")) + _INTERVAL_S - time.monotonic()
+        wait_s = self._rung_at.get(key, float("-inf")) + RING_INTERVAL_S - time.monotonic()
         if wait_s > 0:
             self._due[key] = asyncio.create_task(self._ring_later(key, wait_s))
         else:
             await self._ring(key)
+
+    async def close(self) -> None:
+        """Call off the rings that are due later."""
+        due = list(self._due.values())
+        for task in due:
+            task.cancel()
+        await asyncio.gather(*due, return_exceptions=True)
 
     async def _ring_later(self, key: tuple[str, int], wait_s: float) -> None:
         await asyncio.sleep(wait_s)

@@ -7,7 +7,6 @@ stored. A provider that is away for all makes the lane pause instead.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -22,6 +21,8 @@ from perdure.core.turns import turn_at
 from perdure.limits.permits import PermitFor, Permits
 from perdure.operations import lanes
 from perdure.operations.attempts import Attempt, attempt_begins, attempt_under_way
+from perdure.operations.lane_calls import Hear, hear_nothing
+from perdure.operations.lane_source import LaneSource
 from perdure.operations.lanes import LaneEntry
 from perdure.operations.model import Operation
 from perdure.storage.outages import CONNECTION_LOST
@@ -116,12 +117,14 @@ class LaneLimits:
         aside_max: Operations that wait for the outside; more than these keep their places.
         stretch_s: How long a stretch takes new ones on, in seconds.
         operation_s: An operation that takes longer is promoted.
+        idle_s: How long a stretch goes on when nothing is left, in seconds.
     """
 
     at_once: int = 200
     aside_max: int = 200
     stretch_s: float = 60.0
     operation_s: float = 60.0
+    idle_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -147,6 +150,7 @@ class LaneRunner:
         processes: By kind.
         launch: Starts a promoted operation's own workflow; one that cannot be started now is
             started by the janitor.
+        hear: Has a lane that runs hear when there is more.
     """
 
     def __init__(
@@ -156,10 +160,12 @@ class LaneRunner:
         launch: Callable[[Operation], Awaitable[None]],
         *,
         limits: LaneLimits | None = None,
+        hear: Hear = hear_nothing,
     ) -> None:
         self._pool = pool
         self._processes = processes
         self._launch = launch
+        self._hear = hear
         self._limits = limits or LaneLimits()
 
     async def run(self, kind: str, lane: int, stretch: Stretch) -> None:
@@ -169,18 +175,28 @@ class LaneRunner:
             OSError, asyncpg.PostgresError: The database is away; what is under way is left as it
                 is, and run again finds what it did.
         """
-        source = _Source(self._pool, kind, lane, page_size=self._limits.at_once)
         end = asyncio.get_running_loop().call_later(self._limits.stretch_s, stretch.over.set)
         try:
-            async with asyncio.TaskGroup() as runners:
-                work = _Work(self, self._processes[kind], source, stretch, runners)
-                for _ in range(self._limits.at_once):
-                    runners.create_task(work.run())
+            with self._hear(kind, lane) as called:
+                source = LaneSource(
+                    self._pool,
+                    kind,
+                    lane,
+                    under_way=stretch.under_way,
+                    called=called,
+                    over=stretch.over,
+                    page_size=self._limits.at_once,
+                    idle_s=self._limits.idle_s,
+                )
+                async with asyncio.TaskGroup() as runners:
+                    work = _Work(self, self._processes[kind], source, stretch, runners)
+                    for _ in range(self._limits.at_once):
+                        runners.create_task(work.run())
         except* CONNECTION_LOST as lost:
             raise lost.exceptions[0] from None
         finally:
             end.cancel()
-        stretch.is_empty = source.is_exhausted and await lanes.is_empty(self._pool, kind, lane)
+        stretch.is_empty = await lanes.is_empty(self._pool, kind, lane)
 
     async def promote(self, operation_ids: Sequence[str], reason: str) -> int:
         """Give operations workflows of their own; returns how many were in a lane still."""
@@ -202,38 +218,6 @@ class LaneRunner:
     def limits(self) -> LaneLimits:
         """How much is taken at a time."""
         return self._limits
-
-
-class _Source:
-    """Hands out a lane's operations, page by page."""
-
-    def __init__(self, pool: Pool, kind: str, lane: int, *, page_size: int) -> None:
-        self._pool = pool
-        self._kind = kind
-        self._lane = lane
-        self._page_size = page_size
-        self._page: deque[LaneEntry] = deque()
-        self._last_id = ""
-        self._turn = asyncio.Lock()
-        self.is_exhausted = False
-
-    async def next(self) -> LaneEntry | None:
-        """Return the next operation; None: there is none."""
-        if not self._page:
-            async with self._turn:
-                if not self._page and not self.is_exhausted:
-                    await self._turn_page()
-        return self._page.popleft() if self._page else None
-
-    async def _turn_page(self) -> None:
-        found = await lanes.page(
-            self._pool, self._kind, self._lane, after_id=self._last_id, limit=self._page_size
-        )
-        self._page.extend(found)
-        if found:
-            self._last_id = found[-1].id
-        else:
-            self.is_exhausted = True
 
 
 class _Clock:
@@ -267,7 +251,7 @@ class _Work:
         self,
         lane: LaneRunner,
         process: LaneProcess,
-        source: _Source,
+        source: LaneSource,
         stretch: Stretch,
         runners: asyncio.TaskGroup,
     ) -> None:

@@ -1,6 +1,6 @@
 """Which operations are in which lane, in PostgreSQL."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -42,14 +42,23 @@ class LaneBacklog:
     oldest_at: datetime
 
 
-async def page(pool: Pool, kind: str, lane: int, *, after_id: str, limit: int) -> list[LaneEntry]:
+async def page(
+    pool: Pool,
+    kind: str,
+    lane: int,
+    *,
+    after_id: str,
+    limit: int,
+    except_ids: Collection[str] = (),
+) -> list[LaneEntry]:
     """Return the next open operations of a lane, the oldest first, from beyond an id."""
     rows = await pool.fetch(
         "SELECT id, input FROM operations WHERE kind = $1 AND lane = $2 AND finished_at IS NULL"
-        " AND id > $3 ORDER BY id LIMIT $4",
+        " AND id > $3 AND id <> ALL($4) ORDER BY id LIMIT $5",
         kind,
         lane,
         after_id,
+        list(except_ids),
         limit,
     )
     return [LaneEntry(row["id"], row["input"]) for row in rows]

@@ -14,6 +14,7 @@ from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.engine import Engine
 from perdure.operations.kinds import KindActions
 from perdure.operations.lane_bell import LaneBell
+from perdure.operations.lane_calls import LaneCalls
 from perdure.operations.lanes import ELSEWHERE
 from perdure.operations.model import By, Operation, Status, StepAttempt, TrailEntry
 from perdure.operations.refunding import Refunds
@@ -47,6 +48,7 @@ class OperationService:
     ) -> None:
         self._pool = pool
         self._engine = engine
+        self._lane_calls = LaneCalls(pool)
         self._bell = LaneBell(self._run_lane)
         self._started: GroupCommit[str, None] = GroupCommit(self._mark_started)
         self.actions = OperatorActions(pool, engine, kinds or {}, self.begin, refunds)
@@ -98,7 +100,12 @@ class OperationService:
         if operation.lane is None:
             await self.launch(operation)
         elif operation.lane != ELSEWHERE and not operation.is_finished:
+            await self._lane_calls.call(operation.kind, operation.lane)
             await self._bell.ring(operation.kind, operation.lane)
+
+    async def close(self) -> None:
+        """Give up what was to be told later; the janitor sees to it."""
+        await self._bell.close()
 
     async def get(self, operation_id: str) -> Operation:
         """Return an operation.

@@ -1,0 +1,127 @@
+"""Who accepts an operation calls its lane, and a lane that runs hears it at once.
+
+By PostgreSQL's `NOTIFY`, from statements of its own: those that notify commit one after the other,
+which is nothing for these, and would be much for the commits that accept operations.
+
+Nothing depends on a call that is lost. A lane that runs looks by itself every now and then, and one
+that does not is woken by its workflow.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from perdure.storage.group_commit import GroupCommit
+from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.pool import Pool
+
+log = structlog.get_logger()
+
+CHANNEL: Final = "perdure_lanes"
+_CONNECT_AGAIN_S: Final = 1.0
+_CONNECT_TIMEOUT_S: Final = 10.0
+
+Hear = Callable[[str, int], AbstractContextManager[asyncio.Event]]
+"""Gives, for a lane (kind, number), an event that is set whenever the lane is called."""
+
+
+@contextmanager
+def hear_nothing(_kind: str, _lane: int) -> Iterator[asyncio.Event]:
+    """A lane that is left to look by itself."""
+    yield asyncio.Event()
+
+
+class LaneCalls:
+    """Calls lanes in which operations were accepted."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._calls: GroupCommit[str, None] = GroupCommit(self._notify)
+
+    async def call(self, kind: str, lane: int) -> None:
+        """Have the lane hear that there is more; does not fail."""
+        try:
+            await self._calls.submit(_name(kind, lane))
+        except CONNECTION_LOST as error:
+            log.warning("lane_call_lost", kind=kind, lane=lane, error=repr(error))
+
+    async def _notify(self, names: list[str]) -> Sequence[None]:
+        # One notice is enough for any number of calls that are made together.
+        await self._pool.execute(
+            "SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name", CHANNEL, [*{*names}]
+        )
+        return [None] * len(names)
+
+
+class LaneListener:
+    """Hears the calls for the lanes that run in this process, on a connection of its own.
+
+    A pooled connection would be given back, and a pooler that lends connections for a transaction
+    hears nothing. Connects when the first lane runs.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listening: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "LaneListener":
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    @contextmanager
+    def hear(self, kind: str, lane: int) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the lane is called."""
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
+        name, called = _name(kind, lane), asyncio.Event()
+        self._events[name].add(called)
+        try:
+            yield called
+        finally:
+            self._events[name].discard(called)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_until_lost()
+            except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
+                log.warning("lanes_hear_nothing", error=repr(error))
+            await asyncio.sleep(_CONNECT_AGAIN_S)
+
+    async def _listen_until_lost(self) -> None:
+        connection = await asyncpg.connect(
+            self._database_url,
+            timeout=_CONNECT_TIMEOUT_S,
+            server_settings={"application_name": "perdure-lane-listener"},
+        )
+        try:
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(CHANNEL, self._on_notice)
+            await lost.wait()
+        finally:
+            connection.terminate()
+
+    def _on_notice(self, _connection: Any, _pid: int, _channel: str, name: object) -> None:
+        for called in self._events.get(str(name), ()):
+            called.set()
+
+
+def _name(kind: str, lane: int) -> str:
+    return f"{kind}:{lane}"

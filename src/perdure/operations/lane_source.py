@@ -1,0 +1,114 @@
+"""Hands out a lane's operations to those that carry them out, as they are accepted."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Collection
+from typing import Final
+
+from perdure.operations import lanes
+from perdure.operations.lanes import LaneEntry
+from perdure.storage.pool import Pool
+
+_LOOK_AGAIN_S: Final = 0.2
+"""For those whose call was lost."""
+_GATHER_S: Final = 0.02
+"""While some are under way, those that come within this time begin together: they share commits."""
+
+
+class LaneSource:
+    """Hands out each open operation of a lane once, the oldest first.
+
+    It goes on while operations are under way, and for a while after: what is accepted meanwhile is
+    carried out at once, and nobody has to wake the lane for it.
+
+    Args:
+        under_way: The ids of those that were handed out and have not ended.
+        called: Set when there is more.
+        over: Nothing more is handed out.
+        page_size: How many are read at a time.
+        idle_s: How long it looks for further ones when none is left and none is under way.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        kind: str,
+        lane: int,
+        *,
+        under_way: Collection[str],
+        called: asyncio.Event,
+        over: asyncio.Event,
+        page_size: int,
+        idle_s: float,
+    ) -> None:
+        self._pool = pool
+        self._kind = kind
+        self._lane = lane
+        self._under_way = under_way
+        self._called = called
+        self._over = over
+        self._page_size = page_size
+        self._idle_s = idle_s
+        self._page: deque[LaneEntry] = deque()
+        self._last_id = ""
+        self._looked_at = 0.0
+        self._turn = asyncio.Lock()
+        self._is_exhausted = False
+
+    async def next(self) -> LaneEntry | None:
+        """Return the next operation, once there is one; None: the lane is empty, or it is over."""
+        if not self._page:
+            async with self._turn:
+                if not self._page and not self._is_exhausted:
+                    await self._await_page()
+        return self._page.popleft() if self._page else None
+
+    async def _await_page(self) -> None:
+        busy_at = time.monotonic()
+        while not self._over.is_set():
+            if self._under_way:
+                await asyncio.sleep(max(self._looked_at + _GATHER_S - time.monotonic(), 0))
+            # Before it looks: whoever calls from here on may have come too late for this look.
+            self._called.clear()
+            found = await self._turn_page()
+            self._looked_at = now = time.monotonic()
+            if found:
+                return
+            if self._under_way:
+                busy_at = now
+            elif now - busy_at >= self._idle_s:
+                break
+            await _first_of(self._called, self._over, timeout_s=_LOOK_AGAIN_S)
+        self._is_exhausted = True
+
+    async def _turn_page(self) -> bool:
+        found = await self._read()
+        if not found and self._last_id:
+            # From the start: an id that was given earlier may have been committed later.
+            self._last_id = ""
+            found = await self._read()
+        self._page.extend(found)
+        # A page that is not full was the last one.
+        self._last_id = found[-1].id if len(found) == self._page_size else ""
+        return bool(found)
+
+    async def _read(self) -> list[LaneEntry]:
+        return await lanes.page(
+            self._pool,
+            self._kind,
+            self._lane,
+            after_id=self._last_id,
+            except_ids=self._under_way,
+            limit=self._page_size,
+        )
+
+
+async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
+    """Wait until one of these is set, or the time is over."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
