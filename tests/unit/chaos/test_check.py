@@ -30,37 +30,24 @@ PAID, REFUNDED, POOR, SENT, RECALLED = "paid", "refunded", "poor", "sent", "reca
 DEPOSIT = 10_000
 
 
+COMMON: dict[str, Any] = {
+    "wallet": 0,
+    "sending": Sending.ONCE,
+    "cancel_after_s": None,
+    "bulk": False,
+}
+
+
 def planned(key: str, **more: Any) -> PlannedPayment:
-    return PlannedPayment(
-        **{
-            "key": key,
-            "wallet": 0,
-            "amount_minor": 100,
-            "payment_method": "tok_ok",
-            "payer": Contact(f"person+{key}@x", "+15550001"),
-            "payee": Contact(f"reject+{key}@x", None),
-            "sending": Sending.ONCE,
-            "cancel_after_s": None,
-            "bulk": False,
-            **more,
-        }
-    )
+    payer, payee = Contact(f"person+{key}@x", "+15550001"), Contact(f"reject+{key}@x", None)
+    given = {"amount_minor": 100, "payment_method": "tok_ok", "payer": payer, "payee": payee}
+    return PlannedPayment(**{"key": key, **COMMON, **given, **more})
 
 
 def planned_transfer(key: str, **more: Any) -> PlannedTransfer:
-    return PlannedTransfer(
-        **{
-            "key": key,
-            "wallet": 0,
-            "amount_minor": 300,
-            "destination": "dest_ok",
-            "customer": Contact(f"person+{key}@x", None),
-            "sending": Sending.ONCE,
-            "cancel_after_s": None,
-            "bulk": False,
-            **more,
-        }
-    )
+    customer = Contact(f"person+{key}@x", None)
+    given = {"amount_minor": 300, "destination": "dest_ok", "customer": customer}
+    return PlannedTransfer(**{"key": key, **COMMON, **given, **more})
 
 
 @dataclass
