@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import RetryPolicy
@@ -190,10 +191,17 @@ async def test_what_is_added_around_the_end_of_a_lane_is_always_done(
         assert await lane.statuses(everything) == {Status.SUCCEEDED}
 
 
-async def test_a_lane_continues_as_new_after_many_stretches_and_keeps_its_counts(
-    lane: Scripted, monkeypatch: pytest.MonkeyPatch
+def _history_is_long() -> bool:
+    return workflow.info().get_current_history_length() > 12
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("_STRETCHES_MAX", 2), ("_history_is_long", _history_is_long)]
+)
+async def test_a_lane_continues_as_new_when_its_history_is_long_and_keeps_its_counts(
+    lane: Scripted, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    monkeypatch.setattr(lane_workflow, "_STRETCHES_MAX", 2)
+    monkeypatch.setattr(lane_workflow, name, value)
     monkeypatch.setattr(lane_workflow, "_IDLE", timedelta(seconds=5))
     async with lane.worker():
         await lane.run_lane()

@@ -19,6 +19,13 @@ A provider that is quick is called where the workflow runs, and by its queue onl
 nothing. Until no earlier run is open.
 """
 
+LANE_HISTORY: Final = "lane-history"
+"""2026-11-22, lanes.
+
+A lane begins a new history when Temporal says that its own is long, not only after many stretches.
+Until no earlier run is open.
+"""
+
 PAYMENT_DAILY_LIMIT: Final = "payment-daily-limit"
 """2026-11-21, payments v2.
 

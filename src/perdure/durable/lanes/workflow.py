@@ -12,6 +12,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from perdure.durable.options import LANE_RUN
 
+from perdure.durable import versions
 from perdure.durable.lanes.contracts import MORE, PROGRESS, RUN, WORKFLOW, Lane, LaneStretch
 
 _IDLE: Final = timedelta(seconds=30)
@@ -27,6 +28,7 @@ class LaneWorkflow:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._more = False
+        self._asks_for_length = workflow.patched(versions.LANE_HISTORY)
 
     @workflow.run
     async def run(self, lane: Lane) -> Lane:  # noqa: ARG002 - kept by the constructor
@@ -34,7 +36,7 @@ class LaneWorkflow:
         stretches = 0
         while True:
             stretches += 1
-            if stretches > _STRETCHES_MAX:
+            if stretches > _STRETCHES_MAX or (self._asks_for_length and _history_is_long()):
                 workflow.continue_as_new(self._lane)
             self._more = False
             stretch: LaneStretch = await workflow.execute_activity(
@@ -65,3 +67,8 @@ class LaneWorkflow:
     def progress(self) -> Lane:
         """Answer what the lane did so far."""
         return self._lane
+
+
+def _history_is_long() -> bool:
+    # While a stretch runs, each that accepts operations signals once a second.
+    return workflow.info().is_continue_as_new_suggested()
