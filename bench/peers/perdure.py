@@ -29,7 +29,7 @@ from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_a
 from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
 from perdure.notifications.contracts import Party
 from perdure.operations import verify as operations_verify
-from perdure.operations.lanes import lane_of
+from perdure.operations.lanes.store import lane_of
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import open_pool, transaction
 from perdure.transfers.contracts import TransferRequest

@@ -43,9 +43,9 @@ from perdure.operations.deadlines import Deadlines
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.kinds import OperationKinds
-from perdure.operations.lane_bell import RING_INTERVAL_S
-from perdure.operations.lane_calls import LaneListener
-from perdure.operations.lane_runner import LaneLimits, LaneProcess, LaneRunner, lane_permits
+from perdure.operations.lanes.bell import RING_INTERVAL_S
+from perdure.operations.lanes.calls import LaneListener
+from perdure.operations.lanes.runner import LaneLimits, LaneProcess, LaneRunner, lane_permits
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container
 
-from perdure.operations.lanes import lane_of
+from perdure.operations.lanes.store import lane_of
 from perdure.operations.model import Operation
 from perdure.operations.steps import from_json
 from perdure.renewals.contracts import KIND, RenewalRequest

@@ -12,7 +12,7 @@ from perdure.api.keys import ApiKey
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
-from perdure.operations.lanes import lane_of
+from perdure.operations.lanes.store import lane_of
 from perdure.operations.model import By, Operation
 from perdure.storage.pool import Connection
 

@@ -11,7 +11,7 @@ from perdure.cli.session import open_session, run
 from perdure.core.clock import utc_now
 from perdure.core.errors import ProviderUnavailable
 from perdure.durable.lanes.reporting import LaneReporting
-from perdure.operations.lanes import LaneBacklog, backlogs
+from perdure.operations.lanes.store import LaneBacklog, backlogs
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ DYNAMIC_CONFIG: Final = {
     "history.visibilityProcessorUpdateAckInterval": '"1s"',
     # Of the workflows that run or ran in the last hour, so many are kept in memory. The default of
     # 128,000 is that of a server with a machine of its own.
-    "history.hostLevelCacheMaxSize": "4000",
+    "history.hostLevelCacheMaxSize": "2000",
     # One partition instead of four: a poller always waits where the task is. With the next two,
     # workflows of three activities went from 71-86 to 108-110 a second.
     "matching.numTaskqueueReadPartitions": "1",

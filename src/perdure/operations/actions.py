@@ -14,12 +14,13 @@ import structlog
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import Conflict, PerdureError
-from perdure.operations import lanes, run_requests, store
+from perdure.operations import run_requests, store
 from perdure.operations.allowed import Action, status_to_go_on_in, why_not
 from perdure.operations.cancellation import CancelAnswer, request_cancel
 from perdure.operations.correction import check_not_fixed
 from perdure.operations.engine import Engine
 from perdure.operations.kinds import KindActions
+from perdure.operations.lanes.store import promote
 from perdure.operations.model import By, Failure, Operation, RunRequest, Status
 from perdure.operations.refunding import Refunds
 from perdure.storage.pool import Connection, Pool, transaction
@@ -99,7 +100,7 @@ class OperatorActions:
             if answer.accepted:
                 operation = await store.get(connection, operation_id)
                 # A lane does not undo: its own workflow does.
-                promoted = await lanes.promote(connection, {operation_id: "It is to be cancelled."})
+                promoted = await promote(connection, {operation_id: "It is to be cancelled."})
                 if operation.status == Status.NEEDS_ATTENTION:
                     # It may have no workflow left to tell: a new run does the undoing.
                     await run_requests.request_run(connection, operation_id, RunRequest.RESUME)
@@ -233,7 +234,7 @@ class OperatorActions:
         """
 
         async def change(connection: Connection, operation: Operation) -> None:
-            await lanes.promote(connection, {operation_id: "It is to be parked."})
+            await promote(connection, {operation_id: "It is to be parked."})
             await connection.execute(
                 "UPDATE operations SET park_request = $2 WHERE id = $1",
                 operation_id,
@@ -392,8 +393,7 @@ class OperatorActions:
     def _kind_of(self, operation: Operation) -> KindActions:
         if operation.kind not in self._kinds:
             raise Conflict(
-                f"{operation.id} is a {operation.kind}; those are neither corrected nor done"
-                " again.",
+                f"{operation.id} is a {operation.kind}: never corrected, and not done again.",
                 code="not_supported",
                 param="id",
             )

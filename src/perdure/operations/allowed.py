@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from perdure.core.errors import Conflict
 from perdure.operations.cancellation import why_not_cancelled
-from perdure.operations.lanes import ELSEWHERE
+from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import Operation, Status
 from perdure.operations.refunding import RefundableKind, why_not_refunded
 

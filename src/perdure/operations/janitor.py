@@ -14,8 +14,9 @@ from typing import Final
 import structlog
 
 from perdure.core.clock import Clock, utc_now
-from perdure.operations import lanes, run_requests, store
+from perdure.operations import run_requests, store
 from perdure.operations.engine import Engine, RunState
+from perdure.operations.lanes import store as lanes
 from perdure.operations.model import Failure, Operation, Status
 from perdure.storage.pool import Connection, Pool, transaction
 

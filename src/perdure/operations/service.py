@@ -13,9 +13,9 @@ from perdure.operations.actions import OperatorActions
 from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.engine import Engine
 from perdure.operations.kinds import KindActions
-from perdure.operations.lane_bell import LaneBell
-from perdure.operations.lane_calls import LaneCalls
-from perdure.operations.lanes import ELSEWHERE
+from perdure.operations.lanes.bell import LaneBell
+from perdure.operations.lanes.calls import LaneCalls
+from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import By, Operation, Status, StepAttempt, TrailEntry
 from perdure.operations.refunding import Refunds
 from perdure.operations.reporting import OperationReport

@@ -24,7 +24,7 @@ from perdure.operations import store
 from perdure.operations.acceptance import Acceptance, accept_many, check_deadline
 from perdure.operations.correction import Correction, merge, read_request
 from perdure.operations.funded_acceptance import check_can_pay
-from perdure.operations.lanes import lane_of
+from perdure.operations.lanes.store import lane_of
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.providers.registry import registry_name, tld_of

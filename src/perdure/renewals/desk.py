@@ -9,7 +9,7 @@ from datetime import datetime
 
 from perdure.flags.routing import Decision, EngineRouting, EngineVariant
 from perdure.operations.acceptance import Acceptance
-from perdure.operations.lanes import ELSEWHERE
+from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import Operation
 from perdure.renewals.acceptance import Outcome, RenewalAcceptance
 from perdure.renewals.contracts import KIND, RenewalRequest

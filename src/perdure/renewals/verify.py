@@ -130,7 +130,7 @@ FROM (
 WHERE owed <> due
 """
 
-# The system before this one keeps no record of its calls (`lane` -1, `operations.lanes.ELSEWHERE`).
+# The system before this one keeps no record of its calls (`lane` -1: `ELSEWHERE`).
 SUCCEEDED_BY_THE_REGISTRYS_ANSWER: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
        format('succeeded with the renewal %s; its call is %s: %s',

@@ -9,7 +9,7 @@ from typing import Any
 from perdure.core.ids import new_id
 from perdure.operations import store
 from perdure.operations.acceptance import accept_many
-from perdure.operations.lane_runner import LaneLimits, LaneProcess, LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneLimits, LaneProcess, LaneRunner, Stretch
 from perdure.operations.model import NewOperation, Operation, Status
 from perdure.storage.pool import Pool, transaction
 

@@ -10,9 +10,10 @@ from itertools import count
 import asyncpg
 import pytest
 
-from perdure.operations import lane_source, store
-from perdure.operations.lane_calls import LaneCalls, LaneListener
-from perdure.operations.lane_runner import LaneRunner, Stretch
+from perdure.operations import store
+from perdure.operations.lanes import source as lane_source
+from perdure.operations.lanes.calls import LaneCalls, LaneListener
+from perdure.operations.lanes.runner import LaneRunner, Stretch
 from perdure.operations.service import OperationService
 from perdure.storage.pool import Pool
 from tests.integration.cli.conftest import RecordingEngine

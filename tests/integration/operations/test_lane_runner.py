@@ -15,10 +15,11 @@ from perdure.core.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
-from perdure.operations import lanes, store
+from perdure.operations import store
 from perdure.operations.attempts import current_attempt
 from perdure.operations.grouped_steps import GroupedStep, StepDone
-from perdure.operations.lane_runner import (
+from perdure.operations.lanes import store as lanes
+from perdure.operations.lanes.runner import (
     LaneProcess,
     LaneRunner,
     Postponed,

@@ -11,7 +11,7 @@ import pytest
 
 from perdure.core.ids import new_id
 from perdure.operations.acceptance import accept_many
-from perdure.operations.lane_runner import LaneLimits, Stretch
+from perdure.operations.lanes.runner import LaneLimits, Stretch
 from perdure.operations.model import NewOperation, Status
 from perdure.storage.pool import Pool, transaction
 

@@ -12,7 +12,7 @@ from perdure.fraud.activities import FraudActivities
 from perdure.fraud.contracts import SCORE
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import DELIVER, Party
-from perdure.operations.lane_runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
 from perdure.operations.model import Operation
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.contracts import CHARGE, KIND, SETTLE, PaymentRequest

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from perdure.operations.engine import RunState
-from perdure.operations.lane_runner import LaneLimits
+from perdure.operations.lanes.runner import LaneLimits
 from perdure.operations.model import Status
 from perdure.payments.contracts import KIND
 

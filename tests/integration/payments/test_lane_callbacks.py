@@ -9,7 +9,7 @@ import pytest
 
 from perdure.core.clock import utc_now
 from perdure.core.ids import new_id
-from perdure.operations import lanes
+from perdure.operations.lanes import store as lanes
 from perdure.operations.model import Status
 from perdure.operations.steps import from_json
 from perdure.payments.callbacks import GatewayCallbacks, Receipt

@@ -9,7 +9,7 @@ import pytest
 
 from perdure.core.errors import Conflict
 from perdure.flags.model import Flag, Rule
-from perdure.operations.lanes import ELSEWHERE
+from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import By, Operation
 from perdure.providers.registry import RegistryDirectory
 from perdure.renewals import verify

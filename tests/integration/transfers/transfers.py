@@ -9,7 +9,7 @@ from perdure.bootstrap import open_registrations
 from perdure.core.errors import PerdureError
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Party
-from perdure.operations.lane_runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
 from perdure.operations.model import Operation
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import KIND, TransferRequest

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from perdure.operations.lanes import lane_of
+from perdure.operations.lanes.store import lane_of
 
 
 def test_a_customer_has_one_lane_everywhere() -> None:

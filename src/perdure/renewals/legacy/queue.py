@@ -1,8 +1,8 @@
 """The old system's queue: a table that its workers poll.
 
-What is in it is an operation like any other, in a lane that is not ours to run
-(`operations.lanes.ELSEWHERE`): customers and operators see no difference. A renewal is moved to
-Perdure by taking it out of both, while no worker of the old system has it.
+What is in it is an operation like any other, in a lane that is not ours to run (`ELSEWHERE`, of
+`operations.lanes.store`): customers and operators see no difference. A renewal is moved to Perdure
+by taking it out of both, while no worker of the old system has it.
 """
 
 from collections.abc import Collection
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from perdure.operations import lanes, store
+from perdure.operations import store
+from perdure.operations.lanes import store as lanes
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection, Pool
 

@@ -14,11 +14,12 @@ from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_a
 from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.contracts import Party
-from perdure.operations import lanes, store
+from perdure.operations import store
 from perdure.operations.actions import OperatorActions
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.engine import RunState
-from perdure.operations.lane_runner import Postponed, Promoted
+from perdure.operations.lanes import store as lanes
+from perdure.operations.lanes.runner import Postponed, Promoted
 from perdure.operations.model import By, Operation
 from perdure.operations.steps import from_json
 from perdure.storage.pool import Connection, Pool, transaction

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Collection
 from typing import Final
 
-from perdure.operations import lanes
-from perdure.operations.lanes import LaneEntry
+from perdure.operations.lanes import store as lanes
+from perdure.operations.lanes.store import LaneEntry
 from perdure.storage.pool import Pool
 
 _LOOK_AGAIN_S: Final = 0.2

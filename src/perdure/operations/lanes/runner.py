@@ -19,11 +19,11 @@ import structlog
 from perdure.core.errors import PerdureError, ProviderRateLimited, ProviderUnavailable
 from perdure.core.turns import turn_at
 from perdure.limits.permits import PermitFor, Permits
-from perdure.operations import lanes
 from perdure.operations.attempts import Attempt, attempt_begins, attempt_under_way
-from perdure.operations.lane_calls import Hear, hear_nothing
-from perdure.operations.lane_source import LaneSource
-from perdure.operations.lanes import LaneEntry
+from perdure.operations.lanes import store as lanes
+from perdure.operations.lanes.calls import Hear, hear_nothing
+from perdure.operations.lanes.source import LaneSource
+from perdure.operations.lanes.store import LaneEntry
 from perdure.operations.model import Operation
 from perdure.storage.outages import CONNECTION_LOST
 from perdure.storage.pool import Pool
