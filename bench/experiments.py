@@ -28,13 +28,13 @@ Estimates: `python -m bench concurrency --peers …` tells, on a machine that do
 SAGAS: Final[Mapping[str, int]] = {
     "perdure": 400,
     "perdure-lane": 6_000,
-    "perdure-cluster": 250,
+    "perdure-cluster": 200,
     "perdure-cluster-lane": 5_000,
-    "temporal-tutorial": 250,
-    "celery": 1_000,
+    "temporal-tutorial": 150,
+    "celery": 600,
     "dbos": 400,
-    "restate": 1_500,
-    "floor": 4_000,
+    "restate": 1_000,
+    "floor": 3_000,
 }
 """How many sagas are to keep each peer busy for five seconds or more on two cores."""
 
@@ -104,7 +104,7 @@ class Experiment:
 
 
 _AT_50: Final = Setting(concurrency_of=FLOOD, name="50 open at once (lanes: 2,000)")
-_SHORT: Final = replace(_AT_50, share=0.7)
+_SHORT: Final = replace(_AT_50, share=0.5)
 _THREE: Final = ("perdure", "perdure-lane", "celery")
 
 QUICK: Final = Experiment("quick", "How fast is each, roughly?", (_SHORT,))

@@ -16,7 +16,7 @@ from bench.peers.peer import Running, Site
 from bench.peers.temporal_cluster import SET_UP as CLUSTER_SET_UP
 from bench.peers.temporal_cluster import cluster
 from bench.peers.temporal_engine import Engine, OpenEngine, dev_server
-from bench.peers.worker_processes import supervised
+from bench.peers.worker_processes import started_together, supervised
 from bench.saga import ACCOUNTS, CURRENCY, OPENING_BALANCE_MINOR, Saga, total_minor
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
@@ -230,10 +230,12 @@ def _workers(site: Site, engine: Engine, roles: list[str]) -> list[ProcessSpec]:
         "PERDURE_BANK_URL": site.provider_url,
         "PERDURE_SMS_URL": site.provider_url,
     }
-    return [
-        _worker(site.folder, f"worker-{role}-{number}", role, environment)
-        for number, role in enumerate(roles, 1)
-    ]
+    return started_together(
+        [
+            _worker(site.folder, f"worker-{role}-{number}", role, environment)
+            for number, role in enumerate(roles, 1)
+        ]
+    )
 
 
 def _worker(folder: Path, name: str, role: str, environment: dict[str, str]) -> ProcessSpec:

@@ -15,6 +15,7 @@ from bench.peers.restate_binary import find_restate_server
 from bench.peers.worker_processes import (
     OnSqlBooks,
     python_module,
+    started_together,
     steps_environment,
     supervised,
 )
@@ -67,7 +68,7 @@ class Restate:
         if binary is None:
             raise PeerUnavailableError("restate-server is not installed (npm)")
         ports = _Ports(*islice(free_ports(), 4))
-        specs = [_service(site, ports), _server(site, binary, ports)]
+        specs = started_together([_service(site, ports), _server(site, binary, ports)])
         async with (
             open_books(site.database_url, site.provider_url) as books,
             supervised(site.folder, specs) as supervisor,

@@ -14,6 +14,7 @@ from bench.peers.worker_processes import (
     OnSqlBooks,
     marked_ready,
     python_module,
+    started_together,
     steps_environment,
     supervised,
 )
@@ -52,7 +53,7 @@ class TemporalTutorial:
         """Start the server and the workers."""
         server = temporal_server(site.folder)
         workers = [_worker(site, server.address, number) for number in range(1, site.workers + 1)]
-        supervisor = supervised(site.folder, [server.process(), *workers])
+        supervisor = supervised(site.folder, [server.process(), *started_together(workers)])
         async with open_books(site.database_url, site.provider_url) as books, supervisor:
             yield RunningTemporal(books, supervisor, await Client.connect(server.address))
 

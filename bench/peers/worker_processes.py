@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.books import SqlBooks
@@ -38,6 +38,16 @@ class OnSqlBooks:
 def supervised(folder: Path, specs: list[ProcessSpec]) -> Supervisor:
     """Return a supervisor of a peer's processes, with their logs in the folder."""
     return Supervisor(folder, specs, report=print_error, handle_signals=False)
+
+
+def started_together(specs: Sequence[ProcessSpec]) -> list[ProcessSpec]:
+    """Have workers start at the same time: the last one is ready once all are."""
+
+    async def all_ready() -> bool:
+        return all([await spec.ready() for spec in specs if spec.ready is not None])
+
+    *others, last = specs
+    return [*(replace(spec, ready=None) for spec in others), replace(last, ready=all_ready)]
 
 
 def marked_ready(mark: Path) -> Callable[[], Awaitable[bool]]:
