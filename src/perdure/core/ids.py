@@ -4,6 +4,7 @@ Written as TypeIDs (https://github.com/jetify-com/typeid): `pay_01m7ywcncme7a824
 """
 
 import hashlib
+from datetime import timedelta
 from typing import Final
 
 import typeid
@@ -56,6 +57,13 @@ def check_id(value: str, prefix: str, *, param: str = "id") -> str:
             param=param,
         )
     return value
+
+
+def earlier_id(source_id: str, by: timedelta) -> str:
+    """Return the first identifier that could have been given so much earlier than another."""
+    source = typeid.TypeID.from_string(source_id)
+    time_ms = (source.uuid.int >> 80) - round(by / timedelta(milliseconds=1))
+    return str(typeid.TypeID.from_uuid(uuid_utils.UUID(int=max(time_ms, 0) << 80), source.prefix))
 
 
 def derived_id(prefix: str, source_id: str, purpose: str) -> str:

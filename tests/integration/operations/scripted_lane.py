@@ -32,16 +32,19 @@ class Lane:
     launched: list[Operation]
 
     async def add(self, operations: int) -> list[str]:
-        new = []
-        for _ in range(operations):
-            operation_id = new_id("tfr")
-            given = {"operation_id": operation_id, "request": 1}
-            new.append(NewOperation(operation_id, self.kind, "cus_test", given, lane=0))
+        return await self.add_as(*(new_id("tfr") for _ in range(operations)))
+
+    async def add_as(self, *ids: str) -> list[str]:
+        new = [
+            NewOperation(
+                found, self.kind, "cus_test", {"operation_id": found, "request": 1}, lane=0
+            )
+            for found in ids
+        ]
+        self.ids += ids
         async with transaction(self.pool) as connection:
             await accept_many(connection, new, actor="test")
-        added = [each.id for each in new]
-        self.ids += added
-        return added
+        return list(ids)
 
     async def process(self, operation_id: str, given: dict[str, Any]) -> None:
         assert given["operation_id"] == operation_id

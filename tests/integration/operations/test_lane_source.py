@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 
 import pytest
 
-from perdure.core.ids import new_id
-from perdure.operations.acceptance import accept_many
+from perdure.core.ids import earlier_id, new_id
+from perdure.operations.lanes import source
 from perdure.operations.lanes.runner import LaneLimits, Stretch
-from perdure.operations.model import NewOperation, Status
-from perdure.storage.pool import Pool, transaction
+from perdure.operations.model import Status
+from perdure.storage.pool import Pool
 
 from .scripted_lane import LIMITS, Lane
 
@@ -92,19 +93,26 @@ async def test_what_is_added_beside_a_slow_one_does_not_wait_for_it(lane: Lane) 
         await until_done(stretch, 10)
 
 
-async def test_what_is_committed_after_a_later_id_is_found(lane: Lane, pool: Pool) -> None:
+async def test_what_is_committed_after_a_later_id_is_found(lane: Lane) -> None:
     early = new_id("tfr")
     async with running(lane) as stretch:
         await lane.add(2 * LIMITS.at_once)
         await until_done(stretch, 2 * LIMITS.at_once)
         assert early < min(lane.ids)
-        async with transaction(pool) as connection:
-            given = {"operation_id": early, "request": 1}
-            new = NewOperation(early, lane.kind, "cus_test", given, lane=0)
-            await accept_many(connection, [new], actor="test")
-        lane.ids.append(early)
+        await lane.add_as(early)
         await until_done(stretch, 2 * LIMITS.at_once + 1)
     assert lane.runs[early] == 1
+
+
+async def test_what_is_committed_long_after_a_later_id_is_found_in_the_same_stretch(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_FROM_START_EVERY_S", 0.5)
+    async with running(lane) as stretch:
+        [first] = await lane.add(1)
+        await until_done(stretch, 1)
+        await lane.add_as(earlier_id(first, timedelta(minutes=5)))
+        await until_done(stretch, 2)
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 50])

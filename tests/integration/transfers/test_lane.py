@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from perdure.cli.lanes import lane_statuses
+from perdure.durable.lanes.reporting import LaneReporting
 from perdure.operations import verify
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.transfers.contracts import KIND
@@ -71,11 +72,23 @@ async def test_a_bank_that_is_down_has_transfers_go_on_under_their_own_workflows
     assert await payouts(town, found) == ["paid"]
 
 
+async def until_idle(town: Town, number: int, *, done: int) -> None:
+    """Wait until a lane has ended its stretch, and takes nothing on without being told."""
+    reporting = LaneReporting(town.platform.client, town.platform.queues)
+    for _ in range(200):
+        lane = await reporting.progress(KIND, number)
+        if lane is not None and lane.done == done:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(lane)
+
+
 async def test_a_lane_with_something_to_do_is_listed_with_what_it_did(quiet_town: Town) -> None:
     town = quiet_town
     account = await town.account()
     done = await transfer(town, account, lane=4)
     await town.end_of(done)
+    await until_idle(town, 4, done=1)
     waiting = [(await accept(town, account, lane=number)).id for number in (4, 4, 5)]
     statuses = {
         lane.backlog.number: lane

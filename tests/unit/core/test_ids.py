@@ -1,9 +1,12 @@
 """Identifiers: of a kind, sorted by time, the same on every attempt."""
 
+from datetime import timedelta
+
 import pytest
+from typeid import TypeID
 
 from perdure.core.errors import InvalidInput
-from perdure.core.ids import check_id, derived_id, new_id
+from perdure.core.ids import check_id, derived_id, earlier_id, new_id
 from perdure.durable.operation_ids import is_operation, operation_of
 
 
@@ -40,3 +43,17 @@ def test_a_child_workflow_belongs_to_its_operation() -> None:
     assert operation_of("something-else") is None
     assert is_operation(payment_id)
     assert not is_operation(f"{payment_id}-fraud")
+
+
+def test_an_earlier_id_is_the_first_of_its_moment() -> None:
+    source = new_id("pay")
+    a_second_earlier = earlier_id(source, timedelta(seconds=1))
+    assert check_id(a_second_earlier, "pay") == a_second_earlier
+    moment = TypeID.from_string(source).uuid.int >> 80
+    first = TypeID.from_string(a_second_earlier).uuid.int
+    assert (first >> 80, first % (1 << 80)) == (moment - 1000, 0)
+    assert a_second_earlier < earlier_id(source, timedelta(0)) < source
+
+
+def test_nothing_is_earlier_than_the_first_of_all_ids() -> None:
+    assert earlier_id(new_id("pay"), timedelta(days=100_000)) == f"pay_{'0' * 26}"

@@ -4,14 +4,24 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Final
 
+from perdure.core.ids import earlier_id
 from perdure.operations.lanes import store as lanes
 from perdure.operations.lanes.store import LaneEntry
 from perdure.storage.pool import Pool
 
 _LOOK_AGAIN_S: Final = 0.2
 """For those whose call was lost."""
+_COMMITTED_WITHIN: Final = timedelta(seconds=10)
+"""An id is given before its commit, so a look begins with the ids of that long before the latest.
+
+Not with the first: what has ended is in the index until the table is vacuumed, and is passed over
+one by one.
+"""
+_FROM_START_EVERY_S: Final = 5.0
+"""For what took longer to be committed, or came from a machine whose clock is slow."""
 _GATHER_S: Final = 0.02
 """While some are under way, those that come within this time begin together: they share commits."""
 
@@ -51,7 +61,9 @@ class LaneSource:
         self._page_size = page_size
         self._idle_s = idle_s
         self._page: deque[LaneEntry] = deque()
-        self._last_id = ""
+        self._after_id = ""
+        self._latest_id = ""
+        self._from_start_at = 0.0
         self._looked_at = 0.0
         self._turn = asyncio.Lock()
         self._is_exhausted = False
@@ -83,22 +95,30 @@ class LaneSource:
         self._is_exhausted = True
 
     async def _turn_page(self) -> bool:
-        found = await self._read()
-        if not found and self._last_id:
-            # From the start: an id that was given earlier may have been committed later.
-            self._last_id = ""
-            found = await self._read()
+        found = await self._read(self._after_id or self._first_id())
+        if not found and self._after_id:
+            found = await self._read(self._first_id())
         self._page.extend(found)
         # A page that is not full was the last one.
-        self._last_id = found[-1].id if len(found) == self._page_size else ""
+        self._after_id = found[-1].id if len(found) == self._page_size else ""
+        if found:
+            self._latest_id = max(self._latest_id, found[-1].id)
         return bool(found)
 
-    async def _read(self) -> list[LaneEntry]:
+    def _first_id(self) -> str:
+        """Return where a look begins that does not go on from a full page."""
+        now = time.monotonic()
+        if not self._latest_id or now - self._from_start_at >= _FROM_START_EVERY_S:
+            self._from_start_at = now
+            return ""
+        return earlier_id(self._latest_id, _COMMITTED_WITHIN)
+
+    async def _read(self, after_id: str) -> list[LaneEntry]:
         return await lanes.page(
             self._pool,
             self._kind,
             self._lane,
-            after_id=self._last_id,
+            after_id=after_id,
             except_ids=self._under_way,
             limit=self._page_size,
         )
