@@ -145,7 +145,7 @@ async def test_a_cancel_takes_a_payment_out_of_its_lane_and_undoes_it(quiet_town
 
 
 async def test_payments_that_wait_keep_no_others_from_their_turn(quiet_town: Town) -> None:
-    async with open_lane(quiet_town, confirmation_s=3, limits=LaneLimits(at_once=1)) as lane:
+    async with open_lane(quiet_town, confirmation_s=12, limits=LaneLimits(at_once=1)) as lane:
         waiting = [await lane.accept("tok_never_confirmed") for _ in range(3)]
         ready = await lane.accept()
         running = asyncio.create_task(lane.run())

@@ -68,7 +68,7 @@ async def start_bank(tmp_path: Path) -> AsyncIterator[StartBank]:
                 chance=chance or Chance(),
             )
             url = f"http://127.0.0.1:{await stack.enter_async_context(open_bank(settings))}"
-            client = await stack.enter_async_context(open_http_client(url, timeout_s=0.6))
+            client = await stack.enter_async_context(open_http_client(url, timeout_s=2))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
             return RunningBank(HttpPayoutBank(client), http)
 

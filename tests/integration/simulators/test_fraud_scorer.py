@@ -20,11 +20,11 @@ class Provider:
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
-    settings = FraudScorerSettings(port=0, delay_s=0.0, slow_s=1.0, fail_from_minor=900_000)
+    settings = FraudScorerSettings(port=0, delay_s=0.0, slow_s=3.0, fail_from_minor=900_000)
     async with open_fraud_scorer(settings) as port:
         url = f"http://127.0.0.1:{port}"
         async with (
-            open_http_client(url, timeout_s=0.3) as client,
+            open_http_client(url, timeout_s=1) as client,
             httpx.AsyncClient(base_url=url) as http,
         ):
             yield Provider(HttpFraudScorer(client), http)
