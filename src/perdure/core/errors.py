@@ -14,6 +14,7 @@
     ├── Forbidden                a key without the scope
     ├── OperationParked          an operator stopped it before this step, until it is released
     ├── TurnPending              our own limit leaves no room for the call yet; nothing was done
+    ├── ProviderDisagrees        an outside system answered something else than it was asked
     ├── ConfigurationError       a setting is wrong; the process does not start
     └── ProviderError            an outside system did not give an answer
         ├── ProviderUnavailable      nothing reached it: trying again is safe
@@ -114,6 +115,15 @@ class TurnPending(PerdureError):
     """The provider's limit leaves no room for the call yet; nothing was done, nothing is wrong."""
 
     code = "turn_pending"
+
+
+class ProviderDisagrees(PerdureError):
+    """An outside system's answer does not agree with what was asked of it.
+
+    Neither a yes nor a no, and asking again would not change it: the operation is parked.
+    """
+
+    code = "provider_disagrees"
 
 
 class ProviderDeclined(Refused):
