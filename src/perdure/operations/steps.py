@@ -86,8 +86,24 @@ def from_json(result_type: type[Result], value: Any) -> Result:
 
 
 def fingerprint(value: Any) -> bytes:
-    """Return a digest that two inputs share only if they say the same."""
-    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"))
+    """Return a digest that two inputs share only if they say the same.
+
+    What a field says by default is left out: a field that is added with a default must not make an
+    input that was given before it another one.
+    """
+    dumped = _adapter(cast("Hashable", type(value))).dump_python(
+        value, mode="json", exclude_defaults=True
+    )
+    return _digest(dumped)
+
+
+def former_fingerprint(value: Any) -> bytes:
+    """Return the digest of version 0.1, which had every field; to go with version 0.3."""
+    return _digest(to_json(value))
+
+
+def _digest(dumped: Any) -> bytes:
+    text = json.dumps(dumped, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
 
@@ -167,7 +183,6 @@ class TransactionalSteps:
             OperationCancelled: The operation is to stop.
             OperationParked: An operator holds it.
         """
-        digest = fingerprint(given)
         attempt = current_attempt(step)
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, operation_id)
@@ -177,8 +192,7 @@ class TransactionalSteps:
                 operation_id,
                 step,
             )
-            # Without a fingerprint the result holds for any input: an operator corrected it since.
-            if stored is not None and stored["fingerprint"] in (digest, None):
+            if stored is not None and _is_of(stored["fingerprint"], given):
                 attempt.is_recorded = True
                 return from_json(returns, stored["result"])
             if operation.is_finished and ends:
@@ -192,7 +206,7 @@ class TransactionalSteps:
                 )
             work = StepTransaction(connection, operation)
             result = await body(work)
-            await _commit_step(work, step, digest, to_json(result), attempt)
+            await _commit_step(work, step, fingerprint(given), to_json(result), attempt)
             return result
 
     async def check_not_parked(self, operation_id: str) -> None:
@@ -241,6 +255,12 @@ class TransactionalSteps:
             if operation.status != Status.REVERSING:
                 await store.move(connection, operation, Status.REVERSING, action="reversal_begun")
             return True
+
+
+def _is_of(stored: bytes | None, given: Any) -> bool:
+    """Whether a stored result is of this input."""
+    # Without a fingerprint it holds for any input: an operator corrected the operation since.
+    return stored is None or stored in (fingerprint(given), former_fingerprint(given))
 
 
 async def _commit_step(

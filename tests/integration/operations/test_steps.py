@@ -1,7 +1,7 @@
 """Transactional steps: one effect, whoever runs them and however often."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -66,6 +66,80 @@ async def test_a_step_run_twice_returns_what_it_stored(
     assert body.runs == 1
     assert await count_effects(pool, operation.id) == 1
     assert (await store.get(pool, operation.id)).status == Status.PROCESSING
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A part of an input."""
+
+    email: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A step's input, as a release has it."""
+
+    amount_minor: int
+    contact: Contact = Contact()
+
+
+@dataclass(frozen=True)
+class LaterContact:
+    """The same part, a release later."""
+
+    email: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True)
+class LaterAsked:
+    """The same input, a release later."""
+
+    amount_minor: int
+    contact: LaterContact = LaterContact()
+    limits: tuple[int, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Asked(5), LaterAsked(5)),
+        (Asked(5, Contact("a@x")), LaterAsked(5, LaterContact("a@x"))),
+    ],
+)
+async def test_a_step_done_before_a_field_was_added_is_done(
+    pool: Pool,
+    steps: TransactionalSteps,
+    accept: NewOperationMaker,
+    before: Asked,
+    after: LaterAsked,
+) -> None:
+    operation = await accept()
+    body = Body()
+    await steps.run(operation.id, "hold", before, body, returns=Done)
+    assert await steps.run(operation.id, "hold", after, body, returns=Done) == Done(5)
+    changed = replace(after, limits=(7,))
+    with pytest.raises(IdempotencyMismatch):
+        await steps.run(operation.id, "hold", changed, body, returns=Done)
+    assert body.runs == 1
+
+
+async def test_a_step_recorded_by_version_0_1_is_done(
+    pool: Pool, steps: TransactionalSteps, accept: NewOperationMaker
+) -> None:
+    operation = await accept()
+    await pool.execute(
+        "INSERT INTO effects (operation_id, step, fingerprint, result) VALUES ($1, 'hold', $2, $3)",
+        operation.id,
+        # Of `{"amount_minor":5,"contact":{"email":null}}`.
+        bytes.fromhex("ce65e2680f3d52e7230c6e4eb37ada53c907645ce6437d20b3d0d1d1aeed1c6e"),
+        {"amount_minor": 5, "note": None},
+    )
+    body = Body()
+    assert await steps.run(operation.id, "hold", Asked(5), body, returns=Done) == Done(5)
+    with pytest.raises(IdempotencyMismatch):
+        await steps.run(operation.id, "hold", Asked(6), body, returns=Done)
+    assert body.runs == 0
 
 
 async def test_racing_runners_of_one_step_have_one_effect(
