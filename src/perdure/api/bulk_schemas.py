@@ -31,7 +31,7 @@ from perdure.operations.bulk.model import (
     NewBulk,
     Selection,
 )
-from perdure.operations.model import Status
+from perdure.operations.model import Side, Status
 
 _IDS_MAX = 10_000
 
@@ -173,7 +173,7 @@ class BulkPreviewView(BaseModel):
             by_kind=preview.by_kind,
             unknown=preview.unknown,
             confirmation_needed=preview.confirmation_needed,
-            sample=[OperationView.of(operation) for operation in preview.sample],
+            sample=[OperationView.of(operation, Side.HOUSE) for operation in preview.sample],
         )
 
 

@@ -16,6 +16,7 @@ from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
 from perdure.core.ids import API_KEY, new_id
 from perdure.core.text import check_text
 from perdure.operations.bulk.model import HOUSE
+from perdure.operations.model import CUSTOMERS_KEY, Side
 from perdure.storage.pool import Connection, Pool
 
 _SECRET_PREFIX: Final = "perdure_"  # noqa: S105 - what a secret looks like, not one
@@ -82,7 +83,12 @@ class ApiKey:
     @property
     def actor(self) -> str:
         """How it is called in trails."""
-        return f"key:{self.name}"
+        return f"{'key:' if self.side == Side.HOUSE else CUSTOMERS_KEY}{self.name}"
+
+    @property
+    def side(self) -> Side:
+        """Whose side it acts for and looks from."""
+        return Side.HOUSE if self.customer_id is None else Side.CUSTOMER
 
     @property
     def owner(self) -> str:

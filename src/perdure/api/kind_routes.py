@@ -13,7 +13,7 @@ from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
 from perdure.operations.lanes.store import lane_of
-from perdure.operations.model import By, Operation
+from perdure.operations.model import By, Operation, Side
 from perdure.storage.pool import Connection
 
 
@@ -24,7 +24,7 @@ async def accept_once(
     key: IdempotencyKey | None,
     *,
     accept: Callable[[Connection], Awaitable[Operation]],
-    show: Callable[[Operation], BaseModel],
+    show: Callable[[Operation, Side], BaseModel],
 ) -> Response:
     """Take an operation in and start it, or give the answer the request had before.
 
@@ -39,7 +39,7 @@ async def accept_once(
     async def act(connection: Connection) -> Answer:
         operation = await accept(connection)
         accepted.append(operation)
-        return Answer.of(201, show(operation))
+        return Answer.of(201, show(operation, caller.side))
 
     answer = await answer_once(
         platform.operations, caller.owner, key, request.state.request_id, act
@@ -60,7 +60,7 @@ async def list_operations(
     query: OperationsOfKindQuery,
     *,
     kind: str | None,
-    show: Callable[[Operation], Item],
+    show: Callable[[Operation, Side], Item],
     url: str,
 ) -> Page[Item]:
     """Return a page of operations, newest first.
@@ -82,7 +82,13 @@ async def list_operations(
         ending_before=query.ending_before,
         limit=query.limit + 1,
     )
-    return page_of(found, query.limit, show, url, backwards=query.ending_before is not None)
+    return page_of(
+        found,
+        query.limit,
+        lambda operation: show(operation, caller.side),
+        url,
+        backwards=query.ending_before is not None,
+    )
 
 
 async def cancel_operation(
@@ -120,4 +126,5 @@ async def refund_operation(
     """
     await visible_operation(platform, caller, operation_id, kind=kind)
     by = By(caller.actor, reason)
-    return OperationView.of(await platform.operations.actions.refund(operation_id, by))
+    refund = await platform.operations.actions.refund(operation_id, by)
+    return OperationView.of(refund, caller.side)

@@ -14,7 +14,8 @@ from perdure.api.schemas import (
 )
 from perdure.bootstrap import REFUNDABLE
 from perdure.operations.allowed import Action, next_actions
-from perdure.operations.model import Operation, Status, StepAttempt, TrailEntry
+from perdure.operations.customer_view import attempt_seen_by, entry_seen_by, operation_seen_by
+from perdure.operations.model import Operation, Side, Status, StepAttempt, TrailEntry
 
 
 class OperationsOfKindQuery(TwoWayPageQuery):
@@ -58,8 +59,9 @@ class OperationView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, operation: Operation) -> "OperationView":
+    def of(cls, operation: Operation, side: Side) -> "OperationView":
         """Show one."""
+        operation = operation_seen_by(side, operation)
         return cls(
             id=operation.id,
             kind=operation.kind,
@@ -75,7 +77,7 @@ class OperationView(BaseModel):
             relaunched_as=operation.relaunched_as,
             refund_of=operation.refund_of,
             refunded_by=operation.refunded_by,
-            next_actions=next_actions(operation, REFUNDABLE),
+            next_actions=next_actions(operation, REFUNDABLE, side=side),
             metadata=operation.metadata,
             created_at=operation.created_at,
             updated_at=operation.updated_at,
@@ -117,8 +119,9 @@ class OperationEvent(BaseModel):
     data: dict[str, Any] | None
 
     @classmethod
-    def of(cls, entry: TrailEntry) -> "OperationEvent":
+    def of(cls, entry: TrailEntry, side: Side) -> "OperationEvent":
         """Show one."""
+        entry = entry_seen_by(side, entry)
         return cls(
             id=entry.id,
             operation_id=entry.operation_id,
@@ -144,8 +147,9 @@ class StepAttemptView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, attempt: StepAttempt) -> "StepAttemptView":
+    def of(cls, attempt: StepAttempt, side: Side) -> "StepAttemptView":
         """Show one."""
+        attempt = attempt_seen_by(side, attempt)
         return cls(
             at=attempt.started_at,
             step=attempt.step,
@@ -166,10 +170,12 @@ class Timeline(BaseModel):
     url: str
 
 
-def timeline(trail: list[TrailEntry], attempts: list[StepAttempt], url: str) -> Timeline:
+def timeline(
+    trail: list[TrailEntry], attempts: list[StepAttempt], url: str, side: Side
+) -> Timeline:
     """Merge trail and attempts by time; what a step did comes after its beginning."""
     entries: list[OperationEvent | StepAttemptView] = [
-        *map(StepAttemptView.of, attempts),
-        *map(OperationEvent.of, trail),
+        *(StepAttemptView.of(attempt, side) for attempt in attempts),
+        *(OperationEvent.of(entry, side) for entry in trail),
     ]
     return Timeline(data=sorted(entries, key=lambda entry: entry.at), url=url)

@@ -22,7 +22,7 @@ from perdure.api.operation_schemas import (
 )
 from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
 from perdure.core.errors import InvalidInput
-from perdure.operations.model import By
+from perdure.operations.model import By, Side
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
 
@@ -47,7 +47,8 @@ async def get_operation(
     operation_id: Text, platform: PlatformOfApp, caller: Reader
 ) -> OperationView:
     """Return an operation."""
-    return OperationView.of(await visible_operation(platform, caller, operation_id))
+    found = await visible_operation(platform, caller, operation_id)
+    return OperationView.of(found, caller.side)
 
 
 @router.get("/{operation_id}/timeline")
@@ -55,7 +56,8 @@ async def get_timeline(operation_id: Text, platform: PlatformOfApp, caller: Read
     """Return all that happened to an operation, and every attempt at its steps, oldest first."""
     await visible_operation(platform, caller, operation_id)
     report = await platform.operations.report(operation_id)
-    return timeline(report.trail, report.attempts, f"{router.prefix}/{operation_id}/timeline")
+    url = f"{router.prefix}/{operation_id}/timeline"
+    return timeline(report.trail, report.attempts, url, caller.side)
 
 
 @router.get(
@@ -83,15 +85,17 @@ async def stream_events(
         return Response(status_code=204)
     stream: EventStream = request.app.state.event_stream
     stream.check_free()
-    return EventSourceResponse(_events(stream, operation_id, after_id))
+    return EventSourceResponse(_events(stream, operation_id, after_id, caller.side))
 
 
 async def _events(
-    stream: EventStream, operation_id: str, after_id: int
+    stream: EventStream, operation_id: str, after_id: int, side: Side
 ) -> AsyncIterator[ServerSentEvent]:
     async for entry in stream.follow(operation_id, after_id):
         yield ServerSentEvent(
-            OperationEvent.of(entry).model_dump_json(), event="operation_event", id=str(entry.id)
+            OperationEvent.of(entry, side).model_dump_json(),
+            event="operation_event",
+            id=str(entry.id),
         )
 
 
@@ -117,7 +121,7 @@ async def cancel_operation(
         platform, caller, operation_id, body.reason
     )
     return OperationCancellation(
-        accepted=True, reason=reason, operation=OperationView.of(operation)
+        accepted=True, reason=reason, operation=OperationView.of(operation, caller.side)
     )
 
 
@@ -128,7 +132,8 @@ async def resume_operation(
     """Have an operation that needs attention go on from the step it stopped at."""
     await visible_operation(platform, caller, operation_id)
     by = By(caller.actor, body.reason)
-    return OperationView.of(await platform.operations.actions.resume(operation_id, by))
+    operation = await platform.operations.actions.resume(operation_id, by)
+    return OperationView.of(operation, caller.side)
 
 
 @router.post("/{operation_id}/relaunch")
@@ -142,7 +147,7 @@ async def relaunch_operation(
     await visible_operation(platform, caller, operation_id)
     by = By(caller.actor, body.reason)
     done = await platform.operations.actions.relaunch(operation_id, by)
-    return OperationView.of(done.operation)
+    return OperationView.of(done.operation, caller.side)
 
 
 @router.post("/{operation_id}/refund")
@@ -160,7 +165,8 @@ async def park_operation(
     """Hold an operation before its next step, until it is released."""
     await visible_operation(platform, caller, operation_id)
     by = By(caller.actor, body.reason)
-    return OperationView.of(await platform.operations.actions.park(operation_id, by))
+    operation = await platform.operations.actions.park(operation_id, by)
+    return OperationView.of(operation, caller.side)
 
 
 @router.post("/{operation_id}/release")
@@ -170,7 +176,8 @@ async def release_operation(
     """Have an operation go on that somebody parked."""
     await visible_operation(platform, caller, operation_id)
     by = By(caller.actor, body.reason)
-    return OperationView.of(await platform.operations.actions.release(operation_id, by))
+    operation = await platform.operations.actions.release(operation_id, by)
+    return OperationView.of(operation, caller.side)
 
 
 @router.post("/{operation_id}/correct")
@@ -181,4 +188,5 @@ async def correct_operation(
     await visible_operation(platform, caller, operation_id)
     by = By(caller.actor, body.reason)
     actions = platform.operations.actions
-    return OperationView.of(await actions.correct(operation_id, by, body.patch, go_on=body.go_on))
+    operation = await actions.correct(operation_id, by, body.patch, go_on=body.go_on)
+    return OperationView.of(operation, caller.side)

@@ -17,7 +17,8 @@ from perdure.api.schemas import (
     RequestBody,
     Text,
 )
-from perdure.operations.model import Operation, Status
+from perdure.operations.customer_view import operation_seen_by
+from perdure.operations.model import Operation, Side, Status
 from perdure.operations.steps import from_json
 from perdure.payments.contracts import PaymentInput, PaymentRequest, PaymentStatus
 
@@ -100,8 +101,9 @@ class PaymentView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, operation: Operation) -> "PaymentView":
+    def of(cls, operation: Operation, side: Side) -> "PaymentView":
         """Show a payment from its row."""
+        operation = operation_seen_by(side, operation)
         request = from_json(PaymentInput, operation.input).request
         return cls(
             id=operation.id,

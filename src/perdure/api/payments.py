@@ -71,7 +71,8 @@ async def list_payments(
 @router.get("/{payment_id}")
 async def get_payment(payment_id: Text, platform: PlatformOfApp, caller: Reader) -> PaymentView:
     """Return a payment, as the database has it."""
-    return PaymentView.of(await visible_operation(platform, caller, payment_id, kind=KIND))
+    found = await visible_operation(platform, caller, payment_id, kind=KIND)
+    return PaymentView.of(found, caller.side)
 
 
 @router.post("/{payment_id}/cancel")
@@ -82,7 +83,9 @@ async def cancel_payment(
     reason, payment = await kind_routes.cancel_operation(
         platform, caller, payment_id, body.reason, kind=KIND
     )
-    return PaymentCancellation(accepted=True, reason=reason, payment=PaymentView.of(payment))
+    return PaymentCancellation(
+        accepted=True, reason=reason, payment=PaymentView.of(payment, caller.side)
+    )
 
 
 @router.post("/{payment_id}/refund")

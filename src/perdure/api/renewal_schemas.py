@@ -15,7 +15,8 @@ from perdure.api.schemas import (
     RequestBody,
     Text,
 )
-from perdure.operations.model import Operation, Status
+from perdure.operations.customer_view import operation_seen_by
+from perdure.operations.model import Operation, Side, Status
 from perdure.operations.steps import from_json
 from perdure.renewals.contracts import RenewalInput, RenewalRequest
 
@@ -97,8 +98,9 @@ class RenewalView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, operation: Operation) -> "RenewalView":
+    def of(cls, operation: Operation, side: Side) -> "RenewalView":
         """Show a renewal from its row."""
+        operation = operation_seen_by(side, operation)
         given, result = from_json(RenewalInput, operation.input), operation.result or {}
         request = given.request
         return cls(

@@ -70,7 +70,8 @@ async def list_renewals(
 @router.get("/{renewal_id}")
 async def get_renewal(renewal_id: Text, platform: PlatformOfApp, caller: Reader) -> RenewalView:
     """Return a renewal, as the database has it."""
-    return RenewalView.of(await visible_operation(platform, caller, renewal_id, kind=KIND))
+    found = await visible_operation(platform, caller, renewal_id, kind=KIND)
+    return RenewalView.of(found, caller.side)
 
 
 @router.post("/{renewal_id}/cancel")
@@ -84,7 +85,9 @@ async def cancel_renewal(
     reason, renewal = await kind_routes.cancel_operation(
         platform, caller, renewal_id, body.reason, kind=KIND
     )
-    return RenewalCancellation(accepted=True, reason=reason, renewal=RenewalView.of(renewal))
+    return RenewalCancellation(
+        accepted=True, reason=reason, renewal=RenewalView.of(renewal, caller.side)
+    )
 
 
 @router.post("/{renewal_id}/refund")

@@ -165,7 +165,7 @@ class CancelRequestView(BaseModel):
     """Who asked for a stop, when and why."""
 
     actor: str
-    reason: str
+    reason: str | None = Field(description="Not told to a customer where the house asked.")
     requested_at: datetime
 
     @classmethod
@@ -173,7 +173,9 @@ class CancelRequestView(BaseModel):
         """Show it, if there is one."""
         if request is None:
             return None
-        return cls(actor=request.actor, reason=request.reason, requested_at=request.requested_at)
+        return cls(
+            actor=request.actor, reason=request.reason or None, requested_at=request.requested_at
+        )
 
 
 class ErrorDetail(BaseModel):

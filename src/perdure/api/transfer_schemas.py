@@ -17,7 +17,8 @@ from perdure.api.schemas import (
     RequestBody,
     Text,
 )
-from perdure.operations.model import Operation, Status
+from perdure.operations.customer_view import operation_seen_by
+from perdure.operations.model import Operation, Side, Status
 from perdure.operations.steps import from_json
 from perdure.transfers.contracts import TransferInput, TransferRequest
 
@@ -88,8 +89,9 @@ class TransferView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, operation: Operation) -> "TransferView":
+    def of(cls, operation: Operation, side: Side) -> "TransferView":
         """Show a transfer from its row."""
+        operation = operation_seen_by(side, operation)
         request = from_json(TransferInput, operation.input).request
         return cls(
             id=operation.id,

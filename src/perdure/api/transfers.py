@@ -66,7 +66,8 @@ async def list_transfers(
 @router.get("/{transfer_id}")
 async def get_transfer(transfer_id: Text, platform: PlatformOfApp, caller: Reader) -> TransferView:
     """Return a transfer, as the database has it."""
-    return TransferView.of(await visible_operation(platform, caller, transfer_id, kind=KIND))
+    found = await visible_operation(platform, caller, transfer_id, kind=KIND)
+    return TransferView.of(found, caller.side)
 
 
 @router.post("/{transfer_id}/cancel")
@@ -77,7 +78,9 @@ async def cancel_transfer(
     reason, transfer = await kind_routes.cancel_operation(
         platform, caller, transfer_id, body.reason, kind=KIND
     )
-    return TransferCancellation(accepted=True, reason=reason, transfer=TransferView.of(transfer))
+    return TransferCancellation(
+        accepted=True, reason=reason, transfer=TransferView.of(transfer, caller.side)
+    )
 
 
 @router.post("/{transfer_id}/refund")

@@ -14,7 +14,7 @@ from perdure.cli.session import actor, open_session, run
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount
 from perdure.operations.cancellation import CancelAnswer
-from perdure.operations.model import By, Operation, Status, TrailEntry
+from perdure.operations.model import By, Operation, Side, Status, TrailEntry
 from perdure.storage.pool import Connection
 
 _POLL_INTERVAL_S: Final = 0.25
@@ -42,7 +42,7 @@ class KindCommands:
 
     kind: str
     id_prefix: str
-    view: Callable[[Operation], BaseModel]
+    view: Callable[[Operation, Side], BaseModel]
     own_fields: Callable[[dict[str, Any]], dict[str, object]]
     amount: Callable[[Operation], str | None] = _amount_asked
 
@@ -157,7 +157,7 @@ class KindCommands:
         return check_id(operation_id, self.id_prefix)
 
     def _as_json(self, operation: Operation) -> dict[str, Any]:
-        return self.view(operation).model_dump(mode="json")
+        return self.view(operation, Side.HOUSE).model_dump(mode="json")
 
 
 async def _create(accept: Callable[[Platform, Connection], Awaitable[Operation]]) -> Operation:

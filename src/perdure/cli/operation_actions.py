@@ -11,7 +11,7 @@ from perdure.cli.output import Output, OutputFormat, out, print_json
 from perdure.cli.session import actor, open_session, run
 from perdure.core.errors import InvalidInput
 from perdure.operations.actions import OperatorActions
-from perdure.operations.model import By, Operation
+from perdure.operations.model import By, Operation, Side
 
 OperationId = Annotated[str, typer.Argument(help="The operation's id.", metavar="ID")]
 Reason = Annotated[str, typer.Option(help="Why; it stays on the trail.")]
@@ -101,7 +101,7 @@ async def _act(act: _Act, reason: str, told: str, output: OutputFormat) -> None:
 
 def _show(operation: Operation, told: str, output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
-        print_json(OperationView.of(operation).model_dump(mode="json"))
+        print_json(OperationView.of(operation, Side.HOUSE).model_dump(mode="json"))
     else:
         out.print(f"{operation.id} ({operation.status}): {told}", markup=False)
 

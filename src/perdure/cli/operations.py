@@ -11,7 +11,7 @@ from perdure.cli import operation_actions
 from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
 from perdure.cli.session import open_session, run
 from perdure.operations.allowed import next_actions
-from perdure.operations.model import Operation, Status, StepAttempt
+from perdure.operations.model import Operation, Side, Status, StepAttempt
 from perdure.operations.reporting import OperationReport
 
 app = typer.Typer(help="Operations of any kind.", no_args_is_help=True)
@@ -154,4 +154,4 @@ def _step_row(step: StepAttempt) -> tuple[object, ...]:
 
 def _as_json(operation: Operation) -> dict[str, Any]:
     # As the API shows it.
-    return OperationView.of(operation).model_dump(mode="json")
+    return OperationView.of(operation, Side.HOUSE).model_dump(mode="json")

@@ -39,3 +39,11 @@ def messages_to(audience: str, party: Party, subject: str, body: str) -> list[Me
         for channel, recipient in ways
         if recipient is not None
     ]
+
+
+def reason_told(message: str, *, cancelled: bool) -> str:
+    """Return what a message begins with to say why something did not come about.
+
+    Why somebody cancelled it is on its trail: an operator's words are not for the customer.
+    """
+    return "" if cancelled else f"{message} "

@@ -23,6 +23,7 @@ from perdure.operations.kinds import KindActions
 from perdure.operations.lanes.store import promote
 from perdure.operations.model import By, Failure, Operation, RunRequest, Status
 from perdure.operations.refunding import Refunds
+from perdure.operations.refusals import note_refusal
 from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
@@ -84,7 +85,8 @@ class OperatorActions:
         The request is on the row before the workflow is told, so a lost signal loses nothing.
 
         Raises:
-            Conflict: `not_cancellable`: it has ended, or is being undone already.
+            Conflict: `not_cancellable`: it has ended, or is being undone already; `held_by_house`:
+                a customer cannot lift that.
         """
         by.check()
         promoted: list[Operation] = []
@@ -109,7 +111,7 @@ class OperatorActions:
         if not answer.accepted:
             raise Conflict(
                 f"{operation_id} is not cancelled: {answer.reason}",
-                code="not_cancellable",
+                code=answer.code,
                 param="id",
             )
         for one in promoted:
@@ -165,23 +167,18 @@ class OperatorActions:
             operation.id,
             new.id,
         )
-        data = by.data
-        await store.note(
-            connection,
-            operation,
-            actor=by.actor,
-            action="relaunched",
-            reason=by.reason,
-            data=data | {"relaunched_as": new.id},
-        )
-        await store.note(
-            connection,
-            new,
-            actor=by.actor,
-            action="relaunch_accepted",
-            reason=by.reason,
-            data=data | {"relaunch_of": operation.id},
-        )
+        for about, action, data in (
+            (operation, "relaunched", {"relaunched_as": new.id}),
+            (new, "relaunch_accepted", {"relaunch_of": operation.id}),
+        ):
+            await store.note(
+                connection,
+                about,
+                actor=by.actor,
+                action=action,
+                reason=by.reason,
+                data=by.data | data,
+            )
         return await store.get(connection, new.id)
 
     async def resume(self, operation_id: str, by: By, *, also: Also | None = None) -> Operation:
@@ -227,7 +224,8 @@ class OperatorActions:
     async def park(self, operation_id: str, by: By, *, also: Also | None = None) -> Operation:
         """Hold an operation before its next step, until it is released.
 
-        The step under way is not cut short. One in a lane leaves it; nothing is begun for it.
+        The step under way is not cut short. One in a lane leaves it; nothing is begun for it. What
+        a customer holds, the house may take over.
 
         Raises:
             Conflict: `not_parkable`, `already_parked`.
@@ -235,6 +233,7 @@ class OperatorActions:
 
         async def change(connection: Connection, operation: Operation) -> None:
             await promote(connection, {operation_id: "It is to be parked."})
+            before = operation.park_request
             await connection.execute(
                 "UPDATE operations SET park_request = $2 WHERE id = $1",
                 operation_id,
@@ -242,7 +241,7 @@ class OperatorActions:
                     "actor": by.actor,
                     "reason": by.reason,
                     "requested_at": utc_now().isoformat(),
-                    "status": operation.status,
+                    "status": before.status if before else operation.status,
                 },
             )
             await store.move(
@@ -336,16 +335,14 @@ class OperatorActions:
         """Run a change under the row's lock; a refusal undoes all of it, and is on the trail.
 
         Args:
-            action: None: `change` itself looks whether it is allowed; it is resuming.
+            action: None: `change` itself looks whether the status allows it; it is resuming.
         """
         by.check()
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, operation_id)
             try:
                 async with connection.transaction():
-                    if action is not None and (
-                        refusal := why_not(operation, action, self._refundable)
-                    ):
+                    if refusal := why_not(operation, action, self._refundable, side=by.side):
                         raise refusal
                     result = await change(connection, operation)
                     if also is not None:
@@ -353,11 +350,11 @@ class OperatorActions:
                     return result
             except PerdureError as error:
                 refused = error
-                await store.note(
+                await note_refusal(
                     connection,
                     operation,
                     actor=by.actor,
-                    action=f"{action or 'resume'}_refused",
+                    action=action or "resume",
                     reason=error.message,
                     data=by.data | {"code": error.code, "asked": by.reason},
                 )

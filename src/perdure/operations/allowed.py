@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from perdure.core.errors import Conflict
-from perdure.operations.cancellation import why_not_cancelled
+from perdure.operations.cancellation import HELD_BY_HOUSE, why_not_cancelled
 from perdure.operations.lanes.store import ELSEWHERE
-from perdure.operations.model import Operation, Status
+from perdure.operations.model import Operation, Side, Status, side_of
 from perdure.operations.refunding import RefundableKind, why_not_refunded
 
 
@@ -28,12 +28,16 @@ class Action(StrEnum):
 
 
 def next_actions(
-    operation: Operation, refundable: Mapping[str, RefundableKind] | None = None
+    operation: Operation,
+    refundable: Mapping[str, RefundableKind] | None = None,
+    *,
+    side: Side = Side.HOUSE,
 ) -> list[Action]:
     """Return what can be done to an operation now and would change something.
 
     Args:
         refundable: The kinds that can be refunded.
+        side: Whose side is to act.
     """
     changes_nothing = {
         Action.CANCEL: operation.cancel_request is not None,
@@ -42,16 +46,32 @@ def next_actions(
     return [
         action
         for action in Action
-        if why_not(operation, action, refundable) is None and not changes_nothing.get(action)
+        if why_not(operation, action, refundable, side=side) is None
+        and not changes_nothing.get(action)
     ]
 
 
 def why_not(
-    operation: Operation, action: Action, refundable: Mapping[str, RefundableKind] | None = None
+    operation: Operation,
+    action: Action | None,
+    refundable: Mapping[str, RefundableKind] | None = None,
+    *,
+    side: Side = Side.HOUSE,
 ) -> Conflict | None:
-    """Return why an action cannot be done to an operation now; None: it can."""
-    reason: str | None
-    if action == Action.REFUND:
+    """Return why an action cannot be done to an operation now; None: it can.
+
+    Args:
+        action: None: any; all that is asked is who holds it.
+        refundable: The kinds that can be refunded.
+        side: Whose side is to act.
+    """
+    reason: str | None = None
+    code = ""
+    if side == Side.CUSTOMER and operation.is_held_by_house:
+        reason, code = HELD_BY_HOUSE, "held_by_house"
+    elif action is None:
+        pass
+    elif action == Action.REFUND:
         refusal = why_not_refunded(operation, refundable or {})
         reason, code = (refusal.message, refusal.code) if refusal else (None, "")
     elif action == Action.CANCEL:
@@ -60,7 +80,7 @@ def why_not(
     elif action == Action.RELAUNCH:
         reason, code = _why_not_relaunched(operation)
     elif action == Action.PARK:
-        reason, code = _why_not_parked(operation)
+        reason, code = _why_not_parked(operation, side)
     else:
         reason, code = _why_not_changed(operation, action)
     return Conflict(f"{operation.id}: {reason}", code=code, param="id") if reason else None
@@ -79,17 +99,19 @@ def _why_not_relaunched(operation: Operation) -> tuple[str | None, str]:
     return f"It is {operation.status} and goes on by itself; park it first to intervene.", code
 
 
-def _why_not_parked(operation: Operation) -> tuple[str | None, str]:
+def _why_not_parked(operation: Operation, side: Side) -> tuple[str | None, str]:
     code = "not_parkable"
     if operation.is_finished:
         return f"It has already {operation.status}.", code
     if operation.lane == ELSEWHERE:
         return "The system before this one carries it out; move it here first.", code
-    if operation.park_request is not None:
-        return f"{operation.park_request.actor} has parked it already.", "already_parked"
+    park = operation.park_request
+    # What a customer holds the house may take over: then the customer cannot lift it.
+    if park is not None and (side == Side.CUSTOMER or side_of(park.actor) == Side.HOUSE):
+        return f"{park.actor} has parked it already.", "already_parked"
     if operation.is_reversing or operation.cancel_request is not None:
         return "It is being undone, and that is not held up.", code
-    if operation.status == Status.NEEDS_ATTENTION:
+    if operation.status == Status.NEEDS_ATTENTION and park is None:
         return "It needs attention, and does not go on before it is relaunched.", "already_parked"
     return None, code
 

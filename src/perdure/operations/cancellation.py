@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from perdure.core.clock import utc_now
 from perdure.operations import store
-from perdure.operations.model import Operation, Status
+from perdure.operations.model import Operation, Side, Status, side_of
 from perdure.operations.refunding import RefundableKind, refund_instead
+from perdure.operations.refusals import note_refusal
 from perdure.storage.pool import Connection
+
+HELD_BY_HOUSE: Final = "The house holds it, and has it go on."
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
-    """Yes or no to a request to cancel, with the reason."""
+    """Yes or no to a request to cancel, with the reason; the code is that of a no."""
 
     accepted: bool
     reason: str
+    code: str = "not_cancellable"
 
 
 async def request_cancel(
@@ -44,16 +49,19 @@ async def request_cancel(
     if operation.cancel_request is not None and not operation.is_finished:
         return CancelAnswer(accepted=True, reason="It is being cancelled already.")
     data = {"bulk_id": bulk_id} if bulk_id else None
-    if (reason_not := why_not_cancelled(operation, refundable)) is not None:
-        await store.note(
+    code, reason_not = "not_cancellable", why_not_cancelled(operation, refundable)
+    if side_of(actor) == Side.CUSTOMER and operation.is_held_by_house:
+        code, reason_not = "held_by_house", HELD_BY_HOUSE
+    if reason_not is not None:
+        await note_refusal(
             connection,
             operation,
             actor=actor,
-            action="cancel_refused",
+            action="cancel",
             reason=reason_not,
             data=data,
         )
-        return CancelAnswer(accepted=False, reason=reason_not)
+        return CancelAnswer(accepted=False, reason=reason_not, code=code)
     request = {"actor": actor, "reason": reason, "requested_at": utc_now().isoformat()}
     # Stopping it is more than holding it: what an operator parked is undone too.
     await connection.execute(

@@ -26,6 +26,22 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Side(StrEnum):
+    """Whose people act or look: the house's, or those of the customer an operation is for."""
+
+    HOUSE = "house"
+    CUSTOMER = "customer"
+
+
+CUSTOMERS_KEY: Final = "customer_key:"
+"""What the actor's name begins with where a customer's own API key acts."""
+
+
+def side_of(actor: str) -> Side:
+    """Return whose side an actor is on: who is not known as a customer's is the house's."""
+    return Side.CUSTOMER if actor.startswith(CUSTOMERS_KEY) else Side.HOUSE
+
+
 FINISHED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 
 
@@ -73,6 +89,11 @@ class By:
     actor: str
     reason: str
     bulk_id: str | None = None
+
+    @property
+    def side(self) -> Side:
+        """Whose side acts."""
+        return side_of(self.actor)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -167,6 +188,12 @@ class Operation:
     refund_refusal: Failure | None = None
     run_request: RunRequest | None = None
     run_requested_at: datetime | None = None
+
+    @property
+    def is_held_by_house(self) -> bool:
+        """Whether the house holds it: no customer lifts that."""
+        park = self.park_request
+        return not self.is_finished and park is not None and side_of(park.actor) == Side.HOUSE
 
     @property
     def is_finished(self) -> bool:

@@ -143,8 +143,8 @@ def check_not_parked(operation: Operation) -> None:
         OperationParked: Until it is released.
     """
     if operation.park_request is not None:
-        park = operation.park_request
-        raise OperationParked(f"{park.actor} parked it: {park.reason}")
+        # By whom and why is on the row and the trail: this is told to customers too.
+        raise OperationParked("An operator holds it.")
 
 
 class TransactionalSteps:

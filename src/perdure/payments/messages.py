@@ -2,7 +2,7 @@
 
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to
+from perdure.notifications.rules import messages_to, reason_told
 from perdure.payments.contracts import PaymentFailure, PaymentInput
 
 
@@ -30,9 +30,10 @@ def failure_messages(payment: PaymentInput, failure: PaymentFailure) -> list[Mes
     """
     amount = format_amount(payment.request.amount_minor, payment.request.currency)
     word = "was cancelled" if failure.cancelled else "failed"
+    why = reason_told(failure.message, cancelled=failure.cancelled)
     return messages_to(
         "payer",
         payment.request.payer,
         f"Your payment of {amount} {word}",
-        f"{failure.message} Nothing was taken from your account.",
+        f"{why}Nothing was taken from your account.",
     )

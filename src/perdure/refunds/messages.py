@@ -2,7 +2,7 @@
 
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to
+from perdure.notifications.rules import messages_to, reason_told
 from perdure.refunds.contracts import RefundFailure, RefundInput
 
 
@@ -23,9 +23,10 @@ def failure_messages(refund: RefundInput, failure: RefundFailure) -> list[Messag
     request = refund.request
     amount = format_amount(request.amount_minor, request.currency)
     word = "was called off" if failure.cancelled else "was refused"
+    why = reason_told(failure.message, cancelled=failure.cancelled)
     return messages_to(
         "customer",
         request.customer,
         f"The refund of {amount} {word}",
-        f"{failure.message} Your {request.kind} {request.refund_of} stands.",
+        f"{why}Your {request.kind} {request.refund_of} stands.",
     )

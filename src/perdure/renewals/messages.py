@@ -2,7 +2,7 @@
 
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to
+from perdure.notifications.rules import messages_to, reason_told
 from perdure.renewals.contracts import Fee, RenewalFailure, RenewalInput, RenewalReport
 
 
@@ -32,10 +32,11 @@ def failure_messages(renewal: RenewalInput, failure: RenewalFailure) -> list[Mes
     """Return what the customer is told of a renewal that did not come about."""
     request = renewal.request
     word = "was cancelled" if failure.cancelled else "failed"
+    why = reason_told(failure.message, cancelled=failure.cancelled)
     return messages_to(
         "customer",
         request.customer,
         f"The renewal of {request.domain} {word}",
-        f"{failure.message} Nothing was taken from your account; {request.domain} still ends on"
+        f"{why}Nothing was taken from your account; {request.domain} still ends on"
         f" {renewal.current_expires_on}.",
     )

@@ -2,7 +2,7 @@
 
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to
+from perdure.notifications.rules import messages_to, reason_told
 from perdure.transfers.contracts import TransferFailure, TransferInput
 
 
@@ -23,9 +23,10 @@ def failure_messages(transfer: TransferInput, failure: TransferFailure) -> list[
     request = transfer.request
     amount = format_amount(request.amount_minor, request.currency)
     word = "was cancelled" if failure.cancelled else "failed"
+    why = reason_told(failure.message, cancelled=failure.cancelled)
     return messages_to(
         "customer",
         request.customer,
         f"Your transfer of {amount} {word}",
-        f"{failure.message} Nothing was taken from your account.",
+        f"{why}Nothing was taken from your account.",
     )

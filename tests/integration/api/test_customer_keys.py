@@ -366,7 +366,7 @@ async def test_a_customer_follows_its_own_to_the_end_r6(world: World) -> None:
         path = f"/v1/operations/{operation['id']}"
         assert ok(await world.customer.get(path)) == operation
         (first,) = ok(await world.customer.get(f"{path}/timeline"))["data"]
-        assert (first["action"], first["actor"]) == ("accepted", "key:shop")
+        assert (first["action"], first["actor"]) == ("accepted", "customer_key:shop")
         ok(await world.customer.post(f"{path}/cancel", {"reason": "changed my mind"}))
 
 

@@ -56,7 +56,7 @@ async def test_no_step_begins_alone_or_in_a_group(
 
     grouped = GroupedStep(pool, steps, "grouped", one=one, many=many, returns=str)
     await actions.park(operation.id, ADA)
-    with pytest.raises(OperationParked, match="ada parked it: Looking into it"):
+    with pytest.raises(OperationParked, match="An operator holds it"):
         await grouped.run(operation.id, "given")
     with pytest.raises(OperationParked):
         await steps.run(operation.id, "alone", "given", lambda step: one(step, "x"), returns=str)

@@ -204,4 +204,4 @@ async def test_a_customer_has_its_own_operations_refunded_and_no_others(town: To
     (requested, _) = [
         entry for entry in await town.platform.operations.trail(mine.id) if "refund" in entry.action
     ]
-    assert requested.actor == f"key:{customer_id}"
+    assert requested.actor == f"customer_key:{customer_id}"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from perdure.api.operation_schemas import timeline
 from perdure.api.payment_schemas import public_status
 from perdure.api.schemas import page_of
-from perdure.operations.model import FINISHED, Status, StepAttempt, TrailEntry
+from perdure.operations.model import FINISHED, Side, Status, StepAttempt, TrailEntry
 from perdure.payments.contracts import PaymentStatus
 
 
@@ -63,7 +63,7 @@ def test_a_timeline_is_in_the_order_of_time() -> None:
         at = start + timedelta(seconds=seconds)
         return StepAttempt("charge", 1, "succeeded", None, None, at, at)
 
-    merged = timeline([entry(0), entry(2)], [attempt(1), attempt(3)], "/")
+    merged = timeline([entry(0), entry(2)], [attempt(1), attempt(3)], "/", Side.HOUSE)
     assert [item.object for item in merged.data] == ["operation_event", "step_attempt"] * 2
     times = [item.at for item in merged.data]
     assert times == sorted(times)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perdure.operations.allowed import Action, next_actions, why_not
-from perdure.operations.model import Status
+from perdure.operations.model import CUSTOMERS_KEY, ParkRequest, Side, Status
 
 from .operations import AT, CANCEL, PARK, operation
 
@@ -69,3 +69,24 @@ def test_a_no_says_why(
     assert refusal is not None
     assert refusal.code == code
     assert told in refusal.message
+
+
+def test_what_the_house_holds_no_customer_lifts() -> None:
+    for status in (Status.NEEDS_ATTENTION, Status.WAITING):
+        held = operation(status, park_request=PARK)
+        assert next_actions(held, side=Side.CUSTOMER) == []
+        for action in (*Action, None):
+            refusal = why_not(held, action, side=Side.CUSTOMER)
+            assert refusal is not None
+            assert refusal.code == "held_by_house"
+            assert PARK.actor not in refusal.message
+    ended = operation(Status.FAILED, park_request=PARK)
+    assert next_actions(ended, side=Side.CUSTOMER) == [RELAUNCH]
+
+
+def test_what_a_customer_holds_is_the_customers_and_the_houses() -> None:
+    park = ParkRequest(f"{CUSTOMERS_KEY}shop", "Wait.", AT, Status.WAITING)
+    held = operation(Status.NEEDS_ATTENTION, park_request=park)
+    own = {RELAUNCH, RELEASE, CORRECT, CANCEL_}
+    assert set(next_actions(held, side=Side.CUSTOMER)) == own
+    assert set(next_actions(held)) == own | {PARK_}

@@ -17,7 +17,7 @@ def test_the_customer_is_told_every_way_there_is() -> None:
 
 
 def test_a_failure_says_why_and_what_stands() -> None:
-    for cancelled, word in ((False, "refused"), (True, "called off")):
+    for cancelled, word, why in ((False, "refused", "It is too late. "), (True, "called off", "")):
         (mail, _) = failure_messages(REFUND, RefundFailure("no", "It is too late.", cancelled))
         assert mail.subject == f"The refund of 12.50 USD was {word}"
-        assert mail.body == "It is too late. Your payment pay_1 stands."
+        assert mail.body == f"{why}Your payment pay_1 stands."
