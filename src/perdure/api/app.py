@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Final
 
-import asyncpg
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -93,6 +92,6 @@ async def _purge_idempotency_keys(platform: Platform) -> None:
         try:
             while await idempotency.purge(platform.pool):
                 pass
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
             log.warning("idempotency_purge_failed", error=repr(error))
         await asyncio.sleep(_PURGE_INTERVAL_S)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-import asyncpg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -31,6 +30,7 @@ from perdure.core.errors import (
     Refused,
     Unauthenticated,
 )
+from perdure.storage.outages import Outage, outage_of
 
 log = structlog.get_logger()
 
@@ -49,19 +49,12 @@ _KINDS: Final[dict[type[PerdureError], tuple[int, str]]] = {
     ProviderUnavailable: (503, "api_error"),
 }
 
-_DATABASE_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    # What a statement meets on a connection whose server has just said that it ends.
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-)
-"""The database cannot be reached, is stopping, is full, or gave way to another transaction."""
+_OUTAGES: Final = {
+    Outage.AWAY: "The database does not answer now",
+    Outage.READ_ONLY: "The database takes no changes now",
+    Outage.FULL: "The database has no room now",
+    Outage.GAVE_WAY: "Another request was in the way of this one",
+}
 
 _ENGINE_AWAY: Final = frozenset(
     {
@@ -113,9 +106,9 @@ def problem_of(error: Exception) -> Problem:
         return _of_http(error)
     if isinstance(error, PerdureError):
         return _of_perdure(error)
-    if isinstance(error, _DATABASE_AWAY):
-        log.error("database_away", error=repr(error))
-        return _away("database_unavailable", "The database does not answer now")
+    if (outage := outage_of(error)) is not None:
+        log.error("database_away", outage=outage, error=repr(error))
+        return _away("database_unavailable", _OUTAGES[outage])
     if _is_engine_away(error):
         log.error("engine_away", error=repr(error))
         return _away("engine_unavailable", "Temporal does not answer now")

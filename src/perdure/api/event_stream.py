@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import asyncpg
 import structlog
 
 from perdure.core.errors import ProviderRateLimited
@@ -102,7 +101,7 @@ class EventStream:
         while self._listeners:
             try:
                 await self._pass_on_new_entries()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the poller goes on
                 # The listeners stay; what they missed comes when the database is back.
                 log.warning("event_stream_poll_failed", error=repr(error))
             await asyncio.sleep(POLL_INTERVAL_S)

@@ -7,9 +7,15 @@ from temporalio.service import RPCError
 
 from perdure.cli.output import print_error
 from perdure.core.errors import PerdureError
-from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.outages import Outage, outage_of
 
 _SEE: Final = "See what is wrong with `perdure doctor`."
+_OUTAGES: Final = {
+    Outage.AWAY: "The database cannot be reached",
+    Outage.READ_ONLY: "The database takes no changes",
+    Outage.FULL: "The database has no room",
+    Outage.GAVE_WAY: "The database gave way to others; run it again",
+}
 
 
 def print_failure(error: Exception) -> bool:
@@ -18,16 +24,12 @@ def print_failure(error: Exception) -> bool:
         print_error(error)
     elif isinstance(error, asyncpg.UndefinedTableError):
         print_error("The database has no tables, or old ones. Run `perdure migrate`.")
-    elif isinstance(error, CONNECTION_LOST):
-        print_error(f"{_away(error)}: {error}. {_SEE}")
+    elif isinstance(error, OSError) and error.filename:
+        print_error(f"A file cannot be used: {error}.")
+    elif (outage := outage_of(error)) is not None:
+        print_error(f"{_OUTAGES[outage]}: {str(error) or 'no answer'}. {_SEE}")
     elif isinstance(error, RPCError):
         print_error(f"Temporal: {error.message}. {_SEE}")
     else:
         return False
     return True
-
-
-def _away(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return "A file cannot be used"
-    return "The database cannot be reached"

@@ -7,7 +7,7 @@ A provider without a limit costs nothing. With one, the process asks for calls i
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -23,7 +23,7 @@ from perdure.core.errors import (
 from perdure.core.ids import new_id
 from perdure.limits import store
 from perdure.limits.model import Ask, BudgetState, Grant, Limit
-from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
 
 log = structlog.get_logger()
@@ -148,8 +148,11 @@ class Permits:
         for queue in self._queues.values():
             queue.close()
         if self._queues:
-            with suppress(*CONNECTION_LOST):
+            try:
                 await store.forget(self._pool, self._process)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
 
 
 class _Waiters:

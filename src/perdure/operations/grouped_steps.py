@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Generic, TypeVar
 
-import asyncpg
 import structlog
 
 from perdure.operations import store
@@ -23,6 +22,7 @@ from perdure.operations.steps import (
     to_json,
 )
 from perdure.storage.group_commit import GroupCommit
+from perdure.storage.outages import is_away
 from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
@@ -35,16 +35,6 @@ MAY_GO_FORWARD: Final = (
     " AND cancel_request IS NULL AND park_request IS NULL"
 )
 """The condition of `steps.may_begin`, in SQL."""
-
-
-SPLITS_A_GROUP: Final = (
-    asyncpg.DeadlockDetectedError,
-    # A twin did a step between the group's look and its locks.
-    asyncpg.UniqueViolationError,
-    # One of them holds what PostgreSQL cannot store.
-    asyncpg.DataError,
-)
-"""What may be the fault of one of a group, or of nobody: each is then run by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +98,13 @@ class GroupedStep(Generic[Given, Result]):
         call = _Call(operation_id, given, fingerprint(given), attempt)
         try:
             done = await self._group.submit(call)
-        except SPLITS_A_GROUP as error:
-            log.info("group_split", step=self._name, operation_id=operation_id, error=repr(error))
+        except Exception as error:
+            if is_away(error):
+                raise
+            # A twin did the step between the group's look and its locks, or something is wrong with
+            # it: done alone, it tells.
+            about = {"step": self._name, "operation_id": operation_id}
+            log.info("step_left_by_its_group", **about, error=repr(error))
             done = None
         if done is not None:
             attempt.is_recorded = True

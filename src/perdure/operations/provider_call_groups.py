@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from perdure.operations import store
 from perdure.operations.attempts import Attempt
-from perdure.operations.grouped_steps import MAY_GO_FORWARD, SPLITS_A_GROUP
+from perdure.operations.grouped_steps import MAY_GO_FORWARD
 from perdure.operations.model import Status
 from perdure.storage.group_commit import GroupCommit
+from perdure.storage.outages import is_away
 from perdure.storage.pool import Pool
 
 
@@ -58,14 +59,18 @@ class ProviderCallGroups:
         """Commit a first intent; False: nothing was written, and the call needs a closer look."""
         try:
             return await self._intents.submit(intent)
-        except SPLITS_A_GROUP:
+        except Exception as error:
+            if is_away(error):
+                raise
             return False
 
     async def answer(self, answer: NewAnswer) -> bool:
         """Commit an answer; False: nothing was written, and it needs a closer look."""
         try:
             written = await self._answers.submit(answer)
-        except SPLITS_A_GROUP:
+        except Exception as error:
+            if is_away(error):
+                raise
             return False
         answer.attempt.is_recorded = answer.attempt.is_recorded or written
         return written

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-import asyncpg
-
 from perdure.core.errors import InvalidInput, PerdureError
 from perdure.operations.model import Operation
 from perdure.operations.service import OperationService
@@ -17,7 +15,7 @@ from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.contracts import KIND
 from perdure.payments.import_file import COLUMN_OF_PARAM, BadRow, ImportRow
 from perdure.payments.import_outcomes import REJECTED, RowOutcome, Statuses
-from perdure.storage.outages import wait_out
+from perdure.storage.outages import does_not_fit, wait_out
 from perdure.storage.pool import Pool
 
 BATCH_ROWS: Final = 200
@@ -27,9 +25,6 @@ BATCH_ROWS_OWN_WORKFLOWS: Final = 16
 
 _RUN_LANES_EVERY_S: Final = 2.0
 """Each time adds to the lanes' histories, and a million rows are five thousand batches."""
-
-_OF_ONE_ROW: Final = (asyncpg.DataError, asyncpg.DeadlockDetectedError)
-"""What the database says of a whole batch because of one row in it."""
 
 
 class PaymentImport:
@@ -102,11 +97,11 @@ class PaymentImport:
             return []
         try:
             return await wait_out(lambda: self._accept_together(rows))
-        except _OF_ONE_ROW as error:
+        except Exception as error:
+            if not does_not_fit(error):
+                raise
             if len(rows) > 1:
                 return [one for row in rows for one in await self._accept([row])]
-            if not isinstance(error, asyncpg.DataError):
-                raise
             return [InvalidInput(f"The database does not take the row: {error}.")]
 
     async def _accept_together(self, rows: Sequence[ImportRow]) -> list[Operation | PerdureError]:

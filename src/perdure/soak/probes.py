@@ -15,7 +15,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.soak.series import Measure, Series
-from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
 
 Values = dict[Series, float]
@@ -78,7 +78,9 @@ async def read_database(pool: Pool) -> Values:
     """Measure the connections of everybody else, and what waits in our tables."""
     try:
         row = await pool.fetchrow(_DATABASE, timeout=_PATIENCE_S)
-    except CONNECTION_LOST:
+    except Exception as error:
+        if not is_outage(error):
+            raise
         return {}
     assert row is not None
     return {

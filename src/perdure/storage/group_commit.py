@@ -1,13 +1,20 @@
 """Group commit: what is in flight at the same time is written together.
 
 Alone, an item is written at once; under load, groups grow by themselves while an earlier one is
-being written, so that the cost of a round trip and of a commit is shared.
+being written, so that the cost of a round trip and of a commit is shared. What cannot be written
+does not keep the others of its group from being written.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar, cast
+
+import structlog
+
+from perdure.storage.outages import is_away
+
+log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,7 +27,8 @@ class GroupCommit(Generic[Item, Result]):
 
     Args:
         write: Writes a group in one transaction; returns a result for each item, in their order.
-            What it raises is raised to all of the group.
+            What it raises is raised to who submitted an item that fails by itself; a database that
+            is away fails the whole group.
         size_max: The most items of a group.
         at_once: How many groups may be under way at a time.
     """
@@ -66,15 +74,32 @@ class GroupCommit(Generic[Item, Result]):
     async def _write_group(self, group: list[_Waiting[Item, Result]]) -> None:
         try:
             results = await self._write([item for item, _ in group])
-            written_results = list(zip(group, results, strict=True))
         except BaseException as error:
+            if isinstance(error, Exception) and len(group) > 1 and not is_away(error):
+                log.info("group_split", items=len(group), error=repr(error))
+                await self._write_halves(group)
+                return
             _fail(group, error)
             if not isinstance(error, Exception):
                 raise
             return
-        for (_, written), result in written_results:
+        if len(results) != len(group):
+            _fail(group, ValueError(f"{len(results)} results for {len(group)} items."))
+            return
+        for (_, written), result in zip(group, results, strict=True):
             if not written.done():
                 written.set_result(result)
+
+    async def _write_halves(self, group: list[_Waiting[Item, Result]]) -> None:
+        # Nothing of it was written, and in halves one that is wrong is found in a few tries.
+        middle = len(group) // 2
+        try:
+            for half in (group[:middle], group[middle:]):
+                if still_there := [waiting for waiting in half if not waiting[1].done()]:
+                    await self._write_group(still_there)
+        except BaseException as error:
+            _fail(group, error)
+            raise
 
     def _next_group(self) -> list[_Waiting[Item, Result]]:
         group: list[_Waiting[Item, Result]] = []

@@ -272,13 +272,13 @@ async def test_one_that_is_refused_spoils_nothing_for_the_others(
     assert [await effects(pool, other) for other in others] == [1, 1, 1]
 
 
-async def test_a_group_that_fails_fails_all_of_it_and_writes_nothing(
+async def test_a_group_whose_database_goes_away_fails_all_of_it_and_writes_nothing(
     pool: Pool, step: Step, accept: NewOperationMaker
 ) -> None:
     operations = [await accept() for _ in range(3)]
-    step.many_fails = ZeroDivisionError("a defect")
+    step.many_fails = asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT")
     results = await step.run_together(*operations)
-    assert [type(result) for result in results] == [ZeroDivisionError] * 3
+    assert [type(result) for result in results] == [asyncpg.ReadOnlySQLTransactionError] * 3
     for operation in operations:
         row = await store.get(pool, operation.id)
         assert (row.status, await effects(pool, operation)) == (Status.PENDING, 0)
@@ -288,11 +288,16 @@ async def test_a_group_that_fails_fails_all_of_it_and_writes_nothing(
     assert await step.run_together(*operations) == [Done(5)] * 3
 
 
-async def test_a_group_ended_by_a_deadlock_is_done_one_by_one(
-    pool: Pool, step: Step, accept: NewOperationMaker
+@pytest.mark.parametrize(
+    "error",
+    [asyncpg.DeadlockDetectedError("a circle"), asyncpg.DataError("0x00"), ZeroDivisionError()],
+    ids=repr,
+)
+async def test_a_group_that_fails_by_its_own_is_done_one_by_one(
+    pool: Pool, step: Step, accept: NewOperationMaker, error: Exception
 ) -> None:
     operations = [await accept() for _ in range(3)]
-    step.many_fails = asyncpg.DeadlockDetectedError("a circle")
+    step.many_fails = error
     assert await step.run_together(*operations) == [Done(5)] * 3
     assert sorted(step.alone) == sorted(operation.id for operation in operations)
     assert [await effects(pool, operation) for operation in operations] == [1, 1, 1]
@@ -382,3 +387,23 @@ async def test_who_is_cancelled_while_its_group_is_written_is_done_all_the_same(
     # Whoever takes it up finds it done.
     assert await step.run(gone) == Done(5)
     assert (await effects(pool, gone), await effects(pool, other)) == (1, 1)
+
+
+async def test_a_result_that_postgresql_cannot_hold_fails_its_own_step_only(
+    pool: Pool, accept: NewOperationMaker
+) -> None:
+    async def one(_: StepTransaction, given: str) -> str:
+        return given
+
+    async def many(_: Connection, given: Mapping[str, str]) -> dict[str, StepDone[str]]:
+        return {found: StepDone(each) for found, each in given.items()}
+
+    step = GroupedStep(pool, TransactionalSteps(pool), "tell", one=one, many=many, returns=str)
+    told = ["1", "2", "a NUL: \0", "4", "5"]
+    operations = [await accept() for _ in told]
+    results = await asyncio.gather(
+        *(step.run(found.id, each) for found, each in zip(operations, told, strict=True)),
+        return_exceptions=True,
+    )
+    assert isinstance(results[2], asyncpg.UntranslatableCharacterError)
+    assert [*results[:2], *results[3:]] == ["1", "2", "4", "5"]

@@ -41,6 +41,9 @@ from perdure.core.errors import PerdureError
         (asyncpg.InternalClientError("cannot switch to state 15; another operation (2)"), 503),
         (asyncpg.TooManyConnectionsError("x"), 503),
         (asyncpg.DeadlockDetectedError("x"), 503),
+        (asyncpg.ReadOnlySQLTransactionError("x"), 503),
+        (asyncpg.DiskFullError("x"), 503),
+        (asyncpg.DataError("x"), 500),
         (asyncpg.UndefinedTableError("x"), 500),
         (RPCError("x", RPCStatusCode.UNAVAILABLE, b""), 503),
         (RPCError("x", RPCStatusCode.INVALID_ARGUMENT, b""), 500),
@@ -90,5 +93,6 @@ def test_a_caller_is_told_how_to_go_on() -> None:
     assert limited.headers["Retry-After"] == "3"
     assert "Retry-After" in problem_of(errors.ProviderUnavailable("x")).headers
     assert "Retry-After" in problem_of(OSError()).headers
+    assert "Retry-After" in problem_of(asyncpg.ReadOnlySQLTransactionError()).headers
     assert problem_of(errors.Unauthenticated("x")).headers["WWW-Authenticate"] == "Bearer"
     assert problem_of(HTTPException(405, headers={"Allow": "GET"})).headers["Allow"] == "GET"

@@ -88,7 +88,32 @@ async def test_a_group_has_at_most_its_size(writer: Writer) -> None:
     assert writer.groups == [[1, 2], [3, 4], [5]]
 
 
-async def test_an_error_is_raised_to_all_of_the_group_and_to_nobody_after_it(
+async def test_what_cannot_be_written_does_not_keep_its_group_from_being_written(
+    writer: Writer,
+) -> None:
+    writer.failures |= {3: ValueError("3 is wrong"), 7: ValueError("7 is wrong")}
+    writer.open.set()
+    group = GroupCommit(writer)
+    found = await asyncio.gather(*submit(group, *range(100)), return_exceptions=True)
+    assert [str(one) for one in found] == [
+        f"{item} is wrong" if item in writer.failures else f"wrote {item}" for item in range(100)
+    ]
+    assert len(writer.groups) < 20
+
+
+async def test_who_leaves_while_a_group_is_split_is_left_out(writer: Writer) -> None:
+    writer.failures[1] = ValueError("wrong")
+    group = GroupCommit(writer, at_once=1)
+    waiting = submit(group, 1, 2, 3, 4)
+    await until_groups(writer, 1)
+    waiting[2].cancel()
+    waiting[3].cancel()
+    writer.open.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert writer.groups == [[1, 2, 3, 4], [1, 2], [1], [2]]
+
+
+async def test_a_database_that_is_away_fails_all_of_the_group_and_nobody_after_it(
     writer: Writer,
 ) -> None:
     writer.failures[2] = ConnectionError("gone")
@@ -185,6 +210,18 @@ async def test_who_submits_again_just_as_all_writers_end_does_not_wait_for_ever(
     writer.open.set()
     async with asyncio.timeout(5):
         assert (await asyncio.gather(*waiting))[0] == "wrote 10"
+
+
+async def test_a_writer_that_is_stopped_in_a_half_leaves_nobody_waiting(writer: Writer) -> None:
+    async def write(items: list[int]) -> Sequence[str]:
+        if len(items) > 1:
+            raise ValueError("one of them")
+        raise asyncio.CancelledError
+
+    group: GroupCommit[int, str] = GroupCommit(write, at_once=1)
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*submit(group, 1, 2), return_exceptions=True)
+    assert [type(result) for result in results] == [TimeoutError, TimeoutError]
 
 
 async def test_a_writer_that_answers_for_too_few_fails_them(writer: Writer) -> None:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import asyncpg
 import structlog
 
 from perdure.core.errors import Conflict, InvalidInput, NotFound, PerdureError, Refused
@@ -17,20 +16,12 @@ from perdure.operations.bulk.model import Bulk, BulkProgress, ItemOutcome, ItemS
 from perdure.operations.bulk.pacing import Pacer
 from perdure.operations.model import By, Status
 from perdure.operations.steps import check_may_begin, may_begin
-from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.outages import is_outage, outage_in
 from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
 
 _ANSWERS: Final = (Conflict, Refused, InvalidInput, NotFound)
-
-_AWAY: Final = (
-    *CONNECTION_LOST,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-)
-"""What says nothing about an operation: the stretch breaks off, and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +95,9 @@ class BulkRunner:
                 watch = tasks.create_task(self._watch(bulk_id, pacer, stretch))
                 await self._begin_items(bulk, pacer, stretch, tasks)
                 watch.cancel()
-        except* _AWAY as away:
-            raise _first(away) from None
+        except BaseExceptionGroup as failed:
+            # It says nothing about an operation: the stretch breaks off, and is tried again.
+            raise outage_in(failed) or failed from None
         finally:
             end.cancel()
         stretch.is_last = not await store.pending(self._pool, bulk_id, after_number=0, limit=1)
@@ -171,13 +163,9 @@ class BulkRunner:
         except PerdureError as error:
             state = ItemState.REFUSED if isinstance(error, _ANSWERS) else ItemState.FAILED
             code, message = error.code, error.message
-        except (
-            asyncpg.DataError
-        ) as error:  # a value that does not fit, whatever its base class says
-            state, code, message = ItemState.FAILED, "internal_error", repr(error)
-        except _AWAY:
-            raise
         except Exception as error:  # one operation's defect does not end the bulk
+            if is_outage(error):
+                raise
             log.exception("bulk_item_failed", bulk_id=bulk.id, operation_id=operation_id)
             state, code, message = ItemState.FAILED, "internal_error", repr(error)
         else:
@@ -212,11 +200,3 @@ class BulkRunner:
             )
         log.info("bulk_ended", bulk_id=bulk_id, stopped=stopped, done=found.done)
         return found
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return one error of a group, whatever the groups in it."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

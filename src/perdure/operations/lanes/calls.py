@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 
 from perdure.storage.group_commit import GroupCommit
-from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
 
 log = structlog.get_logger()
@@ -48,7 +48,9 @@ class LaneCalls:
         """Have the lane hear that there is more; does not fail."""
         try:
             await self._calls.submit(_name(kind, lane))
-        except CONNECTION_LOST as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             log.warning("lane_call_lost", kind=kind, lane=lane, error=repr(error))
 
     async def _notify(self, names: list[str]) -> Sequence[None]:
@@ -100,7 +102,7 @@ class LaneListener:
         while True:
             try:
                 await self._listen_until_lost()
-            except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 log.warning("lanes_hear_nothing", error=repr(error))
             await asyncio.sleep(_CONNECT_AGAIN_S)
 

@@ -25,7 +25,7 @@ from perdure.operations.lanes.calls import Hear, hear_nothing
 from perdure.operations.lanes.source import LaneSource
 from perdure.operations.lanes.store import LaneEntry
 from perdure.operations.model import Operation
-from perdure.storage.outages import CONNECTION_LOST
+from perdure.storage.outages import is_away, is_outage, outage_in
 from perdure.storage.pool import Pool
 
 log = structlog.get_logger()
@@ -192,8 +192,8 @@ class LaneRunner:
                     work = _Work(self, self._processes[kind], source, stretch, runners)
                     for _ in range(self._limits.at_once):
                         runners.create_task(work.run())
-        except* CONNECTION_LOST as lost:
-            raise lost.exceptions[0] from None
+        except BaseExceptionGroup as failed:
+            raise outage_in(failed) or failed from None
         finally:
             end.cancel()
         stretch.is_empty = await lanes.is_empty(self._pool, kind, lane)
@@ -328,12 +328,14 @@ class _Work:
                 return
             except Promoted as promoted:
                 reason = promoted.reason
-            except CONNECTION_LOST as error:
-                if not isinstance(error, TimeoutError):
-                    raise
-                reason = f"It took longer than {self._lane.limits.operation_s:g} s."
-            except Exception as error:  # noqa: BLE001 - its own workflow shows what is wrong with it
+            except Exception as error:  # its own workflow shows what is wrong with it
                 reason = f"{type(error).__name__}: {error}"
+                if isinstance(error, TimeoutError):
+                    reason = f"It took longer than {self._lane.limits.operation_s:g} s."
+                elif is_away(error):
+                    raise
+                elif is_outage(error):
+                    continue
             else:
                 self._stretch.done += 1
                 self._pause_s = 0.5
