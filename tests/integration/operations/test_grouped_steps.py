@@ -387,23 +387,3 @@ async def test_who_is_cancelled_while_its_group_is_written_is_done_all_the_same(
     # Whoever takes it up finds it done.
     assert await step.run(gone) == Done(5)
     assert (await effects(pool, gone), await effects(pool, other)) == (1, 1)
-
-
-async def test_a_result_that_postgresql_cannot_hold_fails_its_own_step_only(
-    pool: Pool, accept: NewOperationMaker
-) -> None:
-    async def one(_: StepTransaction, given: str) -> str:
-        return given
-
-    async def many(_: Connection, given: Mapping[str, str]) -> dict[str, StepDone[str]]:
-        return {found: StepDone(each) for found, each in given.items()}
-
-    step = GroupedStep(pool, TransactionalSteps(pool), "tell", one=one, many=many, returns=str)
-    told = ["1", "2", "a NUL: \0", "4", "5"]
-    operations = [await accept() for _ in told]
-    results = await asyncio.gather(
-        *(step.run(found.id, each) for found, each in zip(operations, told, strict=True)),
-        return_exceptions=True,
-    )
-    assert isinstance(results[2], asyncpg.UntranslatableCharacterError)
-    assert [*results[:2], *results[3:]] == ["1", "2", "4", "5"]

@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-import asyncpg
 import pytest
 
 from perdure.core.errors import (
@@ -287,38 +286,6 @@ async def test_a_database_that_ends_its_connections_ends_the_stretch(
     assert is_outage(lost.value)
     assert await lane.reasons() == {}
     assert (await lane.run()).is_empty
-
-
-@pytest.mark.parametrize(
-    "error",
-    [asyncpg.ReadOnlySQLTransactionError("x"), asyncpg.DiskFullError("x"), ConnectionResetError()],
-    ids=repr,
-)
-async def test_a_database_that_takes_nothing_ends_the_stretch_and_fails_nobody(
-    lane: Lane, error: Exception
-) -> None:
-    await lane.add(3)
-    lane.scripts = {1: raises(error)}
-    with pytest.raises(type(error)):
-        await lane.run()
-    assert await lane.reasons() == {}
-    lane.scripts = {}
-    assert (await lane.run()).is_empty
-    assert set(await lane.statuses()) == {Status.SUCCEEDED}
-
-
-async def test_an_operation_that_gave_way_is_tried_again_in_its_lane(lane: Lane) -> None:
-    await lane.add(3)
-    circles = [asyncpg.DeadlockDetectedError("a circle")]
-
-    def script() -> None:
-        if circles:
-            raise circles.pop()
-
-    lane.scripts = {1: script}
-    assert (await lane.run()).promoted == 0
-    assert await lane.reasons() == {}
-    assert set(await lane.statuses()) == {Status.SUCCEEDED}
 
 
 async def test_a_step_is_the_attempt_under_way() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pytest
 
@@ -16,7 +15,6 @@ from perdure.core.errors import (
 from perdure.operations import store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.model import Operation, Status
-from perdure.operations.provider_call_groups import NewIntent, ProviderCallGroups
 from perdure.operations.provider_calls import ProviderCall, ProviderCalls
 from perdure.storage.pool import Pool, transaction
 
@@ -192,24 +190,3 @@ async def test_an_answer_to_one_held_by_another_is_kept_when_it_is_free(
         may_answer.set()
     assert await waiting == Charge(1)
     assert await calls.resolve(call) == Charge(1)
-
-
-async def test_one_reference_that_postgresql_cannot_hold_holds_up_nobody(
-    pool: Pool, accept: NewOperationMaker
-) -> None:
-    groups = ProviderCallGroups(pool)
-    references = [*"abcd", "a NUL: \0", "x" * 10_000, *"efgh"]
-    intents = [
-        NewIntent(
-            (await begun(pool, accept)).id,
-            "charge",
-            "gateway",
-            reference,
-            datetime.now(UTC),
-            undoes=False,
-            moves=True,
-        )
-        for reference in references
-    ]
-    written = await asyncio.gather(*(groups.intend(intent) for intent in intents))
-    assert written == ["\0" not in reference for reference in references]
