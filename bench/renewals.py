@@ -164,7 +164,9 @@ async def _look(platform: Platform, began: float) -> Sample:
         " WHERE step = 'hold_fee' AND id > (SELECT max(id) FROM operation_steps) - 2000) AS hold_ms"
     )
     assert row is not None
-    found = {status.limit.provider: status.calls for status in await limits.statuses(platform.pool)}
+    found = {
+        status.limit.provider: status.calls or 0 for status in await limits.statuses(platform.pool)
+    }
     return Sample(
         round(time.monotonic() - began, 1),
         row["open"],

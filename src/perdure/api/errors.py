@@ -129,7 +129,7 @@ def _of_perdure(error: PerdureError) -> Problem:
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, ProviderRateLimited):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
     if isinstance(error, ProviderUnavailable):
         headers["Retry-After"] = "2"
     return Problem(status, kind, error.code, error.message, error.param, headers)

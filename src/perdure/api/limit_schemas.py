@@ -29,7 +29,7 @@ class LimitBody(RequestBody):
 
 
 class LimitView(BaseModel):
-    """A limit, and what is made of it now."""
+    """A provider's limit, whether it is called now, and how it answers."""
 
     object: Literal["limit"] = "limit"
     provider: str
@@ -39,14 +39,31 @@ class LimitView(BaseModel):
         description="`open`: it is called; `paused`: it asked to wait; `broken`: it failed too"
         " often; `probed`: one call finds out whether it is back."
     )
-    calls: int = Field(description="How many calls were begun since the limit was first set.")
+    calls: int | None = Field(
+        description="How many calls were begun since the limit was first set; null without one."
+    )
     wanted: int = Field(description="How many are under way, or wait for the limit in a process.")
+    failing_share: float | None = Field(
+        description="How many of the latest calls it did not answer, of 1; null: none lately."
+    )
+    failing_since: datetime | None = Field(
+        description="Since when it answers nobody who asks for some one thing; null: it does."
+    )
+    called_again_at: datetime | None = Field(
+        description="Until when it is not called, where it asked to wait or failed too often."
+    )
 
     @classmethod
     def of(cls, status: LimitStatus) -> "LimitView":
         """Show one."""
         return cls(
-            **asdict(status.limit), state=status.state, calls=status.calls, wanted=status.wanted
+            **asdict(status.limit),
+            state=status.state,
+            calls=status.calls,
+            wanted=status.wanted,
+            failing_share=status.standing.failing_share,
+            failing_since=status.standing.failing_since,
+            called_again_at=status.standing.until,
         )
 
 

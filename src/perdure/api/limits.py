@@ -24,8 +24,8 @@ Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_WRITE))]
 
 @router.get("")
 async def list_limits(platform: PlatformOfApp, _caller: Reader) -> WholeList[LimitView]:
-    """List the limits there are, with what is made of them now."""
-    found = await store.statuses(platform.pool)
+    """List every provider: its limit, whether it is called now, and how it answers."""
+    found = await store.statuses(platform.pool, platform.providers)
     return WholeList(data=[LimitView.of(status) for status in found], url=router.prefix)
 
 

@@ -22,22 +22,30 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the cha
 
 @app.command("list")
 def list_limits(output: Output = OutputFormat.TEXT) -> None:
-    """List the limits there are, with what is made of them now."""
+    """List every provider: its limit, whether it is called now, and how it answers."""
     found = run(_list())
     if output == OutputFormat.JSON:
         print_json({"data": [_as_json(status) for status in found]})
         return
-    if not found:
-        out.print("No provider has a limit; `perdure limits set` gives it one.")
-        return
     print_table(
-        ("PROVIDER", "#PER SECOND", "#AT ONCE", "STATE", "#WANTED", "#CALLS"),
+        (
+            "PROVIDER",
+            "#PER SECOND",
+            "#AT ONCE",
+            "STATE",
+            "FAILING SINCE",
+            "#FAILING",
+            "#WANTED",
+            "#CALLS",
+        ),
         [
             (
                 status.limit.provider,
                 status.limit.per_second,
                 status.limit.at_once,
                 status.state,
+                status.standing.failing_since,
+                _percent(status.standing.failing_share),
                 status.wanted,
                 status.calls,
             )
@@ -48,7 +56,7 @@ def list_limits(output: Output = OutputFormat.TEXT) -> None:
 
 async def _list() -> list[LimitStatus]:
     async with open_session() as platform:
-        return await store.statuses(platform.pool)
+        return await store.statuses(platform.pool, platform.providers)
 
 
 @app.command("set")
@@ -123,10 +131,17 @@ def _figures(limit: dict[str, float | int | None] | None) -> str:
     return ", ".join(f"{figure:g} {what}" for what, figure in said.items() if figure is not None)
 
 
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share:.0%}"
+
+
 def _as_json(status: LimitStatus) -> dict[str, object]:
     return {
         **asdict(status.limit),
         "state": status.state,
         "calls": status.calls,
         "wanted": status.wanted,
+        "failing_share": status.standing.failing_share,
+        "failing_since": status.standing.failing_since,
+        "called_again_at": status.standing.until,
     }

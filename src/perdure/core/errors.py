@@ -16,8 +16,10 @@
     ├── TurnPending              our own limit leaves no room for the call yet; nothing was done
     ├── ProviderDisagrees        an outside system answered something else than it was asked
     ├── ConfigurationError       a setting is wrong; the process does not start
+    ├── ProviderAway             nobody gets through to an outside system, for longer than is waited
     └── ProviderError            an outside system did not give an answer
         ├── ProviderUnavailable      nothing reached it: trying again is safe
+        │   └── ProviderNotCalled        it is known to be away, so it was not called
         ├── ProviderRateLimited      it asked to wait; nothing was done
         └── ProviderOutcomeUnknown   it may have acted: ask before trying again
 
@@ -150,16 +152,50 @@ class ConfigurationError(PerdureError):
     code = "configuration_error"
 
 
+class ProviderAway(PerdureError):
+    """Nobody gets through to an outside system, for longer than the operation waits for it."""
+
+    code = "provider_away"
+
+
 class ProviderError(PerdureError):
-    """An outside system did not give an answer."""
+    """An outside system did not give an answer.
+
+    Args:
+        message: What is wrong.
+        retry_after_s: How long to wait before the next try, in seconds; None leaves it to the
+            retry policy.
+        asked_wait_s: How long the outside system itself asked to be left alone, by all.
+    """
 
     code = "provider_error"
+    is_last = False
+    """Set where the tries at a step are used up."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        asked_wait_s: float | None = None,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param)
+        self.retry_after_s = asked_wait_s if retry_after_s is None else retry_after_s
+        self.asked_wait_s = asked_wait_s
 
 
 class ProviderUnavailable(ProviderError):
     """Nothing reached the outside system: trying again is safe."""
 
     code = "provider_unavailable"
+
+
+class ProviderNotCalled(ProviderUnavailable):
+    """The outside system is known to be away, or asked to wait, so it was not called."""
+
+    code = "provider_not_called"
 
 
 class ProviderRateLimited(ProviderError):
@@ -180,8 +216,7 @@ class ProviderRateLimited(ProviderError):
         code: str | None = None,
         param: str | None = None,
     ) -> None:
-        super().__init__(message, code=code, param=param)
-        self.retry_after_s = retry_after_s
+        super().__init__(message, asked_wait_s=retry_after_s, code=code, param=param)
 
 
 class ProviderOutcomeUnknown(ProviderError):
@@ -192,8 +227,7 @@ class ProviderOutcomeUnknown(ProviderError):
         in_flight: The call may still arrive or be under way (a time-out, a cut connection, a
             proxy's 502 or 504), so "never seen" proves nothing yet. False where the system itself
             answered that it broke off (500, 503).
-        retry_after_s: How long to wait before asking, in seconds; None leaves it to the retry
-            policy.
+        retry_after_s, asked_wait_s: As any `ProviderError` has them.
     """
 
     code = "provider_outcome_unknown"
@@ -204,12 +238,18 @@ class ProviderOutcomeUnknown(ProviderError):
         *,
         in_flight: bool = True,
         retry_after_s: float | None = None,
+        asked_wait_s: float | None = None,
         code: str | None = None,
         param: str | None = None,
     ) -> None:
-        super().__init__(message, code=code, param=param)
+        super().__init__(
+            message,
+            retry_after_s=retry_after_s,
+            asked_wait_s=asked_wait_s,
+            code=code,
+            param=param,
+        )
         self.in_flight = in_flight
-        self.retry_after_s = retry_after_s
 
 
 ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)

@@ -1,9 +1,10 @@
 """Limits: how often a provider is called, the state of its budget, what is asked and granted."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class Limit:
     provider: str
     per_second: float | None = None
     at_once: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the provider is called as often as there is something to call it for."""
+        return self.per_second is None and self.at_once is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,20 @@ class BudgetState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """How calls of one sort get through to a provider; moments are of the database's clock.
+
+    Args:
+        failing_since: When the first of them failed, since the last that was answered; 0: that one
+            was the latest.
+        got_through_at: When the last of them was answered.
+    """
+
+    failing_since: float = 0.0
+    got_through_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """What the fleet knows of a provider; moments are seconds of the database's clock.
 
@@ -57,6 +77,10 @@ class Budget:
         breaks: How often in a row it was found to be away.
         is_probing: One call is finding out whether it is back.
         calls: How many calls were begun so far.
+        works: By what is done there, as in its step's name.
+        latest_answered, latest_failed: How the latest calls ended; each counts for less as time
+            goes by.
+        told_at: When they were last told of.
     """
 
     next_at: float = 0.0
@@ -66,6 +90,10 @@ class Budget:
     breaks: int = 0
     is_probing: bool = False
     calls: int = 0
+    works: Mapping[str, Work] = field(default_factory=dict)
+    latest_answered: float = 0.0
+    latest_failed: float = 0.0
+    told_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +110,23 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What a process tells of its calls of one sort that ended since it told last.
+
+    Args:
+        answered: How many the provider answered.
+        failed: How many it did not.
+        answered_ago_s: How long ago it answered the last of them; None: none of them.
+        is_failing: The latest of them failed.
+    """
+
+    answered: int = 0
+    failed: int = 0
+    answered_ago_s: float | None = None
+    is_failing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What a process asks for, and tells of the calls that ended since it asked last.
 
@@ -93,6 +138,7 @@ class Ask:
         failures: Calls that the provider gave no answer to, after the last that it answered.
         answered: It answered a call.
         retry_after_s: How long it asked to be left alone, in seconds.
+        heard: How they ended, by what was done.
     """
 
     waiting: int
@@ -102,6 +148,7 @@ class Ask:
     failures: int = 0
     answered: bool = False
     retry_after_s: float = 0.0
+    heard: Mapping[str, Heard] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +161,7 @@ class Grant:
         interval_s: How long after each the next one may.
         at_once: How many it may have under way; None: any number.
         again_in_s: When it is worth asking for more, in seconds from now.
+        is_troubled: Calls have failed lately, so that the fleet is to be told how they end.
     """
 
     calls: int | None
@@ -122,3 +170,32 @@ class Grant:
     at_once: int | None
     again_in_s: float
     state: BudgetState
+    is_troubled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a provider stands over the whole fleet.
+
+    Args:
+        now: The moment it stood so, as the database has it; all moments are its.
+        failing_share: How many of the latest calls failed, of 1; None: none failed lately.
+        failing_since: When the first call failed, of those of a sort of which none was answered
+            since; None: there is no such sort.
+        until: When it is called again, where it is not called now.
+    """
+
+    state: BudgetState
+    now: datetime
+    failing_share: float | None = None
+    failing_since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it is called, and answers most of the calls."""
+        return self.state == BudgetState.OPEN and (self.failing_share or 0.0) < FAILING
+
+
+FAILING: Final = 0.5
+"""A provider that fails as many of the latest calls is in trouble, be it called or not."""

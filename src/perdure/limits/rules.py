@@ -7,11 +7,21 @@ asking costs little, and a change is felt at once.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Final
 
 from perdure.core.errors import InvalidInput, NotFound
-from perdure.limits.model import Ask, Budget, BudgetState, Grant, Limit, Share
+from perdure.limits.model import (
+    Ask,
+    Budget,
+    BudgetState,
+    Grant,
+    Limit,
+    Share,
+    Standing,
+    Work,
+)
 
 HORIZON_S: Final = 0.5
 """How far ahead calls are granted."""
@@ -24,9 +34,15 @@ _SLOTS_AGAIN_S: Final = 0.25
 FAILURES_MAX: Final = 10
 """After as many calls in a row without an answer nobody calls for a while."""
 _BREAK_S: Final = 1.0
-_BREAK_S_MAX: Final = 30.0
+_BREAK_S_MAX: Final = 10.0
+"""A call in ten seconds costs a provider nothing, and what waits goes on soon after it is back."""
 _PROBE_S: Final = 30.0
 """How long the outcome of a probe is waited for: longer than any call takes."""
+
+_HALF_LIFE_S: Final = 10.0
+"""After how long a call counts for half among the latest."""
+_LATELY: Final = 0.1
+"""How much of a failed call has to be left for its provider to be in trouble."""
 
 PER_SECOND_MAX: Final = 100_000.0
 AT_ONCE_MAX: Final = 100_000
@@ -87,6 +103,13 @@ def grant(
     Returns the budget afterwards, what is granted, and what the process holds from here on.
     """
     budget = _heard(budget, ask, now)
+    budget, granted, share = _granted(limit, budget, ask, others, me=me, now=now)
+    return budget, replace(granted, is_troubled=is_troubled(budget, now)), share
+
+
+def _granted(
+    limit: Limit, budget: Budget, ask: Ask, others: Mapping[str, Share], *, me: str, now: float
+) -> tuple[Budget, Grant, Share]:
     wants = {name: other.wanted for name, other in others.items()}
     wants[me] = ask.waiting + ask.under_way
 
@@ -118,7 +141,7 @@ def grant(
 
 def _heard(budget: Budget, ask: Ask, now: float) -> Budget:
     """Return the budget with what the calls that ended tell."""
-    budget = replace(budget, calls=budget.calls + ask.begun)
+    budget = _noted(replace(budget, calls=budget.calls + ask.begun), ask, now)
     if ask.answered:
         budget = replace(budget, failures=0, broken_until=0.0, breaks=0, is_probing=False)
     if ask.retry_after_s:
@@ -133,6 +156,59 @@ def _heard(budget: Budget, ask: Ask, now: float) -> Budget:
         return budget
     pause_s = min(_BREAK_S * 2**budget.breaks, _BREAK_S_MAX)
     return replace(budget, broken_until=now + pause_s, breaks=budget.breaks + 1, is_probing=False)
+
+
+def _noted(budget: Budget, ask: Ask, now: float) -> Budget:
+    """Return the budget with who got through, and how the latest calls ended."""
+    if not ask.heard:
+        return budget
+    works = {**budget.works}
+    for name, heard in ask.heard.items():
+        work = works.get(name, Work())
+        if heard.answered_ago_s is not None:
+            at = max(work.got_through_at, now - heard.answered_ago_s)
+            work = Work(failing_since=0.0, got_through_at=at)
+        if heard.is_failing:
+            work = replace(work, failing_since=work.failing_since or now)
+        works[name] = work
+    answered, failed = latest(budget, now)
+    return replace(
+        budget,
+        works=works,
+        latest_answered=answered + sum(heard.answered for heard in ask.heard.values()),
+        latest_failed=failed + sum(heard.failed for heard in ask.heard.values()),
+        told_at=now,
+    )
+
+
+def latest(budget: Budget, now: float) -> tuple[float, float]:
+    """Return what the latest calls count for now: those that were answered, and those not."""
+    left = 0.5 ** (max(now - budget.told_at, 0.0) / _HALF_LIFE_S)
+    return budget.latest_answered * left, budget.latest_failed * left
+
+
+def is_troubled(budget: Budget, now: float) -> bool:
+    """Whether calls have failed lately, or are not made."""
+    _, failed = latest(budget, now)
+    return failed > _LATELY or state_of(budget, now) != BudgetState.OPEN or budget.broken_until > 0
+
+
+def standing_of(budget: Budget, now: float) -> Standing:
+    """Return how a provider stands."""
+    answered, failed = latest(budget, now)
+    failing = [work.failing_since for work in budget.works.values() if work.failing_since]
+    until = max(budget.broken_until, budget.paused_until)
+    return Standing(
+        state_of(budget, now),
+        _moment(now),
+        failing_share=failed / (answered + failed) if failed > _LATELY else None,
+        failing_since=_moment(min(failing)) if failing else None,
+        until=_moment(until) if until > now else None,
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def state_of(budget: Budget, now: float) -> BudgetState:

@@ -1,6 +1,6 @@
 """Limits and budgets in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -8,8 +8,18 @@ import asyncpg
 
 from perdure.core.errors import NotFound
 from perdure.core.text import check_text
-from perdure.limits.model import Ask, Budget, BudgetState, Grant, Limit, LimitChange, Share
-from perdure.limits.rules import check_limit, grant, state_of
+from perdure.limits.model import (
+    Ask,
+    Budget,
+    BudgetState,
+    Grant,
+    Limit,
+    LimitChange,
+    Share,
+    Standing,
+    Work,
+)
+from perdure.limits.rules import check_limit, grant, standing_of
 from perdure.storage.pool import Connection, Pool, transaction
 
 _LEASE_S: Final = 15.0
@@ -18,47 +28,76 @@ _LEASE_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """A limit, and how its budget stands over the whole fleet.
+    """A provider's limit, and how it and its budget stand over the whole fleet.
 
     Args:
+        limit: Without figures where it has none.
+        calls: How many were begun; None where it has no limit: nobody counts them.
         wanted: Calls that are made, or wait for the limit in some process.
         under_way: Places that processes hold, where the limit says how many.
     """
 
     limit: Limit
-    state: BudgetState
-    calls: int
+    standing: Standing
+    calls: int | None
     wanted: int
     under_way: int
 
+    @property
+    def state(self) -> BudgetState:
+        """Whether it is called."""
+        return self.standing.state
 
-async def limits(connection: Connection | Pool) -> dict[str, Limit]:
-    """Return every limit, by provider."""
-    rows = await connection.fetch("SELECT provider, per_second, at_once FROM limits")
-    return {row["provider"]: Limit(**dict(row)) for row in rows}
 
-
-async def statuses(connection: Connection | Pool) -> list[LimitStatus]:
-    """Return every limit with its budget, by provider."""
+async def budgets(connection: Connection | Pool) -> dict[str, tuple[Limit, Budget, float]]:
+    """Return each provider's limit and budget, as far as anything is known of it, and the time."""
     rows = await connection.fetch(
-        "SELECT limits.provider, per_second, at_once, budget,"
+        "SELECT provider, per_second, at_once, budget,"
+        " extract(epoch FROM clock_timestamp())::float8 AS now FROM limits"
+    )
+    return {
+        row["provider"]: (
+            Limit(row["provider"], row["per_second"], row["at_once"]),
+            _budget(row["budget"]),
+            row["now"],
+        )
+        for row in rows
+    }
+
+
+async def statuses(
+    connection: Connection | Pool, providers: Iterable[str] = ()
+) -> list[LimitStatus]:
+    """Return how providers stand, by their names: these, and all of which anything is known."""
+    rows = await connection.fetch(
+        "SELECT provider, per_second, at_once, budget,"
         " extract(epoch FROM clock_timestamp())::float8 AS now,"
-        " coalesce(sum(wanted), 0) AS wanted, coalesce(sum(slots), 0) AS slots FROM limits"
-        " LEFT JOIN limit_shares ON limit_shares.provider = limits.provider"
-        " AND lease_until > clock_timestamp() GROUP BY limits.provider ORDER BY limits.provider"
+        " (SELECT coalesce(sum(wanted), 0) FROM limit_shares AS held"
+        "  WHERE held.provider = one.provider AND lease_until > clock_timestamp()) AS wanted,"
+        " (SELECT coalesce(sum(slots), 0) FROM limit_shares AS held"
+        "  WHERE held.provider = one.provider AND lease_until > clock_timestamp()) AS slots"
+        " FROM (SELECT unnest($1::text[]) AS provider UNION SELECT provider FROM limits) AS one"
+        " LEFT JOIN limits USING (provider) ORDER BY provider",
+        [*providers],
     )
     return [_status(row) for row in rows]
 
 
 def _status(row: asyncpg.Record) -> LimitStatus:
-    budget = Budget(**row["budget"])
+    budget = _budget(row["budget"] or {})
+    limit = Limit(row["provider"], row["per_second"], row["at_once"])
     return LimitStatus(
-        Limit(row["provider"], row["per_second"], row["at_once"]),
-        state_of(budget, row["now"]),
-        budget.calls,
+        limit,
+        standing_of(budget, row["now"]),
+        None if limit.is_none else budget.calls,
         row["wanted"],
         row["slots"],
     )
+
+
+def _budget(kept: dict[str, Any]) -> Budget:
+    works = {name: Work(**work) for name, work in kept.get("works", {}).items()}
+    return Budget(**{**kept, "works": works})
 
 
 async def set_limit(pool: Pool, limit: Limit, *, actor: str, reason: str) -> LimitChange:
@@ -103,7 +142,9 @@ async def remove_limit(pool: Pool, provider: str, *, actor: str, reason: str) ->
                 code="limit_not_found",
                 param="provider",
             )
-        await connection.execute("DELETE FROM limits WHERE provider = $1", provider)
+        await connection.execute(
+            "UPDATE limits SET per_second = NULL, at_once = NULL WHERE provider = $1", provider
+        )
         return await _record_change(
             connection, provider, (before, None), actor=actor, reason=reason
         )
@@ -113,7 +154,8 @@ async def _lock(connection: Connection, provider: str) -> Limit | None:
     row = await connection.fetchrow(
         "SELECT provider, per_second, at_once FROM limits WHERE provider = $1 FOR UPDATE", provider
     )
-    return Limit(**dict(row)) if row else None
+    limit = Limit(**dict(row)) if row else None
+    return None if limit is None or limit.is_none else limit
 
 
 async def _record_change(
@@ -155,17 +197,20 @@ async def changes(
     return [LimitChange(**dict(row)) for row in rows]
 
 
-async def ask(pool: Pool, provider: str, process: str, asked: Ask) -> Grant | None:
-    """Ask for calls on behalf of a process; None: the provider has no limit (any more)."""
+async def ask(pool: Pool, provider: str, process: str, asked: Ask) -> Grant:
+    """Ask for calls on behalf of a process, and tell how those that ended did."""
     async with transaction(pool) as connection:
         # It is rebuilt within a second if the database loses it, so nothing waits for the disk.
         await connection.execute("SET LOCAL synchronous_commit = off")
-        row = await connection.fetchrow(
-            "SELECT per_second, at_once, budget FROM limits WHERE provider = $1 FOR UPDATE",
-            provider,
-        )
+        row = await connection.fetchrow(_BUDGET, provider)
         if row is None:
-            return None
+            await connection.execute(
+                "INSERT INTO limits (provider, budget) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                provider,
+                asdict(Budget()),
+            )
+            row = await connection.fetchrow(_BUDGET, provider)
+        assert row is not None, "a provider's row is never deleted"
         shares = await connection.fetch(
             "SELECT process, wanted, slots FROM limit_shares"
             " WHERE provider = $1 AND process <> $2 AND lease_until > clock_timestamp()",
@@ -177,7 +222,7 @@ async def ask(pool: Pool, provider: str, process: str, asked: Ask) -> Grant | No
         )
         budget, granted, share = grant(
             Limit(provider, row["per_second"], row["at_once"]),
-            Budget(**row["budget"]),
+            _budget(row["budget"]),
             asked,
             {row["process"]: Share(row["wanted"], row["slots"]) for row in shares},
             me=process,
@@ -185,6 +230,9 @@ async def ask(pool: Pool, provider: str, process: str, asked: Ask) -> Grant | No
         )
         await connection.execute(_WRITE, provider, process, asdict(budget), *_held(share))
         return granted
+
+
+_BUDGET: Final = "SELECT per_second, at_once, budget FROM limits WHERE provider = $1 FOR UPDATE"
 
 
 def _held(share: Share) -> tuple[int, int, float]:

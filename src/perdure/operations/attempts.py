@@ -47,11 +47,16 @@ def attempt_under_way(attempt: Attempt) -> Iterator[Attempt]:
         _current.reset(token)
 
 
-def attempt_begins() -> None:
-    """Note that the attempt under way begins only now: it has waited for its turn."""
+def attempt_begins() -> str:
+    """Note that the attempt under way begins only now: it has waited for its turn.
+
+    Returns its step.
+    """
     attempt = _current.get()
-    if attempt is not None:
-        attempt.started_at = utc_now()
+    if attempt is None:
+        return ""
+    attempt.started_at = utc_now()
+    return attempt.step
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
@@ -114,6 +119,11 @@ async def close_attempt(
         describe_error(error) if error else None,
         utc_now(),
     )
+
+
+async def forget_attempt(pool: Pool, row_id: int) -> None:
+    """Remove the row of an attempt that did not begin after all: its turn had not come."""
+    await pool.execute("DELETE FROM operation_steps WHERE id = $1", row_id)
 
 
 class AttemptGroups:

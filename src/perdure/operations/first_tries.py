@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from perdure.core.errors import ProviderError, ProviderRateLimited
+from perdure.core.errors import ProviderError, ProviderNotCalled, ProviderRateLimited
 from perdure.core.turns import turn_at
 from perdure.limits.permits import PermitFor
 from perdure.operations.attempts import attempt_begins
@@ -63,14 +63,15 @@ class FirstTries:
         """Make a first try; None: not now.
 
         Args:
-            permit: Lets a call begin at once, or raises `ProviderRateLimited`.
+            permit: Lets a call begin at once, or raises `ProviderRateLimited` or
+                `ProviderNotCalled`.
         """
         if not self.may_begin():
             return None
         try:
             async with turn_at(permit(provider), on_taken=attempt_begins):
                 return await call()
-        except ProviderRateLimited:
+        except (ProviderRateLimited, ProviderNotCalled):
             return None
 
     @property

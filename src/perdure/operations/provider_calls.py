@@ -207,7 +207,8 @@ class ProviderCalls:
         except ProviderError as error:
             raise ProviderOutcomeUnknown(
                 f"{call.provider} could not be asked about {call.reference}: {error.message}",
-                retry_after_s=getattr(error, "retry_after_s", None),
+                retry_after_s=error.retry_after_s,
+                asked_wait_s=error.asked_wait_s,
             ) from error
         if found is not None:
             await self._record_answer(call, found)

@@ -12,8 +12,12 @@
 
 A 404 to an inquiry is no answer: a wrong URL gives it too, and taking it for "never seen" would
 charge twice. A provider says "never seen" with an empty list.
+
+`Retry-After` is read from any answer that is none of these: it holds for all who call the provider.
 """
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,7 +44,8 @@ REJECTED: Final = "provider_rejected_request"
 """The code where a provider finds a request wrong: the same request would be answered the same."""
 
 RETRY_AFTER_S_DEFAULT: Final = 1.0
-RETRY_AFTER_S_MAX: Final = 3600.0
+_RETRY_AFTER_S_MAX: Final = 366 * 86_400.0
+"""Whoever says more than a year has to be asked by a person."""
 
 _NOT_SENT: Final = (
     aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS
@@ -56,6 +61,8 @@ _NOT_ANSWERED: Final = (
 _ENDED_THERE: Final = frozenset({500, 501, 503})
 """The provider itself broke the request off; any other 5xx comes from something in between."""
 _QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
+
+_IS_A_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -151,7 +158,8 @@ class ProviderHttp:
             raise self._rejected(response)
         raise ProviderUnavailable(
             f"{self._provider} answered {response.status}, which is no answer to what was"
-            " asked; where it lasts, check the provider's URL."
+            " asked; where it lasts, check the provider's URL.",
+            asked_wait_s=_retry_after_s(response),
         )
 
     async def _exchange(
@@ -164,7 +172,7 @@ class ProviderHttp:
         headers: Mapping[str, str] | None = None,
     ) -> _Response:
         """Send a request; a POST once: aiohttp repeats only GETs, over a connection that died."""
-        await take_turn()
+        await take_turn(for_a_request=True)
         async with self._client.request(
             method,
             path.removeprefix("/"),  # under the base URL's own path
@@ -193,7 +201,7 @@ class ProviderHttp:
                 f"{self._provider} answered {status}, which says nothing about what it did; ask it"
                 " before trying again.",
                 in_flight=status not in _ENDED_THERE,
-                retry_after_s=_retry_after_s(response),
+                asked_wait_s=_retry_after_s(response),
             )
 
     def _unavailable(self, error: Exception) -> ProviderUnavailable:
@@ -233,15 +241,16 @@ def _error_of(response: _Response) -> tuple[str, str]:
 
 
 def _retry_after_s(response: _Response) -> float | None:
-    """Read `Retry-After`: seconds or a date (RFC 9110, section 10.2.3)."""
+    """Read `Retry-After`: seconds or a date (RFC 9110, section 10.2.3), in whole seconds.
+
+    Fractions are not in the RFC, and are sent all the same. None: it says nothing that makes sense.
+    """
     value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
     try:
-        wait_s = float(value) if value.isdigit() else _seconds_until(value)
-    except ValueError:
+        wait_s = float(value) if _IS_A_NUMBER.fullmatch(value) else _seconds_until(value)
+    except (ValueError, OverflowError):
         return None
-    return min(max(wait_s, 0.0), RETRY_AFTER_S_MAX)
+    return float(math.ceil(min(max(wait_s, 0.0), _RETRY_AFTER_S_MAX)))
 
 
 def _seconds_until(http_date: str) -> float:

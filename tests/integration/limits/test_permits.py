@@ -7,10 +7,18 @@ from functools import partial
 
 import pytest
 
-from perdure.core.errors import NotFound, ProviderDeclined, ProviderRateLimited, ProviderUnavailable
+from perdure.core.errors import (
+    NotFound,
+    ProviderDeclined,
+    ProviderError,
+    ProviderNotCalled,
+    ProviderOutcomeUnknown,
+    ProviderRateLimited,
+    ProviderUnavailable,
+)
 from perdure.core.ids import new_id
 from perdure.limits import store
-from perdure.limits.model import BudgetState, Limit
+from perdure.limits.model import BudgetState, Limit, Standing
 from perdure.limits.permits import Permits
 from perdure.limits.rules import FAILURES_MAX
 from perdure.storage.pool import Pool
@@ -159,34 +167,54 @@ async def test_what_a_process_held_falls_free_when_it_ends(
     assert status.under_way <= 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderRateLimited("Slow down.", retry_after_s=7200),
+        ProviderUnavailable("Maintenance.", asked_wait_s=7200),
+        ProviderOutcomeUnknown("Maintenance.", asked_wait_s=7200),
+    ],
+    ids=["429", "503 to a question", "503 to a call"],
+)
+@pytest.mark.parametrize("figures", [{}, {"per_second": 1000}], ids=["no limit", "limit"])
 async def test_a_provider_that_asks_to_wait_is_left_alone_by_all(
-    pool: Pool, provider: str, processes: list[Permits]
+    pool: Pool,
+    provider: str,
+    processes: list[Permits],
+    error: ProviderError,
+    figures: dict[str, float],
 ) -> None:
-    await set_limit(pool, provider, per_second=1000)
+    if figures:
+        await set_limit(pool, provider, **figures)
     first, second, _ = processes
-    with pytest.raises(ProviderRateLimited):
+    with pytest.raises(ProviderError):
         async with first.permit(provider):
-            raise ProviderRateLimited("Slow down.", retry_after_s=3600)
+            raise error
     await poll_state(pool, provider, BudgetState.PAUSED)
 
-    with pytest.raises(ProviderRateLimited):
+    with pytest.raises(ProviderNotCalled):
         async with second.within(0.3)(provider):
             pass
+    (status,) = [one for one in await store.statuses(pool) if one.limit.provider == provider]
+    assert status.standing.until is not None
+    assert 7190 < (status.standing.until - status.standing.now).total_seconds() <= 7200
 
 
 async def poll_state(pool: Pool, provider: str, state: BudgetState) -> None:
     async with asyncio.timeout(10):
         while True:
             found = {one.limit.provider: one.state for one in await store.statuses(pool)}
-            if found[provider] == state:
+            if found.get(provider) == state:
                 return
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("figures", [{}, {"per_second": 1000}], ids=["no limit", "limit"])
 async def test_a_provider_that_is_away_is_called_no_more_than_to_see_whether_it_is_back(
-    pool: Pool, provider: str, processes: list[Permits]
+    pool: Pool, provider: str, processes: list[Permits], figures: dict[str, float]
 ) -> None:
-    await set_limit(pool, provider, per_second=1000)
+    if figures:
+        await set_limit(pool, provider, **figures)
     is_away, calls = True, 0
 
     async def caller(permits: Permits) -> None:
@@ -195,8 +223,10 @@ async def test_a_provider_that_is_away_is_called_no_more_than_to_see_whether_it_
             with contextlib.suppress(ProviderUnavailable):
                 async with permits.permit(provider):
                     calls += 1
+                    await asyncio.sleep(0.001)
                     if is_away:
                         raise ProviderUnavailable("Away.")
+            await asyncio.sleep(0)
 
     tasks = [asyncio.create_task(caller(permits)) for permits in processes for _ in range(3)]
     await poll_state(pool, provider, BudgetState.BROKEN)
@@ -211,6 +241,47 @@ async def test_a_provider_that_is_away_is_called_no_more_than_to_see_whether_it_
     after = calls
     await until(lambda: calls >= after + 100)
     await end(tasks)
+
+
+async def test_a_provider_that_is_well_and_has_no_limit_costs_the_database_nothing(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    for _ in range(50):
+        async with processes[0].permit(provider):
+            await asyncio.sleep(0)
+
+    assert provider not in {one.limit.provider for one in await store.statuses(pool)}
+
+
+async def test_a_few_failures_among_answers_are_told_with_those_of_other_processes(
+    pool: Pool, provider: str, processes: list[Permits]
+) -> None:
+    async def call(permits: Permits, *, fails: bool) -> None:
+        with contextlib.suppress(ProviderUnavailable):
+            async with permits.permit(provider) as permit:
+                permit.work = "charge"
+                if fails:
+                    raise ProviderUnavailable("Away.")
+
+    async def standing() -> Standing:
+        (found,) = [one for one in await store.statuses(pool, [provider]) if is_it(one)]
+        return found.standing
+
+    def is_it(status: store.LimitStatus) -> bool:
+        return status.limit.provider == provider
+
+    assert (await standing()).failing_since is None
+    async with asyncio.timeout(10):
+        while (told := await standing()).failing_since is None:
+            await call(processes[0], fails=True)
+            await asyncio.sleep(0.02)
+    assert told.failing_share == 1
+    async with asyncio.timeout(10):
+        while (told := await standing()).failing_since is not None:
+            await call(processes[1], fails=False)
+            await asyncio.sleep(0.05)
+    assert told.failing_share is not None
+    assert told.failing_share < 1
 
 
 async def test_a_refusal_is_an_answer(pool: Pool, provider: str, processes: list[Permits]) -> None:

@@ -14,6 +14,7 @@ from perdure.core.errors import (
     InvalidInput,
     PerdureError,
     ProviderDeclined,
+    ProviderError,
     ProviderOutcomeUnknown,
     ProviderRateLimited,
     ProviderUnavailable,
@@ -245,10 +246,40 @@ def test_the_wait_may_be_a_date(runner: asyncio.Runner) -> None:
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     found = runner.run(outcome(act, status(429, Retry_After=moment)))
     assert isinstance(found.error, ProviderRateLimited)
-    assert 0 < found.error.retry_after_s <= 60
+    assert found.error.asked_wait_s in range(59, 61)
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-5"])
+@pytest.mark.parametrize("call", READS)
+@pytest.mark.parametrize("code", [404, 500, 503])
+def test_a_question_that_is_not_answered_may_say_when_to_ask_again(
+    runner: asyncio.Runner, call: Call, code: int
+) -> None:
+    found = runner.run(outcome(call, status(code, Retry_After="120")))
+    assert isinstance(found.error, ProviderUnavailable)
+    assert found.error.asked_wait_s == 120
+
+
+@pytest.mark.parametrize(
+    ("value", "wait_s"),
+    [
+        ("20.5", 21),
+        ("0.2", 1),
+        ("0", 0),
+        ("7200", 7200),
+        ("86400", 86_400),
+        ("9" * 400, 31_622_400),
+    ],
+)
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_wait_is_as_long_as_the_provider_says(
+    runner: asyncio.Runner, code: int, value: str, wait_s: float
+) -> None:
+    found = runner.run(outcome(act, status(code, Retry_After=value)))
+    assert isinstance(found.error, ProviderError)
+    assert found.error.asked_wait_s == wait_s
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1e3", "nan", "\u0662"])
 def test_a_wait_that_makes_no_sense_is_a_second(runner: asyncio.Runner, value: str) -> None:
     found = runner.run(outcome(act, status(429, Retry_After=value)))
     assert isinstance(found.error, ProviderRateLimited)

@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core.errors import InvalidInput
-from perdure.limits.model import Ask, Budget, BudgetState, Limit, Share
-from perdure.limits.rules import FAILURES_MAX, HORIZON_S, check_limit, fair_shares, grant, state_of
+from perdure.limits.model import Ask, Budget, BudgetState, Heard, Limit, Share, Work
+from perdure.limits.rules import (
+    FAILURES_MAX,
+    HORIZON_S,
+    check_limit,
+    fair_shares,
+    grant,
+    standing_of,
+    state_of,
+)
 
 NOBODY: dict[str, Share] = {}
 
@@ -190,6 +198,58 @@ def test_a_probe_whose_outcome_nobody_tells_is_made_again() -> None:
     _, granted, _ = grant(limit, probed, Ask(5, 0), NOBODY, me="a", now=1030.1)
 
     assert granted.calls == 1
+
+
+@pytest.mark.parametrize("limit", [Limit("bank"), Limit("bank", per_second=20)])
+def test_the_breaker_stands_for_every_provider_limit_or_not(limit: Limit) -> None:
+    broken, granted, _ = grant(
+        limit, Budget(), Ask(5, 0, failures=FAILURES_MAX), NOBODY, me="a", now=1000.0
+    )
+    assert (granted.calls, granted.state, granted.is_troubled) == (0, BudgetState.BROKEN, True)
+
+    probed, granted, _ = grant(limit, broken, Ask(5, 0), NOBODY, me="a", now=1001.5)
+    assert (granted.calls, granted.state) == (1, BudgetState.PROBED)
+
+    _, granted, _ = grant(limit, probed, Ask(5, 0, answered=True), NOBODY, me="a", now=1002.0)
+    assert granted.state == BudgetState.OPEN
+    assert granted.calls != 0
+
+
+def test_who_gets_through_is_known_for_each_sort_of_call() -> None:
+    """An inquiry that is answered does not say that charges are made again."""
+    failed = Heard(failed=3, is_failing=True)
+    heard = {"charge": failed, "resolve_charge": Heard(answered=1, answered_ago_s=2.0)}
+    budget, granted, _ = grant(
+        Limit("gateway"), Budget(), Ask(0, 0, heard=heard), NOBODY, me="a", now=1000.0
+    )
+    later, _, _ = grant(
+        Limit("gateway"), budget, Ask(0, 0, heard={"charge": failed}), NOBODY, me="a", now=1005.0
+    )
+    mended, _, _ = grant(
+        Limit("gateway"),
+        later,
+        Ask(0, 0, heard={"charge": Heard(answered=1, answered_ago_s=0.5)}),
+        NOBODY,
+        me="b",
+        now=1010.0,
+    )
+
+    assert granted.is_troubled
+    assert later.works["charge"] == Work(failing_since=1000.0)
+    assert later.works["resolve_charge"] == Work(got_through_at=998.0)
+    assert mended.works["charge"] == Work(got_through_at=1009.5)
+
+
+def test_the_failing_share_is_that_of_the_latest_calls() -> None:
+    heard = {"charge": Heard(answered=30, failed=10)}
+    budget, _, _ = grant(
+        Limit("gateway"), Budget(), Ask(0, 0, heard=heard), NOBODY, me="a", now=1000.0
+    )
+
+    assert standing_of(budget, 1000.0).failing_share == pytest.approx(0.25)
+    assert standing_of(budget, 1005.0).failing_share == pytest.approx(0.25)
+    assert standing_of(budget, 1600.0).failing_share is None, "long ago is not lately"
+    assert standing_of(Budget(), 1000.0).failing_share is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ workflow side opens the operation's scope, and parks the row of a workflow that 
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.exceptions import FailureError
@@ -20,7 +20,12 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from perdure.core.errors import PerdureError, ProviderOutcomeUnknown, TurnPending
+from perdure.core.errors import (
+    PerdureError,
+    ProviderNotCalled,
+    ProviderOutcomeUnknown,
+    TurnPending,
+)
 from perdure.durable.failures import to_domain_error, to_failure
 from perdure.durable.operation_ids import is_operation, operation_of
 from perdure.durable.scope import open_scope
@@ -28,12 +33,16 @@ from perdure.operations.attempts import (
     Attempt,
     attempt_under_way,
     close_attempt,
+    forget_attempt,
     open_attempt,
     record_attempt,
 )
 from perdure.storage.pool import Pool
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NOT_BEGUN: Final = (TurnPending, ProviderNotCalled)
+"""What ends an attempt before it has begun: it has no row."""
 
 _RECORDS_ITSELF = "__records_its_attempts__"
 _BEATS_ITSELF = "__beats_by_itself__"
@@ -104,7 +113,7 @@ class _ActivitySync(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except Exception as error:
-            if not attempt.is_recorded and not isinstance(error, TurnPending):
+            if not attempt.is_recorded and not isinstance(error, _NOT_BEGUN):
                 outcome = "unknown" if isinstance(error, ProviderOutcomeUnknown) else "failed"
                 await record_attempt(
                     self._pool, operation_id, attempt, outcome=outcome, error=error
@@ -121,7 +130,9 @@ class _ActivitySync(ActivityInboundInterceptor):
         try:
             result = await super().execute_activity(input)
         except BaseException as error:
-            if row_id is not None:
+            if row_id is not None and isinstance(error, _NOT_BEGUN):
+                await forget_attempt(self._pool, row_id)
+            elif row_id is not None:
                 await close_attempt(self._pool, row_id, outcome="failed", error=error)
             raise
         if row_id is not None:

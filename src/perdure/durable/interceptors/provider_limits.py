@@ -12,8 +12,8 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from perdure.core.errors import ProviderRateLimited, TurnPending
-from perdure.core.turns import turn_at
+from perdure.core.errors import ProviderNotCalled, ProviderRateLimited, TurnPending
+from perdure.core.turns import Permit, turn_at
 from perdure.durable.queues import QueueNames
 from perdure.limits.permits import Permits
 from perdure.operations.attempts import attempt_begins
@@ -46,12 +46,17 @@ class ProviderLimits(Interceptor):
 
 
 @asynccontextmanager
-async def _permit(permits: Permits, provider: str) -> AsyncIterator[None]:
+async def _permit(permits: Permits, provider: str) -> AsyncIterator[Permit]:
     async with AsyncExitStack() as held:
+        permit = Permit()
         # What is called off begins nothing any more; finding out whether it did may go ahead.
         with suppress(_CalledOffError):
-            await held.enter_async_context(permits.permit(provider, wait=_wait))
-        yield
+            try:
+                permit = await held.enter_async_context(permits.permit(provider, wait=_wait))
+            except ProviderNotCalled as error:
+                _spare_a_try(error.message)
+                raise
+        yield permit
 
 
 class _CalledOffError(Exception):
@@ -71,9 +76,16 @@ async def _wait(granted: Awaitable[None]) -> None:
         return
     if called_off.done():
         raise _CalledOffError
-    policy = activity.info().retry_policy
     message = "The provider's limit leaves no room yet."
-    # Waiting uses up none of the tries that a step has; see `scope.OperationScope.provider_step`.
+    _spare_a_try(message)
+    raise ProviderRateLimited(message)
+
+
+def _spare_a_try(message: str) -> None:
+    """Have the workflow begin anew where waiting would use up one of the tries that a step has.
+
+    See `scope.OperationScope.provider_step`.
+    """
+    policy = activity.info().retry_policy
     if policy is not None and policy.maximum_attempts:
         raise TurnPending(message)
-    raise ProviderRateLimited(message)

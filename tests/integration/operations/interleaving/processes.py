@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, TypeVar
 
 from perdure.core.errors import ANSWERS, OperationParked, PerdureError, ProviderError, Refused
+from perdure.core.turns import Permit
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
@@ -45,8 +46,8 @@ class NoMail:
         raise AssertionError(message_id)
 
 
-def _no_limit(_provider: str) -> AbstractAsyncContextManager[None]:
-    return nullcontext()
+def _no_limit(_provider: str) -> AbstractAsyncContextManager[Permit]:
+    return nullcontext(Permit())
 
 
 class Process:
