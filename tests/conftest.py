@@ -7,6 +7,7 @@ import pytest
 import structlog
 from temporalio.client import Client
 
+from perdure.core.ports import LOOPBACK, hold_port
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.pool import Pool, open_pool
 
@@ -29,6 +30,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Get Temporal's dev server before any test's time runs: at first it takes minutes."""
     if not os.environ.get("TEMPORAL_ADDRESS") and not session.config.option.collectonly:
         ensure_temporal_cli(tell)
+
+
+@pytest.fixture
+def own_port() -> Iterator[int]:
+    """A port where nobody listens but whom the test starts there."""
+    with hold_port(LOOPBACK, 0) as held:
+        yield held.number
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,10 @@ import asyncpg
 import httpx
 from temporalio.client import Client
 
+from perdure.core.ports import LOOPBACK, hold_port
 from perdure.durable.client import connect
 from perdure.embedded.postgres import start_postgres
-from perdure.embedded.temporal import TemporalServer, free_port, run_temporal
+from perdure.embedded.temporal import TemporalServer, run_temporal
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.providers.http_client import open_http_client
 from perdure.providers.registry import HttpDomainRegistry, RegistryRenewal
@@ -60,11 +61,12 @@ async def temporal_server(folder: Path) -> AsyncIterator[Client]:
     if os.environ.get("TEMPORAL_ADDRESS"):
         yield await connect()
         return
-    server = TemporalServer(
-        cli=ensure_temporal_cli(tell), data_dir=folder, port=free_port(), ui_port=None
-    )
-    async with run_temporal(server):
-        yield await Client.connect(server.address)
+    with hold_port(LOOPBACK, 0) as held:
+        server = TemporalServer(
+            cli=ensure_temporal_cli(tell), data_dir=folder, port=held.number, ui_port=None
+        )
+        async with run_temporal(server):
+            yield await Client.connect(server.address)
 
 
 def tell(sentence: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from .conftest import PERDURE
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder: Path) -> None:
     arguments = ("demo", "--payments", "60", "-o", "json", "--data-dir", str(folder))
     done = subprocess.run(
@@ -18,7 +18,7 @@ def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=220,
+        timeout=580,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -54,7 +54,7 @@ def test_a_folder_that_is_not_a_demos_is_not_emptied(
     assert kept.read_text() == "mine"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_overrun_registry_renews_each_domain_once(
     environment: dict[str, str], folder: Path
 ) -> None:
@@ -66,7 +66,7 @@ def test_an_overrun_registry_renews_each_domain_once(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -16,6 +16,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.polls import eventually_without_a_loop
+
 from .conftest import PERDURE
 
 FINISHED = {"succeeded", "failed", "cancelled"}
@@ -34,7 +36,7 @@ class Up:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self.read_until("Running;", timeout_s=90)
+        self.read_until("Running;", timeout_s=180)
         key = (folder / "api_key").read_text().strip()
         self.api_url = self.setting(r"^API +(\S+)")
         self.http = httpx.Client(
@@ -75,13 +77,17 @@ class Up:
         return created
 
     def wait_for(self, payment_id: str, reached: Callable[[str], bool]) -> str:
-        deadline = time.monotonic() + 90
-        while True:
-            status: str = self.http.get(f"/v1/payments/{payment_id}").json()["status"]
-            if reached(status):
-                return status
-            assert time.monotonic() < deadline, f"{payment_id} is still {status}"
-            time.sleep(0.1)
+        status = ""
+
+        def look() -> bool:
+            nonlocal status
+            status = self.http.get(f"/v1/payments/{payment_id}").json()["status"]
+            return reached(status)
+
+        eventually_without_a_loop(
+            look, within_s=120, pause_s=0.1, why_not=lambda: f"{payment_id} is still {status}"
+        )
+        return status
 
     def end_of(self, payment_id: str) -> str:
         return self.wait_for(payment_id, FINISHED.__contains__)
@@ -90,7 +96,7 @@ class Up:
         self.http.close()
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(30)
+        self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -109,22 +115,16 @@ def start(environment: dict[str, str], folder: Path) -> Iterator[Callable[[], Up
         up.close()
 
 
-def gone(pids: list[int]) -> bool:
-    """Whether none of them runs; a corpse that nobody fetched yet does not."""
-    running = [pid for pid in pids if psutil.pid_exists(pid)]
-    return all(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in running)
+def is_gone(pid: int) -> bool:
+    """Whether it does not run; a corpse that nobody fetched yet does not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if gone(pids):
-                return
-        except psutil.NoSuchProcess:
-            continue
-        assert time.monotonic() < deadline, f"still there: {[psutil.Process(p) for p in pids]}"
-        time.sleep(0.1)
+    eventually_without_a_loop(lambda: all(is_gone(pid) for pid in pids), pause_s=0.1)
 
 
 def command(environment: dict[str, str], folder: Path, *arguments: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def command(environment: dict[str, str], folder: Path, *arguments: str) -> dict[
     return result
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_payments_survive_kills_of_a_worker_and_of_everything(
     start: Callable[[], Up], environment: dict[str, str], folder: Path
 ) -> None:
@@ -158,16 +158,21 @@ def test_payments_survive_kills_of_a_worker_and_of_everything(
     assert answer.status_code == 200, answer.text
     assert up.end_of(waits) == "cancelled"
 
+    api = up.pids()["api"]
+    os.kill(api, signal.SIGKILL)
+    eventually_without_a_loop(lambda: is_gone(api))
+    assert up.end_of(up.create()["id"]) == "succeeded", "who comes while it is away waits"
+
     under_way = [up.create()["id"] for _ in range(5)]
     os.kill(up.pids()["worker-operations-1"], signal.SIGKILL)
-    up.read_until("worker-operations-1 was killed (signal 9); restarted", timeout_s=30)
+    up.read_until("worker-operations-1 was killed (signal 9); restarted", timeout_s=60)
     assert {up.end_of(payment) for payment in under_way} == {"succeeded"}
 
     under_way = [up.create()["id"] for _ in range(5)]
     pids = [up.process.pid, *up.pids().values()]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    up.process.wait(30)
+    up.process.wait(60)
     wait_until_gone(pids)
 
     up = start()
@@ -188,17 +193,22 @@ def test_payments_survive_kills_of_a_worker_and_of_everything(
     wait_until_gone(pids)
 
 
-def test_a_taken_port_is_named_with_its_setting(environment: dict[str, str], folder: Path) -> None:
+def test_all_ports_that_are_taken_are_named_at_once_and_nothing_is_started(
+    environment: dict[str, str], folder: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
+        both = {"PERDURE_TEMPORAL_PORT": port, "PERDURE_BANK_PORT": port}
         done = subprocess.run(
             [*PERDURE, "up", "--data-dir", str(folder)],
-            env=environment | {"PERDURE_TEMPORAL_PORT": port},
+            env=environment | both,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
     assert done.returncode == 1
-    assert "PERDURE_TEMPORAL_PORT" in done.stderr
+    for setting in both:
+        assert f"{port} of 127.0.0.1 ({setting}): taken by another program" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (folder / "logs").exists()

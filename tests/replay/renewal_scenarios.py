@@ -1,6 +1,5 @@
 """The renewals whose histories are recorded and replayed."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from perdure.core.errors import (
 from perdure.durable.scope import PARK, CancelCall
 from perdure.renewals import contracts
 from perdure.renewals.contracts import RenewalEnd, RenewalResolution, Undone
+from tests.polls import eventually
 from tests.workflows.scripted_renewals import OFFER, REPORT, RenewalScenario
 
 from .scenarios import Scenario, let_it_run
@@ -45,12 +45,12 @@ async def leave_it_parked(
 ) -> None:
     """Record it as it waits for an operator: what a deploy meets."""
     await scenario.world.until_called(PARK)
-    for _ in range(200):
+
+    async def it_is_parked() -> bool:
         # One of the hold, one of the parking.
-        if (await handle.fetch_history()).to_json().count("EVENT_TYPE_MARKER_RECORDED") == 2:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it was never parked")
+        return (await handle.fetch_history()).to_json().count("EVENT_TYPE_MARKER_RECORDED") == 2
+
+    await eventually(it_is_parked)
 
 
 RENEWAL_SCENARIOS: list[Scenario[RenewalScenario]] = [

@@ -1,6 +1,5 @@
 """What a recorded scenario is; and the payments whose histories are recorded and replayed."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -14,6 +13,7 @@ from perdure.fraud.contracts import SCORE_AT_ONCE, FraudVerdict
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.payments import contracts
 from perdure.payments.contracts import ChargeOutcome, PaymentEnd
+from tests.polls import eventually
 from tests.workflows.scripted import PENDING, PaymentScenario
 
 Told = TypeVar("Told")
@@ -59,11 +59,11 @@ async def leave_it_waiting(
     scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
 ) -> None:
     """Record it as it waits for the gateway: what a deploy meets."""
-    for _ in range(200):
-        if "EVENT_TYPE_TIMER_STARTED" in (await handle.fetch_history()).to_json():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it never waited")
+
+    async def it_waits() -> bool:
+        return "EVENT_TYPE_TIMER_STARTED" in (await handle.fetch_history()).to_json()
+
+    await eventually(it_waits)
 
 
 SCENARIOS: list[Scenario[PaymentScenario]] = [

@@ -1,6 +1,5 @@
 """Bulks on the real server: a database and queues of their own, and workers that may be killed."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -25,6 +24,8 @@ from perdure.storage.pool import open_pool
 from perdure.worker.main import build_worker
 from perdure.worker.plans import work_of
 from tests.integration.bulk.office import Office
+from tests.integration.payments.town import until_status
+from tests.polls import eventually
 from tests.servers import migrated_database
 
 from .worker import own_queues
@@ -74,30 +75,25 @@ class Works:
 
     async def until(self, bulk_id: str, *statuses: str, within_s: float = 60) -> Operation:
         """Wait until a bulk has one of these statuses."""
-        for _ in range(int(within_s / 0.05)):
-            operation = await self.platform.operations.get(bulk_id)
-            if operation.status in statuses:
-                return operation
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{bulk_id} is still {operation.status}, not {statuses}")
+        return await until_status(self.platform, bulk_id, set(statuses), within_s=within_s)
 
     async def until_told(self, bulk_id: str, action: str, *, times: int) -> None:
         """Wait until a bulk's trail has an entry so often."""
-        for _ in range(600):
-            trail = await self.platform.operations.trail(bulk_id)
-            if [entry.action for entry in trail].count(action) >= times:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(trail)
 
-    async def until_done(self, bulk_id: str, least: int, *, within_s: float = 60) -> int:
+        async def is_told() -> bool:
+            trail = await self.platform.operations.trail(bulk_id)
+            return [entry.action for entry in trail].count(action) >= times
+
+        await eventually(is_told)
+
+    async def until_done(self, bulk_id: str, least: int) -> int:
         """Wait until a bulk has acted on so many operations."""
-        for _ in range(int(within_s / 0.02)):
+
+        async def so_many() -> int | None:
             done = (await self.office.bulks.progress_of(bulk_id)).done
-            if done >= least:
-                return done
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"{bulk_id} has done {done}")
+            return done if done >= least else None
+
+        return await eventually(so_many)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

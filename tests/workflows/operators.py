@@ -1,6 +1,5 @@
 """What tests of operators' actions do: payments and transfers held at a point, and looked at."""
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from perdure.operations.model import By, Operation, Status
 from perdure.payments.contracts import PaymentRequest
 from perdure.transfers.contracts import TransferRequest
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 ADA = By("ada", "Looked into it.")
 BOB = By("bob", "Seen it too.")
@@ -97,12 +97,12 @@ async def check_paid_once(town: Town, payment_id: str, account: dict[str, str]) 
 
 async def until_stopped_at(town: Town, operation_id: str, step: str) -> None:
     """Wait until the workflow of a parked operation has met what holds it, at this step."""
-    for _ in range(600):
+
+    async def is_there() -> bool:
         operation = await town.platform.operations.get(operation_id)
         assert operation.status == Status.NEEDS_ATTENTION
         assert operation.failure is not None
-        if operation.failure.step == step:
-            assert operation.failure.code == "parked_by_operator"
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{operation_id} has not met what holds it: {operation.failure}")
+        assert operation.failure.step != step or operation.failure.code == "parked_by_operator"
+        return operation.failure.step == step
+
+    await eventually(is_there)

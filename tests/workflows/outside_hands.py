@@ -1,7 +1,5 @@
 """What people with access to Temporal do to workflows, behind our back."""
 
-import asyncio
-
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
@@ -11,6 +9,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.core.ids import new_id
+from tests.polls import eventually
 
 
 async def start_deleting(client: Client, workflow_id: str) -> None:
@@ -30,15 +29,17 @@ async def delete(client: Client, workflow_id: str) -> None:
     """Delete a workflow with its history, and wait until it is gone."""
     await start_deleting(client, workflow_id)
     handle = client.get_workflow_handle(workflow_id)
-    for _ in range(480):
+
+    async def is_gone() -> bool:
         try:
             await handle.describe()
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
-                return
-            raise
-        await asyncio.sleep(0.25)
-    raise AssertionError(f"{workflow_id} was not deleted")
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return True
+        return False
+
+    await eventually(is_gone, within_s=110, pause_s=0.25)
 
 
 async def reset_to_the_beginning(client: Client, workflow_id: str) -> None:

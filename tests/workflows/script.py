@@ -1,6 +1,5 @@
 """Answers from outside as a script: what a test sets, and what was asked."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +18,7 @@ from perdure.durable.scope import (
     ParkOperation,
 )
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
+from tests.polls import eventually
 
 CANCEL_ACCEPTED = CancelDecision(accepted=True, reason="It will stop.")
 
@@ -67,11 +67,10 @@ class Script:
 
     async def until_called(self, name: str, *, times: int = 1) -> None:
         """Wait until something was asked."""
-        for _ in range(600):
-            if self.calls.count(name) >= times:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{name} was not called {times} times: {self.calls}")
+        await eventually(
+            lambda: self.calls.count(name) >= times,
+            why_not=lambda: f"{name} was not called {times} times: {self.calls}",
+        )
 
     @activity.defn(name=DELIVER)
     async def deliver(self, given: str) -> None:

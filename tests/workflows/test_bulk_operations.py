@@ -1,6 +1,5 @@
 """Bulks over real payments and transfers, by the hundred."""
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from perdure.operations.model import By, Operation, Status
 from perdure.payments.contracts import PaymentRequest
 from perdure.transfers.contracts import TransferRequest
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 FAST = 10_000.0
 
@@ -31,11 +31,14 @@ async def statuses(town: Town, customer_id: str, **more: Any) -> Counter[str]:
 
 
 async def until_all(town: Town, customer_id: str, expected: dict[str, int]) -> None:
-    for _ in range(600):
-        if (found := await statuses(town, customer_id)) == expected:
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError(found)
+    found: Counter[str] = Counter()
+
+    async def as_expected() -> bool:
+        nonlocal found
+        found = await statuses(town, customer_id)
+        return found == expected
+
+    await eventually(as_expected, within_s=120, pause_s=0.2, why_not=lambda: found)
 
 
 async def test_failed_payments_are_relaunched_once_each_r8(town: Town) -> None:

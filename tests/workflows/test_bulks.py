@@ -11,6 +11,7 @@ from perdure.durable.bulks import workflow as bulk_workflow
 from perdure.durable.bulks.contracts import BulkEnd
 from perdure.operations.bulk.model import BulkQuery, ItemState
 from perdure.operations.model import By
+from tests.polls import eventually
 
 from .bulk_worker import Works, open_works
 
@@ -116,10 +117,12 @@ async def test_a_long_bulk_continues_as_new(works: Works, monkeypatch: pytest.Mo
     await office.add(60)
     async with works.lanes_worker(stretch_s=0.4):
         bulk_id = await office.create(selection=PAYMENTS, rate_per_s=40.0)
-        first_run_id = None
-        while first_run_id is None:
+
+        async def first_run() -> str:
             described = await works.platform.client.get_workflow_handle(bulk_id).describe()
-            first_run_id = described.raw_description.workflow_execution_info.first_run_id
+            return described.raw_description.workflow_execution_info.first_run_id
+
+        first_run_id = await eventually(first_run)
         await works.until(bulk_id, "succeeded")
     first = works.platform.client.get_workflow_handle(bulk_id, run_id=first_run_id)
     last = (await first.fetch_history()).events[-1]
@@ -134,10 +137,12 @@ async def test_a_bulk_whose_workflow_was_ended_by_hand_goes_on(works: Works) -> 
     async with works.lanes_worker():
         await works.until_done(bulk_id, 5)
         await works.platform.client.get_workflow_handle(bulk_id).terminate("by hand")
-        for _ in range(200):
+
+        async def is_found() -> bool:
             await works.janitor.look()
-            if (await office.status(bulk_id)) == "needs_attention":
-                break
+            return await office.status(bulk_id) == "needs_attention"
+
+        await eventually(is_found, pause_s=0.1)
         await office.bulks.resume(bulk_id, BOB)
         await works.until(bulk_id, "succeeded")
     assert await office.acted_by(bulk_id) == [1] * 60

@@ -22,6 +22,7 @@ from tests.integration.payments.town import ENDED, Town
 from tests.integration.payments.written import written
 from tests.integration.transfers.conftest import town_of_its_own
 from tests.integration.transfers.transfers import bank_misbehaves, payouts
+from tests.polls import eventually
 
 from .operators import ADA, accepted_transfer, check_paid_once, waiting_payment
 from .outside_hands import delete, reset_to_the_beginning, start_deleting, terminate
@@ -60,12 +61,11 @@ async def test_a_workflow_that_was_meddled_with_heals_to_what_one_run_does_r2_r1
 
 
 async def until_told(town: Town, payment_id: str) -> None:
-    for _ in range(600):
+    async def are_sent() -> bool:
         rows = (await written(town.platform.pool, payment_id))["messages"]
-        if rows and all("'sent'" in row for row in rows):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("its message was not sent")
+        return bool(rows) and all("'sent'" in row for row in rows)
+
+    await eventually(are_sent)
 
 
 async def test_a_workflow_cancelled_from_outside_is_refunded_and_cancelled_r2_r3(
@@ -116,12 +116,14 @@ async def test_a_lost_namespace_is_made_good_from_the_rows_r2_r13(quiet_town: To
 
     looking = janitor(town.platform)
     restarted = 0
-    for _ in range(100):
+
+    async def all_are_restarted() -> bool:
         # What its last worker still did with it is progress, so it may be left to the next look.
+        nonlocal restarted
         restarted += await looking.look()
-        if restarted == len(everything):
-            break
-        await asyncio.sleep(0.1)
+        return restarted >= len(everything)
+
+    await eventually(all_are_restarted, pause_s=0.1)
     assert restarted == len(everything)
     assert (await town.end_of(transfer.id)).status == Status.SUCCEEDED
     assert await payouts(town, transfer.id) == ["paid"]

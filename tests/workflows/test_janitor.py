@@ -1,6 +1,5 @@
 """Rows are right again after whatever was done to their workflows from outside."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -24,6 +23,7 @@ from perdure.payments import contracts
 from perdure.payments.contracts import PaymentInput, PaymentRequest
 from perdure.payments.registration import PAYMENTS
 from perdure.storage.pool import Pool, transaction
+from tests.polls import eventually
 
 from .scripted import PaymentScenario
 
@@ -63,12 +63,12 @@ class Healing:
 
     async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
         """Let the janitor look until something holds; its own list of ended workflows is late."""
-        for _ in range(100):
+
+        async def is_healed() -> bool:
             await self.janitor.look()
-            if await check():
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError("the janitor did not heal it")
+            return await check()
+
+        await eventually(is_healed, pause_s=0.1)
 
 
 @pytest.fixture

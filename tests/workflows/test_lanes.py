@@ -34,6 +34,7 @@ from perdure.operations.kinds import OperationKinds
 from perdure.operations.lanes.runner import LaneLimits, LaneRunner
 from perdure.operations.model import NewOperation, Operation, Status
 from perdure.storage.pool import Pool, transaction
+from tests.polls import eventually
 
 Script = Callable[[], Awaitable[object]]
 
@@ -104,22 +105,20 @@ class Scripted:
             return await self.handle.result()
 
     async def until_it_says(self, done: int) -> None:
-        for _ in range(200):
+        async def says_so() -> bool:
             progress = await self.handle.query(contracts.PROGRESS, result_type=Lane)
-            if progress == Lane(self.kind, 0, done=done):
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(progress)
+            return bool(progress == Lane(self.kind, 0, done=done))
+
+        await eventually(says_so)
 
     async def statuses(self, operation_ids: list[str]) -> set[Status]:
         return {(await store.get(self.pool, found)).status for found in operation_ids}
 
     async def until_done(self, operation_ids: list[str]) -> None:
-        for _ in range(600):
-            if await self.statuses(operation_ids) == {Status.SUCCEEDED}:
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError(await self.statuses(operation_ids))
+        async def are_done() -> bool:
+            return await self.statuses(operation_ids) == {Status.SUCCEEDED}
+
+        await eventually(are_done, pause_s=0.1)
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -12,11 +11,10 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.chaos.plan import KILLABLE
 from perdure.cli.environment import DataFolder
-from perdure.cli.machine import LOOPBACK, Machine, Ports, run_machine
+from perdure.cli.machine import Machine, run_machine
+from perdure.cli.ports import Ports, setting_of
 from perdure.cli.up import ensure_api_key
 from perdure.core.clock import utc_now
-from perdure.core.errors import ConfigurationError
-from perdure.embedded.temporal import require_free_port
 from perdure.embedded.temporal_cli import SETTING as TEMPORAL_CLI
 
 Result = TypeVar("Result")
@@ -31,8 +29,6 @@ _SETTINGS: Final = {
     "PERDURE_JANITOR_STALE_AFTER_S": "8",
 }
 _GATEWAY_OPTIONS: Final = ("--slow-s", "1.3", "--late-callback-s", "12")
-_PORTS: Final = range(20_000, 32_000)
-"""Below those that Linux gives to connections (`net.ipv4.ip_local_port_range`)."""
 _SHARED: Final = ("DATABASE_URL", "PERDURE_", "TEMPORAL_")
 """Settings that could have the platform share something with another one."""
 
@@ -43,23 +39,7 @@ def take_environment() -> None:
         if setting.startswith(_SHARED) and setting != TEMPORAL_CLI:
             del os.environ[setting]
     os.environ.update(_SETTINGS)
-    ports = _free_ports(len(Ports.model_fields))
-    os.environ.update({f"PERDURE_{name.upper()}": str(next(ports)) for name in Ports.model_fields})
-
-
-def _free_ports(count: int) -> Iterator[int]:
-    """Return ports nobody listens on, and nobody is given.
-
-    One that the system chose could go to somebody's connection while its server is dead.
-    """
-    found: list[int] = []
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
-        with suppress(ConfigurationError):
-            require_free_port(LOOPBACK, port, setting="chaos")
-            found.append(port)
-        if len(found) == count:
-            break
-    return iter(found)
+    os.environ.update({setting_of(port): "0" for port in Ports.model_fields})
 
 
 @asynccontextmanager

@@ -63,10 +63,12 @@ class Story(Protocol[Result]):
         ...
 
 
-def run_story(story: Story[Result], data_dir: Path, output: OutputFormat) -> None:
+def run_story(
+    story: Story[Result], data_dir: Path, output: OutputFormat, port_base: int | None
+) -> None:
     """Run everything, tell the story, and end with 1 if it did not come out as it must."""
     began = time.monotonic()
-    result = run(_stage(story, DataFolder(data_dir), output, began))
+    result = run(_stage(story, DataFolder(data_dir), output, port_base, began))
     if result is None:
         raise typer.Exit(130)
     if not result.ok:
@@ -74,7 +76,11 @@ def run_story(story: Story[Result], data_dir: Path, output: OutputFormat) -> Non
 
 
 async def _stage(
-    story: Story[Result], folder: DataFolder, output: OutputFormat, began: float
+    story: Story[Result],
+    folder: DataFolder,
+    output: OutputFormat,
+    port_base: int | None,
+    began: float,
 ) -> Result | None:
     tell = say if output == OutputFormat.TEXT else _say_aside
     _empty(folder)
@@ -83,7 +89,11 @@ async def _stage(
     tell(f"Starting everything on {folder.path}; the logs are in {folder.logs_path}.")
     async with (
         run_machine(
-            folder, workers=2, gateway_options=story.gateway_options, report=tell
+            folder,
+            workers=2,
+            port_base=port_base,
+            gateway_options=story.gateway_options,
+            report=tell,
         ) as machine,
         open_session() as platform,
     ):

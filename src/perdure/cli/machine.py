@@ -3,69 +3,31 @@
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import httpx
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from perdure.cli.environment import DATA_DIR, DataFolder, write_environment
+from perdure.cli.ports import HeldPorts, Ports, setting_of
 from perdure.config import Settings
-from perdure.core.errors import ConfigurationError
+from perdure.core.ports import LOOPBACK
 from perdure.durable.client import connect
 from perdure.embedded.postgres import postgres_process, postgres_url
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor
-from perdure.embedded.temporal import TemporalServer, free_port, require_free_port, wait_ready
+from perdure.embedded.temporal import TemporalServer, require_free_port, wait_ready
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.migrate import migrate
 
-LOOPBACK: Final = "127.0.0.1"
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0"})  # noqa: S104 - recognised, not listened at
 _TEMPORAL_WAIT_S: Final = 20.0
 _AFTER_WORKERS: Final = 1
 """The stop wave of what workers still call while they finish what they hold."""
 
 Report = Callable[[str], None]
-
-
-class Ports(BaseSettings):
-    """Where each part listens, as `PERDURE_<FIELD>`; 0: any port that is free."""
-
-    model_config = SettingsConfigDict(env_prefix="PERDURE_", frozen=True, extra="ignore")
-
-    api_port: int = Field(default=8080, ge=0, le=65535)
-    temporal_port: int = Field(default=7233, ge=0, le=65535)
-    temporal_ui_port: int = Field(default=8233, ge=0, le=65535)
-    gateway_port: int = Field(default=8101, ge=0, le=65535)
-    fraud_scorer_port: int = Field(default=8102, ge=0, le=65535)
-    mail_inquiry_port: int = Field(default=8103, ge=0, le=65535)
-    mail_port: int = Field(default=8125, ge=0, le=65535)
-    sms_port: int = Field(default=8104, ge=0, le=65535)
-    bank_port: int = Field(default=8105, ge=0, le=65535)
-    registry_info_port: int = Field(default=8106, ge=0, le=65535)
-    registry_fr_port: int = Field(default=8107, ge=0, le=65535)
-    registry_com_port: int = Field(default=8108, ge=0, le=65535)
-
-    @classmethod
-    def load(cls) -> Self:
-        """Read the ports, and choose those that are left open.
-
-        Raises:
-            ConfigurationError: One is no port.
-        """
-        try:
-            ports = cls()
-        except ValidationError as error:
-            name = f"PERDURE_{str(error.errors()[0]['loc'][0]).upper()}"
-            raise ConfigurationError(
-                f"{name} is not a port; give one from 0 (any that is free) to 65535.", param=name
-            ) from error
-        open_ones = {name: free_port() for name, port in ports if port == 0}
-        return ports.model_copy(update=open_ones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +51,12 @@ class Machine:
 
 @asynccontextmanager
 async def run_machine(
-    folder: DataFolder, *, workers: int, gateway_options: tuple[str, ...] = (), report: Report
+    folder: DataFolder,
+    *,
+    workers: int,
+    port_base: int | None = None,
+    gateway_options: tuple[str, ...] = (),
+    report: Report,
 ) -> AsyncIterator[Machine]:
     """Run everything that is not set to be elsewhere, until the context ends.
 
@@ -97,37 +64,40 @@ async def run_machine(
 
     Args:
         workers: How many processes carry operations forward.
+        port_base: The first of the ports, where a setting does not say otherwise.
         gateway_options: More of the command line of the simulated gateway.
         report: Told what happens, in sentences for the person at the terminal.
 
     Raises:
-        ConfigurationError: A setting is wrong, a port is taken, or a process does not start.
+        ConfigurationError: A setting is wrong, ports are taken, or a process does not start.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     given = dict(os.environ)
-    plan = _Plan(folder, Ports.load(), given, report)
-    specs = await plan.specs(workers, gateway_options)
-    os.environ.update(plan.environment)
-    settings = Settings.load()
-    machine = Machine(
-        Supervisor(folder.path, specs, report=report),
-        folder,
-        plan.api_url,
-        plan.temporal_ui_url,
-        settings.gateway_url,
-        settings.bank_url,
-        database_is_embedded="DATABASE_URL" in plan.environment,
-    )
-    async with machine.supervisor:
-        write_environment(folder.environment_path, plan.lasting_environment())
-        yield machine
+    api_host = given.get("PERDURE_API_HOST") or LOOPBACK
+    with HeldPorts(Ports.load(port_base), api_host=api_host, given=given) as ports:
+        plan = _Plan(folder, ports, given, report)
+        specs = await plan.specs(workers, gateway_options)
+        os.environ.update(plan.environment)
+        settings = Settings.load()
+        machine = Machine(
+            Supervisor(folder.path, specs, report=report),
+            folder,
+            plan.api_url,
+            plan.temporal_ui_url,
+            settings.gateway_url,
+            settings.bank_url,
+            database_is_embedded="DATABASE_URL" in plan.environment,
+        )
+        async with machine.supervisor:
+            write_environment(folder.environment_path, plan.lasting_environment())
+            yield machine
 
 
 class _Plan:
     """Works out which processes there have to be, and how they find each other."""
 
     def __init__(
-        self, folder: DataFolder, ports: Ports, given: dict[str, str], report: Report
+        self, folder: DataFolder, ports: HeldPorts, given: dict[str, str], report: Report
     ) -> None:
         self.folder = folder
         self.ports = ports
@@ -135,9 +105,9 @@ class _Plan:
         self.report = report
         self.environment = {DATA_DIR: str(folder.path.resolve())}
         self.temporal_ui_url: str | None = None
-        self.api_host = given.get("PERDURE_API_HOST", LOOPBACK)
-        reached_at = LOOPBACK if self.api_host in _ANY_ADDRESS else self.api_host
-        self.api_url = f"http://{reached_at}:{ports.api_port}"
+        api_host = given.get("PERDURE_API_HOST", "")
+        reached_at = LOOPBACK if api_host in _ANY_ADDRESS else api_host
+        self.api_url = f"http://{reached_at}:{ports.api.number}"
 
     async def specs(self, workers: int, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
         """Return the processes in the order of their start."""
@@ -174,16 +144,15 @@ class _Plan:
         server = TemporalServer(
             cli=ensure_temporal_cli(self.report),
             data_dir=self.folder.path,
-            port=self.ports.temporal_port,
-            ui_port=self.ports.temporal_ui_port,
+            port=self.ports["temporal_port"],
+            ui_port=self.ports["temporal_ui_port"],
         )
         self.environment["TEMPORAL_ADDRESS"] = server.address
         self.temporal_ui_url = server.ui_url
         return [server.process()]
 
     def _api(self) -> ProcessSpec:
-        port = self.ports.api_port
-        self.environment["PERDURE_API_PORT"] = str(port)
+        self.environment["PERDURE_API_PORT"] = str(self.ports.api.number)
         if "PERDURE_GATEWAY_CALLBACK_URL" not in self.given:
             url = f"{self.api_url}/v1/callbacks/gateway"
             self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url
@@ -192,7 +161,6 @@ class _Plan:
             self.environment["PERDURE_GATEWAY_CALLBACK_SECRETS"] = secrets
 
         async def bring_tables() -> None:
-            require_free_port(self.api_host, port, setting="PERDURE_API_PORT")
             await migrate(os.environ["DATABASE_URL"])
 
         async def ready() -> bool:
@@ -201,6 +169,7 @@ class _Plan:
         return ProcessSpec(
             name="api",
             argv=_perdure("api"),
+            listener=self.ports.api.socket,
             prepare=bring_tables,
             ready=ready,
             stop_wave=_AFTER_WORKERS,
@@ -208,47 +177,55 @@ class _Plan:
 
     def _simulators(self, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
         """Return a simulator for each outside system that is not set to be a real one."""
-        ports, specs = self.ports, []
-        for name, setting, port, options in (
-            ("gateway", "GATEWAY", ports.gateway_port, gateway_options),
-            ("fraud-scorer", "FRAUD_SCORER", ports.fraud_scorer_port, ()),
-            ("sms", "SMS", ports.sms_port, ()),
-            ("bank", "BANK", ports.bank_port, ()),
+        specs = []
+        for name, part, options in (
+            ("gateway", "gateway", gateway_options),
+            ("fraud-scorer", "fraud_scorer", ()),
+            ("sms", "sms", ()),
+            ("bank", "bank", ()),
         ):
-            if f"PERDURE_{setting}_URL" not in self.given:
-                self.environment[f"PERDURE_{setting}_URL"] = f"http://{LOOPBACK}:{port}"
-                arguments = ("--port", str(port), *options)
-                specs.append(_simulator(name, arguments, {f"PERDURE_{setting}_PORT": port}))
-        if "PERDURE_MAIL_HOST" not in self.given:
+            setting = f"PERDURE_{part.upper()}_URL"
+            if not self.given.get(setting):
+                port = self.ports[f"{part}_port"]
+                self.environment[setting] = f"http://{LOOPBACK}:{port}"
+                specs.append(self._simulator(name, {"--port": f"{part}_port"}, options))
+        if not self.given.get("PERDURE_MAIL_HOST"):
             specs.append(self._mail())
-        if "PERDURE_REGISTRY_URLS" not in self.given:
+        if not self.given.get("PERDURE_REGISTRY_URLS"):
             specs.append(self._registries())
         return specs
 
     def _registries(self) -> ProcessSpec:
-        ports = {
-            "info": self.ports.registry_info_port,
-            "fr": self.ports.registry_fr_port,
-            "com": self.ports.registry_com_port,
-        }
-        urls = {tld: f"http://{LOOPBACK}:{port}" for tld, port in ports.items()}
+        names = {tld: f"registry_{tld}_port" for tld in ("info", "fr", "com")}
+        urls = {tld: f"http://{LOOPBACK}:{self.ports[name]}" for tld, name in names.items()}
         self.environment["PERDURE_REGISTRY_URLS"] = json.dumps(urls)
-        return _simulator(
-            "registries",
-            tuple(word for tld, port in ports.items() for word in (f"--{tld}-port", str(port))),
-            {f"PERDURE_REGISTRY_{tld.upper()}_PORT": port for tld, port in ports.items()},
-        )
+        return self._simulator("registries", {f"--{tld}-port": name for tld, name in names.items()})
 
     def _mail(self) -> ProcessSpec:
-        port, smtp_port = self.ports.mail_inquiry_port, self.ports.mail_port
+        ports = self.ports
         self.environment["PERDURE_MAIL_HOST"] = LOOPBACK
-        self.environment["PERDURE_MAIL_PORT"] = str(smtp_port)
-        self.environment["PERDURE_MAIL_INQUIRY_URL"] = f"http://{LOOPBACK}:{port}"
-        return _simulator(
-            "mail",
-            ("--port", str(port), "--smtp-port", str(smtp_port)),
-            {"PERDURE_MAIL_INQUIRY_PORT": port, "PERDURE_MAIL_PORT": smtp_port},
+        self.environment["PERDURE_MAIL_PORT"] = str(ports["mail_port"])
+        self.environment["PERDURE_MAIL_INQUIRY_URL"] = (
+            f"http://{LOOPBACK}:{ports['mail_inquiry_port']}"
         )
+        return self._simulator("mail", {"--port": "mail_inquiry_port", "--smtp-port": "mail_port"})
+
+    def _simulator(
+        self, name: str, port_options: Mapping[str, str], options: tuple[str, ...] = ()
+    ) -> ProcessSpec:
+        numbers = {setting_of(port): self.ports[port] for port in port_options.values()}
+        listening = [
+            word
+            for option, port in port_options.items()
+            for word in (option, str(self.ports[port]))
+        ]
+
+        async def require_ports() -> None:
+            for setting, number in numbers.items():
+                require_free_port(LOOPBACK, number, setting=setting)
+
+        argv = (sys.executable, "-m", "perdure.cli.simulate", name, *listening, *options)
+        return ProcessSpec(name=name, argv=argv, prepare=require_ports, stop_wave=_AFTER_WORKERS)
 
     def _workers(self, count: int) -> list[ProcessSpec]:
         roles = [
@@ -261,15 +238,6 @@ class _Plan:
         return [
             ProcessSpec(name=name, argv=_perdure("worker", "--role", role)) for name, role in roles
         ]
-
-
-def _simulator(name: str, arguments: tuple[str, ...], ports: dict[str, int]) -> ProcessSpec:
-    async def require_ports() -> None:
-        for setting, port in ports.items():
-            require_free_port(LOOPBACK, port, setting=setting)
-
-    argv = (sys.executable, "-m", "perdure.cli.simulate", name, *arguments)
-    return ProcessSpec(name=name, argv=argv, prepare=require_ports, stop_wave=_AFTER_WORKERS)
 
 
 def _perdure(*arguments: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.ledger import open_customer_account, pay_in
 from perdure.cli.machine import Machine, run_machine
 from perdure.cli.output import out
+from perdure.cli.ports import PortBase
 from perdure.cli.session import open_session, run
 from perdure.core.errors import Unauthenticated
 from perdure.ledger.model import AccountStatus
@@ -36,7 +37,12 @@ Workers = Annotated[
 ]
 
 
-def up(context: typer.Context, data_dir: DataDirOption = None, workers: Workers = 2) -> None:
+def up(
+    context: typer.Context,
+    data_dir: DataDirOption = None,
+    workers: Workers = 2,
+    port_base: PortBase = None,
+) -> None:
     """Run the whole platform on this machine, until Ctrl-C.
 
     PostgreSQL and Temporal are started unless DATABASE_URL and TEMPORAL_ADDRESS are set, each
@@ -44,12 +50,12 @@ def up(context: typer.Context, data_dir: DataDirOption = None, workers: Workers 
     """
     assert context.parent is not None
     folder = DataFolder(data_dir or context.parent.params["data_dir"])
-    run(_up(folder, workers))
+    run(_up(folder, workers, port_base))
 
 
-async def _up(folder: DataFolder, workers: int) -> None:
+async def _up(folder: DataFolder, workers: int, port_base: int | None) -> None:
     say(f"Starting on {folder.path}; each process's log is in {folder.logs_path}.")
-    async with run_machine(folder, workers=workers, report=say) as machine:
+    async with run_machine(folder, workers=workers, port_base=port_base, report=say) as machine:
         if not machine.supervisor.stop_requested:
             async with open_session() as platform:
                 await see_workers(machine, platform)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ class ProcessSpec:
     """Where it runs; None: where its parent does."""
     owner: tuple[int, int] | None = None
     """User and group id it runs as; None: its parent's. Only root may give others."""
+    listener: socket.socket | None = None
+    """Where it listens, handed on to it (`LISTEN_FDS`). The parent keeps it, so that connections
+    wait for the next start when it dies."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Run before every start, also before a restart."""
     ready: Callable[[], Awaitable[bool]] | None = None
@@ -57,7 +61,9 @@ async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
         OSError: The log cannot be written, or the machine has no room for a process.
     """
     owner = "-" if spec.owner is None else f"{spec.owner[0]}:{spec.owner[1]}"
-    guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), owner]
+    handed_on = [] if spec.listener is None else [spec.listener.fileno()]
+    listener = str(handed_on[0]) if handed_on else "-"
+    guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), owner, listener]
     with _open_log(log) as output:
         return await asyncio.create_subprocess_exec(
             *guarded,
@@ -68,6 +74,7 @@ async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
             env={**os.environ, **spec.env},
             cwd=spec.cwd,
             process_group=0,
+            pass_fds=handed_on,
         )
 
 

@@ -1,7 +1,6 @@
 """Keeps the processes of `perdure up` running, and ends them in order."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -219,16 +218,15 @@ class Supervisor:
 
     async def _became_ready(self, child: _Child, process: asyncio.subprocess.Process) -> bool:
         """Wait for readiness; False where it takes too long. True also where the child ended."""
-        spec = child.spec
+        exited = asyncio.ensure_future(process.wait())
         try:
-            async with asyncio.timeout(spec.ready_timeout_s):
-                while process.returncode is None:
-                    if await _says_ready(spec):
-                        child.ready.set()
-                        break
-                    await asyncio.sleep(READY_POLL_S)
+            # Beside each other: at a socket that is held, a question waits although nobody is left.
+            async with asyncio.timeout(child.spec.ready_timeout_s):
+                await _first_of(_until_ready(child), task=exited)
         except TimeoutError:
             return False
+        finally:
+            exited.cancel()
         return True
 
     async def _shut_down(self) -> None:
@@ -250,6 +248,9 @@ class Supervisor:
             await asyncio.wait({child.keeper})
             if not child.keeper.cancelled():
                 child.keeper.exception()
+        if child.spec.listener is not None:
+            # Nobody is to wait for one that does not come back.
+            child.spec.listener.close()
         if child.process is not None and not await end(
             child.process, child.spec, hurry=self._hurry
         ):
@@ -273,6 +274,12 @@ def _may_pass(error: Exception) -> bool:
     return foreseen and not isinstance(error, ConfigurationError)
 
 
+async def _until_ready(child: _Child) -> None:
+    while not await _says_ready(child.spec):  # noqa: ASYNC110 - another process gets ready
+        await asyncio.sleep(READY_POLL_S)
+    child.ready.set()
+
+
 async def _says_ready(spec: ProcessSpec) -> bool:
     try:
         return spec.ready is None or await spec.ready()
@@ -284,7 +291,7 @@ def _cannot_start(child: _Child, message: str) -> ConfigurationError:
     return ConfigurationError(f"{message}. {child.log} ends:\n{log_tail(child.log)}")
 
 
-async def _first_of(*waits: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
+async def _first_of(*waits: Coroutine[Any, Any, Any], task: asyncio.Future[Any]) -> None:
     """Return when any of them is done; the waits end with it, the task goes on."""
     waiters = [asyncio.ensure_future(wait) for wait in waits]
     try:
@@ -292,5 +299,4 @@ async def _first_of(*waits: Coroutine[Any, Any, Any], task: asyncio.Task[None]) 
     finally:
         for waiter in waiters:
             waiter.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*waiters, return_exceptions=True)
+        await asyncio.gather(*waiters, return_exceptions=True)

@@ -6,8 +6,6 @@ from the database what is missing. See `docs/adr/0002-embedded-engine.md`.
 """
 
 import asyncio
-import errno
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +22,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.core.errors import ConfigurationError
+from perdure.core.ports import require_free, why_not
 from perdure.embedded.processes import FOUNDATION, ProcessSpec
 from perdure.embedded.supervisor import Supervisor
 
@@ -232,31 +231,14 @@ def require_free_port(host: str, port: int, *, setting: str) -> None:
     Raises:
         ConfigurationError: Another program has it; the message names the setting.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            # Binding alone does not show a listener on all platforms.
-            probe.listen(1)
-        except OSError as error:
-            reason = (
-                "taken by another program"
-                if error.errno == errno.EADDRINUSE
-                else f"not to be had ({error.strerror})"
-            )
-            raise ConfigurationError(
-                f"Port {port} of {host} is {reason}. End that program, or set {setting} to a"
-                " free port.",
-                param=setting,
-            ) from error
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    try:
+        require_free(host, port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {port} of {host} is {why_not(error)}. End that program, or set {setting} to a"
+            " free port.",
+            param=setting,
+        ) from error
 
 
 def _pairs(option: str, values: Mapping[str, str]) -> Sequence[str]:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from perdure.core.errors import ConfigurationError
+from perdure.core.ports import HeldPort, hold_port
 
 PAGE_MAX: Final = 1000
 _KEEP_ALIVE_S: Final = 75
@@ -77,7 +78,6 @@ async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncI
     Raises:
         ConfigurationError: The port is taken.
     """
-    listener = listen(host, port)
     app = Starlette(routes=[*routes, Route("/healthz", _healthz)])
     config = uvicorn.Config(
         app,
@@ -91,13 +91,15 @@ async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncI
         timeout_graceful_shutdown=1,
     )
     app.state.server = server = HttpServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await server.ready.wait()
-        yield listener.getsockname()[1]
-    finally:
-        server.stopping.set()
-        await serving
+    # Nobody else is given the port while connections are refused.
+    with _hold(host, port) as held:
+        serving = asyncio.create_task(server.serve(sockets=[listen(host, held.number)]))
+        try:
+            await server.ready.wait()
+            yield held.number
+        finally:
+            server.stopping.set()
+            await serving
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -109,15 +111,26 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), backlog=1024)
     except OSError as error:
-        raise ConfigurationError(
-            f"Nothing can listen at {host}:{port}: {error.strerror}. Choose another port, or stop"
-            " what uses it.",
-            param="port",
-        ) from error
+        raise _cannot_listen(host, port, error) from error
     # Connections inherit it. asyncio sets it only where the protocol is named, which it is not
     # here; without it every answer in two writes waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def _hold(host: str, port: int) -> HeldPort:
+    try:
+        return hold_port(host, port)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"Nothing can listen at {host}:{port}: {error.strerror}. Choose another port, or stop"
+        " what uses it.",
+        param="port",
+    )
 
 
 async def _healthz(_: Request) -> Response:

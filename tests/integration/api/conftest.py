@@ -16,6 +16,7 @@ from perdure.api.keys import Scope, create_key
 from perdure.api.main import server_of
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
+from perdure.core.ports import LOOPBACK, hold_port
 from perdure.storage.pool import Pool
 
 from .api_client import Api
@@ -31,13 +32,13 @@ def settings(database_url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-async def platform(settings: Settings, pool: Pool) -> Platform:
+async def platform(settings: Settings, pool: Pool) -> AsyncIterator[Platform]:
     """The platform; nobody listens where its Temporal client points."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    platform = compose(settings, pool, await Client.connect(f"127.0.0.1:{port}", lazy=True))
-    await platform.flag_provider.refresh()
-    return platform
+    with hold_port(LOOPBACK, 0) as nobody:
+        client = await Client.connect(f"{LOOPBACK}:{nobody.number}", lazy=True)
+        platform = compose(settings, pool, client)
+        await platform.flag_provider.refresh()
+        yield platform
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from contextlib import suppress
 
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from perdure.api.main import _DRAIN_S
+from tests.polls import eventually
 
 from .api_client import Api, created, ok
 
@@ -38,29 +38,24 @@ async def start(database_url: str, port: int) -> asyncio.subprocess.Process:
     )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 async def healthy(port: int) -> httpx.Response:
-    async with asyncio.timeout(30), httpx.AsyncClient() as http:
-        while True:
-            try:
+    async with httpx.AsyncClient(trust_env=False) as http:
+
+        async def answer() -> httpx.Response | None:
+            with suppress(httpx.TransportError):
                 return await http.get(f"http://127.0.0.1:{port}/healthz")
-            except httpx.ConnectError:
-                await asyncio.sleep(0.05)
+            return None
+
+        return await eventually(answer)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_serves_until_it_is_told_to_stop_and_exits_with_0(
-    database_url: str, number: signal.Signals
+    database_url: str, own_port: int, number: signal.Signals
 ) -> None:
-    port = free_port()
-    process = await start(database_url, port)
+    process = await start(database_url, own_port)
     try:
-        assert ok(await healthy(port)) == {"status": "ok"}
+        assert ok(await healthy(own_port)) == {"status": "ok"}
         process.send_signal(number)
         output, _ = await asyncio.wait_for(process.communicate(), 30)
         assert process.returncode == 0, output.decode()
@@ -69,13 +64,14 @@ async def test_it_serves_until_it_is_told_to_stop_and_exits_with_0(
             process.kill()
 
 
-async def test_open_event_streams_do_not_keep_it_from_stopping(api: Api, database_url: str) -> None:
+async def test_open_event_streams_do_not_keep_it_from_stopping(
+    api: Api, database_url: str, own_port: int
+) -> None:
     operation_id = created(await api.pay(await api.new_wallet(5000)))["id"]
-    port = free_port()
-    process = await start(database_url, port)
+    process = await start(database_url, own_port)
     try:
-        await healthy(port)
-        path = f"http://127.0.0.1:{port}/v1/operations/{operation_id}/events"
+        await healthy(own_port)
+        path = f"http://127.0.0.1:{own_port}/v1/operations/{operation_id}/events"
         async with (
             httpx.AsyncClient(timeout=30) as http,
             http.stream("GET", path, headers=api.headers()) as response,

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from perdure.api.app import create_app
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
+from tests.polls import eventually
 
 from .api_client import Api, ok, refused
 from .conftest import api_on
@@ -120,9 +121,7 @@ async def test_a_caller_that_goes_away_in_its_body_leaves_no_error_on_record(
         writer.write(f"{head}\r\n{{".encode())
         await writer.drain()
         writer.close()
-        async with asyncio.timeout(10):
-            while not logs:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await eventually(lambda: logs)
     assert [(log["event"], log["status"]) for log in logs] == [("request", 400)]
 
 

@@ -13,20 +13,13 @@ from perdure.operations.bulk.model import BulkQuery, ItemState
 from perdure.operations.bulk.runner import BulkStretch
 from perdure.operations.bulk.selection import select_items
 from perdure.operations.model import By
+from tests.polls import eventually
 
 from .office import Office
 
 BOB = By("bob", "changed my mind")
 PAYMENTS = BulkQuery(kind="payment")
 FAST: dict[str, Any] = {"rate_per_s": 10_000.0}
-
-
-async def until(check: Any) -> None:
-    for _ in range(600):
-        if await check():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to that")
 
 
 async def test_each_operation_is_acted_on_and_says_by_which_bulk_r8(office: Office) -> None:
@@ -64,7 +57,7 @@ async def test_runners_that_are_killed_leave_nothing_done_twice_or_without_recor
         async def far_enough(least: int = least) -> bool:
             return (await office.bulks.progress_of(bulk_id)).done >= least
 
-        await until(far_enough)
+        await eventually(far_enough)
         killed.cancel()
         await asyncio.gather(killed, return_exceptions=True)
         parked = await office.acted_by(bulk_id)
@@ -108,7 +101,7 @@ async def test_a_paused_bulk_acts_on_nothing_more_until_it_is_resumed(office: Of
     async def some() -> bool:
         return (await office.bulks.progress_of(bulk_id)).done >= 30
 
-    await until(some)
+    await eventually(some)
     assert (await office.bulks.pause(bulk_id, BOB)).operation.status == "needs_attention"
     done = (await office.bulks.progress_of(bulk_id)).done
     await running

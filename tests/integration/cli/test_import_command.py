@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from perdure.cli.payments_import import report_path
-from perdure.embedded.temporal import free_port
 from perdure.payments.import_file import COLUMNS_REQUIRED
+from tests.polls import eventually
 
 from .conftest import House
 
@@ -34,14 +34,16 @@ def write_file(path: Path, house: House, rows: int) -> None:
 
 
 @pytest.fixture
-def begin(database_url: str, tmp_path: Path) -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
+def begin(
+    database_url: str, tmp_path: Path, own_port: int
+) -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
     """Start an import on the database under test, while Temporal is away."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")
     }
     environment |= {
         "DATABASE_URL": database_url,
-        "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{own_port}",
         "PERDURE_DATA_DIR": str(tmp_path / "data"),
     }
 
@@ -69,10 +71,11 @@ async def accepted(house: House) -> int:
 
 
 async def until_some_are_accepted(house: House, process: "subprocess.Popen[str]") -> None:
-    async with asyncio.timeout(60):
-        while not await accepted(house):
-            assert process.poll() is None, process.communicate()
-            await asyncio.sleep(0.005)
+    async def some() -> int:
+        assert process.poll() is None, process.communicate()
+        return await accepted(house)
+
+    await eventually(some, pause_s=0.005)
 
 
 async def carry_out(house: House) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from perdure.embedded.postgres import (
 )
 from perdure.embedded.postgres_cluster import PostgresCluster
 from perdure.embedded.supervisor import Supervisor
+from tests.polls import eventually_without_a_loop
 
 SOCKET_LOCK = ".s.PGSQL.5432.lock"
 
@@ -52,8 +52,8 @@ def killed_server(data_dir: Path) -> Iterator[int]:
         pass
     user, group = PostgresCluster(data_dir).owner or (None, None)
     with subprocess.Popen(["true"], user=user, group=group) as process:
-        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
+        ended = psutil.Process(process.pid)
+        eventually_without_a_loop(lambda: ended.status() == psutil.STATUS_ZOMBIE)
         yield process.pid
 
 

@@ -1,5 +1,6 @@
 """Processes are started in order, kept running, and none is left."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,10 +14,10 @@ import psutil
 import pytest
 
 from perdure.core.errors import ConfigurationError
+from perdure.core.ports import LOOPBACK, hold_port
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Backoff, Supervisor
-
-from .conftest import Eventually
+from tests.polls import eventually
 
 FOREVER = ["sleep", "1000"]
 
@@ -83,9 +84,7 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-async def test_what_dies_is_started_again_and_reported(
-    tmp_path: Path, eventually: Eventually
-) -> None:
+async def test_what_dies_is_started_again_and_reported(tmp_path: Path) -> None:
     reports: list[str] = []
     spec = ProcessSpec(name="worker-1", argv=FOREVER)
     async with _supervisor(tmp_path, spec, reports=reports) as supervisor:
@@ -96,6 +95,52 @@ async def test_what_dies_is_started_again_and_reported(
         await eventually(lambda: reports != [])
         assert reports == [f"worker-1 was killed (signal 9); restarted, pid {running}"]
     assert _is_gone(running)
+
+
+ANSWERS = """
+import os, socket
+with socket.socket(fileno=int(os.environ["LISTEN_FDS"]) + 2) as listener:
+    assert os.environ["LISTEN_PID"] == str(os.getpid())
+    listener.listen()
+    while True:
+        with listener.accept()[0] as connection:
+            connection.sendall(str(os.getpid()).encode())
+"""
+
+
+async def test_who_connects_while_a_process_is_dead_is_answered_by_the_next(tmp_path: Path) -> None:
+    async def answering_pid() -> int:
+        reader, writer = await asyncio.open_connection(LOOPBACK, held.number)
+        answer = await reader.read()
+        writer.close()
+        return int(answer)
+
+    async def is_there() -> bool:
+        with contextlib.suppress(ConnectionRefusedError):
+            return await answering_pid() > 0
+        return False
+
+    with hold_port(LOOPBACK, 0, handed_on=True) as held:
+        argv = [sys.executable, "-S", "-c", ANSWERS]
+        spec = ProcessSpec(name="api", argv=argv, listener=held.socket, ready=is_there)
+        async with _supervisor(tmp_path, spec, reports=[]) as supervisor:
+            killed = await answering_pid()
+            assert killed == supervisor.pids["api"]
+            os.kill(killed, signal.SIGKILL)
+            await eventually(lambda: _is_gone(killed))
+            # There is nobody at this moment, and all of them are answered.
+            found = await asyncio.gather(*(answering_pid() for _ in range(20)))
+            assert set(found) == {supervisor.pids["api"]}
+        with pytest.raises(ConnectionRefusedError):
+            await answering_pid()
+
+
+async def test_one_that_ends_at_once_is_not_waited_for_to_get_ready(tmp_path: Path) -> None:
+    spec = ProcessSpec(name="broken", argv=["false"], ready=asyncio.Event().wait)
+    quick = Backoff(initial_s=0.01, quick_deaths_max=2)
+    with pytest.raises(ConfigurationError, match="ended with exit code 1, 2 times in a row"):
+        async with _supervisor(tmp_path, spec, reports=[], backoff=quick):
+            pass
 
 
 async def test_each_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
@@ -129,9 +174,7 @@ async def test_a_check_that_fails_is_asked_again(tmp_path: Path) -> None:
     assert failures == []
 
 
-async def test_what_cannot_be_prepared_again_now_is_tried_until_it_can(
-    tmp_path: Path, eventually: Eventually
-) -> None:
+async def test_what_cannot_be_prepared_again_now_is_tried_until_it_can(tmp_path: Path) -> None:
     obstacles = [RuntimeError("what it needs is starting up")]
     prepared: list[str] = []
 
@@ -170,9 +213,7 @@ async def test_a_signal_ends_them_wave_by_wave(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends them")
-async def test_children_die_with_a_killed_supervisor(
-    tmp_path: Path, eventually: Eventually
-) -> None:
+async def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     process, pids = _up(tmp_path)
     assert len(pids) == 2
     with process:
@@ -224,9 +265,7 @@ async def test_what_does_not_become_ready_stops_the_start(tmp_path: Path) -> Non
     assert supervisor.pids == {}
 
 
-async def test_a_crash_loop_is_reported_with_the_log_and_tried_on(
-    tmp_path: Path, eventually: Eventually
-) -> None:
+async def test_a_crash_loop_is_reported_with_the_log_and_tried_on(tmp_path: Path) -> None:
     reports: list[str] = []
     spec = ProcessSpec(name="worker", argv=["sh", "-c", "echo out of luck; exit 1"])
     backoff = Backoff(initial_s=0.01, max_s=0.02)
@@ -236,7 +275,7 @@ async def test_a_crash_loop_is_reported_with_the_log_and_tried_on(
     assert "out of luck" in loop
 
 
-async def test_what_shall_not_run_again_does_not(tmp_path: Path, eventually: Eventually) -> None:
+async def test_what_shall_not_run_again_does_not(tmp_path: Path) -> None:
     reports: list[str] = []
     once = ProcessSpec(name="once", argv=["true"], restart="never", ready=_never_ready)
     async with _supervisor(tmp_path, once, reports=reports) as supervisor:
@@ -244,9 +283,7 @@ async def test_what_shall_not_run_again_does_not(tmp_path: Path, eventually: Eve
     assert reports == []
 
 
-async def test_what_ignores_its_end_is_killed_and_reported(
-    tmp_path: Path, eventually: Eventually
-) -> None:
+async def test_what_ignores_its_end_is_killed_and_reported(tmp_path: Path) -> None:
     reports: list[str] = []
     spec = ProcessSpec(
         name="deaf",

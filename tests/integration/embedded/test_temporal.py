@@ -13,13 +13,13 @@ from perdure.core.errors import ConfigurationError
 from perdure.durable.search_attributes import of_operation
 from perdure.embedded import temporal
 from perdure.embedded.supervisor import Supervisor
-from perdure.embedded.temporal import TemporalServer, free_port, run_temporal, wait_ready
+from perdure.embedded.temporal import TemporalServer, run_temporal, wait_ready
+from tests.polls import eventually
 
-from .conftest import Eventually
 
-
-def _server(cli: Path, data_dir: Path) -> TemporalServer:
-    return TemporalServer(cli=cli, data_dir=data_dir, port=free_port(), ui_port=None)
+@pytest.fixture
+def server(temporal_cli: Path, tmp_path: Path, own_port: int) -> TemporalServer:
+    return TemporalServer(cli=temporal_cli, data_dir=tmp_path, port=own_port, ui_port=None)
 
 
 async def _search_attributes(server: TemporalServer) -> set[str]:
@@ -31,9 +31,8 @@ async def _search_attributes(server: TemporalServer) -> set[str]:
 
 
 async def test_a_workflow_outlives_a_kill_of_the_server(
-    temporal_cli: Path, tmp_path: Path, eventually: Eventually
+    server: TemporalServer, tmp_path: Path
 ) -> None:
-    server = _server(temporal_cli, tmp_path)
     reports: list[str] = []
     supervisor = Supervisor(
         tmp_path, [server.process()], report=reports.append, handle_signals=False
@@ -61,9 +60,8 @@ async def test_a_workflow_outlives_a_kill_of_the_server(
 
 
 async def test_a_file_of_an_earlier_version_gets_the_newer_search_attributes(
-    temporal_cli: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: TemporalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = _server(temporal_cli, tmp_path)
     with monkeypatch.context() as earlier:
         earlier.setattr(temporal, "SEARCH_ATTRIBUTES", ("OperationKind",))
         async with run_temporal(server):
@@ -72,10 +70,7 @@ async def test_a_file_of_an_earlier_version_gets_the_newer_search_attributes(
         assert await _search_attributes(server) >= set(temporal.SEARCH_ATTRIBUTES)
 
 
-async def test_a_first_start_that_was_cut_off_is_begun_anew(
-    temporal_cli: Path, tmp_path: Path
-) -> None:
-    server = _server(temporal_cli, tmp_path)
+async def test_a_first_start_that_was_cut_off_is_begun_anew(server: TemporalServer) -> None:
     server.database_file.touch()
     server.database_file.with_name("temporal.db.begun").touch()
     async with run_temporal(server):
@@ -95,7 +90,7 @@ async def test_a_taken_port_stops_the_start(temporal_cli: Path, tmp_path: Path) 
                 pass
 
 
-async def test_a_server_that_does_not_answer_is_named() -> None:
-    address = f"127.0.0.1:{free_port()}"
+async def test_a_server_that_does_not_answer_is_named(own_port: int) -> None:
+    address = f"127.0.0.1:{own_port}"
     with pytest.raises(ConfigurationError, match=address):
         await wait_ready(lambda: Client.connect(address), address, timeout_s=0.1)

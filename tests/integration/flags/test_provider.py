@@ -1,7 +1,5 @@
 """Flags through the OpenFeature client, over a real table."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 from openfeature.client import OpenFeatureClient
@@ -16,17 +14,10 @@ from perdure.flags.routing import Decision, EngineRouting, EngineVariant, client
 from perdure.flags.rules import bucket
 from perdure.flags.store import FlagStore
 from perdure.storage.pool import open_pool
+from tests.polls import eventually
 from tests.servers import migrated_database
 
 CUSTOMER = EvaluationContext("cus_1", {"kind": "renewal", "tld": "info"})
-
-
-async def eventually(holds: Callable[[], bool], *, tries: int = 200) -> None:
-    for _ in range(tries):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to hold")
 
 
 def given_by(client: OpenFeatureClient, flag: Flag) -> str:

@@ -14,6 +14,7 @@ from perdure.ledger.model import AccountKind, AccountStatus, NewAccount, NewTran
 from perdure.ledger.store_postgres import SHARDS, PostgresLedger
 from perdure.ledger.verify import violations
 from perdure.storage.pool import Connection, Pool, transaction
+from tests.polls import eventually
 
 LEDGER = PostgresLedger()
 
@@ -93,14 +94,12 @@ async def amounts(pool: Pool, account_id: str) -> tuple[int, int]:
 
 async def wait_until_blocked(pool: Pool) -> None:
     """Return once a statement of this database waits for a lock."""
-    for _ in range(500):
-        if await pool.fetchval(
+    await eventually(
+        lambda: pool.fetchval(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ):
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("nothing waits for a lock")
+        )
+    )
 
 
 async def test_concurrent_holds_never_overdraw(pool: Pool, accounts: Accounts) -> None:

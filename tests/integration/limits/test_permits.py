@@ -22,6 +22,7 @@ from perdure.limits.model import BudgetState, Limit, Standing
 from perdure.limits.permits import Permits
 from perdure.limits.rules import FAILURES_MAX
 from perdure.storage.pool import Pool
+from tests.polls import eventually
 
 
 @pytest.fixture
@@ -56,12 +57,6 @@ async def flood(
     return [asyncio.create_task(caller()) for _ in range(callers)]
 
 
-async def until(holds: Callable[[], bool], *, within_s: float = 30) -> None:
-    async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110 - of many things, none of which says so
-            await asyncio.sleep(0.01)
-
-
 async def end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -80,7 +75,7 @@ async def test_one_rate_holds_over_all_processes_r5(
         for number, permits in enumerate(processes)
         for task in await flood(permits, provider, partial(calls.append, number))
     ]
-    await until(lambda: len(calls) >= 250)
+    await eventually(lambda: len(calls) >= 250)
     took_s = loop.time() - began
     await end(tasks)
 
@@ -111,7 +106,7 @@ async def test_places_hold_over_all_processes_and_go_round_r4(
         for number, permits in enumerate(processes)
         for _ in range(5)
     ]
-    await until(lambda: set(served) == {0, 1, 2})
+    await eventually(lambda: set(served) == {0, 1, 2})
     await end(tasks)
 
     assert most == 2
@@ -123,14 +118,14 @@ async def test_a_changed_limit_is_felt_by_what_waits_r5(
     await set_limit(pool, provider, per_second=0.01)
     calls: list[int] = []
     tasks = await flood(processes[0], provider, lambda: calls.append(1))
-    await until(lambda: bool(calls))
+    await eventually(lambda: bool(calls))
 
     await set_limit(pool, provider, per_second=500)
 
-    await until(lambda: len(calls) >= 50)
+    await eventually(lambda: len(calls) >= 50)
     await store.remove_limit(pool, provider, actor="test", reason="test")
     before = len(calls)
-    await until(lambda: len(calls) >= before + 2000)
+    await eventually(lambda: len(calls) >= before + 2000)
     await end(tasks)
 
 
@@ -144,7 +139,7 @@ async def test_a_limit_set_while_nobody_called_holds_from_the_first_call_r5(
 
     calls: list[int] = []
     tasks = await flood(processes[0], provider, lambda: calls.append(1))
-    await until(lambda: bool(calls))
+    await eventually(lambda: bool(calls))
     await asyncio.sleep(0.5)
     await end(tasks)
 
@@ -201,12 +196,11 @@ async def test_a_provider_that_asks_to_wait_is_left_alone_by_all(
 
 
 async def poll_state(pool: Pool, provider: str, state: BudgetState) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            found = {one.limit.provider: one.state for one in await store.statuses(pool)}
-            if found.get(provider) == state:
-                return
-            await asyncio.sleep(0.02)
+    async def is_so() -> bool:
+        found = {one.limit.provider: one.state for one in await store.statuses(pool)}
+        return found.get(provider) == state
+
+    await eventually(is_so)
 
 
 @pytest.mark.parametrize("figures", [{}, {"per_second": 1000}], ids=["no limit", "limit"])
@@ -239,7 +233,7 @@ async def test_a_provider_that_is_away_is_called_no_more_than_to_see_whether_it_
     is_away = False
     await poll_state(pool, provider, BudgetState.OPEN)
     after = calls
-    await until(lambda: calls >= after + 100)
+    await eventually(lambda: calls >= after + 100)
     await end(tasks)
 
 

@@ -23,6 +23,7 @@ from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Operation, Status
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
 from perdure.storage.pool import Connection, Pool, transaction
+from tests.polls import eventually
 
 from .conftest import NewOperationMaker
 
@@ -377,10 +378,7 @@ async def test_who_is_cancelled_while_its_group_is_written_is_done_all_the_same(
 ) -> None:
     gone, other = await accept(), await accept()
     waiting = [asyncio.create_task(step.run(gone)), asyncio.create_task(step.run(other))]
-    for _ in range(1_000):
-        await asyncio.sleep(0)
-        if step.groups:
-            break
+    await eventually(lambda: step.groups, pause_s=0)
     waiting[0].cancel()
     _, done = await asyncio.gather(*waiting, return_exceptions=True)
     assert done == Done(5)

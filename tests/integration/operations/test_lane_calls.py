@@ -17,6 +17,7 @@ from perdure.operations.lanes.runner import LaneRunner, Stretch
 from perdure.operations.service import OperationService
 from perdure.storage.pool import Pool
 from tests.integration.cli.conftest import RecordingEngine
+from tests.polls import eventually
 
 from .scripted_lane import LIMITS, Lane
 
@@ -49,11 +50,14 @@ def hearing(listener: LaneListener, kind: str, *numbers: int) -> Iterator[list[a
 
 async def until_it_listens(pool: Pool) -> int:
     """Return the process of the database that serves the listener."""
-    for _ in range(500):
-        if pid := await pool.fetchval(f"{_HEARS} AND query LIKE 'LISTEN%' AND state = 'idle'"):
-            return int(pid)
-        await asyncio.sleep(0.02)
-    raise AssertionError("nobody listens")
+    pid: int = await eventually(
+        lambda: pool.fetchval(f"{_HEARS} AND query LIKE 'LISTEN%' AND state = 'idle'")
+    )
+    return pid
+
+
+async def until_done(stretch: Stretch, operations: int) -> None:
+    await eventually(lambda: stretch.done == operations)
 
 
 async def is_set(called: asyncio.Event) -> bool:
@@ -96,12 +100,12 @@ async def test_a_listener_whose_connection_is_lost_hears_again(
     with listener.hear(kind, 0) as called:
         lost = await until_it_listens(pool)
         await pool.execute("SELECT pg_terminate_backend($1)", lost)
-        for _ in range(500):
+
+        async def is_heard() -> bool:
             await calls.call(kind, 0)
-            if called.is_set():
-                break
-            await asyncio.sleep(0.02)
-        assert called.is_set()
+            return called.is_set()
+
+        await eventually(is_heard)
         assert await until_it_listens(pool) != lost
 
 
@@ -111,11 +115,11 @@ async def test_a_listener_that_is_closed_leaves_no_connection(
     async with LaneListener(database_url) as listener:
         with listener.hear(kind, 0):
             pid = await until_it_listens(pool)
-    for _ in range(500):
-        if pid not in [row["pid"] for row in await pool.fetch(_HEARS)]:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the connection is still open")
+
+    async def is_gone() -> bool:
+        return pid not in [row["pid"] for row in await pool.fetch(_HEARS)]
+
+    await eventually(is_gone)
 
 
 async def test_a_call_that_is_lost_with_the_database_is_no_error(kind: str) -> None:
@@ -144,11 +148,7 @@ async def test_an_accepted_operation_is_carried_out_at_once(
     for done in range(1, 6):
         [added] = await lane.add(1)
         await service.begin(await store.get(pool, added))
-        for _ in range(500):
-            if stretch.done == done:
-                break
-            await asyncio.sleep(0.02)
-        assert stretch.done == done
+        await until_done(stretch, done)
     stretch.over.set()
     async with asyncio.timeout(20):
         await running

@@ -15,6 +15,7 @@ from perdure.operations.lanes import source
 from perdure.operations.lanes.runner import LaneLimits, Stretch
 from perdure.operations.model import Status
 from perdure.storage.pool import Pool
+from tests.polls import eventually
 
 from .scripted_lane import LIMITS, Lane
 
@@ -41,11 +42,7 @@ async def running(lane: Lane, limits: LaneLimits = AWAKE) -> AsyncIterator[Stret
 
 
 async def until_done(stretch: Stretch, operations: int) -> None:
-    for _ in range(1_500):
-        if stretch.done >= operations:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(stretch)
+    await eventually(lambda: stretch.done >= operations, pause_s=0.01, why_not=lambda: stretch)
 
 
 async def test_an_idle_lane_finds_what_is_added_without_being_told(lane: Lane) -> None:

@@ -2,6 +2,7 @@
 
 from perdure.durable.scope import CancelCall, CancelDecision
 from perdure.operations.model import Status
+from tests.polls import eventually
 
 from .town import Town
 
@@ -33,9 +34,12 @@ async def test_a_charge_the_gateway_has_collected_is_refunded_once_br9(town: Tow
     account = await town.account(funds_minor=10_000)
     payment_id = await town.pay(account, token="tok_no_callback")
     await town.until(payment_id, {"waiting"})
-    for _ in range(100):
-        if (await town.charges(payment_id))[0]["status"] == "succeeded":
-            break
+
+    async def is_collected() -> bool:
+        [charge] = await town.charges(payment_id)
+        return bool(charge["status"] == "succeeded")
+
+    await eventually(is_collected)
     await cancel(town, payment_id)
     assert (await town.end_of(payment_id)).status == Status.CANCELLED
     refunds = (

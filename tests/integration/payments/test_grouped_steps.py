@@ -28,6 +28,7 @@ from perdure.payments.contracts import (
 )
 from perdure.payments.rules import PaymentLimits
 from perdure.storage.pool import Pool, transaction
+from tests.polls import eventually
 
 from .written import written
 
@@ -131,10 +132,7 @@ class Desk:
                 "SELECT FROM operations WHERE id = $1 FOR UPDATE", operation_id
             )
             running = asyncio.ensure_future(step())
-            for _ in range(500):
-                if self.steps.alone > before:
-                    break
-                await asyncio.sleep(0.01)
+            await eventually(lambda: self.steps.alone > before)
         assert self.steps.alone == before + 1
         return await running
 

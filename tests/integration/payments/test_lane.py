@@ -8,11 +8,11 @@ from perdure.operations.engine import RunState
 from perdure.operations.lanes.runner import LaneLimits
 from perdure.operations.model import Status
 from perdure.payments.contracts import KIND
+from tests.integration.payments.written import all_written
 
 from .lanes import accept, actions, open_lane
 from .test_notifications import messages, until_states
 from .town import Town
-from .written import written
 
 
 async def pay(
@@ -49,14 +49,7 @@ async def test_both_gears_write_the_same(town: Town) -> None:
     for lane in (None, 0):
         payment_id = await pay(town, await town.account(), lane=lane)
         await town.end_of(payment_id)
-        await until_states(town, payment_id, {"sent"})
-        for _ in range(200):
-            found = await written(town.platform.pool, payment_id)
-            # The last message's own row comes after its state.
-            if len(found["steps"]) == 6:
-                break
-            await asyncio.sleep(0.05)
-        rows.append(found)
+        rows.append(await all_written(town.platform.pool, payment_id, steps=6))
     assert rows[0]["trail"], "nothing was compared"
     assert rows[1] == rows[0]
 

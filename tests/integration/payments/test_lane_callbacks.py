@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from temporalio.api.history.v1 import HistoryEvent
 
 from perdure.core.clock import utc_now
 from perdure.core.ids import new_id
 from perdure.operations.lanes import store as lanes
-from perdure.operations.model import Status
+from perdure.operations.model import Operation, Status
 from perdure.operations.steps import from_json
 from perdure.payments.callbacks import GatewayCallbacks, Receipt
 from perdure.payments.contracts import PaymentInput
 from perdure.providers.gateway import Charge, GatewayEvent
+from tests.polls import eventually
 
 from .lanes import OwnLane, actions, open_lane
 from .town import Town
@@ -55,6 +57,16 @@ class Post:
             " WHERE delivered_at IS NULL"
         )
         return await self.callbacks.redeliver()
+
+    async def redeliver_until_ended(self, payment_id: str) -> Operation:
+        """Redeliver until what waits for it has ended."""
+
+        async def ended() -> Operation | None:
+            await self.redeliver()
+            operation = await self.town.platform.operations.get(payment_id)
+            return operation if operation.is_finished else None
+
+        return await eventually(ended, pause_s=0.1)
 
     async def delivered(self, payment_id: str) -> list[bool]:
         """Return which of a payment's callbacks count as delivered, the first first."""
@@ -248,12 +260,7 @@ async def test_confirmations_racing_with_promotions_are_all_counted_once(
         stretch = await lane.run()
         assert stretch.done + stretch.promoted == len(payments)
         for payment_id in payments:
-            for _ in range(20):
-                await post.redeliver()
-                operation = await post.town.platform.operations.get(payment_id)
-                if operation.is_finished:
-                    break
-                await asyncio.sleep(0.5)
+            operation = await post.redeliver_until_ended(payment_id)
             assert operation.status == Status.SUCCEEDED
             assert len(await post.town.charges(payment_id)) == 1
             assert (await actions(post.town, payment_id)).count("settled") == 1
@@ -273,25 +280,22 @@ async def promote(lane: OwnLane, payment_id: str) -> None:
 async def until_it_waits(town: Town, payment_id: str) -> None:
     """Wait until a payment's own workflow has charged, and waits for the confirmation."""
     handle = town.platform.client.get_workflow_handle(payment_id)
-    for _ in range(600):
-        charged = [
+
+    async def timers() -> list[HistoryEvent]:
+        return [
             event
             async for event in handle.fetch_history_events()
             if event.HasField("timer_started_event_attributes")
         ]
-        if charged:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{payment_id} does not wait")
+
+    await eventually(timers)
 
 
 async def until_somebody_waits(town: Town) -> None:
     """Wait until a statement in this database waits for another's commit."""
-    for _ in range(200):
-        if await town.platform.pool.fetchval(
+    await eventually(
+        lambda: town.platform.pool.fetchval(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             " AND datname = current_database())"
-        ):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("nobody waits")
+        )
+    )

@@ -1,12 +1,12 @@
 """Payer and payee are told; a message that fails harms nothing and is not lost (BR-7, FR-7)."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from perdure.operations.model import Status
+from tests.polls import eventually
 
 from .town import Town
 
@@ -20,17 +20,18 @@ async def messages(server: httpx.AsyncClient, to: str) -> list[dict[str, Any]]:
 
 async def until_states(town: Town, payment_id: str, states: set[str]) -> dict[str, str]:
     """Wait until every message of a payment is in one of these states."""
-    for _ in range(600):
+    found: dict[str, str] = {}
+
+    async def all_are() -> dict[str, str]:
         rows = await town.platform.pool.fetch(
             "SELECT audience || ':' || channel AS who, state FROM notifications"
             " WHERE operation_id = $1",
             payment_id,
         )
-        found = {row["who"]: row["state"] for row in rows}
-        if found and set(found.values()) <= states:
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"the messages are {found}")
+        found.update((row["who"], row["state"]) for row in rows)
+        return found if set(found.values()) <= states else {}
+
+    return await eventually(all_are, why_not=lambda: found)
 
 
 def address(local: str = "ada") -> str:

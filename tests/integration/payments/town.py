@@ -35,6 +35,7 @@ from perdure.storage.pool import Pool, transaction
 from perdure.transfers.contracts import BANK
 from perdure.worker.main import build_worker
 from perdure.worker.plans import ALL, work_of
+from tests.polls import eventually
 from tests.servers import RunningRegistry, running_registry
 
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS10ZXN0cy0wMDAwMDAwMA=="
@@ -108,12 +109,7 @@ class Town:
         self, payment_id: str, statuses: set[str], *, within_s: float = 60
     ) -> Operation:
         """Wait until a payment has one of these statuses."""
-        for _ in range(int(within_s / 0.05)):
-            operation = await self.platform.operations.get(payment_id)
-            if operation.status in statuses:
-                return operation
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{payment_id} is still {operation.status}, not {statuses}")
+        return await until_status(self.platform, payment_id, statuses, within_s=within_s)
 
     async def balance(self, account: dict[str, str]) -> Balance:
         """Return what is on an account."""
@@ -138,6 +134,27 @@ class Town:
             if not found or found[-1] != entry.status:
                 found.append(entry.status)
         return found
+
+
+async def until_status(
+    platform: Platform, operation_id: str, statuses: set[str], *, within_s: float = 60
+) -> Operation:
+    """Wait until an operation has one of these statuses."""
+    operation: Operation | None = None
+
+    async def has_it() -> bool:
+        nonlocal operation
+        operation = await platform.operations.get(operation_id)
+        return operation.status in statuses
+
+    await eventually(
+        has_it,
+        within_s=within_s,
+        pause_s=0.05,
+        why_not=lambda: f"{operation_id} is {operation and operation.status}, not {statuses}",
+    )
+    assert operation is not None
+    return operation
 
 
 @asynccontextmanager

@@ -1,9 +1,10 @@
-"""What the database says of a payment, to be compared with another one."""
+"""What the database says of an operation, to be compared with another one."""
 
 import re
 from typing import Final
 
 from perdure.storage.pool import Pool
+from tests.polls import eventually
 
 _ID: Final = re.compile(r"\b([a-z]+)_[0-9a-z]{26}\b")
 
@@ -19,6 +20,23 @@ _QUERIES: Final = {
     "messages": "SELECT audience, channel, recipient, subject, body, state FROM notifications"
     " WHERE operation_id",
 }
+
+
+async def all_written(pool: Pool, operation_id: str, *, steps: int) -> dict[str, list[str]]:
+    """Return the same of an operation that has ended, once the rest is there too.
+
+    A message is told after the end, its own step's row after its state.
+
+    Args:
+        steps: How many rows of steps it has in the end.
+    """
+
+    async def everything() -> dict[str, list[str]] | None:
+        found = await written(pool, operation_id)
+        is_told = all("'sent'" in message for message in found["messages"])
+        return found if len(found["steps"]) == steps and is_told else None
+
+    return await eventually(everything, pause_s=0.05)
 
 
 async def written(pool: Pool, payment_id: str) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from aiohttp.client_proto import ResponseHandler
 from perdure.core.errors import PerdureError, ProviderOutcomeUnknown
 from perdure.providers.http import ProviderHttp
 from perdure.providers.http_client import open_http_client
+from tests.polls import eventually
 
 from .calls import LONG_S, act, failure_of, read
 from .raw_server import RawServer, answer, answering, close, later, reset, serve
@@ -78,8 +79,8 @@ def test_a_question_is_asked_anew_after_such_an_answer(runner: asyncio.Runner) -
 async def idle(client: aiohttp.ClientSession, condition: Callable[[ResponseHandler], bool]) -> None:
     """Wait until this holds of every idle connection."""
     assert client.connector is not None
-    async with asyncio.timeout(LONG_S):
-        while not all(  # noqa: ASYNC110 - aiohttp has no event for it
-            condition(kept) for pool in client.connector._conns.values() for kept, _ in pool
-        ):
-            await asyncio.sleep(0.001)
+    conns = client.connector._conns
+    await eventually(
+        lambda: all(condition(kept) for pool in conns.values() for kept, _ in pool),
+        pause_s=0.001,
+    )

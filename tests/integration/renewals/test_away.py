@@ -1,11 +1,10 @@
 """A registry that is away, saturated, or does not answer in time."""
 
-import asyncio
-
 import pytest
 
 from perdure.cli import verify
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 from .renewals import (
     PRICE_MINOR,
@@ -89,11 +88,7 @@ async def test_the_lanes_of_registries_are_apart(town: Town) -> None:
 
 async def until_renewed(town: Town, name: str) -> None:
     """Wait until the registry has renewed; whoever asked it still waits for the answer."""
-    for _ in range(600):
-        if await standings(town, name):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the registry has not renewed")
+    await eventually(lambda: standings(town, name))
 
 
 @pytest.mark.parametrize("bulk", GEARS)

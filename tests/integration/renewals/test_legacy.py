@@ -18,6 +18,7 @@ from perdure.renewals.legacy import queue
 from perdure.renewals.legacy.worker import LegacyRenewals
 from perdure.storage.pool import transaction
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 from .renewals import (
     accept,
@@ -58,17 +59,15 @@ async def set_rules(town: Town, rules: tuple[Rule, ...]) -> Flag:
     return before
 
 
-async def until_ended(
-    town: Town, legacy: LegacyRenewals, operation_id: str, *, polls: int = 100
-) -> Operation:
+async def until_ended(town: Town, legacy: LegacyRenewals, operation_id: str) -> Operation:
     """Have the old system poll until an operation has ended."""
-    for _ in range(polls):
+
+    async def has_ended() -> Operation | None:
         await legacy.poll()
         operation = await town.platform.operations.get(operation_id)
-        if operation.is_finished:
-            return operation
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"{operation_id} is still {operation.status}")
+        return operation if operation.is_finished else None
+
+    return await eventually(has_ended, pause_s=0.1)
 
 
 async def queued(town: Town, request: RenewalRequest) -> Operation:
@@ -159,7 +158,7 @@ async def test_a_lost_answer_does_not_have_the_old_system_renew_twice(
     async with old_system_renews(town, "info"):
         first = await queued(town, request_for(account, name))
 
-    ended = await until_ended(town, legacy, first.id, polls=400)
+    ended = await until_ended(town, legacy, first.id)
 
     assert ended.status == "succeeded"
     assert await standings(town, name) == ["renewed"]

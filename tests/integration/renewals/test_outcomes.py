@@ -1,13 +1,12 @@
 """Every way a renewal can go, by the registry's own faults, in both gears."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
 
 from perdure.core.clock import utc_now
 from tests.integration.payments.town import Town
-from tests.integration.payments.written import written
+from tests.integration.payments.written import all_written
 
 from .renewals import (
     PRICE_MINOR,
@@ -140,12 +139,7 @@ async def test_both_gears_write_the_same(town: Town) -> None:
         await write_domain(town, name, account["customer_id"], expires_on)
         found = await renew(town, request_for(account, name), bulk=bulk)
         await town.end_of(found)
-        for _ in range(600):
-            row = await written(town.platform.pool, found)
-            # The message is told after the end, its own step's row after its state.
-            if len(row["steps"]) == 5 and all("'sent'" in message for message in row["messages"]):
-                break
-            await asyncio.sleep(0.05)
+        row = await all_written(town.platform.pool, found, steps=5)
         rows.append({what: [one.replace(name, "") for one in row[what]] for what in row})
     assert rows[0]["messages"], "nothing was compared"
     assert rows[1] == rows[0]

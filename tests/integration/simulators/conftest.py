@@ -1,6 +1,5 @@
 """Simulators on free ports, and somebody who takes the gateway's callbacks."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tests.polls import eventually
 
 from perdure.providers.gateway import (
     Charge,
@@ -80,13 +80,6 @@ class RunningGateway:
     async def answers(self, reference: str) -> list[str]:
         answers: list[str] = (await self.http.get(f"/v1/attempts/{reference}")).json()["answers"]
         return answers
-
-
-async def eventually(condition: Callable[[], Awaitable[object]], *, within_s: float = 8.0) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - it changes in another process
-            await asyncio.sleep(0.01)
 
 
 async def called_back(gateway: RunningGateway, reference: str, times: int = 1) -> None:

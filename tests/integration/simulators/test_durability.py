@@ -1,17 +1,18 @@
 """Simulators as processes of their own, killed and started again."""
 
 import asyncio
-import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 import httpx
 import pytest
+from tests.polls import eventually
 
 from perdure.core.errors import ProviderError
+from perdure.core.ports import LOOPBACK, hold_port
 from perdure.providers.bank import HttpPayoutBank
 from perdure.providers.gateway import HttpPaymentGateway
 from perdure.providers.http_client import open_http_client
@@ -19,7 +20,7 @@ from perdure.providers.mail import Mail, SmtpMailSender
 from perdure.providers.registry import HttpDomainRegistry
 from perdure.providers.sms import HttpSmsSender
 
-from .conftest import SECRET, Receiver, eventually
+from .conftest import SECRET, Receiver
 
 PROGRAM = """
 import pathlib, sys
@@ -35,12 +36,6 @@ run_lasting(run_simulator(eval(sys.argv[1], globals() | {"data_dir": pathlib.Pat
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 class Simulator:
     """One simulator process after another, on one port and one data directory."""
 
@@ -53,7 +48,7 @@ class Simulator:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *self._arguments, stdout=asyncio.subprocess.DEVNULL
         )
-        await eventually(self._is_ready, within_s=20)
+        await eventually(self._is_ready)
 
     async def kill(self) -> None:
         assert self._process is not None
@@ -87,18 +82,17 @@ StartSimulator = Callable[[str], Awaitable[Running]]
 
 
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[StartSimulator]:
+async def start(tmp_path: Path, own_port: int) -> AsyncIterator[StartSimulator]:
     """Starts a simulator with settings in which `{port}` is its port."""
-    port = free_port()
     started: list[Simulator] = []
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{own_port}"
     async with (
         httpx.AsyncClient(base_url=url, timeout=5) as http,
         open_http_client(url, timeout_s=5) as client,
     ):
 
         async def begin(settings: str) -> Running:
-            simulator = Simulator(settings.replace("{port}", str(port)), tmp_path, http)
+            simulator = Simulator(settings.replace("{port}", str(own_port)), tmp_path, http)
             started.append(simulator)
             await simulator.start()
             return Running(simulator, http, client)
@@ -191,11 +185,16 @@ async def test_confirmations_and_callbacks_go_on_after_a_kill(
     assert len(receiver.events) == 2
 
 
-async def test_mails_outlive_a_kill(start: StartSimulator) -> None:
-    smtp_port = free_port()
+@pytest.fixture
+def smtp_port() -> Iterator[int]:
+    with hold_port(LOOPBACK, 0) as held:
+        yield held.number
+
+
+async def test_mails_outlive_a_kill(start: StartSimulator, smtp_port: int) -> None:
     settings = f"MailSettings(data_dir, port={{port}}, smtp_port={smtp_port})"
     simulator, http, client = await start(settings)
-    sender = SmtpMailSender("127.0.0.1", smtp_port, timeout_s=5, inquiry=client)
+    sender = SmtpMailSender(LOOPBACK, smtp_port, timeout_s=5, inquiry=client)
     await sender.send(Mail("<1@example.org>", "ada@example.org", "Hi", "Text", "us@example.org"))
     await simulator.kill()
     await simulator.start()

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from tests.polls import eventually
 
 from perdure.core.errors import InvalidInput, ProviderError, ProviderUnavailable
 from perdure.providers.gateway import HttpPaymentGateway, Refund
@@ -8,7 +9,7 @@ from perdure.providers.http_client import open_http_client
 from perdure.simulators.faults import Chance
 from perdure.simulators.gateway_behaviour import Fault
 
-from .conftest import RunningGateway, StartGateway, called_back, eventually
+from .conftest import RunningGateway, StartGateway, called_back
 
 
 async def succeeded(gateway: RunningGateway, reference: str) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from tests.polls import eventually
 
 from perdure.core.errors import (
     InvalidInput,
@@ -8,7 +9,7 @@ from perdure.core.errors import (
 )
 from perdure.simulators.gateway_behaviour import TOKENS
 
-from .conftest import RunningGateway, StartGateway, called_back, eventually
+from .conftest import RunningGateway, StartGateway, called_back
 
 
 async def ends(gateway: RunningGateway, reference: str, status: str) -> None:

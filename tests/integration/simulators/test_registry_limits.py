@@ -6,14 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.polls import eventually
 from tests.servers import RunningRegistry, running_registry
 
 from perdure.providers.http_client import open_http_client
 from perdure.providers.registry import HttpDomainRegistry
 from perdure.simulators.registry import RegistriesSettings, RegistrySettings, open_registries
 from perdure.simulators.registry_admission import RegistryLimits
-
-from .conftest import eventually
 
 DOMAIN = "shop.info"
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop]
@@ -184,7 +183,7 @@ def test_a_registry_that_refuses_connections_comes_back_on_its_port(
                 return not await is_refused()
 
             for _ in range(2):
-                outage = {"kind": "refuse", "for_s": 0.3}
+                outage = {"kind": "refuse", "for_s": 1.0}
                 answer = await registry.http.put("/control/outage", json=outage)
                 assert answer.json() == outage
                 await eventually(is_refused)

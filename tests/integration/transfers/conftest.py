@@ -1,6 +1,5 @@
 """One town for the tests of this folder, and one that is left alone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from temporalio.client import Client
 
 from perdure.storage.pool import open_pool
 from tests.integration.payments.town import Town, open_town
+from tests.polls import eventually
 from tests.servers import migrated_database
 
 
@@ -52,12 +52,10 @@ async def quiet_town(
 
 async def _first_look(town: Town) -> None:
     """Wait until the janitor has looked once: it begins with it, and then sleeps."""
-    for _ in range(600):
-        if await town.platform.pool.fetchval(
+    await eventually(
+        lambda: town.platform.pool.fetchval(
             "SELECT EXISTS (SELECT FROM janitor_marks) AND NOT EXISTS (SELECT FROM pg_locks"
             " JOIN pg_database ON pg_database.oid = database"
             " WHERE locktype = 'advisory' AND datname = current_database())"
-        ):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the janitor has not looked")
+        )
+    )

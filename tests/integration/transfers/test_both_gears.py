@@ -1,11 +1,9 @@
 """A transfer carried out by its own workflow, and by a lane: the same effects."""
 
-import asyncio
-
 import pytest
 
 from tests.integration.payments.town import Town
-from tests.integration.payments.written import written
+from tests.integration.payments.written import all_written
 
 from .transfers import actions, ended, payouts, transfer
 
@@ -44,12 +42,6 @@ async def test_both_gears_write_the_same(town: Town) -> None:
     for lane in (None, 0):
         found = await transfer(town, await town.account(), lane=lane)
         await town.end_of(found)
-        for _ in range(600):
-            row = await written(town.platform.pool, found)
-            # The message is told after the end, its own step's row after its state.
-            if len(row["steps"]) == 4 and all("'sent'" in message for message in row["messages"]):
-                break
-            await asyncio.sleep(0.05)
-        rows.append(row)
+        rows.append(await all_written(town.platform.pool, found, steps=4))
     assert rows[0]["messages"], "nothing was compared"
     assert rows[1] == rows[0]

@@ -7,6 +7,7 @@ import pytest
 from perdure.cli import verify
 from perdure.operations.model import Status
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 from .transfers import accept, actions, bank_misbehaves, ended, own_lane, payouts, transfer
 
@@ -20,11 +21,7 @@ async def cancel(town: Town, operation_id: str) -> bool:
 
 async def until_paid(town: Town, operation_id: str) -> None:
     """Wait until the bank has paid; whoever asked it still waits for the answer."""
-    for _ in range(600):
-        if await payouts(town, operation_id):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the bank has not paid")
+    await eventually(lambda: payouts(town, operation_id))
 
 
 async def test_a_payout_whose_answer_was_lost_is_recalled_when_cancelled_e5(town: Town) -> None:

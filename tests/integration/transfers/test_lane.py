@@ -1,7 +1,6 @@
 """A bank that is away for a while, met by a lane."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from perdure.simulators.bank import BankSettings, open_bank
 from perdure.transfers.contracts import KIND
 from tests.integration.cli.shell import Shell
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 from .transfers import accept, actions, bank_misbehaves, ended, own_lane, payouts, transfer
 
@@ -26,10 +26,12 @@ async def test_a_bank_that_asks_for_time_pauses_the_lane_which_then_goes_on(
     async with own_lane(town, 1) as lane:
         async with bank_misbehaves(town, "rate_limited"):
             running = asyncio.create_task(lane.run())
-            for _ in range(600):
-                if (await town.bank.get("/v1/totals")).json()["refusals"] >= len(found):
-                    break
-                await asyncio.sleep(0.02)
+
+            async def all_were_refused() -> bool:
+                totals = (await town.bank.get("/v1/totals")).json()
+                return bool(totals["refusals"] >= len(found))
+
+            await eventually(all_were_refused)
         stretch = await running
     assert (stretch.done, stretch.promoted, stretch.is_empty) == (20, 0, True)
     for one in found:
@@ -40,20 +42,18 @@ async def test_a_bank_that_asks_for_time_pauses_the_lane_which_then_goes_on(
 
 
 async def test_a_bank_nobody_reaches_pauses_the_lane_until_it_is_back(
-    quiet_town: Town, tmp_path: Path
+    quiet_town: Town, tmp_path: Path, own_port: int
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     account = await quiet_town.account(funds_minor=50_000)
     found = [(await accept(quiet_town, account, lane=2)).id for _ in range(10)]
-    async with own_lane(quiet_town, 2, bank_url=f"http://127.0.0.1:{port}") as lane:
+    async with own_lane(quiet_town, 2, bank_url=f"http://127.0.0.1:{own_port}") as lane:
         running = asyncio.create_task(lane.run())
-        for _ in range(600):
-            # Each has met that there is nobody.
-            if await _not_made(quiet_town, found) == len(found):
-                break
-            await asyncio.sleep(0.02)
-        async with open_bank(BankSettings(tmp_path, port=port)):
+
+        async def each_has_met_that_there_is_nobody() -> bool:
+            return await _not_made(quiet_town, found) == len(found)
+
+        await eventually(each_has_met_that_there_is_nobody)
+        async with open_bank(BankSettings(tmp_path, port=own_port)):
             stretch = await running
     assert (stretch.done, stretch.promoted) == (10, 0)
     ends = [ended(await quiet_town.platform.operations.get(one)) for one in found]
@@ -75,12 +75,12 @@ async def test_a_bank_that_is_down_has_transfers_go_on_under_their_own_workflows
 async def until_idle(town: Town, number: int, *, done: int) -> None:
     """Wait until a lane has ended its stretch, and takes nothing on without being told."""
     reporting = LaneReporting(town.platform.client, town.platform.queues)
-    for _ in range(200):
+
+    async def has_done_them() -> bool:
         lane = await reporting.progress(KIND, number)
-        if lane is not None and lane.done == done:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(lane)
+        return lane is not None and lane.done == done
+
+    await eventually(has_done_them)
 
 
 async def test_a_lane_with_something_to_do_is_listed_with_what_it_did(quiet_town: Town) -> None:

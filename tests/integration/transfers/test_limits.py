@@ -17,6 +17,7 @@ from perdure.limits.model import Limit
 from perdure.operations.model import By, Status
 from perdure.transfers.contracts import BANK, KIND
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
 from .transfers import accept, transfer
 
@@ -127,22 +128,22 @@ async def test_what_waits_for_its_turn_can_be_cancelled(town: Town) -> None:
             # One has had its turn.
             with contextlib.suppress(Conflict):
                 await town.platform.operations.actions.cancel(found, By("tests", "Too slow."))
-        ends = [await town.end_of(found, within_s=20) for found in ids]
+        ends = [await town.end_of(found) for found in ids]
 
     assert sorted(end.status for end in ends) == ["cancelled"] * 7 + ["succeeded"]
 
 
 async def until_waiting(town: Town, operation_ids: list[str]) -> None:
     """Wait until the transfers hold their money, and wait for the bank."""
-    for _ in range(200):
-        held = await town.platform.pool.fetchval(
+
+    async def all_hold() -> bool:
+        held: int = await town.platform.pool.fetchval(
             "SELECT count(*) FROM effects WHERE step = 'hold_funds' AND operation_id = ANY($1)",
             operation_ids,
         )
-        if held == len(operation_ids):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("not all of them came so far")
+        return held == len(operation_ids)
+
+    await eventually(all_hold)
 
 
 async def test_waiting_uses_up_no_tries(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from perdure.chaos.client import PersistentClient, Seen
 from perdure.core.errors import ProviderUnavailable
 from perdure.soak.load import PAYMENTS_PER_PLAN, WINDOW, OpenLoop, Payments, measure_capacity
+from tests.polls import eventually
 
 
 class Api(PersistentClient):
@@ -107,11 +108,7 @@ async def test_the_closed_loop_goes_on_with_each_payment_that_settles(payments: 
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            if is_so():
-                return
-            await asyncio.sleep(0.001)
+    await eventually(is_so, pause_s=0.001)
 
 
 async def test_the_closed_loop_goes_on_until_its_result_is_no_chance(payments: Payments) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from perdure.storage.group_commit import GroupCommit
+from tests.polls import eventually
 
 
 class Writer:
@@ -42,11 +43,7 @@ def submit(group: GroupCommit[int, str], *items: int) -> "list[asyncio.Task[str]
 
 
 async def until_groups(writer: Writer, count: int) -> None:
-    for _ in range(100):
-        if len(writer.groups) >= count:
-            return
-        await asyncio.sleep(0)
-    raise AssertionError(writer.groups)
+    await eventually(lambda: len(writer.groups) >= count, pause_s=0)
 
 
 async def test_an_item_alone_is_written_at_once(writer: Writer) -> None:
