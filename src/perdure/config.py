@@ -57,6 +57,23 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     api_body_bytes_max: int = Field(default=262_144, ge=1024)
+    api_header_bytes_max: int = Field(default=32_768, ge=4096)
+    """The most that a request's line and headers are together; over it: 431."""
+    api_header_count_max: int = Field(default=100, ge=20)
+    api_header_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a request's headers may take to arrive; over it: 408."""
+    api_body_timeout_s: float = Field(default=60.0, gt=0)
+    """How long its body may take after them."""
+    api_requests_per_second_max: float = Field(default=100.0, gt=0)
+    """Of one customer's API key, in each API process; over it: 429."""
+    api_house_requests_per_second_max: float = Field(default=1000.0, gt=0)
+    """As above, of one of the house's keys."""
+    api_streams_max: int = Field(default=500, ge=1)
+    """How many event streams an API process has open; over it: 429."""
+    api_streams_per_key_max: int = Field(default=50, ge=1)
+    """How many of them one key has."""
+    customer_accounts_max: int = Field(default=100, ge=1)
+    """How many accounts a customer has before its own keys open no more."""
 
     transfer_amount_minor_max: int = Field(default=1_000_000, ge=1)
     """The most one transfer moves, in minor units."""

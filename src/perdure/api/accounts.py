@@ -26,10 +26,11 @@ from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempot
 from perdure.api.keys import ApiKey, Scope
 from perdure.api.schemas import ERROR_RESPONSES, Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
-from perdure.core.errors import InvalidInput, NotFound
+from perdure.core.errors import InvalidInput, LimitExceeded, NotFound
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.ledger.chart import ensure_system_accounts
 from perdure.ledger.model import Account, AccountKind, NewAccount
+from perdure.operations.model import Side
 from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"], responses=ERROR_RESPONSES)
@@ -49,6 +50,8 @@ async def open_account(
     check_customer(caller, body.customer_id)
 
     async def open_one(connection: Connection) -> Answer:
+        if caller.side == Side.CUSTOMER:
+            await _check_share(platform, connection, body.customer_id)
         # The house's accounts in this currency are the other side of all it will do.
         await ensure_system_accounts(platform.ledger, connection, [body.currency])
         opened = await platform.ledger.open_account(
@@ -145,6 +148,28 @@ async def create_deposit(
         platform.operations, caller.owner, key, request.state.request_id, deposit
     )
     return answer.response()
+
+
+async def _check_share(platform: Platform, connection: Connection, customer_id: str) -> None:
+    """Refuse a customer one account too many; the house opens as many as it will.
+
+    Raises:
+        LimitExceeded: `too_many_accounts`.
+    """
+    most = platform.settings.customer_accounts_max
+    # Those that open at the same time take turns, or each would count without the others.
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"accounts\n{customer_id}"
+    )
+    opened = await connection.fetchval(
+        "SELECT count(*) FROM ledger_accounts WHERE customer_id = $1", customer_id
+    )
+    if opened >= most:
+        raise LimitExceeded(
+            f"Customer {customer_id} has {opened} accounts, and opens at most {most} by itself.",
+            code="too_many_accounts",
+            param="customer_id",
+        )
 
 
 async def _visible_account(

@@ -29,6 +29,7 @@ from perdure.api import (
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
 from perdure.api.request_context import RequestContext
+from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 
 log = structlog.get_logger()
@@ -52,7 +53,16 @@ def create_app(platform: Platform) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
-    app.state.event_stream = EventStream(platform.pool)
+    settings = platform.settings
+    app.state.event_stream = EventStream(
+        platform.pool,
+        listeners_max=settings.api_streams_max,
+        listeners_per_key_max=settings.api_streams_per_key_max,
+    )
+    app.state.shares = RequestShares(
+        customers_per_s=settings.api_requests_per_second_max,
+        house_per_s=settings.api_house_requests_per_second_max,
+    )
     app.state.is_migrated = False
     for resource in (
         payments,
@@ -69,7 +79,7 @@ def create_app(platform: Platform) -> FastAPI:
         app.include_router(resource.router)
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)
-    body_bytes_max = platform.settings.api_body_bytes_max
+    body_bytes_max = settings.api_body_bytes_max
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_bytes_max)
     # Added last, it is outermost.
     app.add_middleware(RequestContext, body_bytes_max=body_bytes_max)

@@ -7,7 +7,8 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from perdure.api.keys import ApiKey, Scope, find_key
+from perdure.api.keys import ApiKey, Scope, digest_of, find_key
+from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 from perdure.core.errors import Forbidden, NotFound, Unauthenticated
 from perdure.operations.model import Operation
@@ -29,10 +30,12 @@ def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
 
     Raises:
         Unauthenticated: There is no key, or not a valid one.
+        ProviderRateLimited: `too_many_requests`.
         Forbidden: `missing_scope`.
     """
 
     async def caller(
+        request: Request,
         platform: PlatformOfApp,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> ApiKey:
@@ -40,7 +43,11 @@ def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
             raise Unauthenticated(
                 "Send an API key: Authorization: Bearer perdure_…", code="missing_api_key"
             )
+        shares: RequestShares = request.app.state.shares
+        digest = digest_of(credentials.credentials)
+        shares.check(digest)
         key = await find_key(platform.pool, credentials.credentials)
+        shares.take(digest, key)
         structlog.contextvars.bind_contextvars(actor=key.actor)
         if not key.allows(scope):
             raise Forbidden(

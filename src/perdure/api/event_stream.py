@@ -34,6 +34,7 @@ ORDER BY entry.id
 
 @dataclass(eq=False, slots=True)
 class _Listener:
+    key_id: str
     operation_id: str
     after_id: int
     entries: asyncio.Queue[TrailEntry] = field(default_factory=asyncio.Queue)
@@ -44,11 +45,13 @@ class EventStream:
 
     Args:
         listeners_max: More than this are told to come again later.
+        listeners_per_key_max: So are more than this of one API key.
     """
 
-    def __init__(self, pool: Pool, *, listeners_max: int = 500) -> None:
+    def __init__(self, pool: Pool, *, listeners_max: int, listeners_per_key_max: int) -> None:
         self._pool = pool
         self._listeners_max = listeners_max
+        self._listeners_per_key_max = listeners_per_key_max
         self._listeners: set[_Listener] = set()
         self._poller: asyncio.Task[None] | None = None
 
@@ -57,26 +60,35 @@ class EventStream:
         """How many listen now."""
         return len(self._listeners)
 
-    def check_free(self) -> None:
+    def check_free(self, key_id: str) -> None:
         """Refuse one listener too many, before its answer has begun.
 
         Raises:
             ProviderRateLimited: `too_many_streams`.
         """
-        if len(self._listeners) >= self._listeners_max:
+        if not self._is_free(key_id):
             raise ProviderRateLimited(
                 "Too many event streams are open; ask again soon, or read the operation instead.",
                 code="too_many_streams",
                 retry_after_s=5,
             )
 
-    async def follow(self, operation_id: str, after_id: int) -> AsyncIterator[TrailEntry]:
+    def _is_free(self, key_id: str) -> bool:
+        of_key = sum(listener.key_id == key_id for listener in self._listeners)
+        return len(self._listeners) < self._listeners_max and of_key < self._listeners_per_key_max
+
+    async def follow(
+        self, key_id: str, operation_id: str, after_id: int
+    ) -> AsyncIterator[TrailEntry]:
         """Yield entries beyond `after_id` as they come, until the operation is finished.
 
-        It also ends after `DURATION_MAX_S`.
+        It also ends after `DURATION_MAX_S`; and at once, where many began at the same moment and
+        this is one too many of them.
         """
+        if not self._is_free(key_id):
+            return
         deadline = asyncio.get_running_loop().time() + DURATION_MAX_S
-        with self._listening(_Listener(operation_id, after_id)) as listener:
+        with self._listening(_Listener(key_id, operation_id, after_id)) as listener:
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):

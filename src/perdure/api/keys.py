@@ -138,7 +138,7 @@ async def create_key(
         new_id(API_KEY),
         name,
         secret[:_SHOWN],
-        _digest(secret),
+        digest_of(secret),
         sorted(granted),
         customer_id,
         expires_at,
@@ -176,7 +176,7 @@ async def find_key(connection: Connection | Pool, secret: str) -> ApiKey:
         Unauthenticated: `invalid_api_key`, `revoked_api_key`, `expired_api_key`.
     """
     row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM api_keys WHERE secret_sha256 = $1", _digest(secret)
+        f"SELECT {_COLUMNS} FROM api_keys WHERE secret_sha256 = $1", digest_of(secret)
     )
     if row is None:
         raise Unauthenticated(
@@ -190,7 +190,8 @@ async def find_key(connection: Connection | Pool, secret: str) -> ApiKey:
     return key
 
 
-def _digest(secret: str) -> bytes:
+def digest_of(secret: str) -> bytes:
+    """Return what is kept of a secret."""
     return hashlib.sha256(secret.encode()).digest()
 
 

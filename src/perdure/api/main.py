@@ -7,6 +7,7 @@ import structlog
 import uvicorn
 
 from perdure.api.app import create_app
+from perdure.api.connections import ConnectionLimits, protocol_with
 from perdure.api.listener import open_listener
 from perdure.bootstrap import Platform, open_platform
 from perdure.config import Settings
@@ -41,10 +42,21 @@ def server_of(platform: Platform) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(platform),
+            http=protocol_with(_limits_of(platform.settings)),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=_DRAIN_S,
         )
+    )
+
+
+def _limits_of(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        header_bytes_max=settings.api_header_bytes_max,
+        header_count_max=settings.api_header_count_max,
+        header_timeout_s=settings.api_header_timeout_s,
+        body_timeout_s=settings.api_body_timeout_s,
     )

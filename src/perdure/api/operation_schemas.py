@@ -1,21 +1,28 @@
 """Operations of any kind, as they are shown."""
 
+import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
 from perdure.api.schemas import (
+    PAGE_LIMIT_MAX,
     CancelRequestView,
     FailureView,
+    PageQuery,
     ReasonBody,
     Text,
     TwoWayPageQuery,
 )
 from perdure.bootstrap import REFUNDABLE
+from perdure.core.errors import InvalidInput
 from perdure.operations.allowed import Action, next_actions
 from perdure.operations.customer_view import attempt_seen_by, entry_seen_by, operation_seen_by
 from perdure.operations.model import Operation, Side, Status, StepAttempt, TrailEntry
+from perdure.operations.reporting import TimelineCursor
+
+_ATTEMPT_ID: Final = "attempt_"
 
 
 class OperationsOfKindQuery(TwoWayPageQuery):
@@ -138,6 +145,7 @@ class StepAttemptView(BaseModel):
     """One attempt at one step."""
 
     object: Literal["step_attempt"] = "step_attempt"
+    id: str
     at: datetime = Field(description="When it began.")
     step: str
     attempt: int
@@ -151,6 +159,7 @@ class StepAttemptView(BaseModel):
         """Show one."""
         attempt = attempt_seen_by(side, attempt)
         return cls(
+            id=f"{_ATTEMPT_ID}{attempt.id}",
             at=attempt.started_at,
             step=attempt.step,
             attempt=attempt.attempt,
@@ -161,21 +170,51 @@ class StepAttemptView(BaseModel):
         )
 
 
+class TimelineQuery(PageQuery):
+    """Which part of a timeline; most are answered whole."""
+
+    limit: int = Field(default=PAGE_LIMIT_MAX, ge=1, le=PAGE_LIMIT_MAX)
+    starting_after: Text | None = Field(
+        default=None, description="The last id of the page before: answers the next, later ones."
+    )
+
+    def cursor(self) -> TimelineCursor | None:
+        """Return where the page begins.
+
+        Raises:
+            InvalidInput: `invalid_cursor`.
+        """
+        if self.starting_after is None:
+            return None
+        of_attempt, _, digits = self.starting_after.rpartition(_ATTEMPT_ID)
+        is_attempt = self.starting_after != digits
+        # Of at most 18 digits, as a column's numbers are.
+        if of_attempt or not re.fullmatch(r"[0-9]{1,18}", digits):
+            raise InvalidInput(
+                "Give the id of an entry of this timeline.",
+                code="invalid_cursor",
+                param="starting_after",
+            )
+        return TimelineCursor(is_attempt, int(digits))
+
+
 class Timeline(BaseModel):
-    """All that happened to an operation, oldest first."""
+    """What happened to an operation, oldest first."""
 
     object: Literal["list"] = "list"
     data: list[OperationEvent | StepAttemptView]
-    has_more: Literal[False] = False
+    has_more: bool = Field(description="Whether there are later ones beyond this page.")
     url: str
 
-
-def timeline(
-    trail: list[TrailEntry], attempts: list[StepAttempt], url: str, side: Side
-) -> Timeline:
-    """Merge trail and attempts by time; what a step did comes after its beginning."""
-    entries: list[OperationEvent | StepAttemptView] = [
-        *(StepAttemptView.of(attempt, side) for attempt in attempts),
-        *(OperationEvent.of(entry, side) for entry in trail),
-    ]
-    return Timeline(data=sorted(entries, key=lambda entry: entry.at), url=url)
+    @classmethod
+    def of(
+        cls, entries: list[TrailEntry | StepAttempt], limit: int, url: str, side: Side
+    ) -> "Timeline":
+        """Show `limit` of them; one more tells that there are more."""
+        shown = [
+            OperationEvent.of(entry, side)
+            if isinstance(entry, TrailEntry)
+            else StepAttemptView.of(entry, side)
+            for entry in entries[:limit]
+        ]
+        return cls(data=shown, has_more=len(entries) > limit, url=url)

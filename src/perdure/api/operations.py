@@ -18,11 +18,11 @@ from perdure.api.operation_schemas import (
     OperationsQuery,
     OperationView,
     Timeline,
-    timeline,
+    TimelineQuery,
 )
 from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
 from perdure.core.errors import InvalidInput
-from perdure.operations.model import By, Side
+from perdure.operations.model import By
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
 
@@ -52,12 +52,18 @@ async def get_operation(
 
 
 @router.get("/{operation_id}/timeline")
-async def get_timeline(operation_id: Text, platform: PlatformOfApp, caller: Reader) -> Timeline:
-    """Return all that happened to an operation, and every attempt at its steps, oldest first."""
+async def get_timeline(
+    operation_id: Text,
+    platform: PlatformOfApp,
+    caller: Reader,
+    query: Annotated[TimelineQuery, Query()],
+) -> Timeline:
+    """List all that happened to an operation, and every attempt at its steps, oldest first."""
     await visible_operation(platform, caller, operation_id)
-    report = await platform.operations.report(operation_id)
-    url = f"{router.prefix}/{operation_id}/timeline"
-    return timeline(report.trail, report.attempts, url, caller.side)
+    found = await platform.operations.timeline(
+        operation_id, after=query.cursor(), limit=query.limit + 1
+    )
+    return Timeline.of(found, query.limit, f"{router.prefix}/{operation_id}/timeline", caller.side)
 
 
 @router.get(
@@ -84,16 +90,16 @@ async def stream_events(
         # Tells an EventSource not to come back.
         return Response(status_code=204)
     stream: EventStream = request.app.state.event_stream
-    stream.check_free()
-    return EventSourceResponse(_events(stream, operation_id, after_id, caller.side))
+    stream.check_free(caller.id)
+    return EventSourceResponse(_events(stream, operation_id, after_id, caller))
 
 
 async def _events(
-    stream: EventStream, operation_id: str, after_id: int, side: Side
+    stream: EventStream, operation_id: str, after_id: int, caller: ApiKey
 ) -> AsyncIterator[ServerSentEvent]:
-    async for entry in stream.follow(operation_id, after_id):
+    async for entry in stream.follow(caller.id, operation_id, after_id):
         yield ServerSentEvent(
-            OperationEvent.of(entry, side).model_dump_json(),
+            OperationEvent.of(entry, caller.side).model_dump_json(),
             event="operation_event",
             id=str(entry.id),
         )

@@ -232,3 +232,4 @@ class StepAttempt:
     provider_reference: str | None
     started_at: datetime
     finished_at: datetime | None
+    id: int = 0

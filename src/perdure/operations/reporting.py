@@ -45,7 +45,7 @@ SELECT operations.*,
     (SELECT coalesce(jsonb_agg(entry ORDER BY id), '[]') FROM (
         SELECT id, operation_id, at, actor, action, status, reason, data
         FROM operation_trail WHERE operation_id = $1) AS entry) AS trail,
-    (SELECT coalesce(jsonb_agg(to_jsonb(made) - 'id' ORDER BY id), '[]') FROM (
+    (SELECT coalesce(jsonb_agg(made ORDER BY id), '[]') FROM (
         SELECT id, step, attempt, outcome, error, provider_reference, started_at, finished_at
         FROM operation_steps WHERE operation_id = $1) AS made) AS attempts,
     (SELECT coalesce(jsonb_agg(call ORDER BY created_at), '[]') FROM (
@@ -53,6 +53,60 @@ SELECT operations.*,
         FROM provider_calls WHERE operation_id = $1) AS call) AS calls
 FROM operations WHERE id = $1
 """
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineCursor:
+    """An entry of a timeline: of the trail, or an attempt at a step."""
+
+    is_attempt: bool
+    id: int
+
+
+# An attempt comes before what it led to at the same moment.
+_TIMELINE: Final = """
+WITH entries AS (
+    SELECT started_at AS at, false AS is_entry, id FROM operation_steps WHERE operation_id = $1
+    UNION ALL
+    SELECT at, true, id FROM operation_trail WHERE operation_id = $1
+), page AS (
+    SELECT at, is_entry, id FROM entries WHERE $3::bigint IS NULL OR (at, is_entry, id)
+        > (SELECT at, is_entry, id FROM entries WHERE is_entry = $2 AND id = $3)
+    ORDER BY at, is_entry, id LIMIT $4
+)
+SELECT is_entry, coalesce(to_jsonb(entry), to_jsonb(made)) AS found
+FROM page
+    LEFT JOIN operation_trail AS entry ON is_entry AND entry.id = page.id
+    LEFT JOIN operation_steps AS made ON NOT is_entry AND made.id = page.id
+ORDER BY page.at, is_entry, page.id
+"""
+
+
+async def timeline(
+    connection: Connection | Pool,
+    operation_id: str,
+    *,
+    after: TimelineCursor | None = None,
+    limit: int,
+) -> list[TrailEntry | StepAttempt]:
+    """Return what happened to an operation, oldest first, at most `limit` beyond the cursor.
+
+    An attempt is written when it ends and told where it began: who reads the timeline of an
+    operation that is under way reads its end again.
+    """
+    rows = await connection.fetch(
+        _TIMELINE,
+        operation_id,
+        after is not None and not after.is_attempt,
+        after.id if after else None,
+        limit,
+    )
+    return [
+        from_json(TrailEntry, row["found"])
+        if row["is_entry"]
+        else from_json(StepAttempt, row["found"])
+        for row in rows
+    ]
 
 
 async def report(connection: Connection | Pool, operation_id: str) -> OperationReport:

@@ -18,7 +18,7 @@ from perdure.operations.lanes.calls import LaneCalls
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import By, Operation, Status, StepAttempt, TrailEntry
 from perdure.operations.refunding import Refunds
-from perdure.operations.reporting import OperationReport
+from perdure.operations.reporting import OperationReport, TimelineCursor
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -145,6 +145,12 @@ class OperationService:
     async def step_attempts(self, operation_id: str) -> list[StepAttempt]:
         """Return each attempt at each step, oldest first."""
         return await store.step_attempts(self._pool, operation_id)
+
+    async def timeline(
+        self, operation_id: str, *, after: TimelineCursor | None = None, limit: int
+    ) -> list[TrailEntry | StepAttempt]:
+        """Return trail and attempts by time, oldest first, at most `limit` beyond the cursor."""
+        return await reporting.timeline(self._pool, operation_id, after=after, limit=limit)
 
     async def report(self, operation_id: str) -> OperationReport:
         """Return all that is known of an operation, as of one moment.

@@ -297,7 +297,7 @@ async def trail(
 async def step_attempts(connection: Connection | Pool, operation_id: str) -> list[StepAttempt]:
     """Return every attempt at every step of the operation, oldest first."""
     rows = await connection.fetch(
-        "SELECT step, attempt, outcome, error, provider_reference, started_at, finished_at"
+        "SELECT id, step, attempt, outcome, error, provider_reference, started_at, finished_at"
         " FROM operation_steps WHERE operation_id = $1 ORDER BY id",
         operation_id,
     )

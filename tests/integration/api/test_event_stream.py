@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
+import pytest
 
 from perdure.api.event_stream import EventStream
+from perdure.core.errors import ProviderRateLimited
 from perdure.operations.model import Status
 from perdure.storage.pool import Pool
 
 from .api_client import Api, Json, refused
 from .test_operations import move, new_payment
+
+MANY = {"listeners_max": 500, "listeners_per_key_max": 500}
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,8 @@ class CountingPool:
 async def test_the_poller_runs_only_while_somebody_listens(api: Api, pool: Pool) -> None:
     operation_id = await new_payment(api)
     counting = CountingPool(pool)
-    stream = EventStream(counting)  # type: ignore[arg-type]
-    listeners = [stream.follow(operation_id, 0) for _ in range(20)]
+    stream = EventStream(counting, **MANY)  # type: ignore[arg-type]
+    listeners = [stream.follow("key", operation_id, 0) for _ in range(20)]
     await asyncio.gather(*(anext(listener) for listener in listeners))
     # Each came once the first look was over at the latest: one query, or two, for all of them.
     assert counting.queries <= 2
@@ -132,8 +136,8 @@ async def test_the_poller_runs_only_while_somebody_listens(api: Api, pool: Pool)
 
 async def test_one_listener_too_many_comes_later(api: Api, pool: Pool) -> None:
     operation_id = await new_payment(api)
-    stream = EventStream(pool, listeners_max=1)
-    listener = stream.follow(operation_id, 0)
+    stream = EventStream(pool, listeners_max=1, listeners_per_key_max=1)
+    listener = stream.follow("key", operation_id, 0)
     await anext(listener)
     api.http._transport.app.state.event_stream = stream  # type: ignore[attr-defined]
     answer = await api.get(f"/v1/operations/{operation_id}/events")
@@ -141,6 +145,22 @@ async def test_one_listener_too_many_comes_later(api: Api, pool: Pool) -> None:
     assert answer.headers["Retry-After"] == "5"
     await listener.aclose()  # type: ignore[attr-defined]
     assert stream.listeners == 0
+
+
+async def test_a_key_has_its_share_of_the_streams(api: Api, pool: Pool) -> None:
+    operation_id = await new_payment(api)
+    stream = EventStream(pool, listeners_max=10, listeners_per_key_max=2)
+    listeners = [stream.follow("greedy", operation_id, 0) for _ in range(3)]
+    begun = await asyncio.gather(*(anext(one, None) for one in listeners))
+    # All three were let in at once; the third ends before it has begun.
+    assert begun.count(None) == 1
+    with pytest.raises(ProviderRateLimited) as refusal:
+        stream.check_free("greedy")
+    assert refusal.value.code == "too_many_streams"
+    stream.check_free("modest")
+    for listener in listeners:
+        await listener.aclose()  # type: ignore[attr-defined]
+    stream.check_free("greedy")
 
 
 async def test_listeners_outlive_a_database_that_was_away(api: Api, pool: Pool) -> None:
@@ -151,7 +171,7 @@ async def test_listeners_outlive_a_database_that_was_away(api: Api, pool: Pool) 
                 raise ConnectionRefusedError
             return await super().fetch(query, *arguments)
 
-    stream = EventStream(Flaky(pool))  # type: ignore[arg-type]
-    listener = stream.follow(await new_payment(api), 0)
+    stream = EventStream(Flaky(pool), **MANY)  # type: ignore[arg-type]
+    listener = stream.follow("key", await new_payment(api), 0)
     assert (await asyncio.wait_for(anext(listener), 10)).action == "accepted"
     await listener.aclose()  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from perdure.operations import store
 from perdure.operations.model import Failure, Status
 from perdure.storage.pool import Pool, transaction
 
-from .api_client import Api, Wallet, created, ok, refused
+from .api_client import Api, Json, Wallet, created, ok, refused
 
 
 async def new_payment(api: Api, wallet: Wallet | None = None) -> str:
@@ -65,6 +65,35 @@ async def test_a_timeline_merges_the_trail_and_the_attempts(api: Api, pool: Pool
     told = [entry.get("action") or entry.get("step") for entry in page["data"]]
     assert told == ["accepted", "payment.charge", "parked"]
     assert page["has_more"] is False
+
+
+async def test_a_timeline_is_read_in_pages(api: Api, pool: Pool) -> None:
+    operation_id = await new_payment(api)
+    # All at one moment: what is at the edge of a page comes neither twice nor never.
+    await pool.execute(
+        "WITH steps AS (INSERT INTO operation_steps (operation_id, step, attempt, outcome,"
+        " started_at) SELECT $1, 'payment.charge', n, 'failed', '2030-01-01Z'"
+        " FROM generate_series(1, 60) AS n) INSERT INTO operation_trail (operation_id, at, actor,"
+        " action, status) SELECT $1, '2030-01-01Z', 'system', 'moved', 'processing'"
+        " FROM generate_series(1, 60)",
+        operation_id,
+    )
+    path = f"/v1/operations/{operation_id}/timeline"
+    whole: list[Json] = []
+    page = ok(await api.get(path))
+    assert (len(page["data"]), page["has_more"]) == (100, True)
+    for size in (1, 7, 100):
+        entries: list[Json] = []
+        page = {"has_more": True}
+        while page["has_more"]:
+            after = {"starting_after": entries[-1]["id"]} if entries else {}
+            page = ok(await api.get(path, limit=size, **after))
+            entries += page["data"]
+        whole = whole or entries
+        assert entries == whole
+    assert len({entry["id"] for entry in whole}) == 121
+    refused(await api.get(path, limit=101), 400, "invalid_input", "limit")
+    refused(await api.get(path, starting_after="later"), 400, "invalid_cursor", "starting_after")
 
 
 async def test_an_operation_is_cancelled_or_refused_with_the_reason(api: Api, pool: Pool) -> None:

@@ -1,15 +1,16 @@
 """Pages, statuses and times as they are shown."""
 
-from datetime import UTC, datetime, timedelta
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from perdure.api.operation_schemas import timeline
+from perdure.api.operation_schemas import TimelineQuery
 from perdure.api.payment_schemas import public_status
 from perdure.api.schemas import page_of
-from perdure.operations.model import FINISHED, Side, Status, StepAttempt, TrailEntry
+from perdure.core.errors import InvalidInput
+from perdure.operations.model import FINISHED, Status
+from perdure.operations.reporting import TimelineCursor
 from perdure.payments.contracts import PaymentStatus
 
 
@@ -52,18 +53,15 @@ def test_every_status_has_a_public_word() -> None:
     assert {words[status] for status in open_ones} == {PaymentStatus.PROCESSING}
 
 
-def test_a_timeline_is_in_the_order_of_time() -> None:
-    start = datetime(2026, 1, 1, tzinfo=UTC)
+@pytest.mark.parametrize("given", ["", "attempt_", "attempt_x", "x17", "-1", "1" * 19, "\u0661"])
+def test_a_timelines_cursor_is_one_of_its_ids(given: str) -> None:
+    query = TimelineQuery.model_construct(starting_after=given)
+    with pytest.raises(InvalidInput) as refusal:
+        query.cursor()
+    assert (refusal.value.code, refusal.value.param) == ("invalid_cursor", "starting_after")
 
-    def entry(seconds: int) -> TrailEntry:
-        at = start + timedelta(seconds=seconds)
-        return TrailEntry(seconds, "pay_1", at, "system", "moved", Status.PROCESSING, None, None)
 
-    def attempt(seconds: int) -> StepAttempt:
-        at = start + timedelta(seconds=seconds)
-        return StepAttempt("charge", 1, "succeeded", None, None, at, at)
-
-    merged = timeline([entry(0), entry(2)], [attempt(1), attempt(3)], "/", Side.HOUSE)
-    assert [item.object for item in merged.data] == ["operation_event", "step_attempt"] * 2
-    times = [item.at for item in merged.data]
-    assert times == sorted(times)
+def test_a_timelines_cursor_is_an_entry_or_an_attempt() -> None:
+    assert TimelineQuery().cursor() is None
+    assert TimelineQuery(starting_after="17").cursor() == TimelineCursor(False, 17)
+    assert TimelineQuery(starting_after="attempt_17").cursor() == TimelineCursor(True, 17)
