@@ -166,13 +166,11 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
     ledger = PostgresLedger()
     flags = FlagStore(pool)
     flag_provider = StoredFlagProvider(flags)
-    limits = PaymentLimits(settings.payment_amount_minor_max, settings.payment_daily_limit_minor)
+    limits = PaymentLimits(settings.payment_amount_limit, settings.payment_daily_limit)
     payment_acceptance = PaymentAcceptance(
         ledger, limits, callback_timeout_s=settings.payment_callback_timeout_s
     )
-    transfer_acceptance = TransferAcceptance(
-        ledger, TransferLimits(settings.transfer_amount_minor_max)
-    )
+    transfer_acceptance = TransferAcceptance(ledger, TransferLimits(settings.transfer_amount_limit))
     renewal_acceptance = RenewalAcceptance(ledger, settings.registry_urls, lanes=settings.lanes)
     refund_acceptance = RefundAcceptance(ledger, REFUNDABLE.values())
     operations = OperationService(

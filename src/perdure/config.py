@@ -5,12 +5,38 @@ Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile)
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from perdure.core.errors import ConfigurationError
+from perdure.core.addresses import check_mail_address
+from perdure.core.errors import ConfigurationError, InvalidInput
+from perdure.core.money import AMOUNT_MINOR_MAX, AmountLimit, check_currency
+
+
+def _known(table: dict[str, int]) -> dict[str, int]:
+    for currency in table:
+        try:
+            check_currency(currency)
+        except InvalidInput as error:
+            raise ValueError(error.message.removesuffix(".")) from None
+    return table
+
+
+AmountMinor = Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)]
+ByCurrency = Annotated[dict[str, AmountMinor], AfterValidator(_known)]
+"""As JSON, each in its currency's own minor units: `{"JPY": 1500000}`."""
+
+
+def _address_in_ascii(address: str) -> str:
+    # One in ASCII is left alone: a mail server of one's own has names that others do not take.
+    if address.isascii():
+        return address
+    try:
+        return check_mail_address("mail_sender", address)
+    except InvalidInput as error:
+        raise ValueError(error.message.removesuffix(".")) from None
 
 
 class Settings(BaseSettings):
@@ -75,12 +101,18 @@ class Settings(BaseSettings):
     customer_accounts_max: int = Field(default=100, ge=1)
     """How many accounts a customer has before its own keys open no more."""
 
-    transfer_amount_minor_max: int = Field(default=1_000_000, ge=1)
-    """The most one transfer moves, in minor units."""
-    payment_amount_minor_max: int = Field(default=1_000_000, ge=1)
-    """The most one payment moves, in minor units."""
-    payment_daily_limit_minor: int | None = Field(default=None, ge=1)
-    """The most a customer pays a day and currency, in minor units; empty: no limit."""
+    transfer_amount_minor_max: AmountMinor = 1_000_000
+    """The most one transfer moves, in hundredths: 1,000,000 is 10,000 USD, JPY or KWD."""
+    transfer_amount_minor_max_by_currency: ByCurrency = {}
+    """The currencies for which it is another amount."""
+    payment_amount_minor_max: AmountMinor = 1_000_000
+    """The most one payment moves, in hundredths."""
+    payment_amount_minor_max_by_currency: ByCurrency = {}
+    """The currencies for which it is another amount."""
+    payment_daily_limit_minor: AmountMinor | None = None
+    """The most a customer pays a day in one currency, in hundredths; empty: no limit."""
+    payment_daily_limit_minor_by_currency: ByCurrency = {}
+    """The currencies for which it is another amount, or the only ones that have a limit."""
     payment_callback_timeout_s: float = Field(default=300.0, gt=0)
     """How long the gateway's confirmation is waited for before the gateway is asked."""
 
@@ -106,12 +138,31 @@ class Settings(BaseSettings):
     mail_port: int = Field(default=8125, ge=1, le=65535)
     mail_inquiry_url: str | None = None
     """Where the mail server can be asked for a message by its Message-ID; empty: it cannot."""
-    mail_sender: str = "payments@perdure.example"
+    mail_sender: Annotated[str, AfterValidator(_address_in_ascii)] = "payments@perdure.example"
     sms_url: str = "http://127.0.0.1:8104"
     provider_timeout_s: float = Field(default=10.0, gt=0, le=25)
 
     janitor_interval_s: float = Field(default=2.0, gt=0)
     janitor_stale_after_s: float = Field(default=60.0, gt=0)
+
+    @property
+    def payment_amount_limit(self) -> AmountLimit:
+        """The most one payment moves."""
+        return AmountLimit(self.payment_amount_minor_max, self.payment_amount_minor_max_by_currency)
+
+    @property
+    def payment_daily_limit(self) -> AmountLimit:
+        """The most a customer pays a day."""
+        return AmountLimit(
+            self.payment_daily_limit_minor, self.payment_daily_limit_minor_by_currency
+        )
+
+    @property
+    def transfer_amount_limit(self) -> AmountLimit:
+        """The most one transfer moves."""
+        return AmountLimit(
+            self.transfer_amount_minor_max, self.transfer_amount_minor_max_by_currency
+        )
 
     @classmethod
     def load(cls) -> Self:

@@ -5,7 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from perdure.api.schemas import AmountMinor, Currency, PageQuery, RequestBody, Text
+from perdure.api.schemas import (
+    AmountMinor,
+    Currency,
+    CustomerId,
+    PageQuery,
+    Reference,
+    RequestBody,
+    Text,
+)
 from perdure.ledger.model import (
     Account,
     AccountKind,
@@ -19,7 +27,7 @@ from perdure.ledger.model import (
 class AccountBody(RequestBody):
     """An account to open for a customer."""
 
-    customer_id: Text
+    customer_id: CustomerId
     currency: Currency
     name: Text = Field(description="For people.", examples=["Wallet"])
 
@@ -29,7 +37,7 @@ class DepositBody(RequestBody):
 
     amount_minor: AmountMinor
     currency: Currency
-    reference: Text | None = Field(
+    reference: Reference | None = Field(
         default=None,
         description="The bank's or your own name for it: one deposit has it, for good.",
     )
@@ -38,7 +46,7 @@ class DepositBody(RequestBody):
 class AccountsQuery(PageQuery):
     """Which accounts."""
 
-    customer_id: Text | None = None
+    customer_id: CustomerId | None = None
 
 
 class AccountView(BaseModel):

@@ -10,8 +10,11 @@ from perdure.api.operation_schemas import OperationView
 from perdure.api.schemas import (
     PAGE_LIMIT_MAX,
     CancelRequestView,
+    CustomerId,
     FailureView,
     Metadata,
+    Moment,
+    Number,
     PageQuery,
     Reason,
     RequestBody,
@@ -35,7 +38,6 @@ from perdure.operations.model import Side, Status
 
 _IDS_MAX = 10_000
 
-Moment = Annotated[datetime, Field(strict=False, description="With its zone.")]
 RatePerS = Annotated[
     float,
     Field(
@@ -61,7 +63,7 @@ class BulkQueryBody(RequestBody):
     failure_step: Text | None = Field(default=None, description="Where they failed, or stopped.")
     failure_code: Text | None = None
     provider: Text | None = Field(default=None, description="One that was called for them.")
-    customer_id: Text | None = None
+    customer_id: CustomerId | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None
     updated_after: Moment | None = None
@@ -69,16 +71,8 @@ class BulkQueryBody(RequestBody):
     metadata: Metadata = Field(default={}, description="Texts that theirs contain.")
 
     def to_query(self) -> BulkQuery:
-        """Return the query.
-
-        Raises:
-            InvalidInput: A time without its zone.
-        """
-        values = dict(self)
-        for name, value in values.items():
-            if isinstance(value, datetime) and value.tzinfo is None:
-                raise InvalidInput("Give the time with its zone.", param=f"query.{name}")
-        return BulkQuery(**values)
+        """Return the query."""
+        return BulkQuery(**dict(self))
 
 
 class BulkBody(RequestBody):
@@ -148,8 +142,8 @@ class BulkItemsQuery(BaseModel):
 
     state: ItemState | None = None
     limit: int = Field(default=10, ge=1, le=PAGE_LIMIT_MAX)
-    starting_after: int = Field(
-        default=0, ge=0, le=2**31 - 1, description="The number of the last item of the page before."
+    starting_after: Number = Field(
+        default=0, description="The number of the last item of the page before."
     )
 
 

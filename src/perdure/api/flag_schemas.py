@@ -5,7 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from perdure.api.schemas import PAGE_LIMIT_MAX, PageQuery, Reason, RequestBody, Text
+from perdure.api.schemas import (
+    PAGE_LIMIT_MAX,
+    CustomerId,
+    Number,
+    PageQuery,
+    Reason,
+    RequestBody,
+    Text,
+)
 from perdure.flags.model import PERCENT_ALL, Flag, FlagChange, Rule
 from perdure.flags.rules import RULES_MAX, VALUES_MAX, VARIANTS_MAX
 
@@ -18,7 +26,9 @@ class RuleBody(RequestBody):
     variant: Text
     kinds: _Values = Field(default=[], description="Kinds of operation; empty: any.")
     tlds: _Values = Field(default=[], description="Top-level domains; empty: any, and none.")
-    customers: _Values = Field(default=[], description="Customers' ids; empty: any.")
+    customers: Annotated[list[CustomerId], Field(max_length=VALUES_MAX)] = Field(
+        default=[], description="Customers' ids; empty: any."
+    )
     percent: int = Field(
         default=PERCENT_ALL,
         description="How many of a hundred customers. Who is in stays in when it grows.",
@@ -45,9 +55,8 @@ class FlagBody(RequestBody):
         default=[], description="The first whose conditions hold counts."
     )
     enabled: bool = True
-    version: int = Field(
-        description="The one it was read at: a change made meanwhile is not overwritten. 0: new.",
-        json_schema_extra={"minimum": 0},
+    version: Number = Field(
+        description="The one it was read at: a change made meanwhile is not overwritten. 0: new."
     )
     reason: Reason
 
@@ -93,7 +102,7 @@ class FlagView(BaseModel):
 class FlagChangesQuery(PageQuery):
     """Which changes of a flag."""
 
-    starting_after: Annotated[int, Field(ge=1)] | None = Field(  # type: ignore[assignment]
+    starting_after: Annotated[Number, Field(ge=1)] | None = Field(  # type: ignore[assignment]
         default=None, description="The last version of the page before: answers older ones."
     )
     limit: int = Field(default=10, ge=1, le=PAGE_LIMIT_MAX)

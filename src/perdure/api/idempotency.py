@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import structlog
 from fastapi import Header, Request
@@ -27,11 +27,11 @@ KEY_LENGTH_MAX: Final = 255
 KEPT_FOR: Final = timedelta(hours=24)
 _PURGED_AT_ONCE: Final = 1000
 
-_STORED_STATUSES: Final = frozenset({402, 500})
+_STORED_STATUSES: Final = frozenset({402})
 """Errors that are an answer.
 
 After any other, nothing was done and the same request may fare better: it was wrong, came at the
-wrong moment, or found the database away.
+wrong moment, or met what is wrong on our side.
 """
 
 
@@ -96,14 +96,18 @@ async def idempotency_key(
     if not (0 < len(value) <= KEY_LENGTH_MAX and value.isascii() and value.isprintable()):
         raise _invalid_key(f"Use 1 to {KEY_LENGTH_MAX} printable characters (ASCII).")
     return IdempotencyKey(
-        value, fingerprint(request.method, request.url.path, await request.json())
+        value, fingerprint(request.method, request.url.path, await request.body())
     )
 
 
-def fingerprint(method: str, path: str, body: Any) -> bytes:
+def fingerprint(method: str, path: str, body: bytes) -> bytes:
     """Return a digest of what a request asks for."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(f"{method}\n{path}\n{canonical}".encode()).digest()
+    try:
+        asked = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        # It is not JSON, or not to be read: for whoever reads the body, and not the key, to say.
+        asked = body
+    return hashlib.sha256(f"{method}\n{path}\n".encode() + asked).digest()
 
 
 async def answer_once(

@@ -14,7 +14,7 @@ import asyncpg
 from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
 from perdure.core.ids import API_KEY, new_id
-from perdure.core.text import check_text
+from perdure.core.text import check_identifier
 from perdure.operations.bulk.model import HOUSE
 from perdure.operations.model import CUSTOMERS_KEY, Side
 from perdure.storage.pool import Connection, Pool
@@ -119,11 +119,11 @@ async def create_key(
 
     Raises:
         InvalidInput: `invalid_name`, `unknown_scope`, `missing_field`; `house_scope`: a customer
-            may not do that; `invalid_input`: the customer's id is empty or too long.
+            may not do that; `invalid_input`: the customer's id is none.
     """
     granted = _check_scopes(scopes)
     if customer_id is not None:
-        _check_customer(customer_id, granted)
+        customer_id = _check_customer(customer_id, granted)
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} is not a name for a key; use 1 to 64 letters, digits, dots, hyphens or"
@@ -210,8 +210,8 @@ def _check_scopes(scopes: Iterable[str]) -> set[Scope]:
     return granted
 
 
-def _check_customer(customer_id: str, granted: set[Scope]) -> None:
-    check_text("customer", customer_id)
+def _check_customer(customer_id: str, granted: set[Scope]) -> str:
+    customer_id = check_identifier("customer", customer_id)
     if customer_id == HOUSE:
         raise InvalidInput(
             f"{HOUSE!r} stands for the house itself; a key without a customer is the house's.",
@@ -224,6 +224,7 @@ def _check_customer(customer_id: str, granted: set[Scope]) -> None:
             code="house_scope",
             param="scopes",
         )
+    return customer_id
 
 
 def _api_key(row: asyncpg.Record) -> ApiKey:

@@ -9,9 +9,11 @@ from pydantic import BaseModel, Field
 from perdure.api.schemas import (
     PAGE_LIMIT_MAX,
     CancelRequestView,
+    CustomerId,
     FailureView,
     PageQuery,
     ReasonBody,
+    Reference,
     Text,
     TwoWayPageQuery,
 )
@@ -29,8 +31,8 @@ class OperationsOfKindQuery(TwoWayPageQuery):
     """Which operations of one kind."""
 
     status: Status | None = None
-    customer_id: Text | None = None
-    reference: Text | None = None
+    customer_id: CustomerId | None = None
+    reference: Reference | None = None
 
 
 class OperationsQuery(OperationsOfKindQuery):

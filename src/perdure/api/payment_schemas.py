@@ -10,10 +10,12 @@ from perdure.api.schemas import (
     AmountMinor,
     CancelRequestView,
     Currency,
+    CustomerId,
     Deadline,
     FailureView,
     Metadata,
     OptionalText,
+    Reference,
     RequestBody,
     Text,
 )
@@ -37,14 +39,14 @@ def public_status(status: Status) -> PaymentStatus:
 class PaymentBody(RequestBody):
     """A payment to be made."""
 
-    customer_id: Text
+    customer_id: CustomerId
     account_id: Text = Field(description="The customer's account that pays.")
     amount_minor: AmountMinor
     currency: Currency
     payment_method: Text = Field(description="The gateway's token.", examples=["pm_card_visa"])
     payer: PartyBody = PartyBody()
     payee: PartyBody = PartyBody()
-    reference: Text | None = Field(
+    reference: Reference | None = Field(
         default=None,
         description="Your own name for it: one payment of a customer has it, for good.",
     )

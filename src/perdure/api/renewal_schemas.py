@@ -9,9 +9,11 @@ from perdure.api.party_schemas import PartyBody, PartyView
 from perdure.api.schemas import (
     AmountMinor,
     CancelRequestView,
+    CustomerId,
     Deadline,
     FailureView,
     Metadata,
+    Reference,
     RequestBody,
     Text,
 )
@@ -24,7 +26,7 @@ from perdure.renewals.contracts import RenewalInput, RenewalRequest
 class RenewalBody(RequestBody):
     """A renewal to be made."""
 
-    customer_id: Text
+    customer_id: CustomerId
     account_id: Text = Field(description="The customer's account that pays.")
     domain: Text = Field(description="In lower case.", examples=["example.info"])
     years: int = Field(default=1, description="By how many it is renewed: 1 to 10.")
@@ -40,7 +42,7 @@ class RenewalBody(RequestBody):
         " is done, by a second click say, it is the same renewal and not one more.",
         examples=["2027-11-21"],
     )
-    reference: Text | None = Field(
+    reference: Reference | None = Field(
         default=None,
         description="Your own name for it: one renewal of a customer has it, for good.",
     )

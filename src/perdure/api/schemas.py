@@ -6,40 +6,80 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
+    WithJsonSchema,
 )
 
 from perdure.core.errors import InvalidInput
+from perdure.core.numbers import INTEGER_MAX
+from perdure.core.text import (
+    TEXT_LENGTH_MAX,
+    check_identifier,
+    check_optional_text,
+    check_text,
+)
+from perdure.core.times import read_moment
 from perdure.operations.model import CancelRequest, Failure
 
-TEXT_LENGTH_MAX: Final = 255
 PAGE_LIMIT_MAX: Final = 100
+METADATA_NAME_LENGTH_MAX: Final = 40
+METADATA_LENGTH_MAX: Final = 500
 
 
-def _printable(value: str) -> str:
-    # Control characters break logs and mails, and PostgreSQL takes no NUL.
-    if not value.isprintable():
-        raise ValueError("use printable characters only, without line breaks")
-    return value
+Value = TypeVar("Value")
 
 
-Text = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=TEXT_LENGTH_MAX),
-    AfterValidator(_printable),
-]
+def by_rule(rule: Callable[[str, str], Value]) -> Callable[[str], Value]:
+    """Return one of `core`'s rules as pydantic has them; the field is named by `explain`."""
+
+    def check(value: str) -> Value:
+        try:
+            return rule("", value)
+        except InvalidInput as error:
+            raise ValueError(error.message.removesuffix(".")) from None
+
+    return check
+
+
+def _string(length_min: int, length_max: int) -> WithJsonSchema:
+    # Told in the schema; the rule is what checks it.
+    return WithJsonSchema({"type": "string", "minLength": length_min, "maxLength": length_max})
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("give a time as text, with its zone: 2030-01-31T12:00:00Z")
+    return by_rule(read_moment)(value)
+
+
+def _metadata_name(param: str, value: str) -> str:
+    return check_text(param, value, length_max=METADATA_NAME_LENGTH_MAX)
+
+
+def _metadata_text(param: str, value: str) -> str:
+    return check_optional_text(param, value, length_max=METADATA_LENGTH_MAX)
+
+
+Text = Annotated[str, AfterValidator(by_rule(check_text)), _string(1, TEXT_LENGTH_MAX)]
 OptionalText = Annotated[
-    str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(_printable)
+    str, AfterValidator(by_rule(check_optional_text)), _string(0, TEXT_LENGTH_MAX)
 ]
+CustomerId = Annotated[str, AfterValidator(by_rule(check_identifier)), _string(1, TEXT_LENGTH_MAX)]
+Reference = Annotated[str, AfterValidator(by_rule(check_identifier)), _string(1, TEXT_LENGTH_MAX)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Number = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+"""A version, or a place in a list."""
 Reason = Annotated[Text, Field(description="Why; it stays on the trail.")]
 Deadline = Annotated[
-    AwareDatetime,
+    Moment,
     Field(
-        strict=False,
         description="It is cancelled, and undone, if it has not ended by then: a time in the"
         " future, with its zone.",
         examples=["2030-01-31T12:00:00Z"],
@@ -55,8 +95,10 @@ AmountMinor = Annotated[
 Currency = Annotated[Text, Field(description="ISO 4217 code, in capitals.", examples=["USD"])]
 Metadata = Annotated[
     dict[
-        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_printable)],
-        Annotated[str, StringConstraints(max_length=500), AfterValidator(_printable)],
+        Annotated[
+            str, AfterValidator(by_rule(_metadata_name)), _string(1, METADATA_NAME_LENGTH_MAX)
+        ],
+        Annotated[str, AfterValidator(by_rule(_metadata_text)), _string(0, METADATA_LENGTH_MAX)],
     ],
     Field(max_length=50, description="Up to 50 texts of your own; given back, never looked at."),
 ]

@@ -10,10 +10,12 @@ from perdure.api.schemas import (
     AmountMinor,
     CancelRequestView,
     Currency,
+    CustomerId,
     Deadline,
     FailureView,
     Metadata,
     OptionalText,
+    Reference,
     RequestBody,
     Text,
 )
@@ -26,7 +28,7 @@ from perdure.transfers.contracts import TransferInput, TransferRequest
 class TransferBody(RequestBody):
     """A transfer to be made."""
 
-    customer_id: Text
+    customer_id: CustomerId
     account_id: Text = Field(description="The customer's account that the money comes from.")
     amount_minor: AmountMinor
     currency: Currency
@@ -35,7 +37,7 @@ class TransferBody(RequestBody):
         examples=["DE89370400440532013000"],
     )
     customer: PartyBody = Field(default=PartyBody(), description="Who is told how it ended.")
-    reference: Text | None = Field(
+    reference: Reference | None = Field(
         default=None,
         description="Your own name for it: one transfer of a customer has it, for good.",
     )

@@ -28,6 +28,7 @@ from perdure.cli.output import (
     print_table,
 )
 from perdure.cli.session import actor, open_session, run
+from perdure.core.numbers import INTEGER_MAX
 from perdure.operations.bulk.actions import bulk_action
 from perdure.operations.bulk.model import (
     RATE_PER_S_DEFAULT,
@@ -234,7 +235,7 @@ def items(
     state: Annotated[ItemState | None, typer.Option(help="Only those in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 20,
     starting_after: Annotated[
-        int, typer.Option(min=0, help="The last number of the page before.")
+        int, typer.Option(min=0, max=INTEGER_MAX, help="The last number of the page before.")
     ] = 0,
     output: Output = OutputFormat.TEXT,
 ) -> None:

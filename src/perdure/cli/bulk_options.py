@@ -10,6 +10,7 @@ import typer
 
 from perdure.cli.operation_actions import read_patch
 from perdure.core.errors import InvalidInput
+from perdure.core.times import read_moment
 from perdure.operations.bulk.model import BulkQuery, Selection
 from perdure.operations.model import Status
 
@@ -40,23 +41,10 @@ class Times:
             InvalidInput: One is no time with its zone.
         """
         return {
-            name: _moment(name, value)
+            name: read_moment(name, value)
             for name in Times.__slots__
             if (value := getattr(self, name)) is not None
         }
-
-
-def _moment(name: str, text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise InvalidInput(
-            f"{text!r} is not a time with its zone; one looks like 2030-01-31T12:00:00Z.",
-            param=name,
-        )
-    return found
 
 
 def read_selection(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from perdure.core.errors import InvalidInput
+from perdure.core.times import read_moment
 
 DEADLINE_HELP: Final = (
     "Cancelled, and undone, if it has not ended by then: 2030-01-31T12:00:00Z, say."
@@ -18,13 +18,4 @@ def read_deadline(text: str | None) -> datetime | None:
     """
     if text is None:
         return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise InvalidInput(
-            f"{text!r} is not a time with its zone; one looks like 2030-01-31T12:00:00Z.",
-            param="deadline",
-        )
-    return found
+    return read_moment("deadline", text)

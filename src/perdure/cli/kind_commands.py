@@ -13,6 +13,7 @@ from perdure.cli.output import Output, OutputFormat, out, print_fields, print_js
 from perdure.cli.session import actor, open_session, run
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount
+from perdure.core.text import check_identifier
 from perdure.operations.cancellation import CancelAnswer
 from perdure.operations.model import By, Operation, Side, Status, TrailEntry
 from perdure.storage.pool import Connection
@@ -90,8 +91,8 @@ class KindCommands:
             _list(
                 kind=self.kind,
                 status=status,
-                customer_id=customer,
-                reference=reference,
+                customer_id=customer and check_identifier("customer", customer),
+                reference=reference and check_identifier("reference", reference),
                 limit=limit,
                 starting_after=starting_after,
             )

@@ -17,6 +17,7 @@ from perdure.cli.output import Output, OutputFormat, print_fields, print_json, p
 from perdure.cli.session import actor, open_session, run
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.core.money import check_currency, format_amount
+from perdure.core.text import check_identifier, check_text
 from perdure.ledger.chart import ensure_system_accounts
 from perdure.ledger.model import AccountKind, NewAccount
 
@@ -57,10 +58,10 @@ async def open_customer_account(
             connection,
             NewAccount(
                 id=account_id or new_id(ACCOUNT),
-                name=name,
+                name=check_text("name", name),
                 kind=AccountKind.LIABILITY,
                 currency=currency,
-                customer_id=customer_id,
+                customer_id=check_identifier("customer", customer_id),
             ),
         )
         return AccountView.of(opened.account)
@@ -95,7 +96,9 @@ async def pay_in(
     async with platform.operations.transaction() as connection:
         account = await platform.ledger.get_account(connection, account_id)
         body = DepositBody(
-            amount_minor=amount_minor, currency=account.currency, reference=reference
+            amount_minor=amount_minor,
+            currency=account.currency,
+            reference=check_identifier("reference", reference) if reference is not None else None,
         )
         return await record_deposit(connection, platform.ledger, account, body, actor=actor())
 
@@ -149,7 +152,10 @@ async def _accounts(
 ) -> list[AccountView]:
     async with open_session() as platform, platform.pool.acquire() as connection:
         found = await platform.ledger.list_accounts(
-            connection, customer_id=customer, cursor=starting_after, limit=limit
+            connection,
+            customer_id=customer and check_identifier("customer", customer),
+            cursor=starting_after,
+            limit=limit,
         )
         return [AccountView.of(account) for account in found]
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -12,6 +13,7 @@ import typer
 
 from perdure.cli.command_group import CommandGroup
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
+from perdure.core.errors import InvalidInput
 
 app = typer.Typer(
     name="perdure",
@@ -62,6 +64,18 @@ def main() -> None:
         _leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
 
 
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse what is not UTF-8: it can be neither stored nor printed.
+
+    Raises:
+        InvalidInput: The argument, as far as it can be read.
+    """
+    for argument in arguments:
+        readable = argument.encode(errors="replace").decode()
+        if readable != argument:
+            raise InvalidInput(f"{readable!r} is not UTF-8; write it anew, or rename the file.")
+
+
 def _leave(status: int) -> NoReturn:
     """End the process at once.
 
@@ -76,6 +90,7 @@ def _leave(status: int) -> NoReturn:
 
 def _run() -> NoReturn:
     try:
+        check_arguments(sys.argv)
         app()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

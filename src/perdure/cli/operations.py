@@ -10,6 +10,7 @@ from perdure.bootstrap import REFUNDABLE
 from perdure.cli import operation_actions
 from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
 from perdure.cli.session import open_session, run
+from perdure.core.text import check_identifier
 from perdure.operations.allowed import next_actions
 from perdure.operations.model import Operation, Side, Status, StepAttempt
 from perdure.operations.reporting import OperationReport
@@ -63,7 +64,7 @@ async def _list(
         return await platform.operations.find(
             kind=kind,
             status=status,
-            customer_id=customer,
+            customer_id=customer and check_identifier("customer", customer),
             limit=limit,
             starting_after=starting_after,
         )

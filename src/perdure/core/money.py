@@ -1,6 +1,7 @@
 """Money: an integer amount of minor units and its ISO 4217 currency, never apart, never a float."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from perdure.core.errors import InvalidInput
@@ -71,6 +72,29 @@ class Money:
 
     def __str__(self) -> str:
         return format_amount(self.amount_minor, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class AmountLimit:
+    """The most that something may come to, in each currency.
+
+    Args:
+        default_minor: In minor units of a currency with two digits of them. Of any other it is the
+            same number of whole units: 1,000,000 is 10,000 USD, 10,000 JPY and 10,000 KWD. None:
+            without a limit.
+        by_currency: The currencies that have one of their own, each in its own minor units.
+    """
+
+    default_minor: int | None = None
+    by_currency: Mapping[str, int] = field(default_factory=dict)
+
+    def minor_of(self, currency: str) -> int | None:
+        """Return the limit in a currency's own minor units; None: there is none."""
+        own = self.by_currency.get(currency)
+        if own is not None or self.default_minor is None:
+            return own
+        units_minor: int = 10 ** MINOR_UNIT_DIGITS[currency]
+        return min(self.default_minor * units_minor // 100, AMOUNT_MINOR_MAX)
 
 
 def format_amount(amount_minor: int, currency: str) -> str:

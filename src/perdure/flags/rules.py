@@ -10,7 +10,7 @@ from typing import Final
 from openfeature.flag_evaluation import Reason
 
 from perdure.core.errors import InvalidInput
-from perdure.core.text import check_text
+from perdure.core.text import check_identifier, check_text
 from perdure.flags.model import PERCENT_ALL, Context, Flag, Rule
 
 VARIANTS_MAX: Final = 20
@@ -89,12 +89,16 @@ def with_rule(flag_rules: tuple[Rule, ...], rule: Rule) -> tuple[Rule, ...]:
 
 
 def normal_rule(rule: Rule) -> Rule:
-    """Return a rule as it is stored: values sorted, each once, domains in their normal form."""
+    """Return a rule as it is stored: values sorted, each once, in their normal form.
+
+    Raises:
+        InvalidInput: A customer's id is none.
+    """
     return Rule(
         rule.variant,
         kinds=tuple(sorted(set(rule.kinds))),
         tlds=tuple(sorted({normal_tld(tld) for tld in rule.tlds})),
-        customers=tuple(sorted(set(rule.customers))),
+        customers=tuple(sorted({check_identifier("customers", it) for it in rule.customers})),
         percent=rule.percent,
     )
 

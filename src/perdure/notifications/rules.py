@@ -1,34 +1,22 @@
 """Whom a message can reach."""
 
-from perdure.core.errors import InvalidInput
-from perdure.core.text import check_length
+from perdure.core.addresses import check_mail_address, check_phone_number
+from perdure.core.text import check_optional_text
 from perdure.notifications.contracts import Channel, Message, Party
 
 
-def check_party(param: str, party: Party) -> None:
-    """Refuse somebody whom no message would reach the way they are written.
+def check_party(param: str, party: Party) -> Party:
+    """Return somebody as they are kept; refuse whom no message would reach.
 
     Raises:
         InvalidInput: Names the field.
     """
-    check_length(f"{param}.name", party.name)
-    email = party.email
-    # Only what would break the mail itself; whether the address exists shows when it is used.
-    if email is not None and (
-        email.count("@") != 1
-        or not all(email.split("@"))
-        or any(character.isspace() for character in email)
-    ):
-        raise InvalidInput(
-            f"{email!r} is not a mail address; one looks like ada@example.com.",
-            param=f"{param}.email",
-        )
-    phone = party.phone
-    if phone is not None and not (phone.startswith("+") and phone[1:].isdigit()):
-        raise InvalidInput(
-            f"{phone!r} is not a phone number in E.164 form; one looks like +33123456789.",
-            param=f"{param}.phone",
-        )
+    name, email, phone = check_optional_text(f"{param}.name", party.name), party.email, party.phone
+    if email is not None:
+        email = check_mail_address(f"{param}.email", email)
+    if phone is not None:
+        phone = check_phone_number(f"{param}.phone", phone)
+    return Party(name, email, phone)
 
 
 def messages_to(audience: str, party: Party, subject: str, body: str) -> list[Message]:

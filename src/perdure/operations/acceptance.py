@@ -1,13 +1,16 @@
 """Taking operations in: many in one commit, or one as a batch of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from perdure.core.errors import InvalidInput, PerdureError
+from perdure.core.text import check_identifier
 from perdure.operations import store
+from perdure.operations.correction import read_request
 from perdure.operations.model import NewOperation, Operation
+from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
 
 _INSERT: Final = """
@@ -75,6 +78,15 @@ def check_deadline(deadline_at: datetime | None, now: datetime) -> None:
         )
 
 
+class NamedRequest(Protocol):
+    """Who asks, and by what name."""
+
+    @property
+    def customer_id(self) -> str: ...  # noqa: D102
+    @property
+    def reference(self) -> str | None: ...  # noqa: D102
+
+
 Request = TypeVar("Request")
 
 
@@ -131,17 +143,51 @@ class Acceptance(ABC, Generic[Request]):
         """
 
 
-async def known_references(
-    connection: Connection, kind: str, references: Sequence[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Return which of these (customer, reference) an operation of this kind has already."""
+async def by_reference(
+    connection: Connection, kind: str, references: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Operation]:
+    """Return the operations of a kind that have these references, by customer and reference."""
+    if not references:
+        return {}
     rows = await connection.fetch(
         # Looked up one by one in the index of references: a join would read all there are.
-        "SELECT customer AS customer_id, name AS reference"
-        " FROM unnest($2::text[], $3::text[]) AS asked (customer, name) WHERE EXISTS ("
-        " SELECT FROM operations WHERE kind = $1 AND customer_id = customer AND reference = name)",
+        "SELECT found.* FROM unnest($2::text[], $3::text[]) AS asked (customer, name),"
+        " LATERAL (SELECT * FROM operations WHERE kind = $1 AND customer_id = customer"
+        " AND reference = name LIMIT 1) AS found",
         kind,
         [customer_id for customer_id, _ in references],
         [reference for _, reference in references],
     )
-    return {(row["customer_id"], row["reference"]) for row in rows}
+    found = [store.operation_of(row) for row in rows]
+    return {(operation.customer_id, str(operation.reference)): operation for operation in found}
+
+
+def named(request: NamedRequest) -> tuple[str, str] | None:
+    """Return customer and reference as they are kept; None: it has none, or they are not right."""
+    if request.reference is None:
+        return None
+    try:
+        return (
+            check_identifier("customer_id", request.customer_id),
+            check_identifier("reference", request.reference),
+        )
+    except InvalidInput:
+        return None
+
+
+def is_same(
+    operation: Operation, request: Request, check_request: Callable[[Request], Request]
+) -> bool:
+    """Whether an operation was asked for with this request, in this form or another.
+
+    Args:
+        check_request: Returns the form a request is kept in. What was accepted before it was the
+            rule is still the same.
+    """
+    kept = operation.input["request"]
+    if kept == to_json(request):
+        return True
+    try:
+        return check_request(read_request(type(request), kept)) == request
+    except PerdureError:
+        return False

@@ -1,13 +1,15 @@
 """Corrections of what was asked for: a patch, merged into the request and checked as a whole."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from perdure.core.errors import InvalidInput
+from perdure.core.text import check_json
+from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
 
 Request = TypeVar("Request")
@@ -28,14 +30,36 @@ class Correction:
     after: dict[str, Any]
 
 
+def correct(
+    request: Mapping[str, Any],
+    patch: Mapping[str, Any],
+    correctable: Collection[str],
+    request_type: type[Request],
+    check_request: Callable[[Request], Request],
+) -> Correction:
+    """Return what a patch makes of a request, checked as a whole, in the form it is kept in.
+
+    Args:
+        correctable: The fields that can be.
+        check_request: Returns the form a request is kept in, or refuses it.
+
+    Raises:
+        InvalidInput: The patch, or the request it makes; names the field.
+    """
+    merged = merge(request, patch, correctable)
+    kept = to_json(check_request(read_request(request_type, merged.request)))
+    after = {name: kept[name] for name in merged.after}
+    return Correction(merged.request | after, merged.before, after)
+
+
 def merge(
     request: Mapping[str, Any], patch: Mapping[str, Any], correctable: Collection[str]
 ) -> Correction:
     """Merge a patch into a request; of a field that is an object, what is not named stays.
 
     Raises:
-        InvalidInput: `unknown_field`, `field_not_correctable`, `nothing_to_correct`, or a text that
-            cannot be printed; it names the field.
+        InvalidInput: `unknown_field`, `field_not_correctable`, `nothing_to_correct`, or a value
+            that no request holds; it names the field.
     """
     for name in patch:
         if name in request and name not in correctable:
@@ -71,14 +95,10 @@ def _merged(current: Mapping[str, Any], patch: Mapping[str, Any], path: str) -> 
                 code="unknown_field",
                 param=f"{path}{name}",
             )
-        if isinstance(value, str) and not value.isprintable():
-            raise InvalidInput(
-                f"{path}{name}: use printable characters only, without line breaks.",
-                param=f"{path}{name}",
-            )
         if isinstance(current[name], Mapping) and isinstance(value, Mapping):
             merged[name] = _merged(current[name], value, f"{path}{name}.")
         else:
+            check_json(f"{path}{name}", value)
             merged[name] = value
     return merged
 

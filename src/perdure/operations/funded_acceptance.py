@@ -13,10 +13,18 @@ from perdure.core.ids import new_id
 from perdure.core.money import format_amount
 from perdure.ledger.model import Account, AccountKind, AccountStatus, Balance
 from perdure.ledger.store import LedgerStore
-from perdure.operations.acceptance import Acceptance, accept_many, check_deadline, known_references
-from perdure.operations.correction import Correction, merge, read_request
+from perdure.operations.acceptance import (
+    Acceptance,
+    accept_many,
+    by_reference,
+    check_deadline,
+    is_same,
+    named,
+)
+from perdure.operations.correction import Correction, correct, read_request
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
+from perdure.operations.store import reference_taken
 from perdure.storage.pool import Connection
 
 
@@ -113,7 +121,9 @@ class FundedAcceptance(Acceptance[Request]):
         kind: As in `operations.kind`.
         id_prefix: The first part of its ids.
         verb: What the customer wants to do, for the messages: `pay`, `transfer`.
-        check_request: Refuses a request that can never become an operation.
+        check_request: Returns a request as it is kept; refuses one that can never become an
+            operation.
+        check_limits: Refuses one that is over the house's limits as they are now.
         request_type: The type of the requests, to read them back.
         input_of: Returns the workflow's input, given the operation's id.
         correctable: As in `KindActions`.
@@ -126,7 +136,8 @@ class FundedAcceptance(Acceptance[Request]):
         kind: str,
         id_prefix: str,
         verb: str,
-        check_request: Callable[[Request], None],
+        check_request: Callable[[Request], Request],
+        check_limits: Callable[[Request], None],
         request_type: type[Request],
         input_of: Callable[[str, Request], Any],
         correctable: Mapping[str, str | None],
@@ -137,6 +148,7 @@ class FundedAcceptance(Acceptance[Request]):
         self._id_prefix = id_prefix
         self._verb = verb
         self._check_request = check_request
+        self._check_limits = check_limits
         self._request_type = request_type
         self._input_of = input_of
         self._correctable = correctable
@@ -165,36 +177,49 @@ class FundedAcceptance(Acceptance[Request]):
         - `NotFound`, `Refused`: the account; see `check_account`;
         - `InsufficientFunds`: it does not cover the amount now;
         - `IdempotencyMismatch`: the reference is taken by another operation of the kind.
+
+        One that is known by its reference is the stored one, whatever would be said of it now.
         """
         accounts = await self._ledger.accounts_with_balances(
             connection, {request.account_id for request in requests}
         )
-        named = [
-            (request.customer_id, request.reference)
-            for request in requests
-            if request.reference is not None
-        ]
-        known = await known_references(connection, self._kind, named) if named else set()
-        refused: dict[int, PerdureError] = {}
+        names = [named(request) for request in requests]
+        known = await by_reference(connection, self._kind, {name for name in names if name})
+        outcomes: dict[int, Operation | PerdureError] = {}
         new: dict[int, NewOperation] = {}
-        for number, request in enumerate(requests):
+        for number, (request, name) in enumerate(zip(requests, names, strict=True)):
             try:
-                self._check_request(request)
-                if (request.customer_id, request.reference) not in known:
-                    check_deadline(deadline_at, self._clock())
-                    account, balance = accounts.get(request.account_id, (None, None))
-                    _check_account(account, request, self._verb)
-                    if balance is not None:
-                        _check_funds(balance, request, self._verb)
+                if name in known:
+                    outcomes[number] = self._known(known[name], request)
+                    continue
+                kept = self._check_request(request)
+                self._check_limits(kept)
+                check_deadline(deadline_at, self._clock())
+                account, balance = accounts.get(kept.account_id, (None, None))
+                _check_account(account, kept, self._verb)
+                if balance is not None:
+                    _check_funds(balance, kept, self._verb)
             except PerdureError as error:
-                refused[number] = error
+                outcomes[number] = error
                 continue
             lane = lanes[number] if lanes else None
-            new[number] = self._new_operation(request, metadata or {}, lane, deadline_at)
-        stored = dict(
-            zip(new, await accept_many(connection, list(new.values()), actor=actor), strict=True)
-        )
-        return [(refused | stored)[number] for number in range(len(requests))]
+            new[number] = self._new_operation(kept, metadata or {}, lane, deadline_at)
+        stored = await accept_many(connection, list(new.values()), actor=actor)
+        outcomes |= zip(new, stored, strict=True)
+        return [outcomes[number] for number in range(len(requests))]
+
+    def _known(self, operation: Operation, request: Request) -> Operation:
+        """Return the operation that has a request's reference, if it was asked for with it.
+
+        Raises:
+            InvalidInput: It was not, nor could any be.
+            IdempotencyMismatch: It was asked for with another.
+        """
+        if is_same(operation, request, self._check_request) or is_same(
+            operation, self._check_request(request), self._check_request
+        ):
+            return operation
+        raise reference_taken(operation)
 
     @property
     def correctable(self) -> Mapping[str, str | None]:
@@ -205,11 +230,15 @@ class FundedAcceptance(Acceptance[Request]):
         """Return the operation's request with a patch.
 
         Raises:
-            InvalidInput, LimitExceeded: The patch, or the request it makes; names the field.
+            InvalidInput: The patch, or the request it makes; names the field.
         """
-        correction = merge(operation.input["request"], patch, self._correctable)
-        self._check_request(read_request(self._request_type, correction.request))
-        return correction
+        return correct(
+            operation.input["request"],
+            patch,
+            self._correctable,
+            self._request_type,
+            self._check_request,
+        )
 
     async def accept_again(
         self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None

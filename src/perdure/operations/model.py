@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from perdure.core.errors import InvalidInput
-from perdure.core.text import check_length
+from perdure.core.text import check_optional_text
 
 
 class Status(StrEnum):
@@ -104,13 +104,13 @@ class By:
         """Refuse an action that nobody accounts for.
 
         Raises:
-            InvalidInput: `reason_required`, or the reason is too long.
+            InvalidInput: `reason_required`, or the reason is no line of text.
         """
         if not self.reason.strip():
             raise InvalidInput(
                 "Give the reason; it stays on the trail.", code="reason_required", param="reason"
             )
-        check_length("reason", self.reason)
+        check_optional_text("reason", self.reason)
 
 
 class RunRequest(StrEnum):

@@ -123,11 +123,16 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         return operation_of(row)
     stored = await _find_twin(connection, new)
     if stored.input["request"] != new.input["request"]:
-        raise IdempotencyMismatch(
-            f"{stored.id} already has this reference, with other content; use a new reference.",
-            param="reference",
-        )
+        raise reference_taken(stored)
     return stored
+
+
+def reference_taken(operation: Operation) -> IdempotencyMismatch:
+    """Return the refusal of another request with an operation's reference."""
+    return IdempotencyMismatch(
+        f"{operation.id} already has this reference, with other content; use a new reference.",
+        param="reference",
+    )
 
 
 async def _find_twin(connection: Connection, new: NewOperation) -> Operation:

@@ -11,7 +11,7 @@ from perdure.payments.contracts import (
     PaymentOptions,
     PaymentRequest,
 )
-from perdure.payments.rules import PaymentLimits, check_request
+from perdure.payments.rules import PaymentLimits, check_limits, check_request
 from perdure.storage.pool import Connection
 
 VERB: Final = "pay"
@@ -42,14 +42,22 @@ class PaymentAcceptance(FundedAcceptance[PaymentRequest]):
         *,
         callback_timeout_s: float = 300.0,
     ) -> None:
-        options = PaymentOptions(callback_timeout_s, limits.daily_limit_minor)
+        self._limits = limits
+        self._callback_timeout_s = callback_timeout_s
         super().__init__(
             ledger,
             kind=KIND,
             id_prefix=ID_PREFIX,
             verb=VERB,
-            check_request=lambda request: check_request(request, limits),
+            check_request=check_request,
+            check_limits=lambda request: check_limits(request, limits),
             request_type=PaymentRequest,
             correctable=CORRECTABLE,
-            input_of=lambda operation_id, request: PaymentInput(operation_id, request, options),
+            input_of=self._input_of_request,
         )
+
+    def _input_of_request(self, operation_id: str, request: PaymentRequest) -> PaymentInput:
+        options = PaymentOptions(
+            self._callback_timeout_s, self._limits.daily.minor_of(request.currency)
+        )
+        return PaymentInput(operation_id, request, options)

@@ -24,7 +24,8 @@ async def count(
             "INSERT INTO payment_daily_totals AS total (customer_id, currency, day, amount_minor)"
             " VALUES ($1, $2, $3, $4) ON CONFLICT (customer_id, currency, day) DO UPDATE"
             " SET amount_minor = total.amount_minor + excluded.amount_minor"
-            " WHERE total.amount_minor + excluded.amount_minor <= $5 RETURNING amount_minor",
+            # Not the sum against the limit, which may be more than the column holds.
+            " WHERE excluded.amount_minor <= $5 - total.amount_minor RETURNING amount_minor",
             request.customer_id,
             request.currency,
             day,
@@ -84,8 +85,9 @@ SELECT customer_id, currency, $5, amount_minor FROM asked WHERE amount_minor <= 
 ORDER BY customer_id, currency
 ON CONFLICT (customer_id, currency, day) DO UPDATE
 SET amount_minor = total.amount_minor + excluded.amount_minor
-WHERE total.amount_minor + excluded.amount_minor <= (SELECT limit_minor FROM asked
+WHERE excluded.amount_minor <= (SELECT limit_minor FROM asked
     WHERE (asked.customer_id, asked.currency) = (excluded.customer_id, excluded.currency))
+    - total.amount_minor
 RETURNING customer_id, currency
 """
 

@@ -1,6 +1,6 @@
 """A payment's decisions, without effects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from perdure.core.errors import (
@@ -11,8 +11,8 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.core.ids import ACCOUNT, check_id
-from perdure.core.money import Money, format_amount
-from perdure.core.text import check_length, check_text
+from perdure.core.money import AmountLimit, Money, format_amount
+from perdure.core.text import check_identifier, check_optional_text, check_text
 from perdure.notifications.rules import check_party
 from perdure.payments.contracts import (
     CHARGE,
@@ -31,30 +31,46 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentLimits:
-    """The house's limits, in minor units of the payment's currency."""
+    """The house's limits.
 
-    amount_minor_max: int = 1_000_000
-    daily_limit_minor: int | None = None
+    Args:
+        amount: The most one payment moves.
+        daily: The most a customer pays a day.
+    """
+
+    amount: AmountLimit = field(default_factory=lambda: AmountLimit(1_000_000))
+    daily: AmountLimit = field(default_factory=AmountLimit)
 
 
-def check_request(request: PaymentRequest, limits: PaymentLimits) -> None:
-    """Refuse a request that can never become a payment.
+def check_request(request: PaymentRequest) -> PaymentRequest:
+    """Return a request as it is kept; refuse one that can never become a payment.
 
     Raises:
         InvalidInput: A field is missing or malformed.
-        LimitExceeded: The amount is over the limit of one payment.
     """
-    money = Money(request.amount_minor, request.currency)
-    check_text("customer_id", request.customer_id)
-    check_text("payment_method", request.payment_method)
+    Money(request.amount_minor, request.currency)
     check_id(request.account_id, ACCOUNT, param="account_id")
-    if request.reference is not None:
-        check_text("reference", request.reference)
-    check_length("description", request.description)
-    check_party("payer", request.payer)
-    check_party("payee", request.payee)
-    if money.amount_minor > limits.amount_minor_max:
-        most = format_amount(limits.amount_minor_max, money.currency)
+    reference = request.reference
+    return replace(
+        request,
+        customer_id=check_identifier("customer_id", request.customer_id),
+        payment_method=check_text("payment_method", request.payment_method),
+        reference=check_identifier("reference", reference) if reference is not None else None,
+        description=check_optional_text("description", request.description),
+        payer=check_party("payer", request.payer),
+        payee=check_party("payee", request.payee),
+    )
+
+
+def check_limits(request: PaymentRequest, limits: PaymentLimits) -> None:
+    """Refuse a payment of more than one may move.
+
+    Raises:
+        LimitExceeded: `amount_over_limit`.
+    """
+    most_minor = limits.amount.minor_of(request.currency)
+    if most_minor is not None and request.amount_minor > most_minor:
+        most = format_amount(most_minor, request.currency)
         raise LimitExceeded(
             f"One payment moves at most {most}; split it or ask for a higher limit.",
             code="amount_over_limit",

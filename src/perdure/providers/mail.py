@@ -1,6 +1,6 @@
 """Mail, over SMTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -11,7 +11,9 @@ import aiohttp
 import aiosmtplib
 from pydantic import TypeAdapter
 
+from perdure.core.addresses import check_mail_address
 from perdure.core.errors import (
+    InvalidInput,
     PerdureError,
     ProviderOutcomeUnknown,
     ProviderUnavailable,
@@ -70,6 +72,9 @@ class _Page:
 
 _MESSAGES: Final = TypeAdapter(_Page)
 
+_SEVEN_BIT: Final = SMTP_POLICY.clone(cte_type="7bit")
+"""What every server takes: other letters are encoded, so that no extension has to be asked for."""
+
 
 class SmtpMailSender:
     """A mail server over SMTP, with STARTTLS where it offers it.
@@ -96,6 +101,7 @@ class SmtpMailSender:
 
     async def send(self, mail: Mail) -> None:
         """Hand a mail over; see `MailSender.send`."""
+        mail = replace(mail, to=_address(mail.to))
         content = _compose(mail)
         client = aiosmtplib.SMTP(
             hostname=self._host,
@@ -144,11 +150,17 @@ class SmtpMailSender:
             ) from error
 
 
-def _compose(mail: Mail) -> bytes:
-    message = EmailMessage(SMTP_POLICY)
+def _address(to: str) -> str:
+    # Checked when it came in; but by an older rule, perhaps.
     try:
-        if not (mail.to.isascii() and mail.to.isprintable() and "@" in mail.to):
-            raise ValueError(f"{mail.to!r} is not a mail address")
+        return check_mail_address("to", to)
+    except InvalidInput as error:
+        raise Refused(error.message, code="mail_rejected") from error
+
+
+def _compose(mail: Mail) -> bytes:
+    message = EmailMessage(_SEVEN_BIT)
+    try:
         message["Message-ID"] = mail.message_id
         message["Date"] = format_datetime(datetime.now(UTC))
         message["From"] = mail.sender

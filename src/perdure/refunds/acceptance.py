@@ -5,6 +5,7 @@ finds it. A refund that came to nothing frees the place, unless the reason canno
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from perdure.core.errors import Conflict, Refused
@@ -14,7 +15,7 @@ from perdure.ledger.store import LedgerStore
 from perdure.notifications.contracts import Party
 from perdure.notifications.rules import check_party
 from perdure.operations import store
-from perdure.operations.correction import Correction, merge, read_request
+from perdure.operations.correction import Correction, correct, read_request
 from perdure.operations.model import By, NewOperation, Operation
 from perdure.operations.refunding import RefundableKind, RefundTerms, why_not_refunded
 from perdure.operations.steps import from_json, to_json
@@ -86,9 +87,9 @@ class RefundAcceptance:
         Raises:
             InvalidInput: The patch; names the field.
         """
-        correction = merge(operation.input["request"], patch, CORRECTABLE)
-        check_party("customer", read_request(RefundRequest, correction.request).customer)
-        return correction
+        return correct(
+            operation.input["request"], patch, CORRECTABLE, RefundRequest, _check_request
+        )
 
     async def accept_again(
         self,
@@ -123,6 +124,10 @@ class RefundAcceptance:
                 code="account_not_open",
                 param="id",
             )
+
+
+def _check_request(request: RefundRequest) -> RefundRequest:
+    return replace(request, customer=check_party("customer", request.customer))
 
 
 def _input(

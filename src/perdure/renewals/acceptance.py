@@ -13,7 +13,6 @@ from typing import Any, Final
 from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import (
     Conflict,
-    IdempotencyMismatch,
     NotFound,
     PerdureError,
     Refused,
@@ -21,8 +20,15 @@ from perdure.core.errors import (
 from perdure.core.ids import new_id
 from perdure.ledger.store import LedgerStore
 from perdure.operations import store
-from perdure.operations.acceptance import Acceptance, accept_many, check_deadline
-from perdure.operations.correction import Correction, merge, read_request
+from perdure.operations.acceptance import (
+    Acceptance,
+    accept_many,
+    by_reference,
+    check_deadline,
+    is_same,
+    named,
+)
+from perdure.operations.correction import Correction, correct, read_request
 from perdure.operations.funded_acceptance import check_can_pay
 from perdure.operations.lanes.store import lane_of
 from perdure.operations.model import NewOperation, Operation
@@ -91,7 +97,12 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
             deadline_at: As in `accept`; of all.
         """
         outcomes: dict[int, Outcome] = {}
-        left = dict(enumerate(requests))
+        left: dict[int, RenewalRequest] = {}
+        for number, request in enumerate(requests):
+            try:
+                left[number] = check_request(request)
+            except PerdureError as error:
+                outcomes[number] = error
         while left:
             # Of several for one domain, the next is looked at once the one before it is stored.
             first_of_domain = {left[number].domain: number for number in reversed(left)}
@@ -117,9 +128,9 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
         Raises:
             InvalidInput: The patch, or the request it makes; names the field.
         """
-        correction = merge(operation.input["request"], patch, self.correctable)
-        check_request(read_request(RenewalRequest, correction.request))
-        return correction
+        return correct(
+            operation.input["request"], patch, self.correctable, RenewalRequest, check_request
+        )
 
     async def accept_again(
         self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None
@@ -144,7 +155,8 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
         accounts = await self._ledger.accounts_with_balances(
             connection, {request.account_id for request in requests}
         )
-        by_reference = await _by_reference(connection, requests)
+        names = {name for request in requests if (name := named(request))}
+        known = await by_reference(connection, KIND, names)
         locked = await domains.lock(connection, {request.domain for request in requests})
         renewals = await _by_id(
             connection,
@@ -158,16 +170,15 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
         new: dict[int, NewOperation] = {}
         for number, request in batch.requests.items():
             try:
-                check_request(request)
                 tld = tld_of(request.domain, self._tlds)
-                earlier = by_reference.get((request.customer_id, request.reference))
+                earlier = known.get(name) if (name := named(request)) else None
                 if earlier is not None:
                     outcomes[number] = _same_reference(earlier, request)
                     continue
                 domain = _own_domain(locked.get(request.domain), request)
-                known = _under_way(domain, renewals, request) or _done(domain, renewals, request)
-                if known is not None:
-                    outcomes[number] = known
+                met = _under_way(domain, renewals, request) or _done(domain, renewals, request)
+                if met is not None:
+                    outcomes[number] = met
                     continue
                 self._check_not_expired(domain)
                 check_deadline(batch.deadline_at, self._clock())
@@ -233,26 +244,6 @@ async def _store(
     return outcomes
 
 
-async def _by_reference(
-    connection: Connection, requests: Iterable[RenewalRequest]
-) -> dict[tuple[str, str | None], Operation]:
-    """Return the renewals that have these requests' references, by customer and reference."""
-    named = [request for request in requests if request.reference is not None]
-    if not named:
-        return {}
-    rows = await connection.fetch(
-        # Looked up one by one in the index of references: a join would read all there are.
-        "SELECT found.* FROM unnest($2::text[], $3::text[]) AS asked (customer, name),"
-        " LATERAL (SELECT * FROM operations WHERE kind = $1 AND customer_id = customer"
-        " AND reference = name LIMIT 1) AS found",
-        KIND,
-        [request.customer_id for request in named],
-        [request.reference for request in named],
-    )
-    found = [store.operation_of(row) for row in rows]
-    return {(operation.customer_id, operation.reference): operation for operation in found}
-
-
 async def _by_id(
     connection: Connection, operation_ids: Iterable[str | None]
 ) -> dict[str, Operation]:
@@ -264,12 +255,11 @@ async def _by_id(
 
 
 def _same_reference(earlier: Operation, request: RenewalRequest) -> Outcome:
-    if earlier.input["request"] == to_json(request):
-        return earlier
-    return IdempotencyMismatch(
-        f"{earlier.id} already has this reference, with other content; use a new reference.",
-        param="reference",
-    )
+    return earlier if _is_same(earlier, request) else store.reference_taken(earlier)
+
+
+def _is_same(renewal: Operation, request: RenewalRequest) -> bool:
+    return is_same(renewal, request, check_request)
 
 
 def _own_domain(domain: Domain | None, request: RenewalRequest) -> Domain:
@@ -293,7 +283,7 @@ def _under_way(
     if claimed_by is not None:
         if claimed_by.is_finished:
             return None
-        if claimed_by.input["request"] == to_json(request):
+        if _is_same(claimed_by, request):
             return claimed_by
     return _in_progress(domain)
 
@@ -310,7 +300,7 @@ def _done(
         return None
     last = renewals.get(domain.renewed_by or "")
     if last is not None and last.input["current_expires_on"] == asked:
-        if last.input["request"] == to_json(request):
+        if _is_same(last, request):
             return last
         return Conflict(
             f"{domain.name} was renewed from {asked} by {last.id}, and ends on {known} now.",

@@ -5,8 +5,11 @@ is kept with it: a flag that changes later moves nothing that is under way.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
+from perdure.core.errors import InvalidInput
+from perdure.core.text import check_identifier
 from perdure.flags.routing import Decision, EngineRouting, EngineVariant
 from perdure.operations.acceptance import Acceptance
 from perdure.operations.lanes.store import ELSEWHERE
@@ -73,8 +76,10 @@ class RenewalDesk(Acceptance[RenewalRequest]):
         return outcomes
 
     async def _decide(self, request: RenewalRequest) -> Decision:
-        tld = request.domain.rpartition(".")[2]
-        return await self._routing.decide(KIND, request.customer_id, tld)
+        tld, customer_id = request.domain.rpartition(".")[2], request.customer_id
+        with suppress(InvalidInput):  # one that is none is refused further on
+            customer_id = check_identifier("customer_id", customer_id)
+        return await self._routing.decide(KIND, customer_id, tld)
 
 
 async def _keep(connection: Connection, taken: Sequence[tuple[Operation, Decision]]) -> None:

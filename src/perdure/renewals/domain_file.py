@@ -6,11 +6,11 @@ The file is CSV (RFC 4180) in UTF-8 with a header line.
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from perdure.core.errors import InvalidInput
-from perdure.core.text import check_text
+from perdure.core.text import check_identifier
+from perdure.core.times import read_date
 from perdure.renewals.domains import NewDomain
 from perdure.renewals.rules import check_domain_name
 
@@ -79,19 +79,8 @@ def _read_row(line: int, columns: list[str], fields: list[str]) -> DomainRow | R
                 code="wrong_number_of_fields",
             )
         check_domain_name(values["name"], param="name")
-        check_text("customer_id", values["customer_id"])
-        expires_on = _date(values["expires_on"])
+        customer_id = check_identifier("customer_id", values["customer_id"])
+        expires_on = read_date("expires_on", values["expires_on"])
     except InvalidInput as error:
         return RejectedRow(line, values.get("name", ""), error.code, error.message)
-    return DomainRow(line, NewDomain(values["name"], values["customer_id"], expires_on))
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{text[:40]!r} is not a date; one looks like 2027-01-31.",
-            code="invalid_date",
-            param="expires_on",
-        ) from None
+    return DomainRow(line, NewDomain(values["name"], customer_id, expires_on))

@@ -2,7 +2,7 @@
 
 import re
 from calendar import isleap
-from datetime import date
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -15,7 +15,8 @@ from perdure.core.errors import (
 )
 from perdure.core.ids import ACCOUNT, check_id
 from perdure.core.money import check_amount_minor, check_currency, format_amount
-from perdure.core.text import check_text
+from perdure.core.text import check_identifier
+from perdure.core.times import read_date
 from perdure.notifications.rules import check_party
 from perdure.renewals.contracts import (
     RENEW,
@@ -62,13 +63,12 @@ def check_domain_name(name: str, *, param: str = "domain") -> None:
         )
 
 
-def check_request(request: RenewalRequest) -> None:
-    """Refuse a request that can never become a renewal.
+def check_request(request: RenewalRequest) -> RenewalRequest:
+    """Return a request as it is kept; refuse one that can never become a renewal.
 
     Raises:
         InvalidInput: A field is missing or malformed.
     """
-    check_text("customer_id", request.customer_id)
     check_domain_name(request.domain)
     if not 1 <= request.years <= YEARS_MAX:
         raise InvalidInput(
@@ -77,26 +77,17 @@ def check_request(request: RenewalRequest) -> None:
             param="years",
         )
     check_id(request.account_id, ACCOUNT, param="account_id")
-    if request.reference is not None:
-        check_text("reference", request.reference)
     if request.current_expires_on is not None:
-        _check_date("current_expires_on", request.current_expires_on)
+        read_date("current_expires_on", request.current_expires_on)
     if request.price_minor_max is not None:
         check_amount_minor(request.price_minor_max, param="price_minor_max")
-    check_party("customer", request.customer)
-
-
-def _check_date(param: str, text: str) -> None:
-    try:
-        is_a_date = date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        is_a_date = False
-    if not is_a_date:
-        raise InvalidInput(
-            f"{text[:40]!r} is not a date; write it as 2027-11-21.",
-            code="invalid_date",
-            param=param,
-        )
+    reference = request.reference
+    return replace(
+        request,
+        customer_id=check_identifier("customer_id", request.customer_id),
+        reference=check_identifier("reference", reference) if reference is not None else None,
+        customer=check_party("customer", request.customer),
+    )
 
 
 def fee_of(renewal: RenewalInput, offer: DomainOffer) -> Fee:

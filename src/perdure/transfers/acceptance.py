@@ -6,7 +6,7 @@ from perdure.ledger.store import LedgerStore
 from perdure.operations.funded_acceptance import FundedAcceptance
 from perdure.storage.pool import Connection
 from perdure.transfers.contracts import ID_PREFIX, KIND, TransferInput, TransferRequest
-from perdure.transfers.rules import TransferLimits, check_request
+from perdure.transfers.rules import TransferLimits, check_limits, check_request
 
 VERB: Final = "transfer"
 """What the customer wants to do, as messages about the account say it."""
@@ -29,7 +29,8 @@ class TransferAcceptance(FundedAcceptance[TransferRequest]):
             kind=KIND,
             id_prefix=ID_PREFIX,
             verb=VERB,
-            check_request=lambda request: check_request(request, limits),
+            check_request=check_request,
+            check_limits=lambda request: check_limits(request, limits),
             request_type=TransferRequest,
             correctable=CORRECTABLE,
             input_of=TransferInput,

@@ -1,12 +1,12 @@
 """A transfer's decisions, without effects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from perdure.core.errors import LimitExceeded, OperationCancelled, PerdureError, ProviderDeclined
 from perdure.core.ids import ACCOUNT, check_id
-from perdure.core.money import Money, format_amount
-from perdure.core.text import check_length, check_text
+from perdure.core.money import AmountLimit, Money, format_amount
+from perdure.core.text import check_identifier, check_optional_text, check_text
 from perdure.notifications.rules import check_party
 from perdure.transfers.contracts import (
     PAY_OUT,
@@ -25,28 +25,43 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
-    """The house's limits, in minor units of the transfer's currency."""
+    """The house's limits.
 
-    amount_minor_max: int = 1_000_000
+    Args:
+        amount: The most one transfer moves.
+    """
+
+    amount: AmountLimit = field(default_factory=lambda: AmountLimit(1_000_000))
 
 
-def check_request(request: TransferRequest, limits: TransferLimits) -> None:
-    """Refuse a request that can never become a transfer.
+def check_request(request: TransferRequest) -> TransferRequest:
+    """Return a request as it is kept; refuse one that can never become a transfer.
 
     Raises:
         InvalidInput: A field is missing or malformed.
-        LimitExceeded: The amount is over the limit of one transfer.
     """
-    money = Money(request.amount_minor, request.currency)
-    check_text("customer_id", request.customer_id)
-    check_text("destination", request.destination)
+    Money(request.amount_minor, request.currency)
     check_id(request.account_id, ACCOUNT, param="account_id")
-    if request.reference is not None:
-        check_text("reference", request.reference)
-    check_length("description", request.description)
-    check_party("customer", request.customer)
-    if money.amount_minor > limits.amount_minor_max:
-        most = format_amount(limits.amount_minor_max, money.currency)
+    reference = request.reference
+    return replace(
+        request,
+        customer_id=check_identifier("customer_id", request.customer_id),
+        destination=check_text("destination", request.destination),
+        reference=check_identifier("reference", reference) if reference is not None else None,
+        description=check_optional_text("description", request.description),
+        customer=check_party("customer", request.customer),
+    )
+
+
+def check_limits(request: TransferRequest, limits: TransferLimits) -> None:
+    """Refuse a transfer of more than one may move.
+
+    Raises:
+        LimitExceeded: `amount_over_limit`.
+    """
+    most_minor = limits.amount.minor_of(request.currency)
+    if most_minor is not None and request.amount_minor > most_minor:
+        most = format_amount(most_minor, request.currency)
         raise LimitExceeded(
             f"One transfer moves at most {most}; split it or ask for a higher limit.",
             code="amount_over_limit",

@@ -1,6 +1,7 @@
 """Idempotency keys: the first answer is the answer."""
 
 import asyncio
+import json
 from typing import Any
 
 import asyncpg
@@ -120,14 +121,14 @@ async def test_a_key_sent_twice_is_refused(api: Api) -> None:
 
 
 def key_of(value: str, body: object = None) -> IdempotencyKey:
-    return IdempotencyKey(value, fingerprint("POST", "/", body))
+    return IdempotencyKey(value, fingerprint("POST", "/", json.dumps(body).encode()))
 
 
 async def answered(platform: Platform, key: IdempotencyKey, act: Any) -> Answer:
     return await answer_once(platform.operations, "key:unit", key, "req_1", act)
 
 
-async def test_what_failed_is_undone_and_the_failure_is_the_answer(
+async def test_what_failed_on_our_side_is_undone_and_not_kept(
     platform: Platform, pool: Pool
 ) -> None:
     async def act(connection: Connection) -> Answer:
@@ -136,11 +137,43 @@ async def test_what_failed_is_undone_and_the_failure_is_the_answer(
         )
         raise ZeroDivisionError
 
-    first = await answered(platform, key_of("boom"), act)
-    again = await answered(platform, key_of("boom"), act)
-    assert (first.status, first.replayed) == (500, False)
-    assert (again.status, again.body, again.replayed) == (500, first.body, True)
+    async def succeed(connection: Connection) -> Answer:
+        return Answer(201, b"{}")
+
+    with pytest.raises(ZeroDivisionError):
+        await answered(platform, key_of("boom"), act)
     assert not await pool.fetchval("SELECT count(*) FROM deposits WHERE transfer_id = 't-1'")
+    again = await answered(platform, key_of("boom"), succeed)
+    assert (again.status, again.replayed) == (201, False)
+
+
+_ROUTES = [
+    "/v1/payments",
+    "/v1/transfers",
+    "/v1/renewals",
+    "/v1/accounts",
+    "/v1/accounts/acc_01h455vb4pex5vsknk084sn02q/deposits",
+    "/v1/bulks",
+    "/v1/bulks/blk_01h455vb4pex5vsknk084sn02q/undo",
+]
+
+
+@pytest.mark.parametrize("path", _ROUTES)
+async def test_a_body_that_cannot_be_read_is_answered_with_a_key_as_without(
+    api: Api, path: str
+) -> None:
+    for content_type in ("application/json", "text/plain"):
+        for body in (b"", b"{", b"\xff\xfe", b"[" * 50_000, b"9" * 5_000):
+            answers = [
+                await api.http.post(
+                    path, content=body, headers=api.headers(key) | {"Content-Type": content_type}
+                )
+                for key in (None, "unread", "unread")
+            ]
+            first, *rest = [(answer.status_code, answer.json()["error"]) for answer in answers]
+            assert first[0] in {400, 415}
+            for status, error in rest:
+                assert (status, error | {"request_id": first[1]["request_id"]}) == first
 
 
 @pytest.mark.parametrize(

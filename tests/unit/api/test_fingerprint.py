@@ -5,7 +5,7 @@ import json
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from perdure.api.idempotency import fingerprint
+from perdure.api import idempotency
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -13,6 +13,10 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 BODIES = st.dictionaries(st.text(max_size=5), VALUES, max_size=4)
+
+
+def fingerprint(method: str, path: str, body: object) -> bytes:
+    return idempotency.fingerprint(method, path, json.dumps(body).encode())
 
 
 @given(BODIES, st.randoms())
@@ -37,3 +41,14 @@ def test_another_path_or_method_is_another_request() -> None:
         fingerprint("PUT", "/v1/payments", {}),
     }
     assert len(prints) == 3
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_a_body_that_is_no_json_has_a_fingerprint_too(one: bytes, other: bytes) -> None:
+    prints = {idempotency.fingerprint("POST", "/", body) for body in (b"{" + one, b"{" + other)}
+    assert len(prints) == (1 if one == other else 2)
+
+
+def test_a_body_that_cannot_be_read_has_a_fingerprint() -> None:
+    for body in (b"", b"[" * 100_000, b"9" * 5_000, b"\xff\xfe"):
+        assert idempotency.fingerprint("POST", "/", body)

@@ -3,7 +3,7 @@
 import pytest
 
 from perdure.core.errors import InvalidInput
-from perdure.core.money import AMOUNT_MINOR_MAX, Money, format_amount
+from perdure.core.money import AMOUNT_MINOR_MAX, AmountLimit, Money, format_amount
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,22 @@ def test_nothing_else_is_money(amount_minor: int) -> None:
     with pytest.raises(InvalidInput) as caught:
         Money(amount_minor, "USD")
     assert caught.value.code == "invalid_amount"
+
+
+def test_one_limit_is_the_same_in_whole_units_of_each_currency() -> None:
+    limit = AmountLimit(1_000_000)
+    assert {
+        currency: format_amount(limit.minor_of(currency) or 0, currency)
+        for currency in ("USD", "JPY", "KWD")
+    } == {"USD": "10000.00 USD", "JPY": "10000 JPY", "KWD": "10000.000 KWD"}
+
+
+def test_a_currency_may_have_a_limit_of_its_own() -> None:
+    limit = AmountLimit(1_000_000, {"JPY": 1_500_000})
+    assert (limit.minor_of("JPY"), limit.minor_of("KRW")) == (1_500_000, 10_000)
+    only = AmountLimit(None, {"JPY": 1_500_000})
+    assert (only.minor_of("JPY"), only.minor_of("USD")) == (1_500_000, None)
+
+
+def test_no_limit_is_more_than_a_column_holds() -> None:
+    assert AmountLimit(AMOUNT_MINOR_MAX).minor_of("KWD") == AMOUNT_MINOR_MAX

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from perdure.core.errors import InvalidInput
-from perdure.operations.correction import merge, read_request
+from perdure.core.ids import ACCOUNT, new_id
+from perdure.notifications.contracts import Party
+from perdure.operations.correction import correct, merge, read_request
 from perdure.operations.model import By
 from perdure.operations.steps import to_json
 from perdure.payments.acceptance import CORRECTABLE
 from perdure.payments.contracts import PaymentRequest
+from perdure.payments.rules import check_request
 
 REQUEST = to_json(PaymentRequest("cus_1", "acc_1", 500, "USD", "tok_ok", reference="ref"))
 
@@ -50,6 +53,20 @@ def test_what_cannot_be_corrected_is_named(patch: dict[str, Any], code: str, par
     with pytest.raises(InvalidInput) as caught:
         merge(REQUEST, patch, CORRECTABLE)
     assert (caught.value.code, caught.value.param) == (code, param)
+
+
+def test_what_is_corrected_is_kept_in_its_normal_form_and_nothing_else_is_touched() -> None:
+    # As it was accepted before there was such a form.
+    old = PaymentRequest("cus_1 ", new_id(ACCOUNT), 500, "USD", "tok_ok", Party("Ada", "a@X.org"))
+    found = correct(
+        to_json(old),
+        {"payee": {"email": "b@Exämple.org"}},
+        CORRECTABLE,
+        PaymentRequest,
+        check_request,
+    )
+    assert found.after["payee"]["email"] == "b@xn--exmple-cua.org"
+    assert found.request == to_json(old) | found.after
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.core.ids import ACCOUNT, new_id
+from perdure.core.money import AmountLimit
 from perdure.notifications.contracts import Party
 from perdure.payments.contracts import UNDO_CHARGE, ChargeOutcome, PaymentRequest
 from perdure.payments.rules import (
@@ -22,13 +23,14 @@ from perdure.payments.rules import (
     Step,
     check_confirmed,
     check_fraud,
+    check_limits,
     check_request,
     compensation_plan,
     failure_of,
 )
 
 GOOD = PaymentRequest("cus_1", new_id(ACCOUNT), 500, "USD", "tok_ok")
-LIMITS = PaymentLimits(amount_minor_max=1_000)
+LIMITS = PaymentLimits(AmountLimit(1_000, {"JPY": 70}))
 
 
 def changed(**fields: Any) -> PaymentRequest:
@@ -36,8 +38,22 @@ def changed(**fields: Any) -> PaymentRequest:
 
 
 def test_a_good_request_passes_br1() -> None:
-    check_request(GOOD, LIMITS)
-    check_request(changed(amount_minor=1_000, payee=Party("G", "g@x.org", "+331234")), LIMITS)
+    assert check_request(GOOD) == GOOD
+    check_limits(changed(amount_minor=1_000), LIMITS)
+
+
+def test_a_request_is_kept_in_one_form() -> None:
+    asked = changed(
+        customer_id=" Zoe\u0308 ",
+        reference="re\u0301f\u3000",
+        description=" as it is\u00a0",
+        payee=Party("山田\u3000太郎", "g@Exämple.org", "+331234"),
+    )
+    kept = check_request(asked)
+    assert (kept.customer_id, kept.reference) == ("Zoë", "réf")
+    assert kept.description == asked.description
+    assert kept.payee == Party("山田\u3000太郎", "g@xn--exmple-cua.org", "+331234")
+    assert check_request(kept) == kept
 
 
 @pytest.mark.parametrize(
@@ -57,21 +73,29 @@ def test_a_good_request_passes_br1() -> None:
         ({"reference": "x" * 256}, "invalid_input", "reference"),
         ({"description": "x" * 256}, "invalid_input", "description"),
         ({"payer": Party(email="nobody")}, "invalid_input", "payer.email"),
-        ({"payee": Party(email="a@b\r\nBcc: c@d")}, "invalid_input", "payee.email"),
-        ({"payee": Party(phone="0123")}, "invalid_input", "payee.phone"),
+        ({"description": "a\x1bb"}, "invalid_input", "description"),
+        ({"payment_method": "a\nb"}, "invalid_input", "payment_method"),
+        ({"payee": Party("a\x85b")}, "invalid_input", "payee.name"),
+        ({"payee": Party(email="a,b@example.com")}, "invalid_input", "payee.email"),
+        ({"payee": Party(email="")}, "invalid_input", "payee.email"),
+        ({"payee": Party(phone="+٣٣١")}, "invalid_input", "payee.phone"),
     ],
 )
 def test_a_bad_request_is_refused_with_the_field_br1(
     fields: dict[str, Any], code: str, param: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check_request(changed(**fields), LIMITS)
+        check_request(changed(**fields))
     assert (caught.value.code, caught.value.param) == (code, param)
 
 
-def test_an_amount_over_the_limit_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("amount_minor", "currency"), [(1_001, "USD"), (71, "JPY"), (11, "KRW"), (10_001, "KWD")]
+)
+def test_an_amount_over_its_currencys_limit_is_refused(amount_minor: int, currency: str) -> None:
+    check_limits(changed(amount_minor=amount_minor - 1, currency=currency), LIMITS)
     with pytest.raises(LimitExceeded) as caught:
-        check_request(changed(amount_minor=1_001), LIMITS)
+        check_limits(changed(amount_minor=amount_minor, currency=currency), LIMITS)
     assert (caught.value.code, caught.value.param) == ("amount_over_limit", "amount_minor")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from perdure.core.errors import InvalidInput
+from perdure.core.text import check_json
 from perdure.operations.actions import Also, OperatorActions
 from perdure.operations.model import By, Operation
 
@@ -53,7 +54,7 @@ class BulkAction:
         """Refuse arguments that the action does not take, or lacks.
 
         Raises:
-            InvalidInput: `unknown_field`, `missing_field`, or it is of another type.
+            InvalidInput: `unknown_field`, `missing_field`, or a value is none it can have.
         """
         for name, value in arguments.items():
             if name not in self.takes:
@@ -62,6 +63,7 @@ class BulkAction:
                 )
             if not isinstance(value, self.takes[name]):
                 raise InvalidInput(f"{name} is not what it has to be.", param=name)
+            check_json(name, value)
         for name in sorted(self.needs):
             if not arguments.get(name):
                 raise InvalidInput(f"Give the {name}.", code="missing_field", param=name)

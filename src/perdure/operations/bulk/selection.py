@@ -1,13 +1,14 @@
 """Which operations a bulk is about: counted, shown, and written down by the database itself."""
 
 import operator
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from perdure.core.errors import InvalidInput
 from perdure.core.ids import ID_SUFFIX_LENGTH
-from perdure.core.text import check_length
+from perdure.core.text import check_identifier, check_optional_text
 from perdure.operations import store
 from perdure.operations.bulk.model import (
     KIND,
@@ -42,21 +43,24 @@ _CALLS = sa.table(
 )
 
 
-def check_query(query: BulkQuery) -> None:
-    """Refuse a query that is not one.
+def check_query(query: BulkQuery) -> BulkQuery:
+    """Return a query with its customer as operations name it; refuse one that is none.
 
     Raises:
         InvalidInput: Names the field.
     """
-    for name in ("kind", "failure_step", "failure_code", "provider", "customer_id"):
+    for name in ("kind", "failure_step", "failure_code", "provider"):
         if (value := getattr(query, name)) is not None:
-            check_length(name, value)
+            check_optional_text(name, value)
     if query.kind == KIND:
         raise InvalidInput("A bulk is not for bulks.", param="kind")
     for name in ("created", "updated"):
         after, before = getattr(query, f"{name}_after"), getattr(query, f"{name}_before")
         if after is not None and before is not None and after >= before:
             raise InvalidInput(f"{name}_after has to be before {name}_before.", param=name)
+    if query.customer_id is None:
+        return query
+    return replace(query, customer_id=check_identifier("customer_id", query.customer_id))
 
 
 def age_of(column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:

@@ -261,8 +261,7 @@ def check_count(counted: int, confirmed: int | None, *, is_everything: bool = Fa
 
 def _checked(wanted: Selection) -> Selection:
     if isinstance(wanted, BulkQuery):
-        selection.check_query(wanted)
-        return wanted
+        return selection.check_query(wanted)
     if len(wanted) > IDS_MAX:
         raise InvalidInput(f"Give at most {IDS_MAX} ids.", param="ids")
     # Named twice, an operation is acted on once.
