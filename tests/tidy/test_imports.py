@@ -44,6 +44,7 @@ WORKFLOW_IMPORTS = (
     "temporalio",
     "asyncio",
     "perdure.core.",
+    "perdure.durable.failures",
     "perdure.durable.first_tries",
     "perdure.durable.options",
     "perdure.durable.versions",

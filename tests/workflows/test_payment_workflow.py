@@ -6,6 +6,7 @@ from perdure.core.errors import (
     InsufficientFunds,
     PerdureError,
     ProviderDeclined,
+    ProviderDisagrees,
     ProviderOutcomeUnknown,
     ProviderUnavailable,
 )
@@ -137,6 +138,39 @@ async def test_a_failed_fraud_check_lets_no_money_leave_br5_fr4(scenario: Paymen
     assert end.failure is not None
     assert end.failure.code == "fraud_suspected"
     assert CHARGE not in scenario.world.calls
+
+
+async def test_a_judgement_that_makes_no_sense_parks_the_payment_until_it_is_resumed(
+    scenario: PaymentScenario,
+) -> None:
+    unknown = ProviderDisagrees("verdict 'review'", code="provider_status_unknown")
+    scenario.world.answers[SCORE] = [unknown, FraudVerdict(passed=True, score=1)]
+    scenario.world.answers[CHARGE] = SUCCEEDED
+    handle = await scenario.start()
+    await scenario.until_called(PARK)
+    assert scenario.world.given[PARK].code == "provider_status_unknown"
+    assert not {CHARGE, CLOSE} & set(scenario.world.calls)
+    await handle.signal("resume")
+    assert (await handle.result()).status == "succeeded"
+    assert scenario.world.calls.count(SCORE) == 2
+
+
+async def test_a_charge_that_stays_other_than_was_asked_parks_the_payment(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[CHARGE] = ProviderDisagrees("amount_minor 50000 instead of 500")
+    scenario.world.answers[RESOLVE_CHARGE] = [
+        ProviderDisagrees("amount_minor 50000 instead of 500"),
+        ChargeResolution(SUCCEEDED),
+    ]
+    handle = await scenario.start()
+    await scenario.until_called(PARK)
+    parked = scenario.world.given[PARK]
+    assert (parked.code, parked.step) == ("provider_disagrees", RESOLVE_CHARGE)
+    await handle.signal("resume")
+    assert (await handle.result()).status == "succeeded"
+    assert not {UNDO_CHARGE, CLOSE} & set(scenario.world.calls)
+    assert scenario.world.calls.count(CHARGE) == 1
 
 
 async def test_the_fraud_check_is_a_child_workflow_beside_the_hold_br5_fr4(

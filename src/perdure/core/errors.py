@@ -252,5 +252,9 @@ class ProviderOutcomeUnknown(ProviderError):
         self.in_flight = in_flight
 
 
+CALL_UNDER_WAY: Final = "provider_call_under_way"
+"""The code of an unknown outcome where the provider says that it is at work on the call, or one
+like it."""
+
 ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
 """The errors that are a no, not a breakdown."""

@@ -5,9 +5,10 @@ from temporalio import activity
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, AtOnce, FraudCheck, FraudVerdict
 from perdure.limits.permits import PermitFor
+from perdure.operations.agreement import Expected, agreed
 from perdure.operations.attempts import AttemptGroups, current_attempt
 from perdure.operations.first_tries import FirstTries
-from perdure.providers.fraud_scorer import FraudScorer
+from perdure.providers.fraud_scorer import VERDICTS, FraudScore, FraudScorer
 from perdure.storage.pool import Pool
 
 
@@ -34,18 +35,24 @@ class FraudActivities:
 
         Raises:
             ProviderError: It gave no answer.
+            ProviderDisagrees: It judged something else, or in a word that we do not know.
         """
         attempt = current_attempt("score")
         with self._first_tries.under_way():
-            score = await self._scorer.score(
-                reference=check.operation_id,
-                customer_id=check.customer_id,
-                amount_minor=check.amount_minor,
-                currency=check.currency,
-                payment_method=check.payment_method,
-            )
+            score = await self._ask(check)
+        expected = Expected(SCORER, {"reference": check.operation_id}, {"verdict": VERDICTS})
+        score = await agreed(expected, score, lambda: self._ask(check))
         await self._attempts.record_success(check.operation_id, attempt)
         return FraudVerdict(score.verdict == "pass", score.score, list(score.reasons))
+
+    async def _ask(self, check: FraudCheck) -> FraudScore:
+        return await self._scorer.score(
+            reference=check.operation_id,
+            customer_id=check.customer_id,
+            amount_minor=check.amount_minor,
+            currency=check.currency,
+            payment_method=check.payment_method,
+        )
 
     @activity.defn(name=SCORE_AT_ONCE)
     @records_its_attempts

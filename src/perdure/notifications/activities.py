@@ -14,7 +14,8 @@ from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, Channel
 from perdure.notifications.store import Notification
 from perdure.operations.attempts import Attempt, attempt_under_way
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.providers.mail import Mail, MailSender
 from perdure.providers.sms import SmsSender
 from perdure.storage.group_commit import GroupCommit
@@ -125,7 +126,7 @@ class NotificationActivities:
         await store.end(self._pool, dict(ended))
         return [None] * len(ended)
 
-    def _call(self, notification: Notification) -> ProviderCall[Sent]:
+    def _call(self, notification: Notification) -> ProviderCall[Sent, Sent]:
         by_mail = notification.channel == Channel.EMAIL
         reference = notification.id
         if by_mail:
@@ -150,6 +151,9 @@ class NotificationActivities:
             timeout_s=self._timeout_s,
             create=create,
             find=find,
+            # What is sent is not told back; whose it is, the providers' clients compare.
+            expects=None,
+            outcome=lambda sent: sent,
             undoes=True,
             moves=False,
         )

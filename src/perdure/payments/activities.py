@@ -8,18 +8,19 @@ from typing import Final
 from temporalio import activity
 
 from perdure.core.clock import Clock, utc_now
-from perdure.core.errors import Refused
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
+from perdure.operations.agreement import Expected
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
 from perdure.payments import contracts, daily_totals
 from perdure.payments.acceptance import VERB
@@ -32,10 +33,17 @@ from perdure.payments.contracts import (
     HoldFunds,
     PaymentEnd,
     PaymentInput,
+    PaymentRequest,
     SettlePayment,
 )
 from perdure.payments.messages import failure_messages, success_messages
-from perdure.providers.gateway import Charge, PaymentGateway, Refund
+from perdure.providers.gateway import (
+    CHARGE_STATUSES,
+    REFUND_STATUSES,
+    Charge,
+    PaymentGateway,
+    Refund,
+)
 from perdure.storage.pool import Connection, Pool
 
 _ENDS: Final = ("settle", "close")
@@ -302,11 +310,7 @@ class PaymentGatewayActivities:
         """
         if not await self._steps.begin_reversal(payment.operation_id):
             return ChargeResolution(None)
-        try:
-            known = await self._calls.resolve(self._charge_call(payment))
-        except Refused:
-            known = None
-        if known is None:
+        if await self._calls.left_behind(self._charge_call(payment)) is None:
             return ChargeResolution(None)
         charge = await self._gateway.cancel_charge(payment.operation_id)
         if charge.status == "succeeded":
@@ -321,37 +325,34 @@ class PaymentGatewayActivities:
             return charge
         return await self._callbacks.kept(payment.operation_id) or charge
 
-    def _charge_call(self, payment: PaymentInput) -> ProviderCall[ChargeOutcome]:
-        request = payment.request
+    def _charge_call(self, payment: PaymentInput) -> ProviderCall[Charge, ChargeOutcome]:
+        request, reference = payment.request, payment.operation_id
 
-        async def create() -> ChargeOutcome:
+        async def create() -> Charge:
             with self._first_tries.under_way():
-                charge = await self._gateway.charge(
-                    reference=payment.operation_id,
+                return await self._gateway.charge(
+                    reference=reference,
                     amount_minor=request.amount_minor,
                     currency=request.currency,
                     payment_method=request.payment_method,
                     callback_url=self._callback_url,
                 )
-            return _outcome(charge)
-
-        async def find() -> ChargeOutcome | None:
-            found = await self._gateway.find_charge(payment.operation_id)
-            return _outcome(found) if found else None
 
         return ProviderCall(
             operation_id=payment.operation_id,
             step="charge",
             provider=contracts.GATEWAY,
-            reference=payment.operation_id,
+            reference=reference,
             returns=ChargeOutcome,
             timeout_s=self._timeout_s,
             create=create,
-            find=find,
+            find=lambda: self._gateway.find_charge(reference),
+            expects=_expected(reference, request, CHARGE_STATUSES),
+            outcome=_outcome,
             status_after=Status.WAITING,
         )
 
-    def _refund_call(self, payment: PaymentInput) -> ProviderCall[Refund]:
+    def _refund_call(self, payment: PaymentInput) -> ProviderCall[Refund, Refund]:
         reference = f"{payment.operation_id}:refund"
 
         async def create() -> Refund:
@@ -361,9 +362,6 @@ class PaymentGatewayActivities:
                 amount_minor=payment.request.amount_minor,
             )
 
-        async def find() -> Refund | None:
-            return await self._gateway.find_refund(reference)
-
         return ProviderCall(
             operation_id=payment.operation_id,
             step="refund",
@@ -372,10 +370,25 @@ class PaymentGatewayActivities:
             returns=Refund,
             timeout_s=self._timeout_s,
             create=create,
-            find=find,
+            find=lambda: self._gateway.find_refund(reference),
+            expects=_expected(reference, payment.request, REFUND_STATUSES),
+            outcome=lambda refund: refund,
             undoes=True,
+            repeatable=True,
             status_after=Status.REVERSING,
         )
+
+
+def _expected(reference: str, request: PaymentRequest, statuses: frozenset[str]) -> Expected:
+    return Expected(
+        contracts.GATEWAY,
+        {
+            "reference": reference,
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+        },
+        {"status": statuses},
+    )
 
 
 def _outcome(charge: Charge) -> ChargeOutcome:

@@ -5,8 +5,9 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import ANSWERS, PerdureError, Refused
+    from perdure.core.errors import ANSWERS, PerdureError, ProviderDisagrees, Refused
     from perdure.durable import options, versions
+    from perdure.durable.failures import to_domain_error
     from perdure.durable.first_tries import first_try
     from perdure.durable.queues import FRAUD, provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
@@ -74,7 +75,10 @@ class PaymentWorkflow:
         self._status = PaymentStatus.PROCESSING
 
     async def passes_fraud_check(self, payment: PaymentInput) -> bool:
-        """Have the fraud service judge the payment, in a child workflow on its own queue."""
+        """Have the fraud service judge the payment; a judgement that makes no sense parks it."""
+        return await self._scope.insist(fraud.SCORE, lambda: self._fraud_check(payment))
+
+    async def _fraud_check(self, payment: PaymentInput) -> bool:
         while True:
             try:
                 return (await self._fraud_verdict(payment)).passed
@@ -82,6 +86,11 @@ class PaymentWorkflow:
                 # An earlier run of this workflow was ended, and its check is ending.
                 await workflow.sleep(1)
             except FailureError as error:
+                found = to_domain_error(error)
+                if isinstance(found, ProviderDisagrees):
+                    # The hold, which goes on meanwhile, gives the row its status: park after it.
+                    await workflow.wait_condition(lambda: self._status != PaymentStatus.PENDING)
+                    raise found from error
                 raise Refused(
                     "The fraud check could not be made, so no money was moved; try again later.",
                     code="fraud_check_unavailable",

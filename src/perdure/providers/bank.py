@@ -1,12 +1,17 @@
 """The bank that pays out: payouts, and taking them back."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.providers.http import ProviderHttp
+
+PAYOUT_STATUSES: Final = frozenset({"paid", "failed", "recalled"})
+
+REFUSALS: Final = frozenset({"payout_not_recallable", "payout_recalled"})
+"""The bank's own words for a no that stays one, beside those of a 402."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,7 @@ class Payout:
     Args:
         id: The bank's.
         reference: Ours.
+        status: One of `PAYOUT_STATUSES`, as far as we know.
         failure_code: Why it failed, where it did.
     """
 
@@ -23,7 +29,7 @@ class Payout:
     reference: str
     amount_minor: int
     currency: str
-    status: Literal["paid", "failed", "recalled"]
+    status: str
     failure_code: str | None = None
 
 
@@ -82,7 +88,7 @@ class HttpPayoutBank:
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The bank")
+        self._http = ProviderHttp(client, "The bank", refusals=REFUSALS)
 
     async def pay_out(
         self, *, reference: str, amount_minor: int, currency: str, destination: str

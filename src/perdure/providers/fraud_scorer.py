@@ -1,12 +1,14 @@
 """The fraud scorer: asked about a payment, answers how suspicious it is."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Protocol
 
 import aiohttp
 from pydantic import Field, TypeAdapter
 
 from perdure.providers.http import ProviderHttp
+
+VERDICTS: Final = frozenset({"pass", "fail"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +16,14 @@ class FraudScore:
     """The judgement.
 
     Args:
+        reference: Ours: what was judged.
+        verdict: One of `VERDICTS`, as far as we know.
         score: 0 (no suspicion) to 100.
         reasons: The scorer's codes.
     """
 
-    verdict: Literal["pass", "fail"]
+    reference: str
+    verdict: str
     score: Annotated[int, Field(ge=0, le=100)]
     reasons: tuple[str, ...] = ()
 

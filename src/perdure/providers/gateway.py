@@ -17,6 +17,12 @@ from perdure.providers.http import ProviderHttp
 CALLBACK_TOLERANCE_S: Final = 300
 """How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
 
+CHARGE_STATUSES: Final = frozenset({"pending", "succeeded", "failed", "cancelled"})
+REFUND_STATUSES: Final = frozenset({"succeeded"})
+
+REFUSALS: Final = frozenset({"refund_exceeds_charge", "charge_not_refundable"})
+"""The gateway's own words for a no that stays one, beside those of a 402."""
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -25,6 +31,7 @@ class Charge:
     Args:
         id: The gateway's.
         reference: Ours.
+        status: One of `CHARGE_STATUSES`, as far as we know.
         failure_code: Why it failed, where it did.
         refunded_minor: How much of the amount was given back.
     """
@@ -33,7 +40,7 @@ class Charge:
     reference: str
     amount_minor: int
     currency: str
-    status: Literal["pending", "succeeded", "failed", "cancelled"]
+    status: str
     failure_code: str | None = None
     refunded_minor: int = 0
 
@@ -46,6 +53,7 @@ class Refund:
         id: The gateway's.
         reference: Ours.
         charge_id: The gateway's id of the charge it gives back.
+        status: One of `REFUND_STATUSES`, as far as we know.
     """
 
     id: str
@@ -53,7 +61,7 @@ class Refund:
     charge_id: str
     amount_minor: int
     currency: str
-    status: Literal["succeeded"] = "succeeded"
+    status: str = "succeeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ class HttpPaymentGateway:
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The payment gateway")
+        self._http = ProviderHttp(client, "The payment gateway", refusals=REFUSALS)
 
     async def charge(
         self,
@@ -230,6 +238,12 @@ def verify_callback(
             code="malformed_callback",
             param=param or None,
         ) from error
+    if callback.data.status not in CHARGE_STATUSES:
+        raise InvalidInput(
+            "The callback is signed, but tells a status that we do not know.",
+            code="malformed_callback",
+            param="data.status",
+        )
     return GatewayEvent(
         event_id=headers["webhook-id"],
         type=callback.type,

@@ -6,9 +6,14 @@
 | sent, then a time-out, a cut, nonsense | `ProviderOutcomeUnknown` | `ProviderUnavailable` |
 | 5xx, 408                               | `ProviderOutcomeUnknown` | `ProviderUnavailable` |
 | 429                                    | `ProviderRateLimited`    | `ProviderRateLimited` |
-| 402                                    | `ProviderDeclined`       | `ProviderUnavailable` |
-| 400, 409, 422                          | `InvalidInput`           | `InvalidInput`        |
+| 402; 4xx with a documented code        | `ProviderDeclined`       | as without the code   |
+| 409, 423, 425                          | `ProviderOutcomeUnknown` | 409: `InvalidInput`   |
+| 400, 422                               | `InvalidInput`           | `InvalidInput`        |
 | any other 3xx, 4xx                     | `InvalidInput`           | `ProviderUnavailable` |
+
+A conflict (409), a lock (423) and "too early" (425) come where a call under the same key is at
+work: our own, which we gave up waiting for, or its copy that something in between sent again. They
+say nothing about what became of it.
 
 A 404 to an inquiry is no answer: a wrong URL gives it too, and taking it for "never seen" would
 charge twice. A provider says "never seen" with an empty list.
@@ -16,6 +21,7 @@ charge twice. A provider says "never seen" with an empty list.
 `Retry-After` is read from any answer that is none of these: it holds for all who call the provider.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -30,6 +36,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from perdure.core.errors import (
+    CALL_UNDER_WAY,
     InvalidInput,
     ProviderDeclined,
     ProviderOutcomeUnknown,
@@ -60,9 +67,16 @@ _NOT_ANSWERED: Final = (
 )
 _ENDED_THERE: Final = frozenset({500, 501, 503})
 """The provider itself broke the request off; any other 5xx comes from something in between."""
+_MAY_BE_UNDER_WAY: Final = frozenset({409, 423, 425})
 _QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
 
 _IS_A_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL keeps in no text: NUL, and halves of surrogate pairs."""
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_TEXT_LENGTH_MAX: Final = 1000
+"""Of one text in an answer; more of it is of no use to anybody."""
 
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -84,11 +98,20 @@ class ProviderHttp:
     Args:
         client: With the base URL and the time-outs; see `open_http_client`.
         provider: The provider's name, for messages.
+        refusals: The codes by which it says no for good, as it documents them. A 402 says so with
+            any code.
     """
 
-    def __init__(self, client: aiohttp.ClientSession, provider: str) -> None:
+    def __init__(
+        self,
+        client: aiohttp.ClientSession,
+        provider: str,
+        *,
+        refusals: frozenset[str] = frozenset(),
+    ) -> None:
         self._client = client
         self._provider = provider
+        self._refusals = refusals
 
     async def act(
         self,
@@ -103,8 +126,8 @@ class ProviderHttp:
         Raises:
             ProviderUnavailable, ProviderRateLimited: It did nothing.
             ProviderDeclined: It answered no; the code is its own.
-            InvalidInput: `provider_rejected_request`: it did nothing, and never would.
-            ProviderOutcomeUnknown: It may have acted.
+            InvalidInput: `provider_rejected_request`: it did nothing now, and never would.
+            ProviderOutcomeUnknown: It may have acted, or be acting.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         try:
@@ -119,10 +142,17 @@ class ProviderHttp:
         if response.is_success:
             return self._parse_effect(response, returns)
         self._raise_limited_or_unknown(response)
-        if response.status == 402:
-            code, message = _error_of(response)
+        code, message = _error_of(response)
+        if response.status == 402 or code in self._refusals:
             raise ProviderDeclined(
                 message or f"{self._provider} declined.", code=code or ProviderDeclined.code
+            )
+        if response.status in _MAY_BE_UNDER_WAY:
+            raise ProviderOutcomeUnknown(
+                f"{self._provider} answered {response.status} ({code or 'no reason given'}): a call"
+                " like this may be under way there.",
+                code=CALL_UNDER_WAY,
+                retry_after_s=_retry_after_s(response),
             )
         raise self._rejected(response)
 
@@ -181,7 +211,8 @@ class ProviderHttp:
             headers=headers if body is None else {**_JSON, **(headers or {})},
             allow_redirects=False,  # it would repeat a POST elsewhere
         ) as response:
-            return _Response(response.status, response.headers, await response.read())
+            content = _storable(await response.read())
+            return _Response(response.status, response.headers, content)
 
     def _parse_effect(self, response: _Response, returns: TypeAdapter[Answer]) -> Answer:
         try:
@@ -224,6 +255,31 @@ class ProviderHttp:
             " sent again it would be answered the same.",
             code=REJECTED,
         )
+
+
+def _storable(content: bytes) -> bytes:
+    """Return JSON with what PostgreSQL cannot hold replaced, and texts of sensible lengths.
+
+    Such an answer, taken as it is, could never be recorded; refused, it would be asked for again
+    for ever.
+    """
+    if b"\\u" not in content and len(content) <= _TEXT_LENGTH_MAX:
+        return content
+    try:
+        return json.dumps(_with_storable_texts(json.loads(content))).encode()
+    except (ValueError, RecursionError):
+        return content
+
+
+def _with_storable_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        text = _UNSTORABLE.sub(_REPLACEMENT, value)
+        return text if len(text) <= _TEXT_LENGTH_MAX else f"{text[: _TEXT_LENGTH_MAX - 1]}…"
+    if isinstance(value, list):
+        return [_with_storable_texts(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _with_storable_texts(each) for name, each in value.items()}
+    return value
 
 
 def _first(error: ValidationError) -> str:

@@ -122,6 +122,8 @@ class SmtpMailSender:
             return None
         params = {"message_id": message_id}
         page = await self._inquiry.read("/v1/messages", _MESSAGES, params=params)
+        if page.data and all(found.message_id != message_id for found in page.data):
+            raise ProviderUnavailable("The mail server told of other mails than it was asked for.")
         return bool(page.data)
 
     async def _open_envelope(self, client: aiosmtplib.SMTP, mail: Mail) -> None:

@@ -14,6 +14,23 @@ from perdure.providers.http import ProviderHttp
 NOT_REGISTERED: Final = "domain_not_registered"
 UNKNOWN_TLD: Final = "unknown_tld"
 
+DOMAIN_STATUSES: Final = frozenset({"active", "expired", "locked"})
+RENEWAL_STATUSES: Final = frozenset({"renewed", "undone"})
+
+REFUSALS: Final = frozenset(
+    {
+        NOT_REGISTERED,
+        "domain_locked",
+        "domain_expired",
+        "expiry_mismatch",
+        "years_over_maximum",
+        "not_refundable",
+        "grace_period_over",
+        "unknown_renewal",
+    }
+)
+"""A registry's own words for a no that stays one, beside those of a 402."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDomain:
@@ -21,7 +38,7 @@ class RegisteredDomain:
 
     Args:
         status: `active`, `expired` (past its date, renewable by redemption only) or `locked` (the
-            registry refuses changes).
+            registry refuses changes); any other is none that we know.
         expires_on: The last day of the time that is paid for.
         premium: It costs more than the registry's usual price.
         price_minor: Of one more year, in minor units of the currency.
@@ -44,7 +61,7 @@ class RegistryRenewal:
         reference: Ours, as it was asked for.
         expires_on: The domain's new last day; of a renewal that is undone, the day it went back to.
         price_minor: What the registry bills us, in minor units of the currency.
-        status: `renewed` or `undone`.
+        status: `renewed` or `undone`; any other is none that we know.
     """
 
     id: str
@@ -166,7 +183,7 @@ class HttpDomainRegistry:
     """
 
     def __init__(self, client: aiohttp.ClientSession, tld: str) -> None:
-        self._http = ProviderHttp(client, f"The registry of .{tld}")
+        self._http = ProviderHttp(client, f"The registry of .{tld}", refusals=REFUSALS)
 
     async def domain(self, name: str) -> RegisteredDomain:
         """Return what the registry knows of a domain; see `DomainRegistry.domain`."""

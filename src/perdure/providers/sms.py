@@ -6,7 +6,12 @@ from typing import Final, Protocol
 import aiohttp
 from pydantic import TypeAdapter
 
-from perdure.core.errors import InvalidInput, Refused
+from perdure.core.errors import (
+    InvalidInput,
+    ProviderOutcomeUnknown,
+    ProviderUnavailable,
+    Refused,
+)
 from perdure.providers.http import ProviderHttp
 
 
@@ -61,11 +66,19 @@ class HttpSmsSender:
         """Send a text; see `SmsSender.send`."""
         body = {"reference": reference, "to": to, "text": text}
         try:
-            await self._http.act("/v1/messages", body, _MESSAGE, idempotency_key=reference)
+            sent = await self._http.act("/v1/messages", body, _MESSAGE, idempotency_key=reference)
         except InvalidInput as error:
             raise Refused(error.message, code="sms_rejected") from error
+        if sent.reference != reference:
+            raise ProviderOutcomeUnknown(
+                f"The SMS provider answered about {sent.reference!r} instead of {reference!r}; ask"
+                " it before trying again.",
+                in_flight=False,
+            )
 
     async def was_sent(self, reference: str) -> bool | None:
         """Ask whether a text was taken; see `SmsSender.was_sent`."""
         page = await self._http.read("/v1/messages", _MESSAGES, params={"reference": reference})
+        if page.data and all(found.reference != reference for found in page.data):
+            raise ProviderUnavailable("The SMS provider told of other texts than it was asked for.")
         return bool(page.data)

@@ -13,7 +13,8 @@ from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
 from perdure.operations import store
 from perdure.operations.model import Failure, Operation, Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.refunding import RefundableKind
 from perdure.operations.steps import StepTransaction, TransactionalSteps
 from perdure.refunds import contracts
@@ -73,7 +74,7 @@ class RefundProviderActivities:
             return FoundOut(refusal=RefundFailure(error.code, error.message))
         return FoundOut(found)
 
-    def _call(self, refund: RefundInput) -> ProviderCall[GivenBack]:
+    def _call(self, refund: RefundInput) -> ProviderCall[GivenBack, GivenBack]:
         provider = self._providers[refund.request.kind]
 
         async def create() -> GivenBack:
@@ -91,6 +92,10 @@ class RefundProviderActivities:
             timeout_s=provider.timeout_s,
             create=create,
             find=find,
+            # Each kind compares what its provider says of it.
+            expects=None,
+            outcome=lambda given: given,
+            repeatable=True,
         )
 
 

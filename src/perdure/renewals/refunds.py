@@ -6,6 +6,7 @@ from typing import Final
 
 from perdure.core.errors import Conflict, Refused
 from perdure.ledger.chart import SystemAccount, system_account_id
+from perdure.operations.agreement import Expected
 from perdure.operations.model import Operation
 from perdure.operations.refunding import RefundableKind, RefundTerms
 from perdure.providers.registry import DomainRegistry, RegistryRenewal
@@ -91,16 +92,26 @@ class RegistryRefunds:
     async def give_back(self, refund: RefundInput) -> GivenBack:
         """Have the renewal taken back; see `RefundProvider.give_back`."""
         registry = self._registries[refund.provider]
-        return _given(await registry.undo_renewal(refund.request.refund_of))
+        return _given(await registry.undo_renewal(refund.request.refund_of), refund)
 
     async def find(self, refund: RefundInput) -> GivenBack | None:
         """Look whether the renewal was taken back; see `RefundProvider.find`."""
         registry = self._registries[refund.provider]
         found = await registry.find_renewal(refund.request.refund_of)
-        return _given(found) if found and found.status == "undone" else None
+        return None if found is None or found.status == "renewed" else _given(found, refund)
 
 
-def _given(renewal: RegistryRenewal) -> GivenBack:
+def _given(renewal: RegistryRenewal, refund: RefundInput) -> GivenBack:
+    request = refund.request
+    Expected(
+        refund.provider,
+        {
+            "reference": request.refund_of,
+            "status": "undone",
+            "price_minor": request.amount_minor,
+            "currency": request.currency,
+        },
+    ).check(renewal)
     return GivenBack(
         {"registry_renewal_id": renewal.id, "expires_on": renewal.expires_on.isoformat()}
     )

@@ -8,19 +8,21 @@ from typing import Annotated, Final
 from pydantic import Field
 from temporalio import activity
 
-from perdure.core.errors import (
-    InvalidInput,
-    NotFound,
-    PerdureError,
-    ProviderDeclined,
-    Refused,
-)
+from perdure.core.errors import NotFound, PerdureError, ProviderDeclined
 from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.operations.agreement import Expected, agreed
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps, from_json
-from perdure.providers.registry import DomainRegistry, RegistryDirectory, RegistryRenewal
+from perdure.providers.registry import (
+    DOMAIN_STATUSES,
+    RENEWAL_STATUSES,
+    DomainRegistry,
+    RegistryDirectory,
+    RegistryRenewal,
+)
 from perdure.renewals import contracts, rules
 from perdure.renewals.contracts import (
     DomainOffer,
@@ -87,12 +89,15 @@ class RenewalRegistryActivities:
         Raises:
             NotFound: `domain_not_registered`.
             ProviderError: It gave no answer; try again.
+            ProviderDisagrees: It told of another domain, or a status that we do not know.
             OperationCancelled: The renewal is to stop.
         """
         stored = await self._stored_offers.submit(renewal.operation_id)
         if stored is not None:
             return stored
-        found = await self._registry_of(renewal).domain(renewal.request.domain)
+        name, registry = renewal.request.domain, self._registry_of(renewal)
+        expected = Expected(renewal.registry, {"name": name}, {"status": DOMAIN_STATUSES})
+        found = await agreed(expected, await registry.domain(name), lambda: registry.domain(name))
         offer = DomainOffer(
             found.status,
             found.expires_on.isoformat(),
@@ -149,6 +154,7 @@ class RenewalRegistryActivities:
 
         Raises:
             PerdureError: `report_missing`: it knows of none any more.
+            ProviderDisagrees: It told of another renewal, or a status that we do not know.
             ProviderError: It gave no answer; try again.
         """
         found = await self._registry_of(renewal).find_renewal(renewal.operation_id)
@@ -157,6 +163,7 @@ class RenewalRegistryActivities:
                 f"The registry no longer knows of the renewal {renewal.operation_id}.",
                 code="report_missing",
             )
+        _expected(renewal).check(found)
         return _report(found)
 
     @activity.defn(name=contracts.UNDO_RENEWAL)
@@ -166,33 +173,41 @@ class RenewalRegistryActivities:
         Raises:
             ProviderDeclined: It refuses for another reason than that its renewals stand.
             ProviderError: Not known, or not done yet; try again.
+            ProviderDisagrees: It took back something else than it has renewed, or nothing; or what
+                stands is of another domain.
         """
-        if not await self._steps.begin_reversal(renewal.operation_id):
+        reference = renewal.operation_id
+        if not await self._steps.begin_reversal(reference):
             return Undone()
-        try:
-            known = await self._calls.resolve(self._renew_call(renewal))
-        except (Refused, InvalidInput):
-            known = None
-        if known is None or known.status == "undone":
+        made = await self._calls.left_behind(self._renew_call(renewal))
+        if made is None or made.status == "undone":
             return Undone()
+        registry = self._registry_of(renewal)
         try:
-            await self._registry_of(renewal).undo_renewal(renewal.operation_id)
+            undone = await registry.undo_renewal(reference)
         except ProviderDeclined as refusal:
             if not rules.stands_after(refusal):
                 raise
-            return Undone(known, refusal.message)
+            stands = {"domain": renewal.request.domain, "status": "renewed"}
+            Expected(renewal.registry, stands).check(made)
+            return Undone(_report(made), refusal.message)
+        expected = Expected(
+            renewal.registry,
+            {"reference": reference, "domain": made.domain, "status": "undone"},
+        )
+        await agreed(expected, undone, lambda: registry.find_renewal(reference))
         return Undone()
 
     def _registry_of(self, renewal: RenewalInput) -> DomainRegistry:
         return self._registries.registry_of(renewal.request.domain)
 
-    def _renew_call(self, renewal: RenewalInput) -> ProviderCall[RenewalReport]:
+    def _renew_call(self, renewal: RenewalInput) -> ProviderCall[RegistryRenewal, RenewalReport]:
         request, reference = renewal.request, renewal.operation_id
         registry = self._registry_of(renewal)
 
-        async def create() -> RenewalReport:
+        async def create() -> RegistryRenewal:
             try:
-                renewed = await registry.renew(
+                return await registry.renew(
                     reference=reference,
                     domain=request.domain,
                     current_expires_on=date.fromisoformat(renewal.current_expires_on),
@@ -201,11 +216,6 @@ class RenewalRegistryActivities:
             except NotFound as error:
                 # A no like any other: it did nothing.
                 raise ProviderDeclined(error.message, code=error.code, param=error.param) from error
-            return _report(renewed)
-
-        async def find() -> RenewalReport | None:
-            found = await registry.find_renewal(reference)
-            return _report(found) if found else None
 
         return ProviderCall(
             operation_id=renewal.operation_id,
@@ -215,8 +225,20 @@ class RenewalRegistryActivities:
             returns=RenewalReport,
             timeout_s=self._timeout_s,
             create=create,
-            find=find,
+            find=lambda: registry.find_renewal(reference),
+            expects=_expected(renewal),
+            outcome=_report,
         )
+
+
+def _expected(renewal: RenewalInput) -> Expected:
+    """Return what a report has to say; its date and its price are `rules.check_report`'s."""
+    request = renewal.request
+    return Expected(
+        renewal.registry,
+        {"reference": renewal.operation_id, "domain": request.domain, "years": request.years},
+        {"status": RENEWAL_STATUSES},
+    )
 
 
 def _report(found: RegistryRenewal) -> RenewalReport:

@@ -98,7 +98,7 @@ class FraudScorer:
                 return unavailable()
         verdict = self._judge(asked)
         self._verdicts[verdict["verdict"]] += 1
-        return JSONResponse(verdict)
+        return JSONResponse({"reference": asked.reference, **verdict})
 
     async def show_totals(self, _: Request) -> Response:
         """Tell how many were judged which way."""

@@ -6,20 +6,21 @@ from typing import Final
 
 from temporalio import activity
 
-from perdure.core.errors import Refused
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
+from perdure.operations.agreement import Expected, agreed
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
-from perdure.providers.bank import Payout, PayoutBank
+from perdure.providers.bank import PAYOUT_STATUSES, Payout, PayoutBank
 from perdure.storage.pool import Connection, Pool
 from perdure.transfers import contracts
 from perdure.transfers.acceptance import VERB
@@ -237,33 +238,42 @@ class TransferBankActivities:
 
         Raises:
             ProviderError: Not known, or not done yet; try again.
+            ProviderDisagrees: The bank took back something else than it has paid, or nothing.
         """
-        if not await self._steps.begin_reversal(transfer.operation_id):
+        reference = transfer.operation_id
+        if not await self._steps.begin_reversal(reference):
             return PayoutResolution(None)
-        try:
-            known = await self._calls.resolve(self._payout_call(transfer))
-        except Refused:
-            known = None
-        if known is None:
+        paid = await self._calls.left_behind(self._payout_call(transfer))
+        if paid is None:
             return PayoutResolution(None)
-        return PayoutResolution(_outcome(await self._bank.recall_payout(transfer.operation_id)))
+        expected = Expected(
+            contracts.BANK,
+            {
+                "reference": reference,
+                # What is there, which may be other than what was asked for.
+                "amount_minor": paid.amount_minor,
+                "currency": paid.currency,
+                "status": "failed" if paid.status == "failed" else "recalled",
+            },
+        )
+        recalled = await agreed(
+            expected,
+            await self._bank.recall_payout(reference),
+            lambda: self._bank.find_payout(reference),
+        )
+        return PayoutResolution(_outcome(recalled))
 
-    def _payout_call(self, transfer: TransferInput) -> ProviderCall[PayoutOutcome]:
+    def _payout_call(self, transfer: TransferInput) -> ProviderCall[Payout, PayoutOutcome]:
         request, reference = transfer.request, transfer.operation_id
 
-        async def create() -> PayoutOutcome:
+        async def create() -> Payout:
             with self._first_tries.under_way():
-                payout = await self._bank.pay_out(
+                return await self._bank.pay_out(
                     reference=reference,
                     amount_minor=request.amount_minor,
                     currency=request.currency,
                     destination=request.destination,
                 )
-            return _outcome(payout)
-
-        async def find() -> PayoutOutcome | None:
-            found = await self._bank.find_payout(reference)
-            return _outcome(found) if found else None
 
         return ProviderCall(
             operation_id=transfer.operation_id,
@@ -273,7 +283,17 @@ class TransferBankActivities:
             returns=PayoutOutcome,
             timeout_s=self._timeout_s,
             create=create,
-            find=find,
+            find=lambda: self._bank.find_payout(reference),
+            expects=Expected(
+                contracts.BANK,
+                {
+                    "reference": reference,
+                    "amount_minor": request.amount_minor,
+                    "currency": request.currency,
+                },
+                {"status": PAYOUT_STATUSES},
+            ),
+            outcome=_outcome,
         )
 
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.chart import SystemAccount, system_account_id
+from perdure.operations.agreement import Expected
 from perdure.operations.model import Operation
 from perdure.operations.refunding import RefundableKind, RefundTerms
 from perdure.providers.bank import Payout, PayoutBank
@@ -41,25 +41,23 @@ class BankRecalls:
 
     async def give_back(self, refund: RefundInput) -> GivenBack:
         """Have the payout taken back; see `RefundProvider.give_back`."""
-        payout = await self._bank.recall_payout(refund.request.refund_of)
-        if not _is_taken_back(payout, refund):
-            # No answer to build on: it goes to an operator, once it stays so.
-            raise ProviderUnavailable(
-                f"The bank has {payout.reference} as {payout.status} for {payout.amount_minor}"
-                f" (minor units), instead of recalled for {refund.request.amount_minor}.",
-                code="recall_mismatch",
-            )
-        return _given(payout)
+        return _given(await self._bank.recall_payout(refund.request.refund_of), refund)
 
     async def find(self, refund: RefundInput) -> GivenBack | None:
         """Look whether the payout was taken back; see `RefundProvider.find`."""
         payout = await self._bank.find_payout(refund.request.refund_of)
-        return _given(payout) if payout and _is_taken_back(payout, refund) else None
+        return None if payout is None or payout.status == "paid" else _given(payout, refund)
 
 
-def _is_taken_back(payout: Payout, refund: RefundInput) -> bool:
-    return (payout.status, payout.amount_minor) == ("recalled", refund.request.amount_minor)
-
-
-def _given(payout: Payout) -> GivenBack:
+def _given(payout: Payout, refund: RefundInput) -> GivenBack:
+    request = refund.request
+    Expected(
+        BANK,
+        {
+            "reference": request.refund_of,
+            "status": "recalled",
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+        },
+    ).check(payout)
     return GivenBack({"payout_id": payout.id})

@@ -171,7 +171,7 @@ async def test_money_paid_out_and_not_recalled_is_found(house: House) -> None:
 
 
 def payout(reference: str, status: str = "paid", amount_minor: int = AMOUNT_MINOR) -> Payout:
-    return Payout(new_id("po"), reference, amount_minor, "USD", status)  # type: ignore[arg-type]
+    return Payout(new_id("po"), reference, amount_minor, "USD", status)
 
 
 async def test_the_banks_books_are_compared(house: House) -> None:

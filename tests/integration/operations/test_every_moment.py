@@ -47,7 +47,9 @@ async def disturb(world: World, disturbance: str) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("payouts", [(), (Answer.CUT_AFTER,)], ids=["paid", "cut"])
+@pytest.mark.parametrize(
+    "payouts", [(), (Answer.CUT_AFTER,), (Answer.LIED,)], ids=["paid", "cut", "lied"]
+)
 @pytest.mark.parametrize(
     "disturbance", ["kill", "crash", "cancel", "park", "promote", "own", "lane"]
 )

@@ -85,10 +85,8 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(Pass, st.sampled_from([3.0, 6.0, 11.0])),
 )
 ANSWERS = st.lists(st.sampled_from(Answer), max_size=7)
-TEXTS = st.lists(
-    st.sampled_from([each for each in Answer if each not in (Answer.DECLINED, Answer.FAILED)]),
-    max_size=3,
-)
+RECALLS = [each for each in Answer if each not in (Answer.DECLINED, Answer.FAILED)]
+TEXTS = [each for each in RECALLS if each not in (Answer.REJECTED_AFTER, Answer.LIED)]
 COUNTS = st.sampled_from([(1, 1), (1, 1), (1, 1), (2, 1), (3, 2)])
 """Of transfers, and of those that their account covers."""
 BEGINNINGS = st.builds(
@@ -96,9 +94,9 @@ BEGINNINGS = st.builds(
     COUNTS,
     in_lanes=st.booleans(),
     payouts=ANSWERS,
-    recalls=TEXTS,
+    recalls=st.lists(st.sampled_from(RECALLS), max_size=3),
     inquiries=st.lists(st.booleans(), max_size=3),
-    texts=TEXTS,
+    texts=st.lists(st.sampled_from(TEXTS), max_size=3),
 )
 SCHEDULES = st.tuples(STARTS, STARTS, st.lists(ACTIONS, min_size=3, max_size=25)).map(
     lambda parts: [parts[0], parts[1], *parts[2]]

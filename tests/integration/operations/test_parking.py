@@ -17,7 +17,8 @@ from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.kinds import OperationKinds
 from perdure.operations.model import By, Operation, Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import StepTransaction, TransactionalSteps
 from perdure.payments.registration import PAYMENTS
 from perdure.storage.pool import Connection, Pool, transaction
@@ -81,7 +82,7 @@ class Provider:
     async def find(self) -> str | None:
         return None
 
-    def call(self, operation_id: str) -> ProviderCall[str]:
+    def call(self, operation_id: str) -> ProviderCall[str, str]:
         return ProviderCall(
             operation_id=operation_id,
             step="charge",
@@ -91,6 +92,8 @@ class Provider:
             timeout_s=5,
             create=self.create,
             find=self.find,
+            expects=None,
+            outcome=lambda said: said,
             status_after=Status.WAITING,
         )
 

@@ -15,7 +15,8 @@ from perdure.core.errors import (
 from perdure.operations import store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.model import Operation, Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.storage.pool import Pool, transaction
 
 from .conftest import NewOperationMaker
@@ -35,7 +36,7 @@ class Provider:
         self.charges: Counter[str] = Counter()
         self.declined: set[str] = set()
 
-    def call(self, operation: Operation, *, undoes: bool = False) -> ProviderCall[Charge]:
+    def call(self, operation: Operation, *, undoes: bool = False) -> ProviderCall[Charge, Charge]:
         async def create() -> Charge:
             if operation.id in self.declined:
                 raise ProviderDeclined("No.")
@@ -55,6 +56,8 @@ class Provider:
             timeout_s=5,
             create=create,
             find=find,
+            expects=None,
+            outcome=lambda charge: charge,
             undoes=undoes,
         )
 
@@ -81,7 +84,7 @@ async def begun(
 
 
 async def together(
-    calls: ProviderCalls, *made: ProviderCall[Charge]
+    calls: ProviderCalls, *made: ProviderCall[Charge, Charge]
 ) -> list[Charge | BaseException]:
     """Make calls in one group; returns answers and errors in their order."""
     return await asyncio.gather(*map(calls.get_or_create, made), return_exceptions=True)

@@ -15,7 +15,8 @@ from perdure.core.errors import (
 from perdure.operations import store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.model import Operation, Status
-from perdure.operations.provider_calls import ProviderCall, ProviderCalls
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_calls import ProviderCalls
 from perdure.storage.pool import Pool, transaction
 
 from .conftest import NewOperationMaker
@@ -63,7 +64,7 @@ class Provider:
             raise self.inquiry_fails
         return self.charges[0] if self.charges else None
 
-    def call(self, operation: Operation, *, undoes: bool = False) -> ProviderCall[Charge]:
+    def call(self, operation: Operation, *, undoes: bool = False) -> ProviderCall[Charge, Charge]:
         return ProviderCall(
             operation_id=operation.id,
             step="charge",
@@ -73,6 +74,8 @@ class Provider:
             timeout_s=5,
             create=self.create,
             find=self.find,
+            expects=None,
+            outcome=lambda charge: charge,
             undoes=undoes,
             status_after=Status.WAITING,
         )

@@ -81,12 +81,12 @@ async def test_a_no_that_can_change_may_be_asked_again(town: Town) -> None:
     part = {"reference": f"by hand {found.id}", "charge_reference": found.id, "amount_minor": 1}
     (await town.gateway.post("/v1/refunds", json=part)).raise_for_status()
     first = await refund(town, found.id)
-    assert ended(await town.end_of(first.id)) == ("failed", "provider_rejected_request")
+    assert ended(await town.end_of(first.id)) == ("failed", "refund_exceeds_charge")
     await check_balance(town, found, FUNDS_MINOR - found.amount_minor)
     assert await broken(town, found.id) == {"succeeded_charged_once"}
     second = await refund(town, found.id)
     assert second.id != first.id
-    assert ended(await town.end_of(second.id)) == ("failed", "provider_rejected_request")
+    assert ended(await town.end_of(second.id)) == ("failed", "refund_exceeds_charge")
     relaunched = await town.platform.operations.actions.relaunch(second.id, ADA)
     assert (relaunched.is_new, relaunched.operation.refund_of) == (True, found.id)
     assert ended(await town.end_of(relaunched.operation.id))[0] == "failed"

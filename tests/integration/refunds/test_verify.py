@@ -148,7 +148,7 @@ async def test_a_refund_that_only_one_side_knows_of_is_found_at_the_bank(town: T
     amount = found.done.amount_minor
 
     async def compare(connection: Connection, status: str) -> set[str]:
-        payout = Payout("po_1", found.done.id, amount, "USD", status)  # type: ignore[arg-type]
+        payout = Payout("po_1", found.done.id, amount, "USD", status)
         listed = _listed([payout])
         return await found.named_by(await transfers.bank_violations(connection, listed, limit=ALL))
 

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from perdure.core.errors import (
-    InvalidInput,
     ProviderDeclined,
     ProviderError,
     ProviderOutcomeUnknown,
@@ -113,7 +112,7 @@ async def test_an_idempotent_bank_returns_the_first_payout(start_bank: StartBank
     bank = await start_bank(idempotent=True)
     first, second = await bank.pay_out(), await bank.pay_out()
     assert first == second
-    with pytest.raises(InvalidInput, match="idempotency_mismatch"):
+    with pytest.raises(ProviderOutcomeUnknown, match="idempotency_mismatch"):
         await bank.pay_out(amount_minor=1)
     assert await bank.statuses() == ["paid"]
 

@@ -41,11 +41,13 @@ async def score(provider: Provider, payment_method: str, *, amount_minor: int = 
 
 
 async def test_the_verdict_follows_from_token_and_amount(provider: Provider) -> None:
-    assert await score(provider, "tok_ok") == FraudScore("pass", 0)
-    assert await score(provider, "tok_fraud") == FraudScore("fail", 95, ("stolen_payment_method",))
+    assert await score(provider, "tok_ok") == FraudScore("pay_1", "pass", 0)
+    assert await score(provider, "tok_fraud") == FraudScore(
+        "pay_1", "fail", 95, ("stolen_payment_method",)
+    )
     assert (await score(provider, "tok_ok", amount_minor=899_999)).verdict == "pass"
     assert await score(provider, "tok_ok", amount_minor=900_000) == FraudScore(
-        "fail", 95, ("amount_too_high",)
+        "pay_1", "fail", 95, ("amount_too_high",)
     )
     assert (await provider.http.get("/v1/totals")).json() == {"pass": 2, "fail": 2}
 

@@ -3,7 +3,12 @@ import asyncio
 import pytest
 from tests.polls import eventually
 
-from perdure.core.errors import InvalidInput, ProviderError, ProviderUnavailable
+from perdure.core.errors import (
+    ProviderDeclined,
+    ProviderError,
+    ProviderOutcomeUnknown,
+    ProviderUnavailable,
+)
 from perdure.providers.gateway import HttpPaymentGateway, Refund
 from perdure.providers.http_client import open_http_client
 from perdure.simulators.faults import Chance
@@ -39,7 +44,7 @@ async def test_an_idempotent_gateway_returns_the_first_charge(start_gateway: Sta
     gateway = await start_gateway(idempotent=True)
     first, second = await gateway.charge("pay_1"), await gateway.charge("pay_1")
     assert first.id == second.id
-    with pytest.raises(InvalidInput, match="idempotency_mismatch"):
+    with pytest.raises(ProviderOutcomeUnknown, match="idempotency_mismatch"):
         await gateway.charge("pay_1", amount_minor=1)
     assert await gateway.answers("pay_1") == ["charged", "repeated", "mismatch"]
 
@@ -86,19 +91,21 @@ async def test_a_refund_gives_back_once_per_reference(gateway: RunningGateway) -
     charge = await gateway.client.find_charge("pay_1")
     assert charge is not None
     assert charge.refunded_minor == 1000
-    with pytest.raises(InvalidInput, match="idempotency_mismatch"):
+    with pytest.raises(ProviderOutcomeUnknown, match="idempotency_mismatch"):
         await refund("pay_1:refund", 1)
-    with pytest.raises(InvalidInput, match="refund_exceeds_charge"):
+    with pytest.raises(ProviderDeclined) as no:
         await refund("pay_1:more", 251)
+    assert no.value.code == "refund_exceeds_charge"
 
 
 async def test_only_what_was_collected_is_given_back(gateway: RunningGateway) -> None:
     await gateway.charge("pay_1", "tok_never_confirmed")
     for reference in ("pay_0", "pay_1"):
-        with pytest.raises(InvalidInput, match="charge_not_refundable"):
+        with pytest.raises(ProviderDeclined) as no:
             await gateway.client.refund(
                 reference="refund", charge_reference=reference, amount_minor=1
             )
+        assert no.value.code == "charge_not_refundable"
     assert await gateway.client.find_refund("refund") is None
 
 

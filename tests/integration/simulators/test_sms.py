@@ -52,7 +52,7 @@ async def test_a_text_is_taken_once_per_reference(provider: Provider) -> None:
     await send(provider.client)
     await send(provider.client)
     assert await sent(provider) == 1
-    with pytest.raises(Refused, match="idempotency_mismatch"):
+    with pytest.raises(ProviderOutcomeUnknown, match="idempotency_mismatch"):
         await send(provider.client, text="Something else")
     totals = (await provider.http.get("/v1/totals")).json()
     assert (totals["messages"], totals["attempts"]) == (1, 3)

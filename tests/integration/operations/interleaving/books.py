@@ -9,7 +9,8 @@ from perdure.operations import store
 from perdure.operations import verify as operations_verify
 from perdure.operations.model import Operation, Status
 
-from .world import AMOUNT_MINOR, World
+from .outside import AMOUNT_MINOR
+from .world import World
 
 LEGAL: Final = {
     Status.PENDING: {

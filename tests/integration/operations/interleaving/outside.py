@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Literal
 
 from perdure.core.errors import (
+    CALL_UNDER_WAY,
+    InvalidInput,
     ProviderDeclined,
     ProviderOutcomeUnknown,
     ProviderUnavailable,
@@ -21,6 +22,7 @@ from perdure.providers.bank import Payout
 from .gates import Gates, Life
 
 TIMEOUT_S = 5.0
+AMOUNT_MINOR = 1_000
 
 
 class Answer(StrEnum):
@@ -35,10 +37,22 @@ class Answer(StrEnum):
     BROKE_OFF_AFTER = "500 after the effect"
     BROKE_OFF_BEFORE = "503 before the effect"
     AWAY = "no connection"
+    IN_USE_AFTER = "409 after the effect"
+    IN_USE_BEFORE = "409 before the effect"
+    REJECTED_AFTER = "400 after the effect"
+    LIED = "done, and answered with another amount"
     SLOW = "arrives when its time-out is nearly over, whatever became of the caller"
 
 
-_EFFECTIVE = {Answer.DONE, Answer.CUT_AFTER, Answer.BROKE_OFF_AFTER, Answer.SLOW}
+_EFFECTIVE = {
+    Answer.DONE,
+    Answer.CUT_AFTER,
+    Answer.BROKE_OFF_AFTER,
+    Answer.SLOW,
+    Answer.IN_USE_AFTER,
+    Answer.REJECTED_AFTER,
+    Answer.LIED,
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +74,9 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.pass_to(self.now + timedelta(seconds=seconds))
 
     def pass_to(self, moment: datetime) -> None:
         if moment > self.now:
@@ -92,9 +109,10 @@ class Wire:
         clock.wires.append(self)
 
     async def send(self, life: Life, reference: str) -> Answer:
-        """Make a call; returns `DONE`, `DECLINED` or `FAILED`.
+        """Make a call; returns `DONE`, `DECLINED`, `FAILED` or `LIED`.
 
         Raises:
+            InvalidInput: It is rejected.
             ProviderUnavailable: It did not get there.
             ProviderOutcomeUnknown: It may have.
         """
@@ -115,6 +133,10 @@ class Wire:
         await self._gates.reach(life, f"{self._name}: answer ({answer})")
         if answer in (Answer.BROKE_OFF_AFTER, Answer.BROKE_OFF_BEFORE):
             raise ProviderOutcomeUnknown("It broke off.", in_flight=False)
+        if answer in (Answer.IN_USE_AFTER, Answer.IN_USE_BEFORE):
+            raise ProviderOutcomeUnknown("The key is in use.", code=CALL_UNDER_WAY)
+        if answer == Answer.REJECTED_AFTER:
+            raise InvalidInput("It makes no sense.")
         is_late = self._clock.now > request.due
         if is_late or answer in (Answer.CUT_AFTER, Answer.CUT_BEFORE, Answer.SLOW):
             raise ProviderOutcomeUnknown("The answer was lost.")
@@ -138,7 +160,11 @@ class Entry:
     """A line of a provider's book."""
 
     reference: str
-    status: Literal["paid", "failed", "recalled"]
+    status: str
+    amount_minor: int
+
+    def payout(self) -> Payout:
+        return Payout(f"po_{self.reference}", self.reference, self.amount_minor, "USD", self.status)
 
 
 class Bank:
@@ -166,9 +192,9 @@ class Bank:
 
     def _pay(self, request: Request) -> None:
         if request.answer in _EFFECTIVE:
-            self.book.append(Entry(request.reference, "paid"))
+            self.book.append(Entry(request.reference, "paid", AMOUNT_MINOR))
         elif request.answer == Answer.FAILED:
-            self.book.append(Entry(request.reference, "failed"))
+            self.book.append(Entry(request.reference, "failed", AMOUNT_MINOR))
 
     def _recall(self, request: Request) -> None:
         for entry in self.book if request.answer in _EFFECTIVE else ():
@@ -177,9 +203,7 @@ class Bank:
 
     def first(self, reference: str) -> Payout | None:
         found = next((entry for entry in self.book if entry.reference == reference), None)
-        if found is None:
-            return None
-        return Payout(f"po_{reference}", reference, 1, "USD", found.status)
+        return found.payout() if found else None
 
 
 class BankClient:
@@ -195,7 +219,9 @@ class BankClient:
         answer = await self._bank.payouts.send(self._life, reference)
         if answer == Answer.DECLINED:
             raise ProviderDeclined("It says no.", code="account_closed")
-        status: Literal["paid", "failed"] = "failed" if answer == Answer.FAILED else "paid"
+        status = "failed" if answer == Answer.FAILED else "paid"
+        if answer == Answer.LIED:
+            amount_minor *= 100
         return Payout(f"po_{reference}", reference, amount_minor, currency, status)
 
     async def find_payout(self, reference: str) -> Payout | None:
@@ -208,8 +234,10 @@ class BankClient:
         return found
 
     async def recall_payout(self, reference: str) -> Payout:
-        await self._bank.recalls.send(self._life, reference)
-        return Payout(f"po_{reference}", reference, 1, "USD", "recalled")
+        answer = await self._bank.recalls.send(self._life, reference)
+        amount_minor = 1 if answer == Answer.LIED else AMOUNT_MINOR
+        status = "failed" if (first := self._bank.first(reference)) is None else first.status
+        return Payout(f"po_{reference}", reference, amount_minor, "USD", status)
 
 
 class Sms:

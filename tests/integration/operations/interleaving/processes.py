@@ -4,7 +4,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, TypeVar
 
-from perdure.core.errors import ANSWERS, OperationParked, PerdureError, ProviderError, Refused
+from perdure.core.errors import (
+    ANSWERS,
+    OperationParked,
+    PerdureError,
+    ProviderDisagrees,
+    ProviderError,
+    Refused,
+)
 from perdure.core.turns import Permit
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
@@ -120,6 +127,8 @@ class OwnScript:
                 return await bank.pay_out(transfer)
             except OperationParked as error:
                 await self._wait(error)
+            except ProviderDisagrees:
+                break
             except ProviderError as error:
                 tries += 1
                 await self._wait(error)

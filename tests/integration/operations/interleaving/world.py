@@ -31,12 +31,11 @@ from perdure.transfers.contracts import (
 from perdure.transfers.rules import TransferLimits
 
 from .gates import RUNNER, Gates, Point
-from .outside import Answer, Bank, Clock, Sms
+from .outside import AMOUNT_MINOR, Answer, Bank, Clock, Sms
 from .processes import TRIES_MAX, OwnScript, Process
 
 Result = TypeVar("Result")
 
-AMOUNT_MINOR = 1_000
 _RELAUNCHES_MAX = 10
 _ROUNDS_MAX = 2_000
 

@@ -1,0 +1,321 @@
+"""What is written of calls to the outside: the intent, its lease, what was answered.
+
+A runner writes only what it still has a right to: whoever comes late must not undo what another has
+found out, or is doing, since.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from perdure.core.clock import Clock
+from perdure.core.errors import (
+    CALL_UNDER_WAY,
+    PerdureError,
+    ProviderDisagrees,
+    ProviderOutcomeUnknown,
+    Refused,
+)
+from perdure.operations import store
+from perdure.operations.attempts import current_attempt, record_attempt
+from perdure.operations.model import FINISHED, Failure, Operation, Status
+from perdure.operations.provider_call import ProviderCall
+from perdure.operations.provider_call_groups import NewAnswer, NewIntent, ProviderCallGroups
+from perdure.operations.steps import check_may_begin, may_begin, to_json
+from perdure.storage.pool import Connection, Pool, transaction
+
+LEASE_MARGIN_S: Final = 5.0
+"""How long after its time-out a call may still arrive at the provider."""
+
+_UNDER_WAY_S: Final = 30.0
+"""How long a call may take that the provider says it is at work on."""
+
+Call = ProviderCall[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A call as its row has it.
+
+    Args:
+        calls: How often it was made.
+        answer: Of one that is `unknown`: the answer that did not agree with what was asked.
+    """
+
+    state: str
+    lease_until: datetime
+    calls: int
+    answer: Any
+
+    @property
+    def was_answered_otherwise(self) -> bool:
+        """Whether the provider answered something else than it was asked: it has acted."""
+        return self.state == "unknown" and self.answer is not None
+
+    def is_still(self, seen: "Intent | datetime") -> bool:
+        """Whether nobody wrote it since it was read, or since the call under this lease began."""
+        if isinstance(seen, Intent):
+            return self == seen
+        return self.state == "intended" and self.lease_until == seen
+
+
+class ProviderCallRecords:
+    """Reads and writes the rows of calls, and the operation's status with them."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._groups = ProviderCallGroups(pool)
+
+    def new_lease(self, call: Call) -> datetime:
+        """Return until when a call that is made now may still arrive."""
+        return self._clock() + timedelta(seconds=call.timeout_s + LEASE_MARGIN_S)
+
+    def check_lease(self, call: Call, intent: Intent, *, at: datetime | None = None) -> None:
+        """Refuse to decide about a call that may still arrive.
+
+        Raises:
+            ProviderOutcomeUnknown: Until its lease is over.
+        """
+        remaining_s = (intent.lease_until - (at or self._clock())).total_seconds()
+        if remaining_s > 0:
+            raise ProviderOutcomeUnknown(
+                f"An earlier call to {call.provider} under {call.reference} may still be"
+                " under way.",
+                retry_after_s=min(remaining_s, call.timeout_s + LEASE_MARGIN_S),
+            )
+
+    async def intend(self, call: Call, lease_until: datetime) -> Intent | None:
+        """Commit the intent to call; or return the earlier one, whose fate comes first."""
+        new = NewIntent(
+            call.operation_id,
+            call.step,
+            call.provider,
+            call.reference,
+            lease_until,
+            undoes=call.undoes,
+            moves=call.moves,
+        )
+        if await self._groups.intend(new):
+            return None
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, call.operation_id)
+            intent = await _find(connection, call)
+            if intent is None or intent.state == "not_made":
+                if not call.undoes:
+                    check_may_begin(operation, call.step)
+                await _write_intent(connection, call, lease_until)
+                if call.moves and operation.status not in (Status.PROCESSING, Status.REVERSING):
+                    await _move(connection, operation, Status.PROCESSING, f"{call.step}_begun")
+                return None
+            if intent.state == "intended":
+                self.check_lease(call, intent)
+            return intent
+
+    async def look(self, call: Call) -> Intent | None:
+        """Return what is known of a call, once nobody is making it; None: it was never intended."""
+        async with transaction(self._pool) as connection:
+            await store.lock(connection, call.operation_id)
+            intent = await _find(connection, call)
+            if intent is not None and intent.state == "intended":
+                self.check_lease(call, intent)
+            return intent
+
+    async def made_under(self, call: Call, lease_until: datetime) -> Intent:
+        """Return a call that is being made here.
+
+        Raises:
+            ProviderOutcomeUnknown: Another runner took it over.
+        """
+        intent = await _find(self._pool, call)
+        if intent is None or not intent.is_still(lease_until):
+            raise _taken_over(call)
+        return intent
+
+    async def take_over(self, call: Call, intent: Intent, lease_until: datetime) -> None:
+        """Renew the intent of a call that was not made, unless another runner already did."""
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, call.operation_id)
+            await _check_still(connection, call, intent)
+            begins = call.undoes or may_begin(operation)
+            if begins:
+                await _write_intent(connection, call, lease_until)
+            else:
+                # Known not to have been made, and it never will be: there is nothing to undo.
+                await _set_state(connection, call, "not_made", lease_until=self._clock())
+        if not begins:
+            check_may_begin(operation, call.step)
+
+    async def close(self, call: Call, intent: Intent) -> None:
+        """Write that a call was not made, and is not going to be."""
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, call.operation_id)
+            await _check_still(connection, call, intent)
+            await _set_state(connection, call, "not_made", lease_until=self._clock())
+            if call.moves:
+                await _move(connection, operation, Status.PROCESSING, f"{call.step}_not_made")
+
+    async def answered(self, call: Call, answer: Any) -> None:
+        """Write a yes, as it is kept; it is one whoever found it out."""
+        kept = to_json(answer)
+        attempt = current_attempt(call.step)
+        new = NewAnswer(
+            call.operation_id,
+            call.step,
+            call.reference,
+            kept,
+            attempt,
+            call.status_after if call.moves else None,
+        )
+        if await self._groups.answer(new):
+            return
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, call.operation_id)
+            await _set_state(connection, call, "answered", answer=kept)
+            await record_attempt(
+                connection,
+                call.operation_id,
+                attempt,
+                outcome="succeeded",
+                provider_reference=call.reference,
+            )
+            if call.moves:
+                await _move(connection, operation, call.status_after, f"{call.step}_answered")
+
+    async def refused(self, call: Call, lease_until: datetime, no: PerdureError) -> None:
+        """Write a no to a call that was made here.
+
+        Raises:
+            ProviderOutcomeUnknown: Another runner took the call over.
+        """
+        async with transaction(self._pool) as connection:
+            await store.lock(connection, call.operation_id)
+            await _check_still(connection, call, lease_until)
+            refusal = {
+                "code": no.code,
+                "message": no.message,
+                "documented": isinstance(no, Refused),
+            }
+            await _set_state(connection, call, "refused", answer=refusal)
+            await record_attempt(
+                connection,
+                call.operation_id,
+                current_attempt(call.step),
+                outcome="failed",
+                error=no,
+                provider_reference=call.reference,
+            )
+
+    async def not_made(self, call: Call, lease_until: datetime) -> None:
+        """Write that a call never left."""
+        async with transaction(self._pool) as connection:
+            await store.lock(connection, call.operation_id)
+            if await _is_still(connection, call, lease_until):
+                await _set_state(connection, call, "not_made", lease_until=self._clock())
+
+    async def unknown(
+        self, call: Call, lease_until: datetime, error: ProviderOutcomeUnknown
+    ) -> None:
+        """Write that a call was made, and that its answer is not known."""
+        until = None if error.in_flight else self._clock()
+        if error.code == CALL_UNDER_WAY:
+            until = self._clock() + timedelta(seconds=_UNDER_WAY_S)
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, call.operation_id)
+            if not await _is_still(connection, call, lease_until):
+                return
+            await _set_state(connection, call, "unknown", lease_until=until)
+            if call.moves:
+                failure = Failure(error.code, error.message, call.step)
+                await _move(connection, operation, Status.UNKNOWN, f"{call.step}_unknown", failure)
+
+    async def answered_otherwise(
+        self, call: Call, seen: Intent | datetime, error: ProviderDisagrees, said: object | None
+    ) -> None:
+        """Keep an answer that is neither a yes nor a no to what was asked."""
+        ends_at = None if isinstance(seen, Intent) else self._clock()
+        kept = {"message": error.message, "said": None if said is None else to_json(said)}
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, call.operation_id)
+            if not await _is_still(connection, call, seen):
+                return
+            await _set_state(connection, call, "unknown", answer=kept, lease_until=ends_at)
+            if call.moves:
+                failure = Failure(error.code, error.message, call.step)
+                action = f"{call.step}_disagrees"
+                await _move(connection, operation, Status.UNKNOWN, action, failure)
+
+
+async def _find(connection: Connection | Pool, call: Call) -> Intent | None:
+    row = await connection.fetchrow(
+        "SELECT state, lease_until, calls, answer FROM provider_calls"
+        " WHERE operation_id = $1 AND step = $2",
+        call.operation_id,
+        call.step,
+    )
+    return Intent(**dict(row)) if row else None
+
+
+async def _is_still(connection: Connection, call: Call, seen: Intent | datetime) -> bool:
+    intent = await _find(connection, call)
+    return intent is not None and intent.is_still(seen)
+
+
+async def _check_still(connection: Connection, call: Call, seen: Intent | datetime) -> None:
+    if not await _is_still(connection, call, seen):
+        raise _taken_over(call)
+
+
+def _taken_over(call: Call) -> ProviderOutcomeUnknown:
+    return ProviderOutcomeUnknown(
+        f"Another runner took the call under {call.reference} over.", retry_after_s=call.timeout_s
+    )
+
+
+async def _write_intent(connection: Connection, call: Call, lease_until: datetime) -> None:
+    await connection.execute(
+        "INSERT INTO provider_calls"
+        " (operation_id, step, provider, reference, state, lease_until, calls)"
+        " VALUES ($1, $2, $3, $4, 'intended', $5, 1) ON CONFLICT (operation_id, step)"
+        " DO UPDATE SET state = 'intended', lease_until = excluded.lease_until, answer = NULL,"
+        " calls = provider_calls.calls + 1, updated_at = now()",
+        call.operation_id,
+        call.step,
+        call.provider,
+        call.reference,
+        lease_until,
+    )
+
+
+async def _set_state(
+    connection: Connection,
+    call: Call,
+    state: str,
+    *,
+    answer: Any = None,
+    lease_until: datetime | None = None,
+) -> None:
+    await connection.execute(
+        "UPDATE provider_calls SET state = $3, answer = $4,"
+        " lease_until = coalesce($5, lease_until), updated_at = now()"
+        " WHERE operation_id = $1 AND step = $2",
+        call.operation_id,
+        call.step,
+        state,
+        answer,
+        lease_until,
+    )
+
+
+async def _move(
+    connection: Connection,
+    operation: Operation,
+    status: Status,
+    action: str,
+    failure: Failure | None = None,
+) -> None:
+    # What is being undone stays `reversing` to its end, so that no other runner goes forward with
+    # it; nothing moves what has ended, nor what an operator holds.
+    if operation.status in {*FINISHED, Status.REVERSING, status} or operation.park_request:
+        return
+    await store.move(connection, operation, status, action=action, failure=failure)
