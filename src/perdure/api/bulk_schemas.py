@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from perdure.api.operation_schemas import OperationView
+from perdure.api.operation_schemas import Kind, OperationView
 from perdure.api.schemas import (
     PAGE_LIMIT_MAX,
     CancelRequestView,
@@ -58,7 +58,7 @@ ConfirmCount = Annotated[
 class BulkQueryBody(RequestBody):
     """Which operations: those that all of this holds for."""
 
-    kind: Text | None = None
+    kind: Kind | None = None
     status: Annotated[Status | None, Field(strict=False)] = None
     failure_step: Text | None = Field(default=None, description="Where they failed, or stopped.")
     failure_code: Text | None = None

@@ -96,7 +96,8 @@ class EventStream:
                 except TimeoutError:
                     return
                 yield entry
-                if entry.status in FINISHED:
+                # What was done to it since it ended, a relaunch say, is there by then.
+                if entry.status in FINISHED and listener.entries.empty():
                     return
 
     @contextmanager

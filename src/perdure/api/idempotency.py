@@ -44,9 +44,9 @@ class Answer:
     replayed: bool = False
 
     @classmethod
-    def of(cls, status: int, model: BaseModel) -> "Answer":
+    def of(cls, status: int, model: BaseModel, *, replayed: bool = False) -> "Answer":
         """Return the answer that carries this."""
-        return cls(status, model.model_dump_json().encode())
+        return cls(status, model.model_dump_json().encode(), replayed)
 
     def response(self) -> Response:
         """Return it as a response."""

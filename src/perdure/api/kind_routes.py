@@ -26,7 +26,7 @@ async def accept_once(
     accept: Callable[[Connection], Awaitable[Operation]],
     show: Callable[[Operation, Side], BaseModel],
 ) -> Response:
-    """Take an operation in and start it, or give the answer the request had before.
+    """Take an operation in and start it, or answer with the one that the request led to before.
 
     Args:
         accept: Stores it, in the transaction it is given; what it raises refuses the request.
@@ -39,7 +39,7 @@ async def accept_once(
     async def act(connection: Connection) -> Answer:
         operation = await accept(connection)
         accepted.append(operation)
-        return Answer.of(201, show(operation, caller.side))
+        return Answer.of(201, show(operation, caller.side), replayed=operation.is_repeat)
 
     answer = await answer_once(
         platform.operations, caller.owner, key, request.state.request_id, act

@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from perdure.api.schemas import (
     PAGE_LIMIT_MAX,
@@ -17,7 +17,7 @@ from perdure.api.schemas import (
     Text,
     TwoWayPageQuery,
 )
-from perdure.bootstrap import REFUNDABLE
+from perdure.bootstrap import KINDS, REFUNDABLE
 from perdure.core.errors import InvalidInput
 from perdure.operations.allowed import Action, next_actions
 from perdure.operations.customer_view import attempt_seen_by, entry_seen_by, operation_seen_by
@@ -25,6 +25,17 @@ from perdure.operations.model import Operation, Side, Status, StepAttempt, Trail
 from perdure.operations.reporting import TimelineCursor
 
 _ATTEMPT_ID: Final = "attempt_"
+
+
+def _kind_there_is(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"Input should be one of {', '.join(map(repr, KINDS.names))}")
+    return name
+
+
+Kind = Annotated[
+    str, AfterValidator(_kind_there_is), Field(json_schema_extra={"enum": list(KINDS.names)})
+]
 
 
 class OperationsOfKindQuery(TwoWayPageQuery):
@@ -38,7 +49,7 @@ class OperationsOfKindQuery(TwoWayPageQuery):
 class OperationsQuery(OperationsOfKindQuery):
     """Which operations."""
 
-    kind: Text | None = None
+    kind: Kind | None = None
 
 
 class OperationView(BaseModel):
@@ -57,10 +68,12 @@ class OperationView(BaseModel):
     deadline: datetime | None
     relaunch_of: str | None = Field(description="The operation that this one does again.")
     relaunched_as: str | None = Field(description="The operation that does this one again.")
+    relaunch_status: Status | None = Field(description="Where `relaunched_as` stands.")
     refund_of: str | None = Field(description="The operation that this one gives back.")
     refunded_by: str | None = Field(
         description="The operation that gives this one back, or is about to."
     )
+    refund_status: Status | None = Field(description="Where `refunded_by` stands.")
     next_actions: list[Action] = Field(description="What can be done to it now.")
     metadata: dict[str, str]
     created_at: datetime
@@ -84,8 +97,10 @@ class OperationView(BaseModel):
             deadline=operation.deadline_at,
             relaunch_of=operation.relaunch_of,
             relaunched_as=operation.relaunched_as,
+            relaunch_status=operation.relaunch_status,
             refund_of=operation.refund_of,
             refunded_by=operation.refunded_by,
+            refund_status=operation.refund_status,
             next_actions=next_actions(operation, REFUNDABLE, side=side),
             metadata=operation.metadata,
             created_at=operation.created_at,

@@ -82,9 +82,11 @@ class TransferView(BaseModel):
     failure: FailureView | None
     cancel_request: CancelRequestView | None
     deadline: datetime | None
-    relaunch_of: str | None
-    relaunched_as: str | None
+    relaunch_of: str | None = Field(description="The transfer that this one does again.")
+    relaunched_as: str | None = Field(description="The transfer that does this one again.")
+    relaunch_status: Status | None = Field(description="Where `relaunched_as` stands.")
     refunded_by: str | None = Field(description="Its refund, once one is asked for.")
+    refund_status: Status | None = Field(description="Where `refunded_by` stands.")
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
@@ -112,7 +114,9 @@ class TransferView(BaseModel):
             deadline=operation.deadline_at,
             relaunch_of=operation.relaunch_of,
             relaunched_as=operation.relaunched_as,
+            relaunch_status=operation.relaunch_status,
             refunded_by=operation.refunded_by,
+            refund_status=operation.refund_status,
             metadata=operation.metadata,
             created_at=operation.created_at,
             updated_at=operation.updated_at,

@@ -17,15 +17,19 @@ from perdure.cli.bulk_options import (
     read_selection,
 )
 from perdure.cli.bulk_progress import describe, watch
+from perdure.cli.filters import KindFilter
 from perdure.cli.output import (
     Output,
     OutputFormat,
     err,
     out,
+    page_of,
     print_error,
     print_fields,
     print_json,
+    print_json_list,
     print_table,
+    tell_of_more,
 )
 from perdure.cli.session import actor, open_session, run
 from perdure.core.numbers import INTEGER_MAX
@@ -61,7 +65,7 @@ def create(
     ],
     *,
     reason: Why,
-    kind: Annotated[str | None, typer.Option(help="Of this kind: payment, ….")] = None,
+    kind: KindFilter = None,
     status: Annotated[Status | None, typer.Option(help="In this status.")] = None,
     failure_step: Annotated[str | None, typer.Option(help="That stopped at this step.")] = None,
     failure_code: Annotated[str | None, typer.Option(help="That stopped for this reason.")] = None,
@@ -198,9 +202,9 @@ def list_bulks(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List bulks, newest first."""
-    found = run(_list(status, limit, starting_after))
+    found, has_more = page_of(run(_list(status, limit + 1, starting_after)), limit)
     if output == OutputFormat.JSON:
-        print_json({"data": [_as_json(bulk, progress) for bulk, progress in found]})
+        print_json_list([_as_json(*one) for one in found], has_more=has_more)
         return
     print_table(
         ("ID", "ACTION", "STATUS", "PROGRESS", "WHO", "WHY", "CREATED"),
@@ -217,6 +221,8 @@ def list_bulks(
             for bulk, progress in found
         ],
     )
+    if has_more:
+        tell_of_more(found[-1][0].id)
 
 
 async def _list(
@@ -244,13 +250,13 @@ def items(
     async def find() -> list[BulkItemView]:
         async with open_session() as platform:
             found = await platform.bulks.items(
-                bulk_id, state=state, after_number=starting_after, limit=limit
+                bulk_id, state=state, after_number=starting_after, limit=limit + 1
             )
         return [BulkItemView.of(item) for item in found]
 
-    found = run(find())
+    found, has_more = page_of(run(find()), limit)
     if output == OutputFormat.JSON:
-        print_json({"data": [item.model_dump(mode="json") for item in found]})
+        print_json_list([item.model_dump(mode="json") for item in found], has_more=has_more)
         return
     print_table(
         ("#NUMBER", "OPERATION", "STATE", "CODE", "WHY", "NEW OPERATION", "AT"),
@@ -267,6 +273,8 @@ def items(
             for item in found
         ],
     )
+    if has_more:
+        tell_of_more(found[-1].number)
 
 
 @app.command()

@@ -54,7 +54,7 @@ async def watch(bulks: BulkService, bulk_id: str, console: Console) -> tuple[Bul
             if line is not None:
                 line.update(text)
             elif last_s - shown_s >= interval_s or bulk.operation.is_finished:
-                console.print(text, markup=False)
+                console.print(text)
                 shown_s = last_s
             if bulk.operation.is_finished:
                 return bulk, progress

@@ -65,7 +65,7 @@ def chaos(
 
 
 def _say_aside(message: str) -> None:
-    err.print(message, markup=False)
+    err.print(message)
 
 
 def replay(finding: Finding, options: Options) -> str:
@@ -106,7 +106,6 @@ def _print_round(done: RoundReport) -> None:
         f"seed {done.seed}: {done.accepted} of {done.payments + done.transfers} accepted,"
         f" storm {done.storm_s} s, settled in {done.settle_s} s; killed: {killed or 'nobody'};"
         f" {said}",
-        markup=False,
     )
 
 
@@ -114,14 +113,13 @@ def _print_summary(result: ChaosRun, options: Options) -> None:
     summary = result.report.summary()
     out.print()
     for outcome, count in summary["outcomes"].items():
-        out.print(f"{count:7} {outcome}", markup=False)
+        out.print(f"{count:7} {outcome}")
     out.print(
         f"\n{summary['rounds']} rounds, {summary['payments']} payments,"
         f" {summary['transfers']} transfers, {summary['accepted']} accepted;"
         f" {summary['kills_in_all']} kills, {summary['retries']} requests sent again;"
         f" {summary['seconds']} s.\n"
         f"Report: {result.report_path}",
-        markup=False,
     )
     for finding in result.report.findings:
         round_ = f"seed {finding.seed}, " if finding.seed is not None else ""

@@ -115,7 +115,7 @@ async def _stage(
 
 
 def _say_aside(message: str) -> None:
-    err.print(message, markup=False)
+    err.print(message)
 
 
 def _empty(folder: DataFolder) -> None:

@@ -46,9 +46,9 @@ def doctor(output: Output = OutputFormat.TEXT) -> None:
 def _print(finding: Finding) -> None:
     color = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "red"}[finding.health]
     out.print(f"{finding.health:<4}", style=color, end=" ")
-    out.print(f"{finding.subject:<14} {finding.detail}", markup=False)
+    out.print(f"{finding.subject:<14} {finding.detail}")
     if finding.fix:
-        out.print(f"     {'':<14} {finding.fix}", markup=False)
+        out.print(f"     {'':<14} {finding.fix}")
 
 
 async def _look() -> list[Finding]:

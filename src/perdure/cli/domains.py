@@ -66,7 +66,7 @@ def import_file(
             " were."
         )
         for row in summary.rejected:
-            out.print(f"line {row.line}: {row.name}: {row.message}", markup=False)
+            out.print(f"line {row.line}: {row.name}: {row.message}")
     if summary.rejected_count:
         print_error(f"{summary.rejected_count} rows were rejected.")
         raise typer.Exit(1)

@@ -22,14 +22,16 @@ def print_failure(error: Exception) -> bool:
     """Print what ended a command; False: it is none of what can be foreseen."""
     if isinstance(error, PerdureError):
         print_error(error)
-    elif isinstance(error, asyncpg.UndefinedTableError):
-        print_error("The database has no tables, or old ones. Run `perdure migrate`.")
+    elif isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+        told = "The database has no tables, or old ones. Run `perdure migrate`."
+        print_error(told, code="database_not_migrated")
     elif isinstance(error, OSError) and error.filename:
-        print_error(f"A file cannot be used: {error}.")
+        print_error(f"A file cannot be used: {error}.", code="file_unusable")
     elif (outage := outage_of(error)) is not None:
-        print_error(f"{_OUTAGES[outage]}: {str(error) or 'no answer'}. {_SEE}")
+        told = f"{_OUTAGES[outage]}: {str(error) or 'no answer'}. {_SEE}"
+        print_error(told, code="database_unavailable")
     elif isinstance(error, RPCError):
-        print_error(f"Temporal: {error.message}. {_SEE}")
+        print_error(f"Temporal: {error.message}. {_SEE}", code="engine_unavailable")
     else:
         return False
     return True

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from perdure.api.flag_schemas import FlagChangeView, FlagView
-from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    page_of,
+    print_fields,
+    print_json,
+    print_json_list,
+    print_table,
+)
 from perdure.cli.session import actor, open_session, run
 from perdure.core.errors import InvalidInput
 from perdure.flags.model import PERCENT_ALL, Context, Flag, FlagChange, Rule
@@ -28,7 +37,7 @@ def list_flags(output: Output = OutputFormat.TEXT) -> None:
     """List all flags."""
     flags = run(_list())
     if output == OutputFormat.JSON:
-        print_json({"data": [_as_json(flag) for flag in flags]})
+        print_json_list([_as_json(flag) for flag in flags])
         return
     print_table(
         ("FLAG", "ON", "DEFAULT", "VARIANTS", "#RULES", "#VERSION"),
@@ -164,10 +173,10 @@ def history(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List who changed a flag, when and why, newest first."""
-    changes = run(_history(key, limit))
+    changes, has_more = page_of(run(_history(key, limit + 1)), limit)
     if output == OutputFormat.JSON:
         data = [FlagChangeView.of(change).model_dump(mode="json") for change in changes]
-        print_json({"data": data})
+        print_json_list(data, has_more=has_more)
         return
     print_table(
         ("#VERSION", "AT", "WHO", "WHY", "BEFORE", "AFTER"),

@@ -88,7 +88,7 @@ class ImportDisplay:
 
             def show(text: str) -> None:
                 if line is None:
-                    self._console.print(text, markup=False)
+                    self._console.print(text)
                 else:
                     line.update(text)
 

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 import typer
 
 from perdure.api.keys import ApiKey, create_key, list_keys, revoke_key
-from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_fields,
+    print_json,
+    print_json_list,
+    print_table,
+)
 from perdure.cli.session import open_session, run
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -41,7 +49,7 @@ def list_all(output: Output = OutputFormat.TEXT) -> None:
     """List keys, also those that were revoked."""
     keys = run(_list())
     if output == OutputFormat.JSON:
-        print_json({"data": [_as_json(key) for key in keys]})
+        print_json_list([_as_json(key) for key in keys])
         return
     print_table(
         ("ID", "NAME", "SECRET", "SCOPES", "CUSTOMER", "CREATED", "REVOKED"),
@@ -75,7 +83,7 @@ def revoke(
     if output == OutputFormat.JSON:
         print_json(_as_json(key))
         return
-    out.print(f"{key.name} ({key.prefix}…) is revoked.", markup=False)
+    out.print(f"{key.name} ({key.prefix}…) is revoked.")
 
 
 async def _revoke(key_id: str) -> ApiKey:

@@ -9,7 +9,19 @@ import typer
 from pydantic import BaseModel
 
 from perdure.bootstrap import Platform
-from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
+from perdure.cli.chain import chain_fields, chain_of_entry, with_chains
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    moment,
+    out,
+    page_of,
+    print_fields,
+    print_json,
+    print_json_list,
+    print_table,
+    tell_of_more,
+)
 from perdure.cli.session import actor, open_session, run
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount
@@ -93,17 +105,18 @@ class KindCommands:
                 status=status,
                 customer_id=customer and check_identifier("customer", customer),
                 reference=reference and check_identifier("reference", reference),
-                limit=limit,
+                limit=limit + 1,
                 starting_after=starting_after,
             )
         )
+        found, has_more = page_of(found, limit)
         if output == OutputFormat.JSON:
-            print_json({"data": [self._as_json(operation) for operation in found]})
+            print_json_list([self._as_json(one) for one in found], has_more=has_more)
             return
-        print_table(
-            ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED"),
-            [self._row(operation) for operation in found],
-        )
+        columns = ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED")
+        print_table(*with_chains(columns, [self._row(operation) for operation in found], found))
+        if has_more:
+            tell_of_more(found[-1].id)
 
     def watch(self, operation_id: OperationId, output: Output = OutputFormat.TEXT) -> None:
         """Follow one's changes until its end, or until it needs attention."""
@@ -138,6 +151,7 @@ class KindCommands:
                 **self.own_fields(request),
                 "reference": operation.reference,
                 "failure": f"{failure.code}: {failure.message}" if failure else None,
+                **chain_fields(operation),
                 "created": operation.created_at,
                 "finished": operation.finished_at,
             }
@@ -202,6 +216,6 @@ def _print_entry(entry: TrailEntry, output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
         print_json(asdict(entry))
         return
-    moment = entry.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
-    reason = f"  {entry.reason}" if entry.reason else ""
-    out.print(f"{moment}  {entry.status:<16} {entry.action} by {entry.actor}{reason}", markup=False)
+    at = moment(entry.at, timespec="milliseconds")
+    more = "".join(f"  {part}" for part in (entry.reason, chain_of_entry(entry)) if part)
+    out.print(f"{at}  {entry.status:<16} {entry.action} by {entry.actor}{more}")

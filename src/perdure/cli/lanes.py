@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from perdure.bootstrap import Platform
-from perdure.cli.output import Output, OutputFormat, out, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_json_list,
+    print_table,
+)
 from perdure.cli.session import open_session, run
 from perdure.core.clock import utc_now
 from perdure.core.errors import ProviderUnavailable
@@ -34,7 +40,7 @@ def lanes(output: Output = OutputFormat.TEXT) -> None:
     """List the lanes in which something is left to do, and what each did so far."""
     found = run(_lanes())
     if output == OutputFormat.JSON:
-        print_json({"data": [_as_json(lane) for lane in found]})
+        print_json_list([_as_json(lane) for lane in found])
         return
     if not found:
         out.print("Nothing is left to do in any lane.")

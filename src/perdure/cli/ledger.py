@@ -13,7 +13,16 @@ from perdure.api.account_schemas import (
 )
 from perdure.api.deposits import record_deposit
 from perdure.bootstrap import Platform
-from perdure.cli.output import Output, OutputFormat, print_fields, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    page_of,
+    print_fields,
+    print_json,
+    print_json_list,
+    print_table,
+    tell_of_more,
+)
 from perdure.cli.session import actor, open_session, run
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.core.money import check_currency, format_amount
@@ -134,17 +143,16 @@ def accounts(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List accounts, newest first."""
-    found = run(_accounts(customer, limit, starting_after))
+    found, has_more = page_of(run(_accounts(customer, limit + 1, starting_after)), limit)
     if output == OutputFormat.JSON:
-        print_json({"data": [account.model_dump(mode="json") for account in found]})
+        print_json_list([one.model_dump(mode="json") for one in found], has_more=has_more)
         return
     print_table(
         ("ID", "CUSTOMER", "NAME", "KIND", "CURRENCY", "STATUS"),
-        [
-            (found.id, found.customer_id, found.name, found.kind, found.currency, found.status)
-            for found in found
-        ],
+        [(one.id, one.customer_id, one.name, one.kind, one.currency, one.status) for one in found],
     )
+    if has_more:
+        tell_of_more(found[-1].id)
 
 
 async def _accounts(
@@ -169,9 +177,10 @@ def transfers(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List the transfers of an account, of an operation, or of both, newest first."""
-    found = run(_transfers(account, operation, limit, starting_after))
+    asked = _transfers(account, operation, limit + 1, starting_after)
+    found, has_more = page_of(run(asked), limit)
     if output == OutputFormat.JSON:
-        print_json({"data": [transfer.model_dump(mode="json") for transfer in found]})
+        print_json_list([one.model_dump(mode="json") for one in found], has_more=has_more)
         return
     print_table(
         ("ID", "KIND", "CODE", "#AMOUNT", "DEBIT", "CREDIT", "OPERATION"),
@@ -188,6 +197,8 @@ def transfers(
             for transfer in found
         ],
     )
+    if has_more:
+        tell_of_more(found[-1].id)
 
 
 async def _transfers(

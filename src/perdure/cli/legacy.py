@@ -13,7 +13,13 @@ import typer
 from perdure.bootstrap import open_platform
 from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
-from perdure.cli.output import Output, OutputFormat, out, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_json_list,
+    print_table,
+)
 from perdure.cli.session import actor, open_session, run
 from perdure.config import Settings
 from perdure.providers.http_client import open_http_client
@@ -38,7 +44,7 @@ def status(output: Output = OutputFormat.TEXT) -> None:
     """Show the renewals that the old system still holds, by registry."""
     found = run(_status())
     if output == OutputFormat.JSON:
-        print_json({"data": [asdict(backlog) for backlog in found]})
+        print_json_list([asdict(backlog) for backlog in found])
         return
     if not found:
         out.print("The old system holds no renewals: it is drained.")

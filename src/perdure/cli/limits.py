@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli.output import Output, OutputFormat, out, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_json_list,
+    print_table,
+)
 from perdure.cli.session import actor, open_session, run
 from perdure.limits import store
 from perdure.limits.model import Limit, LimitChange
@@ -25,7 +31,7 @@ def list_limits(output: Output = OutputFormat.TEXT) -> None:
     """List every provider: its limit, whether it is called now, and how it answers."""
     found = run(_list())
     if output == OutputFormat.JSON:
-        print_json({"data": [_as_json(status) for status in found]})
+        print_json_list([_as_json(status) for status in found])
         return
     print_table(
         (
@@ -101,7 +107,7 @@ def history(
     """List who changed which limit, when and why, the latest first."""
     found = run(_history(provider))
     if output == OutputFormat.JSON:
-        print_json({"data": [asdict(change) for change in found]})
+        print_json_list([asdict(change) for change in found])
         return
     print_table(
         ("AT", "PROVIDER", "BEFORE", "AFTER", "ACTOR", "REASON"),

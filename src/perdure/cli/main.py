@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -13,6 +14,7 @@ import typer
 
 from perdure.cli.command_group import CommandGroup
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
+from perdure.cli.output import out, print_error, wants_json
 from perdure.core.errors import InvalidInput
 
 app = typer.Typer(
@@ -26,11 +28,19 @@ app = typer.Typer(
 
 _MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos", "soak"}
 _INTERRUPTED: Final = 130
+_WRONG_USAGE: Final = 2
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        out.print(f"perdure {version('perdure')}")
+        raise typer.Exit
 
 
 @app.callback()
 def perdure(
     context: typer.Context,
+    *,
     data_dir: Annotated[
         Path,
         typer.Option(
@@ -38,6 +48,10 @@ def perdure(
             help="The data folder of the `perdure up` to talk to; settings in the environment win.",
         ),
     ] = DATA_DIR_DEFAULT,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
     """Durable business operations: money and assets move completely, or not at all, once."""
     # Set for this process and those it starts, so that settings agree on the folder.
@@ -91,9 +105,14 @@ def _leave(status: int) -> NoReturn:
 def _run() -> NoReturn:
     try:
         check_arguments(sys.argv)
-        app()
+        # A program that wants JSON is told of wrong usage in JSON too.
+        sys.exit(app(standalone_mode=not wants_json(sys.argv[1:])))
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    except typer.TyperException as error:
+        # In its own words, which name the option.
+        print_error(getattr(error, "format_message", error.__str__)(), code="wrong_usage")
+        sys.exit(getattr(error, "exit_code", _WRONG_USAGE))
     except Exception as error:
         # Not needed by those that end well, which are to begin quickly.
         from perdure.cli.failures import print_failure  # noqa: PLC0415

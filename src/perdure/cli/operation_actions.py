@@ -52,7 +52,7 @@ async def _relaunch(operation_id: str, reason: str, output: OutputFormat) -> Non
     async with open_session() as platform:
         actions = platform.operations.actions
         done = await actions.relaunch(operation_id, By(actor(), reason))
-    told = f"It is done again as {done.operation.id}." if done.is_new else "It goes on."
+    told = f"It is the relaunch of {operation_id}." if done.is_new else "It goes on."
     _show(done.operation, told, output)
 
 
@@ -103,7 +103,7 @@ def _show(operation: Operation, told: str, output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
         print_json(OperationView.of(operation, Side.HOUSE).model_dump(mode="json"))
     else:
-        out.print(f"{operation.id} ({operation.status}): {told}", markup=False)
+        out.print(f"{operation.id} ({operation.status}): {told}")
 
 
 def read_patch(patch: str, settings: list[str]) -> dict[str, Any]:

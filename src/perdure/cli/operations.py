@@ -8,7 +8,19 @@ import typer
 from perdure.api.operation_schemas import OperationView
 from perdure.bootstrap import REFUNDABLE
 from perdure.cli import operation_actions
-from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json, print_table
+from perdure.cli.chain import chain_fields, chain_of_entry, with_chains
+from perdure.cli.filters import KindFilter
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    page_of,
+    print_fields,
+    print_json,
+    print_json_list,
+    print_table,
+    tell_of_more,
+)
 from perdure.cli.session import open_session, run
 from perdure.core.text import check_identifier
 from perdure.operations.allowed import next_actions
@@ -22,9 +34,10 @@ operation_actions.add_to(app)
 @app.command("list")
 def list_operations(
     *,
-    kind: Annotated[str | None, typer.Option(help="Only of this kind: payment, ….")] = None,
+    kind: KindFilter = None,
     status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
     customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Only with this reference.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     starting_after: Annotated[
         str | None, typer.Option(help="The last id of the page before.")
@@ -32,11 +45,21 @@ def list_operations(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List operations, newest first."""
-    found = run(_list(kind, status, customer, limit, starting_after))
+    found = run(
+        _list(
+            kind=kind,
+            status=status,
+            customer_id=customer and check_identifier("customer", customer),
+            reference=reference and check_identifier("reference", reference),
+            limit=limit + 1,
+            starting_after=starting_after,
+        )
+    )
+    found, has_more = page_of(found, limit)
     if output == OutputFormat.JSON:
-        print_json({"data": [_as_json(operation) for operation in found]})
+        print_json_list([_as_json(operation) for operation in found], has_more=has_more)
         return
-    print_table(
+    columns, rows = with_chains(
         ("ID", "KIND", "STATUS", "CUSTOMER", "REFERENCE", "FAILURE", "UPDATED"),
         [
             (
@@ -50,24 +73,16 @@ def list_operations(
             )
             for operation in found
         ],
+        found,
     )
+    print_table(columns, rows)
+    if has_more:
+        tell_of_more(found[-1].id)
 
 
-async def _list(
-    kind: str | None,
-    status: Status | None,
-    customer: str | None,
-    limit: int,
-    starting_after: str | None,
-) -> list[Operation]:
+async def _list(**filters: Any) -> list[Operation]:
     async with open_session() as platform:
-        return await platform.operations.find(
-            kind=kind,
-            status=status,
-            customer_id=customer and check_identifier("customer", customer),
-            limit=limit,
-            starting_after=starting_after,
-        )
+        return await platform.operations.find(**filters)
 
 
 @app.command()
@@ -90,9 +105,16 @@ def show(
     _print_fields(report.operation)
     out.print()
     print_table(
-        ("AT", "STATUS", "ACTION", "ACTOR", "REASON"),
+        ("AT", "STATUS", "ACTION", "ACTOR", "REASON", "SEE"),
         [
-            (entry.at, entry.status, entry.action, entry.actor, entry.reason)
+            (
+                entry.at,
+                entry.status,
+                entry.action,
+                entry.actor,
+                entry.reason,
+                chain_of_entry(entry) or None,
+            )
             for entry in report.trail
         ],
     )
@@ -124,10 +146,7 @@ def _print_fields(operation: Operation) -> None:
             "request": operation.input["request"],
             "result": operation.result,
             "failure": f"{failure.code}: {failure.message}" if failure else None,
-            "relaunch of": operation.relaunch_of,
-            "relaunched as": operation.relaunched_as,
-            "refund of": operation.refund_of,
-            "refunded by": operation.refunded_by,
+            **chain_fields(operation),
             "deadline": operation.deadline_at,
             "created": operation.created_at,
             "finished": operation.finished_at,

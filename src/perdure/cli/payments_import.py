@@ -210,4 +210,4 @@ def _print(summary: ImportSummary, report: Path, waited: bool) -> None:
         )
     if not waited:
         out.print("Not waited for the outcomes: import the file again to see them.")
-    out.print(f"Each row's outcome: {report}", markup=False)
+    out.print(f"Each row's outcome: {report}")

@@ -76,7 +76,7 @@ def soak(
 
 
 def _say_aside(message: str) -> None:
-    err.print(message, markup=False)
+    err.print(message)
 
 
 def print_soak(result: SoakRun) -> None:
@@ -89,7 +89,7 @@ def print_soak(result: SoakRun) -> None:
     )
     out.print()
     for outcome, count in report.outcomes.items():
-        out.print(f"{count:7} {outcome}", markup=False)
+        out.print(f"{count:7} {outcome}")
     killed = ", ".join(f"{name} ({times}x)" for name, times in report.kills.items())
     settled = "-" if report.settle_s is None else f"{report.settle_s} s"
     out.print(
@@ -98,7 +98,6 @@ def print_soak(result: SoakRun) -> None:
         f" {report.retries} requests sent again; killed: {killed or 'nobody'};"
         f" quiet after {settled}.\n"
         f"Samples: {result.samples_path}\nReport:  {result.report_path}",
-        markup=False,
     )
     for judgement in report.grown:
         print_error(" ".join(_line(judgement)))

@@ -68,7 +68,7 @@ async def _up(folder: DataFolder, workers: int, port_base: int | None) -> None:
 
 def say(message: str) -> None:
     """Tell the person at the terminal what happens."""
-    out.print(message, markup=False)
+    out.print(message)
 
 
 async def see_workers(machine: Machine, platform: Platform) -> None:

@@ -192,9 +192,9 @@ def print_violations(found: list[Violation], checked: list[str]) -> None:
     """Print the result for people: a line for each invariant, and each row that breaks it."""
     for name in checked:
         broken = [violation for violation in found if violation.name == name]
-        mark = "[red]FAIL[/]" if broken else "[green]ok[/]  "
-        out.print(f"{mark} {name.replace('_', ' ')}")
+        out.print("FAIL" if broken else "ok  ", style="red" if broken else "green", end=" ")
+        out.print(name.replace("_", " "))
         for violation in broken:
-            out.print(f"       {' '.join(violation.subject_ids)}: {violation.detail}", markup=False)
+            out.print(f"       {' '.join(violation.subject_ids)}: {violation.detail}")
     if found:
         print_error(f"{len(found)} rows break an invariant.")

@@ -8,12 +8,11 @@ from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
 from perdure.config import Settings
 from perdure.worker.main import run_worker
+from perdure.worker.plans import ALL, ROLES
 
 
 def worker(
-    role: Annotated[
-        str, typer.Option(help="operations, fraud, notifications, providers, or all.")
-    ] = "all",
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}; or {ALL}.")] = ALL,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C, then finish what it holds."""
     configure_logging()

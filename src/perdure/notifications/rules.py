@@ -19,8 +19,16 @@ def check_party(param: str, party: Party) -> Party:
     return Party(name, email, phone)
 
 
-def messages_to(audience: str, party: Party, subject: str, body: str) -> list[Message]:
-    """Return a message for each way there is of telling them."""
+def messages_to(
+    audience: str, party: Party, subject: str, body: str, *, reference: str | None
+) -> list[Message]:
+    """Return a message for each way there is of telling them.
+
+    Args:
+        reference: The caller's own name for what they are told of; None: it has none.
+    """
+    if reference is not None:
+        subject, body = f"{subject} ({reference})", f"{body} Reference: {reference}"
     ways = ((Channel.EMAIL, party.email), (Channel.SMS, party.phone))
     return [
         Message(audience, channel, recipient, subject, body)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -146,19 +147,19 @@ class Acceptance(ABC, Generic[Request]):
 async def by_reference(
     connection: Connection, kind: str, references: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], Operation]:
-    """Return the operations of a kind that have these references, by customer and reference."""
+    """Return the operations of a kind that these references lead to, by customer and reference."""
     if not references:
         return {}
     rows = await connection.fetch(
         # Looked up one by one in the index of references: a join would read all there are.
         "SELECT found.* FROM unnest($2::text[], $3::text[]) AS asked (customer, name),"
-        " LATERAL (SELECT * FROM operations WHERE kind = $1 AND customer_id = customer"
-        " AND reference = name LIMIT 1) AS found",
+        f" LATERAL (SELECT {store.SHOWN} FROM operations WHERE kind = $1"
+        " AND customer_id = customer AND reference = name AND relaunched_as IS NULL) AS found",
         kind,
         [customer_id for customer_id, _ in references],
         [reference for _, reference in references],
     )
-    found = [store.operation_of(row) for row in rows]
+    found = [replace(store.operation_of(row), is_repeat=True) for row in rows]
     return {(operation.customer_id, str(operation.reference)): operation for operation in found}
 
 
@@ -184,7 +185,7 @@ def is_same(
         check_request: Returns the form a request is kept in. What was accepted before it was the
             rule is still the same.
     """
-    kept = operation.input["request"]
+    kept = operation.asked_request
     if kept == to_json(request):
         return True
     try:

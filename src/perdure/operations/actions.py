@@ -161,12 +161,7 @@ class OperatorActions:
     ) -> Operation:
         kind = self._kind_of(operation)
         new = await kind.accept_again(connection, operation, actor=by.actor, lane=lane)
-        await connection.execute(
-            "WITH old AS (UPDATE operations SET relaunched_as = $2 WHERE id = $1)"
-            " UPDATE operations SET relaunch_of = $1 WHERE id = $2",
-            operation.id,
-            new.id,
-        )
+        await store.link_relaunch(connection, operation, new)
         for about, action, data in (
             (operation, "relaunched", {"relaunched_as": new.id}),
             (new, "relaunch_accepted", {"relaunch_of": operation.id}),
@@ -301,7 +296,8 @@ class OperatorActions:
             await check_not_fixed(connection, operation_id, correction, kind.correctable)
             await connection.execute(
                 "WITH effects AS (UPDATE effects SET fingerprint = NULL WHERE operation_id = $1)"
-                " UPDATE operations SET input = $2, updated_at = now() WHERE id = $1",
+                " UPDATE operations SET input = $2, updated_at = now(),"
+                " original_request = coalesce(original_request, input->'request') WHERE id = $1",
                 operation_id,
                 operation.input | {"request": correction.request},
             )

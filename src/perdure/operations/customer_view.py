@@ -26,7 +26,7 @@ _HOUSE: Final = Side.HOUSE.value
 
 _HELD: Final = "The house holds it."
 _CANCELLED: Final = "It was cancelled."
-_TOLD_OF_HOUSE: Final = frozenset({"relaunch_of", "relaunched_as", "refund"})
+_TOLD_OF_HOUSE: Final = frozenset({"relaunch_of", "relaunched_as", "refund", "refund_of"})
 """What a customer may know of the data of an entry of the house's: its own operations' ids."""
 
 _REPEATS_A_REASON: Final = frozenset({"refunded", "refund_cancelled", "left_standing"})

@@ -245,7 +245,7 @@ class FundedAcceptance(Acceptance[Request]):
     ) -> Operation:
         """Store a new operation with the request of one that failed; as `accept`.
 
-        It has neither a reference, which stays with the one that failed, nor a deadline.
+        It has no deadline; as in `KindActions`, it has no reference yet.
         """
         request = read_request(self._request_type, operation.input["request"] | {"reference": None})
         return await self.accept(

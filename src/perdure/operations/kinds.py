@@ -79,7 +79,9 @@ class KindActions(Protocol):
     async def accept_again(
         self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None
     ) -> Operation:
-        """Store a new operation with the request of one that failed; its reference stays with that.
+        """Store a new operation with the request of one that failed.
+
+        It has no reference yet: it takes over that of the one that failed when the two are linked.
 
         Raises:
             PerdureError: As when it is accepted for the first time.

@@ -155,12 +155,17 @@ class Operation:
         park_request: An operator holds it; no step that goes forward begins.
         reversal_begun_at: What it did is being undone since then, also while it is parked.
         relaunch_of: The operation that this one does again.
-        relaunched_as: The operation that does this one again.
+        relaunched_as: The operation that does this one again; the last of them has the reference.
         refund_of: The operation that this one gives back.
         refunded_by: The operation that gives this one back, or is about to.
         refund_refusal: Why it cannot be given back, at any time.
         run_request: What the engine is still to be told.
         run_requested_at: None: it is told when the operation is to go on.
+        original_request: What the caller asked for, where a correction or a relaunch made another
+            request of it.
+        relaunch_status: Where `relaunched_as` stands, for who looks at this one.
+        refund_status: Where `refunded_by` stands, for who looks at this one.
+        is_repeat: It was asked for once more, and this is what was stored before.
     """
 
     id: str
@@ -188,6 +193,10 @@ class Operation:
     refund_refusal: Failure | None = None
     run_request: RunRequest | None = None
     run_requested_at: datetime | None = None
+    original_request: dict[str, Any] | None = None
+    relaunch_status: Status | None = None
+    refund_status: Status | None = None
+    is_repeat: bool = False
 
     @property
     def is_held_by_house(self) -> bool:
@@ -205,6 +214,12 @@ class Operation:
         """Whether what it did is being undone, or was when it was parked."""
         begun = self.status == Status.REVERSING or self.reversal_begun_at is not None
         return begun and not self.is_finished
+
+    @property
+    def asked_request(self) -> dict[str, Any]:
+        """What the caller asked for, whatever operators made of it."""
+        request: dict[str, Any] = self.original_request or self.input["request"]
+        return request
 
 
 @dataclass(frozen=True, slots=True)

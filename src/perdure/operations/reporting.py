@@ -40,8 +40,8 @@ class OperationReport:
     calls: list[CallRecord]
 
 
-_REPORT: Final = """
-SELECT operations.*,
+_REPORT: Final = f"""
+SELECT {store.SHOWN},
     (SELECT coalesce(jsonb_agg(entry ORDER BY id), '[]') FROM (
         SELECT id, operation_id, at, actor, action, status, reason, data
         FROM operation_trail WHERE operation_id = $1) AS entry) AS trail,

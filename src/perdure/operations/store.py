@@ -1,7 +1,7 @@
 """Operations in PostgreSQL: rows in, rows out; the rules of change are in the callers."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -58,9 +58,17 @@ OPERATIONS = sa.table(
     sa.column("refund_refusal", JSONB),
     sa.column("run_request", sa.Text),
     sa.column("run_requested_at", sa.DateTime(timezone=True)),
+    sa.column("original_request", JSONB),
 )
 _COLUMN_NAMES = [column.name for column in OPERATIONS.columns]
 _COLUMNS = ", ".join(_COLUMN_NAMES)
+_LINKED: Final = {"relaunch_status": "relaunched_as", "refund_status": "refunded_by"}
+_LINKED_COLUMNS: Final = ", ".join(
+    f"(SELECT status FROM operations AS linked WHERE linked.id = operations.{link}) AS {name}"
+    for name, link in _LINKED.items()
+)
+SHOWN: Final = f"{_COLUMNS}, {_LINKED_COLUMNS}"
+"""What is read of `operations` for somebody who looks: also how those stand that a row names."""
 
 
 def operation_of(row: asyncpg.Record) -> Operation:
@@ -88,6 +96,7 @@ def operation_of(row: asyncpg.Record) -> Operation:
             "refund_refusal": Failure(**refusal) if (refusal := values["refund_refusal"]) else None,
             "run_request": RunRequest(run) if run else None,
         }
+        | {name: Status(status) if (status := row.get(name)) else None for name in _LINKED}
     )
 
 
@@ -95,7 +104,7 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     """Store a new operation as `pending`, with the first entry of its trail.
 
     The same id, or the same reference of a customer, with the same input returns the stored
-    operation.
+    operation; of one that was relaunched, the latest relaunch.
 
     Raises:
         IdempotencyMismatch: The id or the reference is taken by an operation with another input.
@@ -122,9 +131,9 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     if row is not None:
         return operation_of(row)
     stored = await _find_twin(connection, new)
-    if stored.input["request"] != new.input["request"]:
+    if stored.asked_request != new.input["request"]:
         raise reference_taken(stored)
-    return stored
+    return replace(stored, is_repeat=True)
 
 
 def reference_taken(operation: Operation) -> IdempotencyMismatch:
@@ -137,8 +146,8 @@ def reference_taken(operation: Operation) -> IdempotencyMismatch:
 
 async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
     row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM operations WHERE id = $1"
-        " OR (kind = $2 AND customer_id = $3 AND reference = $4)",
+        f"SELECT {SHOWN} FROM operations WHERE id = $1"
+        " OR (kind = $2 AND customer_id = $3 AND reference = $4 AND relaunched_as IS NULL)",
         new.id,
         new.kind,
         new.customer_id,
@@ -148,6 +157,30 @@ async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
     return operation_of(row)
 
 
+async def link_relaunch(connection: Connection, old: Operation, new: Operation) -> None:
+    """Have an operation that was just accepted stand for one that came to nothing.
+
+    It has the reference from then on, so that who asks for that again finds it.
+    """
+    await connection.execute(
+        "UPDATE operations SET relaunched_as = $2 WHERE id = $1", old.id, new.id
+    )
+    request = new.input["request"]
+    if old.reference is not None:
+        request = request | {"reference": old.reference}
+    asked = old.asked_request
+    # After the old one: no two at the end of their chains have one reference.
+    await connection.execute(
+        "UPDATE operations SET relaunch_of = $2, reference = $3, input = $4, original_request = $5"
+        " WHERE id = $1",
+        new.id,
+        old.id,
+        old.reference,
+        new.input | {"request": request},
+        asked if asked != request else None,
+    )
+
+
 async def get(connection: Connection | Pool, operation_id: str) -> Operation:
     """Return the operation.
 
@@ -155,7 +188,7 @@ async def get(connection: Connection | Pool, operation_id: str) -> Operation:
         NotFound: There is none of this id.
     """
     return _found(
-        await connection.fetchrow(f"SELECT {_COLUMNS} FROM operations WHERE id = $1", operation_id),
+        await connection.fetchrow(f"SELECT {SHOWN} FROM operations WHERE id = $1", operation_id),
         operation_id,
     )
 
@@ -195,7 +228,7 @@ async def find(
 ) -> list[Operation]:
     """Return operations, newest first, at most `limit` of them beyond the cursor."""
     columns = OPERATIONS.c
-    statement = sa.select(OPERATIONS).limit(limit)
+    statement = sa.select(OPERATIONS, sa.text(_LINKED_COLUMNS)).limit(limit)
     for column, value in (
         (columns.kind, kind),
         (columns.status, status),

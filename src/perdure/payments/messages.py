@@ -8,17 +8,22 @@ from perdure.payments.contracts import PaymentFailure, PaymentInput
 
 def success_messages(payment: PaymentInput) -> list[Message]:
     """Return what both are told of a payment that succeeded."""
-    amount = format_amount(payment.request.amount_minor, payment.request.currency)
-    payee = payment.request.payee.name or "the payee"
+    request = payment.request
+    amount = format_amount(request.amount_minor, request.currency)
     return [
         *messages_to(
-            "payer", payment.request.payer, f"You paid {amount}", f"{amount} went to {payee}."
+            "payer",
+            request.payer,
+            f"You paid {amount}",
+            f"{amount} went to {request.payee.name or 'the payee'}.",
+            reference=request.reference,
         ),
         *messages_to(
             "payee",
-            payment.request.payee,
+            request.payee,
             f"You received {amount}",
             f"{amount} is on its way to you.",
+            reference=request.reference,
         ),
     ]
 
@@ -36,4 +41,5 @@ def failure_messages(payment: PaymentInput, failure: PaymentFailure) -> list[Mes
         payment.request.payer,
         f"Your payment of {amount} {word}",
         f"{why}Nothing was taken from your account.",
+        reference=payment.request.reference,
     )

@@ -74,7 +74,16 @@ class RefundAcceptance:
             reason=by.reason,
             data=by.data | {"refund": refund_id},
         )
-        return await store.get(connection, refund_id)
+        refund = await store.get(connection, refund_id)
+        await store.note(
+            connection,
+            refund,
+            actor=by.actor,
+            action="refund_accepted",
+            reason=by.reason,
+            data=by.data | {"refund_of": operation.id},
+        )
+        return refund
 
     @property
     def correctable(self) -> Mapping[str, str | None]:
@@ -142,5 +151,6 @@ def _input(
         currency=terms.currency,
         reason=by.reason,
         customer=from_json(Party, operation.input["request"].get(kind.told) or {}),
+        reference=operation.reference,
     )
     return RefundInput(refund_id, request, terms.provider, terms.taken_by)

@@ -30,6 +30,7 @@ class RefundRequest:
         amount_minor: In minor units of the currency: all that was taken.
         reason: Of whoever asked for it.
         customer: Told how it ended.
+        reference: The caller's own name for what is refunded.
     """
 
     customer_id: str
@@ -40,6 +41,7 @@ class RefundRequest:
     currency: str
     reason: str
     customer: Party = field(default_factory=Party)
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ def success_messages(refund: RefundInput) -> list[Message]:
         request.customer,
         f"You got {amount} back",
         f"Your {request.kind} {request.refund_of} was refunded: {amount} is back on your account.",
+        reference=request.reference,
     )
 
 
@@ -29,4 +30,5 @@ def failure_messages(refund: RefundInput, failure: RefundFailure) -> list[Messag
         request.customer,
         f"The refund of {amount} {word}",
         f"{why}Your {request.kind} {request.refund_of} stands.",
+        reference=request.reference,
     )

@@ -6,7 +6,7 @@ another one is refused.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -137,8 +137,8 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
     ) -> Operation:
         """Store a new renewal with the request of one that failed; as `accept`.
 
-        It begins with the domain's date of now. It has neither a reference, which stays with the
-        one that failed, nor a deadline.
+        It begins with the domain's date of now, and has no deadline; as in `KindActions`, it has
+        no reference yet.
         """
         anew = {"reference": None, "current_expires_on": None}
         request = read_request(RenewalRequest, operation.input["request"] | anew)
@@ -250,7 +250,7 @@ async def _by_id(
     asked = [found for found in operation_ids if found is not None]
     if not asked:
         return {}
-    rows = await connection.fetch("SELECT * FROM operations WHERE id = ANY($1)", asked)
+    rows = await connection.fetch(f"SELECT {store.SHOWN} FROM operations WHERE id = ANY($1)", asked)
     return {row["id"]: store.operation_of(row) for row in rows}
 
 
@@ -284,7 +284,7 @@ def _under_way(
         if claimed_by.is_finished:
             return None
         if _is_same(claimed_by, request):
-            return claimed_by
+            return replace(claimed_by, is_repeat=True)
     return _in_progress(domain)
 
 
@@ -301,7 +301,7 @@ def _done(
     last = renewals.get(domain.renewed_by or "")
     if last is not None and last.input["current_expires_on"] == asked:
         if _is_same(last, request):
-            return last
+            return replace(last, is_repeat=True)
         return Conflict(
             f"{domain.name} was renewed from {asked} by {last.id}, and ends on {known} now.",
             code="already_renewed",

@@ -25,6 +25,7 @@ def _renewed(renewal: RenewalInput, fee: Fee, report: RenewalReport, more: str) 
         request.customer,
         f"{request.domain} is renewed",
         f"{request.domain} is yours until {report.expires_on}. You paid {price}.{more}",
+        reference=request.reference,
     )
 
 
@@ -39,4 +40,5 @@ def failure_messages(renewal: RenewalInput, failure: RenewalFailure) -> list[Mes
         f"The renewal of {request.domain} {word}",
         f"{why}Nothing was taken from your account; {request.domain} still ends on"
         f" {renewal.current_expires_on}.",
+        reference=request.reference,
     )

@@ -15,6 +15,7 @@ def success_messages(transfer: TransferInput) -> list[Message]:
         request.customer,
         f"You transferred {amount}",
         f"{amount} is on its way to {request.destination}.",
+        reference=request.reference,
     )
 
 
@@ -29,4 +30,5 @@ def failure_messages(transfer: TransferInput, failure: TransferFailure) -> list[
         request.customer,
         f"Your transfer of {amount} {word}",
         f"{why}Nothing was taken from your account.",
+        reference=request.reference,
     )

@@ -124,3 +124,12 @@ async def test_what_is_not_there_is_not_found(api: Api) -> None:
     for tail in ("", "/timeline", "/events"):
         answer = await api.get(f"/v1/operations/pay_01h455vb4pex5vsknk084sn02q{tail}")
         refused(answer, 404, "operation_not_found", "id")
+
+
+async def test_a_kind_or_a_status_that_there_is_not_is_refused_f28(api: Api) -> None:
+    for param, there_is in (("kind", "'payment'"), ("status", "'succeeded'")):
+        answer = await api.get("/v1/operations", **{param: "none"})
+        assert there_is in refused(answer, 400, "invalid_input", param)
+        body = {"action": "cancel", "reason": "x", "query": {param: "none"}, "dry_run": True}
+        answer = await api.post("/v1/bulks", body)
+        assert there_is in refused(answer, 400, "invalid_input", f"query.{param}")
