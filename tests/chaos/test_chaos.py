@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
-PAYMENTS, TRANSFERS, KILLS, SEED = 200, 10, 2, 1
+PAYMENTS, TRANSFERS, RENEWALS, KILLS, SEED = 200, 10, 10, 2, 1
 
 
 @pytest.mark.timeout(180 + 300 * ROUNDS)
@@ -22,7 +22,8 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
         [
             *(sys.executable, "-m", "perdure.cli.main", "chaos", "--output", "json"),
             *("--rounds", str(ROUNDS), "--payments", str(PAYMENTS)),
-            *("--transfers", str(TRANSFERS), "--kills", str(KILLS), "--seed", str(SEED)),
+            *("--transfers", str(TRANSFERS), "--renewals", str(RENEWALS)),
+            *("--kills", str(KILLS), "--seed", str(SEED)),
             *("--overlap", "10", "--data-dir", str(tmp_path)),
         ],
         stdout=subprocess.PIPE,
@@ -33,9 +34,12 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
     assert done.returncode == 0
     assert [each["payments"] for each in rounds] == [PAYMENTS] * ROUNDS
     assert [each["transfers"] for each in rounds] == [TRANSFERS] * ROUNDS
+    assert [each["renewals"] for each in rounds] == [RENEWALS] * ROUNDS
     # That much was really made, and so many were really killed.
     assert summary["outcomes"]["succeeded"] > PAYMENTS * ROUNDS / 2
     assert summary["outcomes"]["cancelled"] > 0
+    assert summary["refunds"] > ROUNDS
+    assert summary["read_only_s"] > 0
     assert summary["kills_in_all"] > KILLS * ROUNDS / 2
     kept = json.loads(Path(summary["report"]).read_text())
     assert [each["seed"] for each in kept["rounds"]] == [each["seed"] for each in rounds]

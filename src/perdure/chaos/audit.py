@@ -1,6 +1,6 @@
 """Looks at what was left, and compares everybody's books."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from perdure.chaos.check import Finding, books_differ, findings
 from perdure.chaos.storm import Storm
 from perdure.cli import verify
 from perdure.core.errors import ProviderUnavailable
+from perdure.ledger.verify import Violation
 from perdure.storage.outages import wait_out
 
 
@@ -22,7 +23,11 @@ class Audit:
         assert settings.mail_inquiry_url is not None
         self._platform = platform
         self._addresses = Addresses(
-            settings.gateway_url, settings.bank_url, settings.mail_inquiry_url, settings.sms_url
+            settings.gateway_url,
+            settings.bank_url,
+            settings.mail_inquiry_url,
+            settings.sms_url,
+            settings.registry_urls,
         )
 
     async def of_one(self, storm: Storm) -> tuple[OwnBooks, list[Finding]]:
@@ -47,7 +52,7 @@ class Audit:
             own, wrong = await self._look_at(storm, outside)
             left.append(own)
             found += wrong
-        found += await self._broken_invariants(self._addresses.gateway, self._addresses.bank)
+        found += await self._broken_invariants(self._addresses)
         clearing_minor = await books.read_clearing_minor(self._platform)
         return left, found + books_differ(clearing_minor, outside)
 
@@ -55,14 +60,17 @@ class Audit:
         own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
         return own, findings(storm.plan, storm.seen, own, outside)
 
-    async def _broken_invariants(
-        self, gateway_url: str | None = None, bank_url: str | None = None
-    ) -> list[Finding]:
+    async def _broken_invariants(self, compared: Addresses | None = None) -> list[Finding]:
+        def look() -> Coroutine[Any, Any, list[Violation]]:
+            if compared is None:
+                return verify.violations(self._platform, None)
+            return verify.violations(
+                self._platform, compared.gateway, compared.bank, compared.registries
+            )
+
         return [
             Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)
-            for broken in await wait_out(
-                lambda: verify.violations(self._platform, gateway_url, bank_url)
-            )
+            for broken in await wait_out(look)
         ]
 
 

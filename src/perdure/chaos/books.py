@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -20,14 +20,31 @@ _PAUSE_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class RefundRow:
+    """An operation's refund as its row says.
+
+    Args:
+        posted_minor: What the ledger moved back for it.
+        messages: The state of each message about it, by recipient.
+    """
+
+    id: str
+    status: str
+    failure_code: str | None
+    posted_minor: int
+    messages: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class OperationRow:
     """An operation as its row says.
 
     Args:
         key: The idempotency key it was asked for with.
-        posted_minor: What the ledger moved for it from the wallet to the gateway's clearing, or to
-            the bank.
+        posted_minor: What the ledger moved for it from the wallet to the gateway's or the
+            registries' clearing, or to the bank.
         messages: The state of each message about it, by recipient.
+        refunds: All that were asked for.
     """
 
     id: str
@@ -36,6 +53,12 @@ class OperationRow:
     failure_code: str | None
     posted_minor: int
     messages: dict[str, str]
+    refunds: tuple[RefundRow, ...] = ()
+
+    @property
+    def refunded_minor(self) -> int:
+        """What the ledger moved back."""
+        return sum(refund.posted_minor for refund in self.refunds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,14 @@ class PayoutRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewalRow:
+    """A renewal as its registry says."""
+
+    status: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutsideBooks:
     """What the outside systems say, each by its own books.
 
@@ -79,6 +110,7 @@ class OutsideBooks:
         charges: The gateway's, by our reference.
         refunds: How many refunds there are of the charge under each reference.
         payouts: The bank's, by our reference.
+        renewals: The registries', by our reference.
         messages: How many mails and texts each recipient got.
     """
 
@@ -86,6 +118,7 @@ class OutsideBooks:
     refunds: Counter[str]
     payouts: dict[str, list[PayoutRow]]
     messages: Counter[str]
+    renewals: dict[str, list[RenewalRow]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +129,7 @@ class Addresses:
     bank: str
     mail: str
     sms: str
+    registries: Mapping[str, str]
 
 
 async def read_own_books(platform: Platform, customer_id: str, wallets: list[str]) -> OwnBooks:
@@ -144,13 +178,14 @@ async def read_clearing_minor(platform: Platform) -> int:
 
 
 async def read_outside_books(addresses: Addresses) -> OutsideBooks:
-    """Read all that the gateway, the bank, the mail server and the SMS provider know.
+    """Read all that the outside systems know.
 
     Raises:
         ProviderUnavailable: `books_away`: one of them is not to be read for two minutes.
     """
     charges: defaultdict[str, list[ChargeRow]] = defaultdict(list)
     payouts: defaultdict[str, list[PayoutRow]] = defaultdict(list)
+    renewals: defaultdict[str, list[RenewalRow]] = defaultdict(list)
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         for row in await _read_all(http, f"{addresses.gateway}/v1/charges"):
             charges[row["reference"]].append(
@@ -158,6 +193,9 @@ async def read_outside_books(addresses: Addresses) -> OutsideBooks:
             )
         for row in await _read_all(http, f"{addresses.bank}/v1/payouts"):
             payouts[row["reference"]].append(PayoutRow(row["status"], row["amount_minor"]))
+        for url in addresses.registries.values():
+            for row in await _read_all(http, f"{url}/control/renewals"):
+                renewals[row["reference"]].append(RenewalRow(row["status"], row["price_minor"]))
         refunds = await _read_all(http, f"{addresses.gateway}/v1/refunds")
         mails = await _read_all(http, f"{addresses.mail}/v1/messages")
         texts = await _read_all(http, f"{addresses.sms}/v1/messages")
@@ -166,6 +204,7 @@ async def read_outside_books(addresses: Addresses) -> OutsideBooks:
         Counter(refund["charge_reference"] for refund in refunds),
         dict(payouts),
         Counter(message["to"] for message in (*mails, *texts)),
+        dict(renewals),
     )
 
 
@@ -194,10 +233,19 @@ async def _wallet(platform: Platform, connection: Connection, account_id: str) -
 
 
 async def _operations(connection: Connection, customer_id: str) -> list[OperationRow]:
-    receivers = (SystemAccount.GATEWAY_CLEARING, SystemAccount.BANK)
-    rows = await connection.fetch(
-        _OPERATIONS, customer_id, [system_account_id(account, "USD") for account in receivers]
+    receivers = (
+        SystemAccount.GATEWAY_CLEARING,
+        SystemAccount.BANK,
+        SystemAccount.REGISTRY_CLEARING,
     )
+    accounts = [system_account_id(account, "USD") for account in receivers]
+    refunds: defaultdict[str, list[RefundRow]] = defaultdict(list)
+    for row in await connection.fetch(_REFUNDS, customer_id, accounts):
+        refunds[row["refund_of"]].append(
+            RefundRow(
+                row["id"], row["status"], row["failure_code"], row["posted_minor"], row["messages"]
+            )
+        )
     return [
         OperationRow(
             row["id"],
@@ -206,8 +254,9 @@ async def _operations(connection: Connection, customer_id: str) -> list[Operatio
             row["failure_code"],
             row["posted_minor"],
             row["messages"],
+            tuple(refunds[row["id"]]),
         )
-        for row in rows
+        for row in await connection.fetch(_OPERATIONS, customer_id, accounts)
     ]
 
 
@@ -220,5 +269,16 @@ SELECT o.id, coalesce(o.metadata->>'chaos_key', '') AS key, o.status,
             AND t.credit_account_id = ANY($2)) AS posted_minor,
        (SELECT coalesce(jsonb_object_agg(n.recipient, n.state), '{}') FROM notifications n
         WHERE n.operation_id = o.id) AS messages
-FROM operations o WHERE o.customer_id = $1 ORDER BY o.id
+FROM operations o WHERE o.customer_id = $1 AND o.refund_of IS NULL ORDER BY o.id
+"""
+
+_REFUNDS: Final = """
+SELECT r.id, r.refund_of, r.status, r.failure->>'code' AS failure_code,
+       (SELECT coalesce(sum(t.amount_minor), 0)::bigint FROM ledger_transfers t
+        WHERE t.operation_id = r.id AND t.kind = 'posted'
+            AND t.credit_account_id = r.input->'request'->>'account_id'
+            AND t.debit_account_id = ANY($2)) AS posted_minor,
+       (SELECT coalesce(jsonb_object_agg(n.recipient, n.state), '{}') FROM notifications n
+        WHERE n.operation_id = r.id) AS messages
+FROM operations r WHERE r.customer_id = $1 AND r.refund_of IS NOT NULL ORDER BY r.id
 """

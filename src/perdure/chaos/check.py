@@ -5,16 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks
+from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks, RefundRow
 from perdure.chaos.client import Seen
-from perdure.chaos.plan import (
-    FINISHED,
-    POOR_WALLET,
-    REJECTING_MAILBOX,
-    REJECTING_PHONE,
-    Plan,
-    Planned,
-)
+from perdure.chaos.plan import POOR_WALLET, REJECTING_MAILBOX, REJECTING_PHONE, Plan
+from perdure.chaos.planned import FINISHED, Planned
 
 _REFUSED_AT_ONCE: Final = "insufficient_funds"
 """The only answer but 201 a caller may get, and only from the poor wallet."""
@@ -51,6 +45,7 @@ def findings(
         wrong = list(_wrong_answers(planned, answered, operations))
         for operation in operations:
             wrong += _wrong_end(planned, answered, operation)
+            wrong += _wrong_refunds(planned, answered, operation)
             wrong += _wrong_charges(planned, operation, outside)
             wrong += _wrong_messages(planned, operation, outside)
         found += [
@@ -105,7 +100,7 @@ def _wrong_end(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
         yield "succeeded_by_mistake", f"succeeded with {planned.method}"
     if status == "cancelled" and seen.cancellation is None:
         yield "cancelled_by_nobody", ending
-    if seen.cancellation == "accepted" and status == "succeeded":
+    if seen.cancellation == "accepted" and status == "succeeded" and not planned.may_stand:
         yield "cancellation_lost", "the cancellation was accepted, and it succeeded"
     if seen.cancellation == "refused" and status == "cancelled":
         yield "cancellation_denied", "the cancellation was refused, and it is cancelled"
@@ -116,8 +111,28 @@ def _wrong_end(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
         yield "ledger_differs", f"{ending} for {moved}, the ledger moved {operation.posted_minor}"
 
 
+def _wrong_refunds(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
+    """Find a refund that is missing, doubled, nobody asked for, or has not ended as it must."""
+    refunds = operation.refunds
+    if seen.refund not in (None, "accepted"):
+        yield "refund_failed", f"answered {seen.refund}"
+    if seen.refund == "accepted" and not refunds:
+        yield "refund_lost", "the refund was accepted, and there is none"
+    if refunds and seen.refund is None:
+        yield "refunded_by_nobody", f"there is {refunds[0].id}"
+    if len(refunds) > 1:
+        yield "refunds_doubled", f"{len(refunds)} refunds: {', '.join(each.id for each in refunds)}"
+    for refund in refunds:
+        moved = planned.amount_minor if refund.status == "succeeded" else 0
+        if refund.posted_minor != moved:
+            detail = f"{refund.id} {refund.status}, the ledger moved {refund.posted_minor} back"
+            yield "ledger_differs", detail
+        if refund.status != "succeeded":
+            yield "not_refunded", f"{refund.id} is {refund.status} ({refund.failure_code})"
+
+
 def _wrong_charges(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
-    """Find money that the gateway took or gave back, or the bank paid, and should not have."""
+    """Find money that a provider took, gave back or paid, and should not have."""
     charges = outside.charges.get(operation.id, [])
     if len(charges) > 1:
         yield "charged_twice", f"{len(charges)} charges: {[charge.status for charge in charges]}"
@@ -125,27 +140,38 @@ def _wrong_charges(planned: Planned, operation: OperationRow, outside: OutsideBo
         yield "refunded_twice", f"{outside.refunds[operation.id]} refunds"
     if len(outside.payouts.get(operation.id, [])) > 1:
         yield "paid_out_twice", f"{len(outside.payouts[operation.id])} payouts"
+    renewals = outside.renewals.get(operation.id, [])
+    if len(renewals) > 1:
+        yield "renewed_twice", f"{len(renewals)} renewals: {[each.status for each in renewals]}"
     if operation.status not in FINISHED:
         return
     if pending := [charge for charge in charges if charge.status == "pending"]:
         yield "charge_left_open", f"{operation.status}, with {len(pending)} charges pending"
     kept_minor = _kept_minor(operation, outside)
     due_minor = planned.amount_minor if operation.status == "succeeded" else 0
+    due_minor -= operation.refunded_minor
     if kept_minor != due_minor:
         yield "provider_differs", f"{operation.status}, the provider has {kept_minor}: {charges}"
 
 
 def _kept_minor(operation: OperationRow, outside: OutsideBooks) -> int:
-    """Return what the gateway kept of an operation's money, or the bank paid out."""
-    return sum(
+    """Return what the gateway kept of an operation's money, the bank paid or a registry bills."""
+    charged_minor = sum(
         charge.amount_minor - charge.refunded_minor
         for charge in outside.charges.get(operation.id, [])
         if charge.status == "succeeded"
-    ) + sum(
+    )
+    paid_minor = sum(
         payout.amount_minor
         for payout in outside.payouts.get(operation.id, [])
         if payout.status == "paid"
     )
+    billed_minor = sum(
+        renewal.amount_minor
+        for renewal in outside.renewals.get(operation.id, [])
+        if renewal.status == "renewed"
+    )
+    return charged_minor + paid_minor + billed_minor
 
 
 def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
@@ -155,16 +181,24 @@ def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideB
             if recipient is None:
                 continue
             got, rejects = outside.messages[recipient], _rejects(recipient)
-            if got > 1:
-                yield "message_doubled", f"{recipient} was told {got} times"
-            if is_due and not rejects and got == 0:
-                yield "message_missing", f"{recipient} was not told it {operation.status}"
-            if got and not is_due:
+            refunds = operation.refunds if contact == planned.customer else ()
+            due = is_due + sum(refund.status in FINISHED for refund in refunds)
+            if got > max(due, 1):
+                yield "message_doubled", f"{recipient} was told {got} times, {due} are due"
+            if not rejects and got < due:
+                yield "message_missing", f"{recipient} was told {got} of {due} times"
+            if got and not due:
                 yield "message_unasked", f"{recipient} was told, and it is {operation.status}"
-            state = operation.messages.get(recipient, "none")
-            due_state = ("rejected" if rejects else "sent") if is_due else "none"
-            if operation.status in FINISHED and state != due_state:
-                yield "message_state", f"to {recipient} is {state}, should be {due_state}"
+            yield from _wrong_state(operation, recipient, is_due=is_due)
+            for refund in refunds:
+                yield from _wrong_state(refund, recipient, is_due=True)
+
+
+def _wrong_state(of: OperationRow | RefundRow, recipient: str, *, is_due: bool) -> Wrong:
+    state = of.messages.get(recipient, "none")
+    due_state = ("rejected" if _rejects(recipient) else "sent") if is_due else "none"
+    if of.status in FINISHED and state != due_state:
+        yield "message_state", f"to {recipient} is {state}, should be {due_state}"
 
 
 def _rejects(recipient: str) -> bool:
@@ -176,12 +210,14 @@ def _rejects(recipient: str) -> bool:
 def _wrong_totals(plan: Plan, own: OwnBooks, outside: OutsideBooks) -> Wrong:
     """Find a difference between what left the wallets, and came to whom it was meant for."""
     left_minor = sum(plan.deposits_minor) - sum(wallet.posted_minor for wallet in own.wallets)
-    cleared_minor = sum(operation.posted_minor for operation in own.operations)
+    cleared_minor = sum(
+        operation.posted_minor - operation.refunded_minor for operation in own.operations
+    )
     kept_minor = sum(_kept_minor(operation, outside) for operation in own.operations)
     if not left_minor == cleared_minor == kept_minor:
         detail = (
-            f"{left_minor} left the wallets, {cleared_minor} came to clearing account and bank,"
-            f" the gateway kept and the bank paid {kept_minor}"
+            f"{left_minor} left the wallets, {cleared_minor} came to the clearing accounts and the"
+            f" bank, the outside systems have {kept_minor}"
         )
         yield "totals_differ", detail
     if held_minor := sum(wallet.held_minor for wallet in own.wallets):

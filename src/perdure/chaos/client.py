@@ -1,15 +1,19 @@
 """A caller of the HTTP API that never gives up: the same request, the same key, until an answer."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
 
+from perdure.chaos.planned import FINISHED
 from perdure.core.errors import ProviderUnavailable
 
 _PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.1
+_LOOK_S: Final = 0.5
+"""How often it is looked whether what is to be refunded has ended."""
 _TIMEOUT_S: Final = 10.0
 """Longer than the API waits for anything; an answer that is later is taken for lost."""
 
@@ -22,11 +26,13 @@ class Seen:
         operation_ids: The operation's id, from each request that was answered 201.
         refusals: The code of each other answer.
         cancellation: `accepted` or `refused`, where it was cancelled; or an unforeseen code.
+        refund: `accepted`, where it was refunded; or the code of the answer.
     """
 
     operation_ids: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     cancellation: str | None = None
+    refund: str | None = None
 
 
 class PersistentClient:
@@ -94,6 +100,29 @@ class PersistentClient:
         else:
             code = _code(response)
             seen.cancellation = "refused" if code == "not_cancellable" else code
+
+    async def refund(self, path: str, operation_id: str, key: str, seen: Seen) -> None:
+        """Refund an operation once it has succeeded, and note the answer; not one that did not."""
+        try:
+            if await self._end_of(f"{path}/{operation_id}") != "succeeded":
+                return
+            body = {"reason": "Chaos refunds some."}
+            response = await self.post(f"{path}/{operation_id}/refund", body, key=key)
+        except ProviderUnavailable as error:
+            seen.refund = error.code
+            return
+        seen.refund = "accepted" if response.is_success else _code(response)
+
+    async def _end_of(self, path: str) -> str | None:
+        """Return how an operation ended; None: it has not, for long."""
+        deadline_s = asyncio.get_running_loop().time() + _PATIENCE_S
+        while asyncio.get_running_loop().time() < deadline_s:
+            with suppress(httpx.HTTPError, ValueError, KeyError):
+                status = str((await self._http.get(path, timeout=_TIMEOUT_S)).json()["status"])
+                if status in FINISHED:
+                    return status
+            await asyncio.sleep(_LOOK_S)
+        return None
 
     async def open_wallet(self, customer_id: str, number: int, deposit_minor: int) -> str:
         """Open an account with money on it; returns its id."""

@@ -1,11 +1,19 @@
 """What a round does, as a pure function of its seed: operations, faults, who is killed when."""
 
 import random
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from perdure.chaos.planned import (
+    FINAL_TLD,
+    Audience,
+    Contact,
+    Planned,
+    PlannedPayment,
+    PlannedRenewal,
+    PlannedTransfer,
+    Sending,
+)
 
 Choice = TypeVar("Choice")
 
@@ -23,6 +31,7 @@ KILLABLE: Final = (
     "fraud-scorer",
     "mail",
     "sms",
+    "registries",
     "worker-operations-1",
     "worker-operations-2",
     "worker-fraud",
@@ -32,11 +41,13 @@ KILLABLE: Final = (
 )
 """The processes of `cli.machine`, by name."""
 
-FINISHED: Final = frozenset({"succeeded", "failed", "cancelled"})
-
 _KILL_DELAY_S_MAX: Final = 3.0
 _CANCEL_DELAY_S_MAX: Final = 3.0
 _CANCELLED: Final = 0.08
+_REFUNDED: Final = 0.06
+_READ_ONLY: Final = 0.25
+"""How many of the rounds have a database that cannot be written to for a while."""
+_READ_ONLY_S_MAX: Final = 5.0
 _POOR: Final = 0.05
 _BULK: Final = 0.85
 _FAULT_RATE_MAX: Final = 0.1
@@ -62,11 +73,6 @@ _TOKENS: Final = {
     "tok_fraud": 4,
     "tok_never_confirmed": 2,
 }
-NEVER_SUCCEED: Final = frozenset(
-    {"tok_declined", "tok_fails_later", "tok_fraud", "tok_never_confirmed"}
-)
-"""The tokens whose payments must not succeed, whatever else happens."""
-
 _DESTINATIONS: Final = {
     "dest_ok": 40,
     "dest_flaky": 2,
@@ -78,148 +84,28 @@ _DESTINATIONS: Final = {
     "dest_declined": 1,
     "dest_fails": 1,
 }
-NEVER_PAID: Final = frozenset({"dest_declined", "dest_fails"})
-"""The destinations whose transfers must not succeed."""
+
+_NAMES: Final = {
+    "shop": 20,
+    "flaky": 1,
+    "busy": 1,
+    "error": 1,
+    "cut": 1,
+    "timeout": 1,
+    "slow": 1,
+    "locked": 1,
+    "unregistered": 1,
+}
+"""What a domain's name begins with; see docs/simulators.md."""
+_PRICES_MINOR: Final = {"info": 1499, "fr": 899, "com": 1199}
+"""What a registry takes for a year."""
 
 _MAILBOXES: Final = {"person": 45, "tempfail": 2, "cut": 2, "reject": 1}
 REJECTING_MAILBOX: Final = "reject"
 _PHONES: Final = {"9999": 40, "0002": 2, "0003": 2, "0004": 2, "0005": 1, "0006": 1, "0001": 1}
 REJECTING_PHONE: Final = "0001"
 
-
-class Sending(StrEnum):
-    """How a client sends a request, each time with the same idempotency key."""
-
-    ONCE = "once"
-    AGAIN = "again"
-    """A second time, when the first has been answered."""
-    AT_ONCE = "at_once"
-    """Twice at the same time."""
-
-
 _SENDINGS: Final = {Sending.ONCE: 7, Sending.AGAIN: 2, Sending.AT_ONCE: 2}
-
-
-class Audience(IntEnum):
-    """Who is told; a digit of their phone numbers."""
-
-    PAYER = 0
-    PAYEE = 1
-    CUSTOMER = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """Where somebody is told how a payment ended; unlike every other one's, so that mails count."""
-
-    email: str | None
-    phone: str | None
-
-    def party(self, name: str) -> dict[str, Any]:
-        """Return it as a request has it."""
-        return {"name": name, "email": self.email, "phone": self.phone}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned(ABC):
-    """An operation to be made.
-
-    Args:
-        key: Its idempotency key, and its name in findings.
-        wallet: The index of the account that pays.
-        cancel_after_s: How long after its acceptance it is cancelled; None: it is not.
-        bulk: A lane carries it out, as long as nothing is in the way.
-    """
-
-    path: ClassVar[str]
-    """Where the API takes it."""
-
-    key: str
-    wallet: int
-    amount_minor: int
-    sending: Sending
-    cancel_after_s: float | None
-    bulk: bool
-
-    @property
-    @abstractmethod
-    def method(self) -> str:
-        """What decides how its provider treats it."""
-
-    @property
-    @abstractmethod
-    def never_succeeds(self) -> bool:
-        """Whether it must not succeed, whatever else happens."""
-
-    @abstractmethod
-    def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
-        """Return whom it concerns, and whether they are told of this end."""
-
-    @abstractmethod
-    def details(self) -> dict[str, Any]:
-        """Return what the body of its request has beside what all have."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPayment(Planned):
-    """A payment to be made."""
-
-    path: ClassVar[str] = "/v1/payments"
-
-    payment_method: str
-    payer: Contact
-    payee: Contact
-
-    @property
-    def method(self) -> str:
-        """The token."""
-        return self.payment_method
-
-    @property
-    def never_succeeds(self) -> bool:
-        """Whether the gateway never collects it."""
-        return self.payment_method in NEVER_SUCCEED
-
-    def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
-        """The payer hears of every end, the payee of a good one."""
-        is_over = status in FINISHED
-        return [(self.payer, is_over), (self.payee, status == "succeeded")]
-
-    def details(self) -> dict[str, Any]:
-        """Return the token and the parties."""
-        return {
-            "payment_method": self.payment_method,
-            "payer": self.payer.party("Payer"),
-            "payee": self.payee.party("Payee"),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedTransfer(Planned):
-    """A transfer to be made."""
-
-    path: ClassVar[str] = "/v1/transfers"
-
-    destination: str
-    customer: Contact
-
-    @property
-    def method(self) -> str:
-        """The destination."""
-        return self.destination
-
-    @property
-    def never_succeeds(self) -> bool:
-        """Whether the bank never pays it."""
-        return self.destination in NEVER_PAID
-
-    def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
-        """The customer hears of every end."""
-        return [(self.customer, status in FINISHED)]
-
-    def details(self) -> dict[str, Any]:
-        """Return the destination and the customer."""
-        return {"destination": self.destination, "customer": self.customer.party("Customer")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +124,26 @@ class PlannedKill:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedReadOnly:
+    """A database that cannot be written to for a while, as after a failover.
+
+    Args:
+        after: How many operations have been sent by then.
+    """
+
+    after: int
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A round.
 
     Args:
         deposits_minor: What is on each wallet at first; the last one is the poor one.
         operations: In the order in which they are sent.
-        fault_rate: What part of the gateway's and the bank's answers, and of callbacks, goes wrong
-            by chance.
+        fault_rate: What part of the gateway's, the bank's and the registries' answers, and of
+            callbacks, goes wrong by chance.
     """
 
     seed: int
@@ -254,21 +152,25 @@ class Plan:
     operations: tuple[Planned, ...]
     kills: tuple[PlannedKill, ...]
     fault_rate: float
+    read_only: PlannedReadOnly | None = None
 
 
-def plan_round(seed: int, *, payments: int, kills: int, transfers: int = 0) -> Plan:
+def plan_round(
+    seed: int, *, payments: int, kills: int, transfers: int = 0, renewals: int = 0
+) -> Plan:
     """Return the round of a seed: the same one, every time and everywhere."""
-    assert 0 < payments + transfers <= OPERATIONS_MAX
+    assert 0 < payments + transfers + renewals <= OPERATIONS_MAX
     # Apart, so that more of one leaves the others as they are.
-    dice, bank, order, fate = (
+    dice, bank, names, order, fate = (
         random.Random(f"{what}:{seed}")  # noqa: S311
-        for what in ("payments", "transfers", "order", "kills")
+        for what in ("payments", "transfers", "renewals", "order", "kills")
     )
     planned: list[Planned] = [
         *(_payment(dice, seed, number) for number in range(payments)),
         *(_transfer(bank, seed, number) for number in range(transfers)),
+        *(_renewal(names, seed, number) for number in range(renewals)),
     ]
-    if transfers:
+    if transfers or renewals:
         order.shuffle(planned)
     needed = sum(operation.amount_minor for operation in planned)
     return Plan(
@@ -276,46 +178,67 @@ def plan_round(seed: int, *, payments: int, kills: int, transfers: int = 0) -> P
         customer_id=f"cus_chaos_{seed}",
         deposits_minor=(*(needed for _ in range(WALLETS)), 20_000),
         operations=tuple(planned),
-        kills=tuple(
-            PlannedKill(
-                fate.choice(KILLABLE),
-                fate.randint(1, len(planned)),
-                round(fate.uniform(0, _KILL_DELAY_S_MAX), 3),
-            )
-            for _ in range(kills)
-        ),
+        kills=tuple(_kill(fate, len(planned)) for _ in range(kills)),
         fault_rate=round(dice.uniform(0, _FAULT_RATE_MAX), 3),
+        read_only=_read_only(fate, len(planned)) if kills else None,
     )
 
 
+def _kill(fate: random.Random, operations: int) -> PlannedKill:
+    return PlannedKill(
+        fate.choice(KILLABLE),
+        fate.randint(1, operations),
+        round(fate.uniform(0, _KILL_DELAY_S_MAX), 3),
+    )
+
+
+def _read_only(fate: random.Random, operations: int) -> PlannedReadOnly | None:
+    if fate.random() >= _READ_ONLY:
+        return None
+    return PlannedReadOnly(fate.randint(1, operations), round(fate.uniform(1, _READ_ONLY_S_MAX), 3))
+
+
 def _payment(dice: random.Random, seed: int, number: int) -> PlannedPayment:
-    key = f"chaos-{seed}-{number}"
-    cancelled = dice.random() < _CANCELLED
     return PlannedPayment(
-        key=key,
-        wallet=POOR_WALLET if dice.random() < _POOR else dice.randrange(WALLETS),
         amount_minor=dice.randint(1, 10_000),
         payment_method=_weighted(dice, _TOKENS),
         payer=_contact(dice, seed, number, Audience.PAYER),
         payee=_contact(dice, seed, number, Audience.PAYEE),
-        sending=_weighted(dice, _SENDINGS),
-        cancel_after_s=round(dice.uniform(0, _CANCEL_DELAY_S_MAX), 3) if cancelled else None,
-        bulk=dice.random() < _BULK,
+        **_common(dice, f"chaos-{seed}-{number}"),
     )
 
 
 def _transfer(dice: random.Random, seed: int, number: int) -> PlannedTransfer:
-    cancelled = dice.random() < _CANCELLED
     return PlannedTransfer(
-        key=f"chaos-{seed}-transfer-{number}",
-        wallet=POOR_WALLET if dice.random() < _POOR else dice.randrange(WALLETS),
         amount_minor=dice.randint(1, 10_000),
         destination=_weighted(dice, _DESTINATIONS),
-        customer=_contact(dice, seed, number, Audience.CUSTOMER),
-        sending=_weighted(dice, _SENDINGS),
-        cancel_after_s=round(dice.uniform(0, _CANCEL_DELAY_S_MAX), 3) if cancelled else None,
-        bulk=dice.random() < _BULK,
+        owner=_contact(dice, seed, number, Audience.CUSTOMER),
+        **_common(dice, f"chaos-{seed}-transfer-{number}"),
     )
+
+
+def _renewal(dice: random.Random, seed: int, number: int) -> PlannedRenewal:
+    tld, begins = dice.choice(list(_PRICES_MINOR)), _weighted(dice, _NAMES)
+    common = _common(dice, f"chaos-{seed}-renewal-{number}")
+    return PlannedRenewal(
+        amount_minor=_PRICES_MINOR[tld],
+        domain=f"{begins}-{seed}-{number}.{tld}",
+        owner=_contact(dice, seed, number, Audience.OWNER),
+        **common | {"refunded": common["refunded"] and tld != FINAL_TLD},
+    )
+
+
+def _common(dice: random.Random, key: str) -> dict[str, Any]:
+    """Return what every planned operation has."""
+    cancelled = dice.random() < _CANCELLED
+    return {
+        "key": key,
+        "wallet": POOR_WALLET if dice.random() < _POOR else dice.randrange(WALLETS),
+        "sending": _weighted(dice, _SENDINGS),
+        "cancel_after_s": round(dice.uniform(0, _CANCEL_DELAY_S_MAX), 3) if cancelled else None,
+        "bulk": dice.random() < _BULK,
+        "refunded": dice.random() < _REFUNDED,
+    }
 
 
 def _contact(dice: random.Random, seed: int, number: int, audience: Audience) -> Contact:

@@ -17,8 +17,9 @@ from perdure.chaos import books
 from perdure.chaos.audit import Audit, gave_up
 from perdure.chaos.check import Finding, outcomes
 from perdure.chaos.client import PersistentClient
+from perdure.chaos.domains import register_domains
 from perdure.chaos.plan import plan_round
-from perdure.chaos.storm import Storm, raise_storm
+from perdure.chaos.storm import Storm, raise_storm, refund
 from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
 
@@ -31,7 +32,7 @@ class Options:
 
     Args:
         seed: The first round's; the others follow.
-        payments: How many each round makes; `transfers`: likewise.
+        payments: How many each round makes; `transfers`, `renewals`: likewise.
         kills: How many each round has.
         overlap: How many rounds may be unsettled at a time.
         settle_timeout_s: How long after the last kill, be it another round's, a round may take to
@@ -45,6 +46,7 @@ class Options:
     overlap: int
     settle_timeout_s: float
     transfers: int = 0
+    renewals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class RoundReport:
 
     Args:
         accepted: How many operations there are.
+        refunds: How many of them were refunded.
+        read_only_s: How long the database could not be written to.
         storm_s: How long its requests and kills took; `settle_s`: how long until all had ended.
         retries: How often a request had to be sent again.
     """
@@ -60,9 +64,12 @@ class RoundReport:
     seed: int
     payments: int
     transfers: int
+    renewals: int
     accepted: int
+    refunds: int
     outcomes: dict[str, int]
     kills: dict[str, int]
+    read_only_s: float
     retries: int
     storm_s: float
     settle_s: float
@@ -93,10 +100,13 @@ class Report:
             "rounds": len(self.rounds),
             "payments": sum(done.payments for done in self.rounds),
             "transfers": sum(done.transfers for done in self.rounds),
+            "renewals": sum(done.renewals for done in self.rounds),
             "accepted": sum(done.accepted for done in self.rounds),
+            "refunds": sum(done.refunds for done in self.rounds),
             "outcomes": dict(sorted(ended.items())),
             "kills": dict(sorted(kills.items())),
             "kills_in_all": kills.total(),
+            "read_only_s": round(sum(done.read_only_s for done in self.rounds), 1),
             "retries": sum(done.retries for done in self.rounds),
             "findings": len(self.findings),
             "seconds": round(self.seconds, 1),
@@ -137,7 +147,8 @@ class Rounds:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._options.rounds):
                     await free.acquire()
-                    settling = group.create_task(self._settle(*await self._storm(number)))
+                    storm, client, storm_s = await self._storm(number)
+                    settling = group.create_task(self._settle(storm, client, storm_s))
                     settling.add_done_callback(lambda _: free.release())
             # Once more: something may have come after a round's end.
             self._report.add((await self._audit.of_all(self._storms))[1])
@@ -146,23 +157,28 @@ class Rounds:
         self._report.seconds = time.monotonic() - began
         return self._report
 
-    async def _storm(self, number: int) -> tuple[Storm, int, float]:
+    async def _storm(self, number: int) -> tuple[Storm, PersistentClient, float]:
         options, began = self._options, time.monotonic()
         plan = plan_round(
             options.seed + number,
             payments=options.payments,
             kills=options.kills,
             transfers=options.transfers,
+            renewals=options.renewals,
         )
         client = PersistentClient(self._api)
+        await register_domains(plan, self._machine.registry_urls, self._platform)
         self._is_storming = True
         storm = await raise_storm(plan, self._machine, client)
         self._is_storming = False
         self._storms.append(storm)
-        return storm, client.retries, time.monotonic() - began
+        return storm, client, time.monotonic() - began
 
-    async def _settle(self, storm: Storm, retries: int, storm_s: float) -> None:
+    async def _settle(self, storm: Storm, client: PersistentClient, storm_s: float) -> None:
         plan, began = storm.plan, time.monotonic()
+        async with asyncio.TaskGroup() as refunds:
+            for planned in plan.operations:
+                refunds.create_task(refund(planned, storm, client))
         quiet_since = began
         while await books.count_unsettled(self._platform, [plan.customer_id]):
             # The next rounds' kills are met by this one too.
@@ -178,10 +194,13 @@ class Rounds:
             seed=plan.seed,
             payments=self._options.payments,
             transfers=self._options.transfers,
+            renewals=self._options.renewals,
             accepted=len(own.operations),
+            refunds=sum(len(operation.refunds) for operation in own.operations),
             outcomes=dict(sorted(outcomes(own.operations).items())),
             kills=dict(sorted(storm.kills.items())),
-            retries=retries,
+            read_only_s=storm.read_only_s,
+            retries=client.retries,
             storm_s=round(storm_s, 1),
             settle_s=round(settle_s, 1),
             findings=found,

@@ -1,23 +1,18 @@
 """The loud part of a round: operations are sent and cancelled while processes are killed."""
 
 import asyncio
-import os
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
-
 from perdure.chaos.client import PersistentClient, Seen
-from perdure.chaos.plan import Plan, Planned, PlannedKill, Sending
+from perdure.chaos.harm import faults_on, kill_process, read_only_database
+from perdure.chaos.plan import Plan, PlannedKill, PlannedReadOnly
+from perdure.chaos.planned import Planned, Sending
 from perdure.cli.machine import Machine
 
 _SENDERS: Final = 16
-_POLL_S: Final = 0.02
-_FAULTS_AGAIN_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -28,12 +23,14 @@ class Storm:
         wallets: The accounts, by their index in the plan.
         seen: By the operations' keys.
         kills: How many times each process was killed.
+        read_only_s: How long the database could not be written to, in seconds.
     """
 
     plan: Plan
     wallets: list[str] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
+    read_only_s: float = 0.0
 
 
 async def raise_storm(plan: Plan, machine: Machine, client: PersistentClient) -> Storm:
@@ -68,18 +65,24 @@ class _Storming:
         self._free = asyncio.Semaphore(_SENDERS)
 
     async def run(self) -> None:
-        plan, machine = self._storm.plan, self._machine
-        async with (
-            faults_on(machine.gateway_url, rate=plan.fault_rate, seed=plan.seed),
-            faults_on(machine.bank_url, rate=plan.fault_rate, seed=plan.seed),
-            asyncio.TaskGroup() as group,
-        ):
+        plan = self._storm.plan
+        async with AsyncExitStack() as faults, asyncio.TaskGroup() as group:
+            for url in (
+                self._machine.gateway_url,
+                self._machine.bank_url,
+                *self._machine.registry_urls.values(),
+            ):
+                await faults.enter_async_context(
+                    faults_on(url, rate=plan.fault_rate, seed=plan.seed)
+                )
             for sent, planned in enumerate(plan.operations, 1):
                 await self._free.acquire()
                 group.create_task(self._make(planned))
                 for kill in plan.kills:
                     if kill.after == sent:
                         group.create_task(self._kill(kill))
+                if plan.read_only is not None and plan.read_only.after == sent:
+                    group.create_task(self._stop_writes(plan.read_only))
 
     async def _make(self, planned: Planned) -> None:
         try:
@@ -92,6 +95,11 @@ class _Storming:
         await asyncio.sleep(kill.delay_s)
         if kill_process(self._machine, kill.process):
             self._storm.kills[kill.process] += 1
+
+    async def _stop_writes(self, planned: PlannedReadOnly) -> None:
+        async with read_only_database():
+            await asyncio.sleep(planned.for_s)
+        self._storm.read_only_s += planned.for_s
 
 
 async def send(planned: Planned, storm: Storm, client: PersistentClient) -> None:
@@ -113,53 +121,17 @@ async def follow_up(planned: Planned, storm: Storm, client: PersistentClient) ->
         await client.cancel(planned.path, seen.operation_ids[0], seen)
 
 
-def kill_process(machine: Machine, name: str) -> bool:
-    """`kill -9` a process; False: it is down at the moment, having been killed a moment ago."""
-    pid = machine.supervisor.pids.get(name)
-    if pid is None:
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-        return True
-    return False
-
-
-@asynccontextmanager
-async def faults_on(provider_url: str, *, rate: float, seed: int) -> AsyncIterator[None]:
-    """Have a provider fail by chance while the context is open."""
-
-    async def keep(provider: httpx.AsyncClient) -> None:
-        while True:  # one that was killed has forgotten that it shall
-            await set_faults(provider, rate=rate, seed=seed)
-            await asyncio.sleep(_FAULTS_AGAIN_S)
-
-    async with httpx.AsyncClient(base_url=provider_url, trust_env=False) as provider:
-        keeping = asyncio.create_task(keep(provider))
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-        await set_faults(provider, rate=0.0, seed=seed)
-
-
-async def set_faults(provider: httpx.AsyncClient, *, rate: float, seed: int) -> None:
-    """Change how often a provider fails by chance; waits for one that is away."""
-    while True:
-        try:
-            answer = await provider.put("/control/faults", json={"rate": rate, "seed": seed})
-            answer.raise_for_status()
-            return
-        except httpx.TransportError:
-            await asyncio.sleep(_POLL_S)
+async def refund(planned: Planned, storm: Storm, client: PersistentClient) -> None:
+    """Refund an operation as soon as it has succeeded, where that is its plan."""
+    seen = storm.seen[planned.key]
+    if planned.refunded and seen.operation_ids:
+        await client.refund(planned.path, seen.operation_ids[0], f"{planned.key}-refund", seen)
 
 
 def _body(planned: Planned, storm: Storm) -> dict[str, Any]:
     return {
         "customer_id": storm.plan.customer_id,
         "account_id": storm.wallets[planned.wallet],
-        "amount_minor": planned.amount_minor,
-        "currency": "USD",
         "bulk": planned.bulk,
         # Not its reference: that would make it one operation even without the key.
         "metadata": {"chaos_key": planned.key},

@@ -28,6 +28,9 @@ def chaos(
     transfers: Annotated[
         int, typer.Option(min=0, max=OPERATIONS_MAX, help="How many beside the payments.")
     ] = 20,
+    renewals: Annotated[
+        int, typer.Option(min=0, max=OPERATIONS_MAX, help="How many beside these.")
+    ] = 10,
     kills: Annotated[int, typer.Option(min=0, help="How many processes each round kills.")] = 5,
     overlap: Annotated[
         int, typer.Option(min=1, help="How many rounds may be unsettled at a time.")
@@ -40,11 +43,11 @@ def chaos(
     ] = CHAOS_DIR,
     output: Output = OutputFormat.TEXT,
 ) -> None:
-    """Make payments and transfers while processes are killed, and check every book.
+    """Make payments, transfers and renewals while processes are killed, and check every book.
 
     Ends with 1 if anything was lost, doubled or left over.
     """
-    options = Options(seed, rounds, payments, kills, overlap, settle_timeout_s, transfers)
+    options = Options(seed, rounds, payments, kills, overlap, settle_timeout_s, transfers, renewals)
     as_json = output == OutputFormat.JSON
     result = run(
         run_chaos(
@@ -73,7 +76,7 @@ def replay(finding: Finding, options: Options) -> str:
     rounds = (options.seed, options.rounds) if finding.seed is None else (finding.seed, 1)
     return (
         f"perdure chaos --seed {rounds[0]} --rounds {rounds[1]} --payments {options.payments}"
-        f" --transfers {options.transfers} --kills {options.kills}"
+        f" --transfers {options.transfers} --renewals {options.renewals} --kills {options.kills}"
     )
 
 
@@ -101,9 +104,12 @@ def _print_round(done: RoundReport) -> None:
     killed = ", ".join(
         name if times == 1 else f"{name} ({times}x)" for name, times in done.kills.items()
     )
+    asked = done.payments + done.transfers + done.renewals
+    if done.read_only_s:
+        killed = f"{killed or 'nobody'}, writes for {done.read_only_s:g} s"
     said = f"{len(done.findings)} FINDINGS" if done.findings else "all well"
     out.print(
-        f"seed {done.seed}: {done.accepted} of {done.payments + done.transfers} accepted,"
+        f"seed {done.seed}: {done.accepted} of {asked} accepted, {done.refunds} refunded,"
         f" storm {done.storm_s} s, settled in {done.settle_s} s; killed: {killed or 'nobody'};"
         f" {said}",
     )
@@ -116,8 +122,9 @@ def _print_summary(result: ChaosRun, options: Options) -> None:
         out.print(f"{count:7} {outcome}")
     out.print(
         f"\n{summary['rounds']} rounds, {summary['payments']} payments,"
-        f" {summary['transfers']} transfers, {summary['accepted']} accepted;"
-        f" {summary['kills_in_all']} kills, {summary['retries']} requests sent again;"
+        f" {summary['transfers']} transfers, {summary['renewals']} renewals, {summary['accepted']}"
+        f" accepted, {summary['refunds']} refunded; {summary['kills_in_all']} kills,"
+        f" {summary['read_only_s']} s without writes, {summary['retries']} requests sent again;"
         f" {summary['seconds']} s.\n"
         f"Report: {result.report_path}",
     )

@@ -46,6 +46,7 @@ class Machine:
     temporal_ui_url: str | None
     gateway_url: str
     bank_url: str
+    registry_urls: Mapping[str, str]
     database_is_embedded: bool
 
 
@@ -86,6 +87,7 @@ async def run_machine(
             plan.temporal_ui_url,
             settings.gateway_url,
             settings.bank_url,
+            settings.registry_urls,
             database_is_embedded="DATABASE_URL" in plan.environment,
         )
         async with machine.supervisor:

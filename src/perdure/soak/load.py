@@ -8,7 +8,8 @@ from itertools import count
 from typing import Final
 
 from perdure.chaos.client import PersistentClient
-from perdure.chaos.plan import Planned, plan_round
+from perdure.chaos.plan import plan_round
+from perdure.chaos.planned import Planned
 from perdure.chaos.storm import Storm, follow_up, open_storm, send
 from perdure.core.errors import ProviderUnavailable
 

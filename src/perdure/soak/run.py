@@ -16,10 +16,10 @@ from perdure.chaos.audit import Audit, evidence, gave_up
 from perdure.chaos.books import count_unsettled
 from perdure.chaos.check import outcomes
 from perdure.chaos.client import PersistentClient
+from perdure.chaos.harm import faults_on, kill_process
 from perdure.chaos.machine import open_api, open_machine, take_environment, unless_stopped
 from perdure.chaos.plan import KILLABLE
 from perdure.chaos.run import to_json
-from perdure.chaos.storm import faults_on, kill_process
 from perdure.cli.environment import DataFolder, write_private
 from perdure.cli.machine import Machine
 from perdure.cli.session import open_session

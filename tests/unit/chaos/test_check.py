@@ -13,20 +13,23 @@ from perdure.chaos.books import (
     OutsideBooks,
     OwnBooks,
     PayoutRow,
+    RefundRow,
+    RenewalRow,
     Wallet,
 )
 from perdure.chaos.check import books_differ, findings, outcomes
 from perdure.chaos.client import Seen
-from perdure.chaos.plan import (
-    POOR_WALLET,
+from perdure.chaos.plan import POOR_WALLET, Plan
+from perdure.chaos.planned import (
     Contact,
-    Plan,
     PlannedPayment,
+    PlannedRenewal,
     PlannedTransfer,
     Sending,
 )
 
-PAID, REFUNDED, POOR, SENT, RECALLED = "paid", "refunded", "poor", "sent", "recalled"
+PAID, UNDONE, POOR, SENT, RECALLED = "paid", "undone", "poor", "sent", "recalled"
+RENEWED, GIVEN_BACK, KEPT = "renewed", "given-back", "kept"
 DEPOSIT = 10_000
 
 
@@ -35,6 +38,7 @@ COMMON: dict[str, Any] = {
     "sending": Sending.ONCE,
     "cancel_after_s": None,
     "bulk": False,
+    "refunded": False,
 }
 
 
@@ -46,16 +50,22 @@ def planned(key: str, **more: Any) -> PlannedPayment:
 
 def planned_transfer(key: str, **more: Any) -> PlannedTransfer:
     customer = Contact(f"person+{key}@x", None)
-    given = {"amount_minor": 300, "destination": "dest_ok", "customer": customer}
+    given = {"amount_minor": 300, "destination": "dest_ok", "owner": customer}
     return PlannedTransfer(**{"key": key, **COMMON, **given, **more})
+
+
+def planned_renewal(key: str, **more: Any) -> PlannedRenewal:
+    given = {"amount_minor": 500, "domain": f"shop-{key}.info", "owner": Contact(None, None)}
+    return PlannedRenewal(**{"key": key, **COMMON, **given, **more})
 
 
 @dataclass
 class World:
-    """Three payments and two transfers.
+    """Four payments, two transfers and two renewals.
 
-    A payment that succeeded, one that was cancelled and refunded, one that was refused; a transfer
-    that succeeded, and one that was cancelled and recalled.
+    A payment that succeeded, one that was cancelled and undone, one that was refused, one that was
+    refunded; a transfer that succeeded, and one that was cancelled and recalled; a renewal, and one
+    that was cancelled when its registry would not take it back.
     """
 
     plan: Plan
@@ -70,58 +80,101 @@ class World:
         self.own.operations[number] = replace(self.own.operations[number], **changes)
 
 
+def own_books() -> OwnBooks:
+    paid_messages = {"person+paid@x": "sent", "+15550001": "rejected", "reject+paid@x": "rejected"}
+    given_back = {f"person+{GIVEN_BACK}@x": "sent"}
+    return OwnBooks(
+        [
+            OperationRow("pay_1", PAID, "succeeded", None, 100, paid_messages),
+            OperationRow("pay_2", UNDONE, "cancelled", "cancelled", 0, {"+15559999": "sent"}),
+            OperationRow("trf_1", SENT, "succeeded", None, 300, {"person+sent@x": "sent"}),
+            OperationRow(
+                "trf_2", RECALLED, "cancelled", "cancelled", 0, {"person+recalled@x": "sent"}
+            ),
+            OperationRow("rnw_1", RENEWED, "succeeded", None, 500, {}),
+            OperationRow("rnw_2", KEPT, "succeeded", None, 500, {}),
+            OperationRow(
+                "pay_4",
+                GIVEN_BACK,
+                "succeeded",
+                None,
+                100,
+                given_back,
+                (RefundRow("rfd_1", "succeeded", None, 100, given_back),),
+            ),
+        ],
+        [Wallet(DEPOSIT - 1400, 0), Wallet(1, 0)],
+    )
+
+
+def outside_books() -> OutsideBooks:
+    return OutsideBooks(
+        {
+            "pay_1": [ChargeRow("succeeded", 100, 0)],
+            "pay_2": [ChargeRow("succeeded", 100, 100)],
+            "pay_4": [ChargeRow("succeeded", 100, 100)],
+        },
+        Counter({"pay_2": 1, "pay_4": 1}),
+        {"trf_1": [PayoutRow("paid", 300)], "trf_2": [PayoutRow("recalled", 300)]},
+        Counter(
+            {
+                "person+paid@x": 1,
+                "+15559999": 1,
+                "person+sent@x": 1,
+                "person+recalled@x": 1,
+                f"person+{GIVEN_BACK}@x": 2,
+            }
+        ),
+        {"rnw_1": [RenewalRow("renewed", 500)], "rnw_2": [RenewalRow("renewed", 500)]},
+    )
+
+
 @pytest.fixture
 def world() -> World:
     payments = (
         planned(PAID, sending=Sending.AGAIN),
-        planned(REFUNDED, payer=Contact(None, "+15559999"), payee=Contact(f"p+{REFUNDED}@x", None)),
+        planned(UNDONE, payer=Contact(None, "+15559999"), payee=Contact(f"p+{UNDONE}@x", None)),
         planned(POOR, wallet=POOR_WALLET),
         planned_transfer(SENT),
         planned_transfer(RECALLED),
+        planned_renewal(RENEWED),
+        planned_renewal(KEPT, domain="shop-kept.fr"),
+        planned(
+            GIVEN_BACK,
+            refunded=True,
+            payer=Contact(f"person+{GIVEN_BACK}@x", None),
+            payee=Contact(None, None),
+        ),
     )
-    paid_messages = {"person+paid@x": "sent", "+15550001": "rejected", "reject+paid@x": "rejected"}
     return World(
         Plan(7, "cus_7", (DEPOSIT, 1), payments, (), 0.1),
         {
             PAID: Seen(["pay_1", "pay_1"]),
-            REFUNDED: Seen(["pay_2"], cancellation="accepted"),
+            UNDONE: Seen(["pay_2"], cancellation="accepted"),
             POOR: Seen(refusals=["insufficient_funds"]),
             SENT: Seen(["trf_1"]),
             RECALLED: Seen(["trf_2"], cancellation="accepted"),
+            RENEWED: Seen(["rnw_1"]),
+            KEPT: Seen(["rnw_2"], cancellation="accepted"),
+            GIVEN_BACK: Seen(["pay_4"], refund="accepted"),
         },
-        OwnBooks(
-            [
-                OperationRow("pay_1", PAID, "succeeded", None, 100, paid_messages),
-                OperationRow("pay_2", REFUNDED, "cancelled", "cancelled", 0, {"+15559999": "sent"}),
-                OperationRow("trf_1", SENT, "succeeded", None, 300, {"person+sent@x": "sent"}),
-                OperationRow(
-                    "trf_2", RECALLED, "cancelled", "cancelled", 0, {"person+recalled@x": "sent"}
-                ),
-            ],
-            [Wallet(DEPOSIT - 400, 0), Wallet(1, 0)],
-        ),
-        OutsideBooks(
-            {
-                "pay_1": [ChargeRow("succeeded", 100, 0)],
-                "pay_2": [ChargeRow("succeeded", 100, 100)],
-            },
-            Counter({"pay_2": 1}),
-            {"trf_1": [PayoutRow("paid", 300)], "trf_2": [PayoutRow("recalled", 300)]},
-            Counter(
-                {"person+paid@x": 1, "+15559999": 1, "person+sent@x": 1, "person+recalled@x": 1}
-            ),
-        ),
+        own_books(),
+        outside_books(),
     )
 
 
 def test_nothing_is_found_where_all_is_well(world: World) -> None:
     assert world.found() == set()
     assert books_differ(100, world.outside) == []
-    assert outcomes(world.own.operations) == {"succeeded": 2, "cancelled": 2}
+    assert outcomes(world.own.operations) == {"succeeded": 5, "cancelled": 2}
 
 
 def charges(world: World, of: str, *rows: ChargeRow) -> None:
     world.outside.charges[of] = list(rows)
+
+
+def refunds(world: World, *rows: RefundRow) -> None:
+    world.change(-1, refunds=rows)
 
 
 BREAK: dict[str, Callable[[World], object]] = {
@@ -139,10 +192,10 @@ BREAK: dict[str, Callable[[World], object]] = {
         replace(world.own.operations[1], key="strange")
     ),
     "not_ended": lambda world: world.change(0, status="waiting"),
-    "cancelled_by_nobody": lambda world: world.seen.update({REFUNDED: Seen(["pay_2"])}),
+    "cancelled_by_nobody": lambda world: world.seen.update({UNDONE: Seen(["pay_2"])}),
     "cancellation_lost": lambda world: world.change(1, status="succeeded"),
-    "cancellation_denied": lambda world: setattr(world.seen[REFUNDED], "cancellation", "refused"),
-    "cancellation_failed": lambda world: setattr(world.seen[REFUNDED], "cancellation", "http_418"),
+    "cancellation_denied": lambda world: setattr(world.seen[UNDONE], "cancellation", "refused"),
+    "cancellation_failed": lambda world: setattr(world.seen[UNDONE], "cancellation", "http_418"),
     "ledger_differs": lambda world: world.change(0, posted_minor=0),
     "charged_twice": lambda world: world.outside.charges["pay_1"].append(
         ChargeRow("failed", 100, 0)
@@ -151,9 +204,19 @@ BREAK: dict[str, Callable[[World], object]] = {
     "charge_left_open": lambda world: charges(world, "pay_2", ChargeRow("pending", 100, 0)),
     "provider_differs": lambda world: charges(world, "pay_2", ChargeRow("succeeded", 100, 0)),
     "paid_out_twice": lambda world: world.outside.payouts["trf_1"].append(PayoutRow("paid", 300)),
+    "renewed_twice": lambda world: world.outside.renewals["rnw_1"].append(
+        RenewalRow("undone", 500)
+    ),
+    "refund_failed": lambda world: setattr(world.seen[GIVEN_BACK], "refund", "http_418"),
+    "refund_lost": refunds,
+    "refunded_by_nobody": lambda world: setattr(world.seen[GIVEN_BACK], "refund", None),
+    "refunds_doubled": lambda world: refunds(world, *world.own.operations[-1].refunds * 2),
+    "not_refunded": lambda world: refunds(
+        world, RefundRow("rfd_1", "failed", "payout_not_recallable", 0, {})
+    ),
     "message_doubled": lambda world: world.outside.messages.update(["+15559999"]),
     "message_missing": lambda world: world.outside.messages.subtract(["+15559999"]),
-    "message_unasked": lambda world: world.outside.messages.update([f"p+{REFUNDED}@x"]),
+    "message_unasked": lambda world: world.outside.messages.update([f"p+{UNDONE}@x"]),
     "message_state": lambda world: world.own.operations[0].messages.update({"+15550001": "sent"}),
     "totals_differ": lambda world: world.own.wallets.append(Wallet(1, 0)),
     "still_held": lambda world: world.own.wallets.append(Wallet(0, 5)),
@@ -164,6 +227,21 @@ BREAK: dict[str, Callable[[World], object]] = {
 def test_what_is_broken_is_found_by_its_name(world: World, name: str) -> None:
     BREAK[name](world)
     assert name in world.found()
+
+
+def test_a_refund_that_the_ledger_does_not_know_is_found(world: World) -> None:
+    refunds(world, replace(world.own.operations[-1].refunds[0], posted_minor=0))
+    assert {"ledger_differs", "provider_differs", "totals_differ"} <= world.found()
+
+
+def test_a_message_about_a_refund_that_is_missing_is_found(world: World) -> None:
+    world.outside.messages[f"person+{GIVEN_BACK}@x"] = 1
+    assert world.found() == {"message_missing"}
+
+
+def test_a_renewal_that_is_not_billed_is_found(world: World) -> None:
+    world.outside.renewals["rnw_1"] = [RenewalRow("undone", 500)]
+    assert world.found() == {"provider_differs", "totals_differ"}
 
 
 def test_a_payment_that_must_not_succeed_is_found_when_it_does(world: World) -> None:

@@ -4,16 +4,15 @@ from collections import Counter
 
 import pytest
 
-from perdure.chaos.plan import (
-    KILLABLE,
+from perdure.chaos.plan import KILLABLE, POOR_WALLET, Plan, plan_round
+from perdure.chaos.planned import (
     NEVER_PAID,
+    NEVER_RENEWED,
     NEVER_SUCCEED,
-    POOR_WALLET,
-    Plan,
     PlannedPayment,
+    PlannedRenewal,
     PlannedTransfer,
     Sending,
-    plan_round,
 )
 from perdure.simulators.bank_behaviour import DESTINATIONS
 from perdure.simulators.gateway_behaviour import TOKENS
@@ -21,19 +20,19 @@ from perdure.simulators.gateway_behaviour import TOKENS
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return plan_round(42, payments=200, kills=50, transfers=20)
+    return plan_round(42, payments=200, kills=50, transfers=20, renewals=20)
 
 
 def test_a_seed_always_has_the_same_plan(plan: Plan) -> None:
-    assert plan_round(42, payments=200, kills=50, transfers=20) == plan
+    assert plan_round(42, payments=200, kills=50, transfers=20, renewals=20) == plan
     # Written down, so that a change of what a seed means is seen: reports name seeds.
     first = next(each for each in plan.operations if each.key == "chaos-42-0")
-    assert (first.method, first.amount_minor, first.wallet) == ("tok_ok", 5893, 2)
-    assert plan.kills[0].process == "worker-operations-2"
+    assert (first.method, first.amount_minor, first.wallet) == ("tok_ok", 9186, 1)
+    assert plan.kills[0].process == "worker-operations-1"
 
 
 def test_another_seed_has_another_plan(plan: Plan) -> None:
-    other = plan_round(43, payments=200, kills=50, transfers=20)
+    other = plan_round(43, payments=200, kills=50, transfers=20, renewals=20)
     assert sorted(each.amount_minor for each in other.operations) != sorted(
         each.amount_minor for each in plan.operations
     )
@@ -42,23 +41,24 @@ def test_another_seed_has_another_plan(plan: Plan) -> None:
 
 
 def test_other_kills_leave_the_operations_as_they_are(plan: Plan) -> None:
-    calm = plan_round(42, payments=200, kills=0, transfers=20)
-    assert calm.kills == ()
+    calm = plan_round(42, payments=200, kills=0, transfers=20, renewals=20)
+    assert (calm.kills, calm.read_only) == ((), None)
     assert (calm.operations, calm.fault_rate) == (plan.operations, plan.fault_rate)
 
 
-def test_transfers_leave_the_payments_as_they_are_and_come_among_them(plan: Plan) -> None:
+def test_the_others_leave_the_payments_as_they_are_and_come_among_them(plan: Plan) -> None:
     without = plan_round(42, payments=200, kills=0)
     payments = [each for each in plan.operations if isinstance(each, PlannedPayment)]
     assert sorted(payments, key=lambda each: each.key) == sorted(
         without.operations, key=lambda each: each.key
     )
-    assert len(plan.operations) - len(payments) == 20
-    assert any(isinstance(each, PlannedTransfer) for each in plan.operations[:100])
+    assert len(plan.operations) - len(payments) == 40
+    for others in (PlannedTransfer, PlannedRenewal):
+        assert any(isinstance(each, others) for each in plan.operations[:120])
 
 
 def test_everything_asked_for_and_everybody_told_is_known_apart(plan: Plan) -> None:
-    both = [plan, plan_round(43, payments=200, kills=0, transfers=20)]
+    both = [plan, plan_round(43, payments=200, kills=0, transfers=20, renewals=20)]
     operations = [operation for each in both for operation in each.operations]
     told = Counter(
         recipient
@@ -68,19 +68,33 @@ def test_everything_asked_for_and_everybody_told_is_known_apart(plan: Plan) -> N
         if recipient is not None
     )
     assert len({operation.key for operation in operations}) == len(operations)
+    domains = [each.domain for each in operations if isinstance(each, PlannedRenewal)]
+    assert len(set(domains)) == len(domains)
     assert told
     assert set(told.values()) == {1}
     assert all(len(number) <= 16 for number in told if number.startswith("+"))
 
 
 def test_a_few_plans_have_everything_that_can_happen() -> None:
-    plans = [plan_round(seed, payments=200, kills=0, transfers=40) for seed in range(5)]
+    plans = [
+        plan_round(seed, payments=200, kills=0, transfers=40, renewals=40) for seed in range(5)
+    ]
     made = [operation for plan in plans for operation in plan.operations]
     tokens = {each.method for each in made if isinstance(each, PlannedPayment)}
     destinations = {each.method for each in made if isinstance(each, PlannedTransfer)}
     assert NEVER_SUCCEED <= tokens <= set(TOKENS)
     assert NEVER_PAID <= destinations <= set(DESTINATIONS)
-    assert {each.method for each in made if each.never_succeeds} == NEVER_SUCCEED | NEVER_PAID
+    renewals = [each for each in made if isinstance(each, PlannedRenewal)]
+    assert {each.domain.partition("-")[0] for each in renewals} >= NEVER_RENEWED
+    assert {each.tld for each in renewals} == {"info", "fr", "com"}
+    never = {each.method for each in made if each.never_succeeds} - {
+        each.method for each in renewals
+    }
+    assert never == NEVER_SUCCEED | NEVER_PAID
+    refunded = [each for each in made if each.refunded]
+    assert {type(each) for each in refunded} == {PlannedPayment, PlannedTransfer, PlannedRenewal}
+    # Its registry takes none back.
+    assert not any(isinstance(each, PlannedRenewal) and each.tld == "fr" for each in refunded)
     assert {each.sending for each in made} == set(Sending)
     assert {each.wallet for each in made} == set(range(POOR_WALLET + 1))
     assert {each.bulk for each in made} == {True, False}
@@ -88,9 +102,11 @@ def test_a_few_plans_have_everything_that_can_happen() -> None:
 
 
 def test_kills_come_while_payments_are_made_and_reach_every_process() -> None:
-    kills = [kill for seed in range(100) for kill in plan_round(seed, payments=9, kills=5).kills]
+    plans = [plan_round(seed, payments=9, kills=5) for seed in range(100)]
+    kills = [kill for plan in plans for kill in plan.kills]
     assert {kill.process for kill in kills} == set(KILLABLE)
     assert {kill.after for kill in kills} == set(range(1, 10))
+    assert 0 < sum(plan.read_only is not None for plan in plans) < 50
 
 
 def test_no_wallet_but_the_poor_one_can_run_dry(plan: Plan) -> None:

@@ -5,7 +5,7 @@ from perdure.chaos.rounds import Options, Report, RoundReport
 from perdure.cli.chaos import replay
 
 OPTIONS = Options(
-    seed=5, rounds=9, payments=70, kills=3, overlap=2, settle_timeout_s=60, transfers=2
+    seed=5, rounds=9, payments=70, kills=3, overlap=2, settle_timeout_s=60, transfers=2, renewals=1
 )
 FINDING = Finding("lost", 7, "chaos-7-1", "pay_1", "accepted, and there is no such operation")
 
@@ -15,9 +15,12 @@ def done(seed: int, *findings: Finding) -> RoundReport:
         seed=seed,
         payments=70,
         transfers=2,
+        renewals=1,
         accepted=69,
+        refunds=3,
         outcomes={"succeeded": 60, "cancelled": 9},
         kills={"api": 2, "mail": 1},
+        read_only_s=2.5,
         retries=4,
         storm_s=1.0,
         settle_s=2.0,
@@ -27,7 +30,7 @@ def done(seed: int, *findings: Finding) -> RoundReport:
 
 def test_a_finding_of_a_round_is_run_again_by_the_rounds_seed() -> None:
     assert replay(FINDING, OPTIONS) == (
-        "perdure chaos --seed 7 --rounds 1 --payments 70 --transfers 2 --kills 3"
+        "perdure chaos --seed 7 --rounds 1 --payments 70 --transfers 2 --renewals 1 --kills 3"
     )
 
 
@@ -49,10 +52,13 @@ def test_the_summary_is_the_sum_of_the_rounds() -> None:
         "rounds": 2,
         "payments": 140,
         "transfers": 4,
+        "renewals": 2,
         "accepted": 138,
+        "refunds": 6,
         "outcomes": {"cancelled": 18, "succeeded": 120},
         "kills": {"api": 4, "mail": 2},
         "kills_in_all": 6,
+        "read_only_s": 5.0,
         "retries": 8,
         "findings": 1,
         "seconds": 12.3,
