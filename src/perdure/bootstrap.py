@@ -78,6 +78,7 @@ from perdure.renewals.refunds import REFUNDABLE_RENEWALS, RegistryRefunds
 from perdure.renewals.registration import RENEWALS
 from perdure.renewals.registry_activities import RenewalRegistryActivities
 from perdure.storage.pool import Pool, open_pool
+from perdure.storage.revisions import missing_revisions
 from perdure.transfers import registration as transfers
 from perdure.transfers.acceptance import TransferAcceptance
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
@@ -139,14 +140,18 @@ async def open_platform(
             A worker cannot.
 
     Raises:
-        ConfigurationError: A setting is wrong or missing, or Temporal cannot be reached.
+        ConfigurationError: A setting is wrong or missing, Temporal cannot be reached, or the
+            database is none for this release.
     """
-    client = await connect(runtime=runtime, lazy=lazy)
     async with open_pool(
         settings.require_database_url(),
         size=settings.database_pool_size,
         application_name=application_name,
     ) as pool:
+        # A database from a newer release is refused; one that lacks something is migrated, and told
+        # of by whoever needs it.
+        await missing_revisions(pool)
+        client = await connect(runtime=runtime, lazy=lazy)
         platform = compose(settings, pool, client)
         async with platform.flag_provider.refreshing():
             try:

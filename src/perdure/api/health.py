@@ -4,23 +4,26 @@ import asyncio
 from datetime import timedelta
 from typing import Final, Literal
 
-import asyncpg
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.api.authentication import PlatformOfApp
 from perdure.bootstrap import Platform
-from perdure.storage.migrate import missing_migrations
+from perdure.core.errors import ConfigurationError
+from perdure.storage.pool import TAKES_NO_CHANGES, Pool
+from perdure.storage.revisions import missing_revisions
 
 log = structlog.get_logger()
 
 router = APIRouter(tags=["health"])
 
 _PATIENCE_S: Final = 2.0
+
+
+DatabaseState = Literal["ok", "unreachable", "read_only", "not_migrated"]
 
 
 class Health(BaseModel):
@@ -33,7 +36,7 @@ class Readiness(BaseModel):
     """Whether requests can be taken, and if not, what is missing."""
 
     status: Literal["ready", "not_ready"]
-    database: Literal["ok", "unreachable", "not_migrated"]
+    database: DatabaseState
     temporal: Literal["ok", "unreachable"]
 
 
@@ -55,20 +58,27 @@ async def readyz(request: Request, response: Response, platform: PlatformOfApp) 
     return Readiness(status="not_ready", database=database, temporal=temporal)
 
 
-async def _database(
-    platform: Platform, request: Request
-) -> Literal["ok", "unreachable", "not_migrated"]:
+async def _database(platform: Platform, request: Request) -> DatabaseState:
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            await platform.pool.fetchval("SELECT 1")
-        # A database does not lose its migrations, so one good look is enough.
-        if not request.app.state.is_migrated:
-            missing = await missing_migrations(platform.settings.require_database_url())
-            request.app.state.is_migrated = not missing
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
+            is_read_only = await platform.pool.fetchval(TAKES_NO_CHANGES)
+            # A database does not lose its migrations, so one good look is enough.
+            if not request.app.state.is_migrated:
+                request.app.state.is_migrated = await _is_migrated(platform.pool)
+    except Exception as error:  # noqa: BLE001 - whatever it is, nobody is to be sent here
         log.warning("database_unreachable", error=repr(error))
         return "unreachable"
+    if is_read_only:
+        return "read_only"
     return "ok" if request.app.state.is_migrated else "not_migrated"
+
+
+async def _is_migrated(pool: Pool) -> bool:
+    try:
+        return not await missing_revisions(pool)
+    except ConfigurationError:
+        # A newer release has come since this process began, which looked at that.
+        return True
 
 
 async def _temporal(client: Client) -> Literal["ok", "unreachable"]:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Final
 from urllib.parse import urlsplit
 
-import asyncpg
 import typer
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
@@ -22,8 +21,10 @@ from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.durable.client import connect
 from perdure.durable.search_attributes import NAMES
-from perdure.storage.migrate import missing_migrations
-from perdure.storage.pool import Pool, open_pool
+from perdure.storage.connecting import is_pooled
+from perdure.storage.outages import is_outage
+from perdure.storage.pool import TAKES_NO_CHANGES, Pool, open_pool
+from perdure.storage.revisions import missing_revisions
 
 _PATIENCE_S: Final = 3.0
 _SLOTS_PER_CONNECTION_MAX: Final = 10
@@ -72,23 +73,40 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
                 pool = await stack.enter_async_context(
                     open_pool(url, size=1, application_name="perdure-doctor")
                 )
+            yield await _server(pool)
+            yield await _connections(pool, settings)
+            migrations = await _migrations(pool)
         except ConfigurationError as error:
             yield Finding(subject, Health.FAIL, error.message)
             return
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             yield Finding(subject, Health.FAIL, f"cannot be reached: {error or 'no answer'}", fix)
             return
-        version = await pool.fetchval("SELECT current_setting('server_version')")
-        yield Finding(subject, Health.OK, f"PostgreSQL {version}")
-        yield await _connections(pool, settings)
-        missing = await missing_migrations(url)
-        if missing:
-            lacking = f"lacks {', '.join(missing)}"
-            yield Finding("migrations", Health.FAIL, lacking, "Run `perdure migrate`.")
-            return
-        yield Finding("migrations", Health.OK, "all there")
-        async for finding in look_at_work(pool):
-            yield finding
+        yield migrations
+        if migrations.health == Health.OK:
+            async for finding in look_at_work(pool):
+                yield finding
+
+
+async def _server(pool: Pool) -> Finding:
+    subject, version = "database", await pool.fetchval("SELECT current_setting('server_version')")
+    async with pool.acquire() as connection:
+        behind = " behind a pooler" if await is_pooled(connection) else ""
+    if await pool.fetchval(TAKES_NO_CHANGES):
+        detail = f"PostgreSQL {version}{behind} takes no changes: it is read-only, or a standby"
+        fix = "Set DATABASE_URL to the primary, or to all servers (host=a,b finds the primary)."
+        return Finding(subject, Health.FAIL, detail, fix)
+    return Finding(subject, Health.OK, f"PostgreSQL {version}{behind}")
+
+
+async def _migrations(pool: Pool) -> Finding:
+    missing = await missing_revisions(pool)
+    if missing:
+        lacking = f"lacks {', '.join(missing)}"
+        return Finding("migrations", Health.FAIL, lacking, "Run `perdure migrate`.")
+    return Finding("migrations", Health.OK, "all there")
 
 
 async def _connections(pool: Pool, settings: Settings) -> Finding:

@@ -25,6 +25,9 @@ def print_failure(error: Exception) -> bool:
     elif isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
         told = "The database has no tables, or old ones. Run `perdure migrate`."
         print_error(told, code="database_not_migrated")
+    elif isinstance(error, asyncpg.InsufficientPrivilegeError):
+        told = f"The database does not let its user do this: {error}."
+        print_error(told, code="database_refused")
     elif isinstance(error, OSError) and error.filename:
         print_error(f"A file cannot be used: {error}.", code="file_unusable")
     elif (outage := outage_of(error)) is not None:

@@ -4,16 +4,9 @@ from perdure.cli.output import out
 from perdure.cli.session import run
 from perdure.config import Settings
 from perdure.storage.migrate import migrate as run_migrations
-from perdure.storage.migrate import missing_migrations
 
 
 def migrate() -> None:
     """Bring the database to this version's tables; harmless to repeat."""
-    applied = run(_migrate(Settings.load().require_database_url()))
+    applied = run(run_migrations(Settings.load().require_database_url()))
     out.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to apply.")
-
-
-async def _migrate(database_url: str) -> list[str]:
-    missing = await missing_migrations(database_url)
-    await run_migrations(database_url)
-    return missing

@@ -4,13 +4,20 @@ Hot statements are plain SQL on an asyncpg connection; statements put together a
 SQLAlchemy Core, compiled for the same connection by `storage.query`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 import pydantic_core
+import structlog
 from asyncpg.pool import PoolConnectionProxy
+
+from perdure.storage.connecting import connect, is_pooled, takes_no_changes
+from perdure.storage.database_url import DatabaseUrl
+
+log = structlog.get_logger()
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -30,14 +37,6 @@ async def _prepare(connection: Any) -> None:
     )
 
 
-async def _keep_as_it_is(_connection: Any) -> None:
-    """Save the round trip that resets a connection at its return to the pool.
-
-    So settings are `SET LOCAL`, advisory locks are released by who took them, and nobody listens
-    on a pooled connection (docs/adr/0003-database-driver.md).
-    """
-
-
 def _encode_json(value: object) -> str:
     return pydantic_core.to_json(value).decode()
 
@@ -45,6 +44,40 @@ def _encode_json(value: object) -> str:
 _PLANS: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 """Statements are few, and written for an index each. So each is planned once a connection; and not
 as a scan of a table that was small when it was planned (docs/adr/0010-hot-path.md)."""
+
+SCANS_ALLOWED: Final = "SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = auto"
+"""Lets a transaction scan whole tables."""
+
+TAKES_NO_CHANGES: Final = "SELECT current_setting('transaction_read_only')::boolean"
+"""Tells whether the server takes none now, as a standby or by its settings."""
+
+_RENEW_S: Final = 1.0
+"""How often connections are renewed while the server takes no changes."""
+
+
+class _Returned:
+    """What is done with connections that are given back to the pool: nothing, as a rule.
+
+    That saves the round trip that resets them. So settings are `SET LOCAL`, advisory locks are
+    released by who took them, and nobody listens on a pooled connection
+    (docs/adr/0003-database-driver.md).
+
+    A server that has become read-only is left: all connections are made anew, and reach the one
+    that takes changes as soon as there is one.
+    """
+
+    def __init__(self) -> None:
+        self.pool: Pool | None = None
+        self._renewed_at = float("-inf")
+
+    async def __call__(self, connection: Any) -> None:
+        if self.pool is None or not takes_no_changes(connection):
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._renewed_at > _RENEW_S:
+            self._renewed_at = now
+            log.info("database_takes_no_changes")
+            await self.pool.expire_connections()
 
 
 @asynccontextmanager
@@ -61,17 +94,39 @@ async def open_pool(
         database_url: `postgresql://…`, as libpq takes it.
         size: The most connections held; a caller beyond that waits its turn.
         application_name: How the process calls itself in `pg_stat_activity`.
+
+    Raises:
+        ConfigurationError: It is no database for Perdure.
+        OSError, asyncpg.PostgresError: It is away.
     """
+    probe = await connect(database_url, application_name=application_name)
+    try:
+        pooled = await is_pooled(probe)
+    finally:
+        await probe.close()
+    url, returned = DatabaseUrl.parse(database_url), _Returned()
+    url.tell_what_is_left_out()
+    settings = {"application_name": application_name, **url.settings, "timezone": "UTC"}
+    # A pooler's connections are others' too: no statements are kept on them, so each is planned
+    # with its values, and needs no settings for its plan (docs/adr/0019-database-outages.md).
+    connecting: dict[str, Any] = (
+        {"server_settings": settings, "statement_cache_size": 0}
+        if pooled
+        else {"server_settings": settings | _PLANS}
+    )
     async with asyncpg.create_pool(
-        database_url,
+        url.url,
         min_size=1,
         max_size=size,
         init=_prepare,
-        reset=_keep_as_it_is,
+        reset=returned,
         command_timeout=30,
         max_inactive_connection_lifetime=60,
-        server_settings={"application_name": application_name, "timezone": "UTC", **_PLANS},
+        **connecting,
+        **url.options,
     ) as pool:
+        # A pooler looks for the right server by itself, and does not pass on what is changed there.
+        returned.pool = None if pooled else pool
         try:
             yield pool
         except BaseException:
@@ -88,12 +143,10 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def whole_tables(pool: Pool) -> AsyncIterator[Connection]:
-    """Hold a connection for questions over whole tables, which may scan them."""
-    async with pool.acquire() as connection:
-        await connection.execute("SET enable_seqscan = on; SET plan_cache_mode = auto")
-        try:
-            yield connection
-        finally:
-            if not connection.is_closed():
-                for name, value in _PLANS.items():
-                    await connection.execute(f"SET {name} = {value}")
+    """Hold a connection with an open transaction for questions over whole tables.
+
+    It may scan them.
+    """
+    async with transaction(pool) as connection:
+        await connection.execute(SCANS_ALLOWED)
+        yield connection

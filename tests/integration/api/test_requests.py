@@ -12,6 +12,7 @@ from temporalio.client import Client
 from perdure.api.app import create_app
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
+from perdure.storage.pool import open_pool
 from tests.polls import eventually
 
 from .api_client import Api, ok, refused
@@ -154,10 +155,12 @@ async def test_the_process_is_ready_once_everything_is_there(
 
 
 async def test_a_database_that_is_not_migrated_is_not_ready(
-    platform: Platform, postgres_url: str, settings: Settings
+    platform: Platform, postgres_url: str
 ) -> None:
-    empty = settings.model_copy(update={"database_url": postgres_url})
-    async with api_on(replace(platform, settings=empty), "") as api:
+    async with (
+        open_pool(postgres_url, size=1) as empty,
+        api_on(replace(platform, pool=empty), "") as api,
+    ):
         answer = await api.http.get("/readyz")
     assert (answer.status_code, answer.json()["database"]) == (503, "not_migrated")
 

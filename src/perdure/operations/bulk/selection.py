@@ -24,7 +24,7 @@ from perdure.operations.bulk.store import get_locked, save_selected
 from perdure.operations.model import FINISHED, Status
 from perdure.operations.steps import check_may_begin
 from perdure.operations.store import OPERATIONS
-from perdure.storage.pool import Connection, Pool, transaction
+from perdure.storage.pool import SCANS_ALLOWED, Connection, Pool, transaction
 from perdure.storage.query import fetch
 
 BATCH: Final = 10_000
@@ -265,4 +265,4 @@ async def _refuse_unknown(connection: Connection, bulk: Bulk) -> None:
 
 async def _allow_scans(connection: Connection) -> None:
     """Have the transaction's statements planned for what they ask, scans of tables allowed."""
-    await connection.execute("SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = auto")
+    await connection.execute(SCANS_ALLOWED)

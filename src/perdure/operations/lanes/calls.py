@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
+from perdure.storage.connecting import connect, is_pooled
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
@@ -25,7 +25,6 @@ log = structlog.get_logger()
 
 CHANNEL: Final = "perdure_lanes"
 _CONNECT_AGAIN_S: Final = 1.0
-_CONNECT_TIMEOUT_S: Final = 10.0
 
 Hear = Callable[[str, int], AbstractContextManager[asyncio.Event]]
 """Gives, for a lane (kind, number), an event that is set whenever the lane is called."""
@@ -64,8 +63,9 @@ class LaneCalls:
 class LaneListener:
     """Hears the calls for the lanes that run in this process, on a connection of its own.
 
-    A pooled connection would be given back, and a pooler that lends connections for a transaction
-    hears nothing. Connects when the first lane runs.
+    A pooled connection would be given back. Behind a pooler, which may lend its connections for a
+    transaction, there is nothing to hear: lanes look by themselves. Connects when the first lane
+    runs.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -101,22 +101,24 @@ class LaneListener:
     async def _listen(self) -> None:
         while True:
             try:
-                await self._listen_until_lost()
+                if not await self._listen_until_lost():
+                    return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 log.warning("lanes_hear_nothing", error=repr(error))
             await asyncio.sleep(_CONNECT_AGAIN_S)
 
-    async def _listen_until_lost(self) -> None:
-        connection = await asyncpg.connect(
-            self._database_url,
-            timeout=_CONNECT_TIMEOUT_S,
-            server_settings={"application_name": "perdure-lane-listener"},
-        )
+    async def _listen_until_lost(self) -> bool:
+        """Listen as long as the connection lasts; False: there is nothing to hear."""
+        connection = await connect(self._database_url, application_name="perdure-lane-listener")
         try:
+            if await is_pooled(connection):
+                log.info("lanes_look_by_themselves", reason="The database is behind a pooler.")
+                return False
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(CHANNEL, self._on_notice)
             await lost.wait()
+            return True
         finally:
             connection.terminate()
 

@@ -1,0 +1,93 @@
+"""What is no database for Perdure is told in one line, by every process and before it begins."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from perdure.storage.migrate import migrate
+from perdure.storage.revisions import revisions
+from tests.integration.cli.shell import Shell
+
+PROCESSES = [("migrate",), ("api",), ("worker",), ("payments", "list"), ("doctor",)]
+
+
+class Databases:
+    """Makes databases, and their URLs."""
+
+    def __init__(self, server_url: str, server: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._url = server_url
+        self._server = server
+        self.made: list[str] = []
+
+    def url(self, name: str) -> str:
+        base, _, query = self._url.partition("?")
+        return f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+    async def make(self, how: str = "") -> str:
+        name = f"perdure_unfit_{uuid4().hex[:8]}"
+        await self._server.execute(f"CREATE DATABASE {name} {how}")
+        self.made.append(name)
+        return self.url(name)
+
+
+@pytest.fixture
+async def databases(postgres_url: str) -> AsyncIterator[Databases]:
+    server = await asyncpg.connect(postgres_url)
+    found = Databases(postgres_url, server)
+    yield found
+    for name in found.made:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
+
+
+async def missing(databases: Databases) -> str:
+    return databases.url("perdure_nowhere")
+
+
+async def in_latin1(databases: Databases) -> str:
+    return await databases.make("ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+
+
+async def from_a_newer_release(databases: Databases) -> str:
+    url = await databases.make()
+    await migrate(url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999_tomorrow'")
+    await connection.close()
+    return url
+
+
+@pytest.mark.parametrize(
+    ("database", "told"),
+    [
+        (missing, 'database "perdure_nowhere" does not exist'),
+        (in_latin1, "has the encoding LATIN1"),
+        (from_a_newer_release, "it is at 9999_tomorrow, and this one knows it up to"),
+    ],
+    ids=["missing", "LATIN1", "newer"],
+)
+async def test_every_process_tells_it_in_one_line_and_ends(
+    databases: Databases,
+    tmp_path: Path,
+    database: Callable[[Databases], "asyncio.Future[str]"],
+    told: str,
+) -> None:
+    shell = Shell(await database(databases), tmp_path)
+    for words in PROCESSES:
+        done = await asyncio.to_thread(shell.run, *words)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1, said
+        [line] = [line for line in said.splitlines() if told in line]
+        assert "Traceback" not in said
+        if words != ("doctor",):
+            assert line.startswith("error: ")
+
+
+async def test_one_that_was_not_migrated_is_no_reason_to_end(databases: Databases) -> None:
+    url = await databases.make()
+    assert await migrate(url) == list(revisions())
+    assert await migrate(url) == []
