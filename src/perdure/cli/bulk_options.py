@@ -77,13 +77,14 @@ def read_ids(file: Path) -> tuple[str, ...]:
     """Return the ids in a file: one a line; what follows a `#` is not looked at.
 
     Raises:
-        InvalidInput: There are none, or it is no text.
+        InvalidInput: There are none, or it is no text in UTF-8.
         OSError: It cannot be read.
     """
     try:
-        lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidInput(f"{file} is not a text.", param="file") from None
+        raise InvalidInput(f"{file} is not a text in UTF-8.", param="file") from None
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     ids = tuple(line for line in lines if line)
     if not ids:
         raise InvalidInput(f"{file} names no operation.", param="file")

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from perdure.bootstrap import Platform
+from perdure.cli.input_file import open_input
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_fields, print_json
 from perdure.cli.session import open_session, run
-from perdure.core.errors import InvalidInput, NotFound
+from perdure.core.errors import NotFound
 from perdure.renewals import domains
 from perdure.renewals.domain_file import DomainRow, RejectedRow, read_domains
 from perdure.renewals.domains import Domain
@@ -74,20 +75,13 @@ def import_file(
 
 async def _import(path: Path) -> ImportSummary:
     summary = ImportSummary()
-    # Without a conversion of line ends, as CSV has its own.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        async with open_session() as platform:
-            try:
-                async with _batches(platform, summary) as batches:
-                    for row in read_domains(file):
-                        if isinstance(row, RejectedRow):
-                            summary.reject(row)
-                        else:
-                            await batches.add(row)
-            except UnicodeDecodeError as error:
-                raise InvalidInput(
-                    f"The file is not UTF-8: {error}. Save it as UTF-8.", code="invalid_encoding"
-                ) from error
+    with open_input(path) as file:
+        async with open_session() as platform, _batches(platform, summary) as batches:
+            for row in read_domains(file):
+                if isinstance(row, RejectedRow):
+                    summary.reject(row)
+                else:
+                    await batches.add(row)
     return summary
 
 

@@ -3,25 +3,25 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from perdure.bootstrap import Platform
 from perdure.cli.import_progress import ImportDisplay, ImportProgress
+from perdure.cli.input_file import beside, open_input
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json, print_table
 from perdure.cli.session import actor, open_session, run
-from perdure.core.errors import InvalidInput
 from perdure.operations.model import Status
 from perdure.payments.import_file import BadRow, ImportRow, names_by_content, read_rows
 from perdure.payments.import_outcomes import (
     REJECTED,
     OutcomeFollower,
     RowOutcome,
+    check_writable,
     open_outcomes,
     write_report,
 )
@@ -61,7 +61,13 @@ class ImportSummary:
 
 
 def import_file(
-    path: Annotated[Path, typer.Argument(help="CSV with a header line.", metavar="FILE.csv")],
+    *,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with a header line; - reads what comes by a pipe.", metavar="FILE.csv"
+        ),
+    ],
     wait: Annotated[bool, typer.Option(help="Wait for the outcomes.")] = True,
     own_workflows: Annotated[
         bool,
@@ -81,14 +87,21 @@ def import_file(
             " and all its unnamed rows are paid again.",
         ),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where each row's outcome is written: FILE.outcomes.csv beside the file, if left"
+            " out, and in the working directory for what comes by a pipe."
+        ),
+    ] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Import a file of payments; importing it again adds nothing, and reports the same.
 
-    What became of each row is written to FILE.outcomes.csv. Ends with 1 when rows were rejected,
-    with 130 when it is interrupted: nothing is lost, and the same command again goes on.
+    Nothing is paid of a file that is not CSV to its end. Ends with 1 when rows were rejected, with
+    130 when it is interrupted: nothing is lost, and the same command again goes on.
     """
-    report = report_path(path)
+    report = report or report_path(path)
     try:
         summary = run(_import(path, report, wait, own_workflows, name_rows))
     except KeyboardInterrupt:
@@ -106,8 +119,8 @@ def import_file(
 
 
 def report_path(path: Path) -> Path:
-    """Return where the outcomes of a file are written: beside it."""
-    return path.with_name(f"{path.stem}.outcomes.csv")
+    """Return where the outcomes of a file are written, unless it is said."""
+    return beside(path, ".outcomes.csv")
 
 
 async def _import(
@@ -131,11 +144,13 @@ async def import_payments(
     """Take a file in, wait for its outcomes and write the report.
 
     Raises:
-        InvalidInput: The file cannot be read, or its header is wrong.
+        InvalidInput: The file cannot be read, is not CSV, or its header is wrong; or the report
+            cannot be written. Nothing was taken in.
         ProviderUnavailable: The database was away for too long.
     """
     summary = ImportSummary()
-    with _open(path) as file, open_outcomes() as outcomes:
+    check_writable(report)
+    with open_input(path) as file, open_outcomes() as outcomes:
         rows = read_rows(file, names_by_content(file) if name_rows else None)
         first = list(islice(rows, _LANES_FROM_ROWS))
         in_lanes = len(first) == _LANES_FROM_ROWS and not own_workflows
@@ -161,16 +176,6 @@ async def import_payments(
                 await follower.follow()
         await write_report(outcomes, follower, report, summary.count)
     return summary
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", param="FILE.csv") from error
-    with file:
-        yield file
 
 
 def _batches(rows: Iterator[ImportRow | BadRow], size: int) -> Iterator[list[ImportRow | BadRow]]:

@@ -1,16 +1,17 @@
 """Reads a file of payments, row by row, without holding the file.
 
-The file is CSV (RFC 4180) in UTF-8 with a header line. A row is one line: a field holds no line
-break, so that a quotation mark left open spoils its own line and not the rest of the file.
+The file is CSV (RFC 4180) in UTF-8 with a header line. It is looked through before its first row is
+returned: a file that is not CSV to its end is none of which a row can be paid.
 """
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from perdure.core.csv_records import Record, check_records, read_header, read_records
 from perdure.core.errors import InvalidInput
+from perdure.core.text import check_optional_text
 from perdure.notifications.contracts import Party
 from perdure.payments.contracts import PaymentRequest
 
@@ -32,17 +33,16 @@ COLUMNS_OPTIONAL: Final = (
 )
 COLUMNS: Final = COLUMNS_REQUIRED + COLUMNS_OPTIONAL
 
-LINE_BYTES_MAX: Final = 65_536
 AMOUNT_DIGITS_MAX: Final = 19
 """As many as the largest amount has; a longer number is not even converted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """A line that holds a payment.
+    """A record that holds a payment.
 
     Args:
-        line: Counted from 1, the header's.
+        line: The one it begins in, counted from 1, the header's.
     """
 
     line: int
@@ -51,12 +51,12 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A line that holds no payment.
+    """A record that holds no payment.
 
     Args:
-        line: Counted from 1, the header's.
+        line: The one it begins in, counted from 1, the header's.
         reference: As far as it can be read.
-        field: The column at fault; None: the line as a whole.
+        field: The column at fault; None: the record as a whole.
         code: The error's stable code.
         message: What is wrong and what to do about it.
     """
@@ -87,39 +87,25 @@ def names_by_content(file: BinaryIO) -> NameRow:
 
 
 def read_rows(file: BinaryIO, name_row: NameRow | None = None) -> Iterator[ImportRow | BadRow]:
-    """Read a file's rows; blank lines are left out.
+    """Read a file's rows, from its beginning; blank lines are left out.
 
     Args:
+        file: One that can be read twice.
         name_row: Names the rows that have no reference; None: they are bad rows.
 
     Raises:
-        InvalidInput: `invalid_header`; nothing can be said about any row.
+        InvalidInput: `invalid_csv`, `invalid_header`, `invalid_encoding`: nothing can be said about
+            any row.
     """
-    lines = _lines(file)
-    header = next(lines, None)
-    columns = _check_header(header[1] if header else b"", named=name_row is not None)
-    for number, content in lines:
-        if content.strip():
-            yield _read_row(number, content, columns, name_row)
+    check_records(file)
+    records = read_records(file)
+    columns = _check_header(read_header(records), named=name_row is not None)
+    for record in records:
+        if not record.is_blank:
+            yield _read_row(record, columns, name_row)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Return numbered lines, each cut off just beyond the limit."""
-    number = 0
-    while content := file.readline(LINE_BYTES_MAX + 1):
-        number += 1
-        yield number, content
-        while len(content) > LINE_BYTES_MAX and not content.endswith(b"\n"):
-            content = file.readline(LINE_BYTES_MAX + 1)
-
-
-def _check_header(content: bytes, *, named: bool) -> list[str]:
-    try:
-        columns = [name.strip() for name in _fields(content.removeprefix(b"\xef\xbb\xbf"))]
-    except InvalidInput as error:
-        raise InvalidInput(
-            f"The header line cannot be read: {error.message}", code="invalid_header"
-        ) from error
+def _check_header(columns: list[str], *, named: bool) -> list[str]:
     required = [name for name in COLUMNS_REQUIRED if name != "reference" or not named]
     missing = [name for name in required if name not in columns]
     unknown = [name for name in columns if name not in COLUMNS]
@@ -138,31 +124,10 @@ def _check_header(content: bytes, *, named: bool) -> list[str]:
     return columns
 
 
-def _fields(content: bytes) -> list[str]:
-    if len(content) > LINE_BYTES_MAX:
-        raise InvalidInput(f"A line has at most {LINE_BYTES_MAX} bytes.", code="line_too_long")
+def _read_row(record: Record, columns: list[str], name_row: NameRow | None) -> ImportRow | BadRow:
+    reference, fields = "", record.fields
     try:
-        text = content.rstrip(b"\r\n").decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"Byte {error.start + 1} is not UTF-8; save the file as UTF-8.", code="invalid_encoding"
-        ) from error
-    try:
-        return next(csv.reader([text], strict=True), [])
-    except csv.Error as error:
-        raise InvalidInput(
-            f"The line is not CSV: {error}. A field with a comma or a quotation mark stands in"
-            ' quotation marks, each one inside it doubled ("").',
-            code="invalid_csv",
-        ) from error
-
-
-def _read_row(
-    number: int, content: bytes, columns: list[str], name_row: NameRow | None
-) -> ImportRow | BadRow:
-    reference = ""
-    try:
-        fields = _fields(content)
+        record.check_encoding()
         if len(fields) != len(columns):
             raise InvalidInput(
                 f"The row has {len(fields)} fields, the header {len(columns)}.",
@@ -170,11 +135,11 @@ def _read_row(
             )
         values = {name: field.strip() for name, field in zip(columns, fields, strict=True)}
         if name_row is not None and not values.get("reference"):
-            values["reference"] = name_row(number)
-        reference = values["reference"]
-        return ImportRow(number, _request(values))
+            values["reference"] = name_row(record.line)
+        reference = check_optional_text("reference", values["reference"])
+        return ImportRow(record.line, _request(values))
     except InvalidInput as error:
-        return BadRow(number, reference, error.param, error.code, error.message)
+        return BadRow(record.line, reference, error.param, error.code, error.message)
 
 
 def _request(values: dict[str, str]) -> PaymentRequest:
@@ -182,11 +147,7 @@ def _request(values: dict[str, str]) -> PaymentRequest:
         if not values[name]:
             raise InvalidInput("The field is empty.", code="missing_field", param=name)
     for name, value in values.items():
-        # Control characters break logs and mails, and PostgreSQL takes no NUL.
-        if not value.isprintable():
-            raise InvalidInput(
-                "The field holds a control character.", code="invalid_text", param=name
-            )
+        check_optional_text(name, value)
     return PaymentRequest(
         customer_id=values["customer_id"],
         account_id=values["account_id"],

@@ -11,6 +11,8 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from perdure.core.csv_records import harmless
+from perdure.core.errors import InvalidInput
 from perdure.operations.model import FINISHED, Status
 
 REJECTED: Final = "rejected"
@@ -61,9 +63,9 @@ class RowOutcome:
 
     @property
     def report_row(self) -> tuple[object, ...]:
-        """The row of the report, as `REPORT_COLUMNS` names its fields."""
+        """The row of the report, as `REPORT_COLUMNS` names its fields; no spreadsheet runs it."""
         message = self.failure_message or ""
-        return (
+        cells = (
             self.line,
             self.reference,
             self.payment_id or "",
@@ -71,6 +73,7 @@ class RowOutcome:
             self.failure_code or "",
             f"{self.field}: {message}" if self.field else message,
         )
+        return tuple(harmless(cell) for cell in cells)
 
 
 _FIELDS: Final = tuple(field.name for field in fields(RowOutcome))
@@ -229,6 +232,28 @@ def _as_it_stands(outcome: RowOutcome, statuses: Statuses) -> RowOutcome:
     )
 
 
+def check_writable(report: Path) -> None:
+    """Refuse a place where no report can be written, before there is anything to report.
+
+    Raises:
+        InvalidInput: Names the option.
+    """
+    partial = _partial(report)
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise InvalidInput(
+            f"The outcomes cannot be written to {report}: {error.strerror}.", param="--report"
+        ) from error
+    if report.is_dir():
+        raise InvalidInput(f"{report} is a folder; name a file.", param="--report")
+
+
+def _partial(report: Path) -> Path:
+    return report.with_name(f".{report.name}.partial")
+
+
 async def write_report(
     outcomes: OutcomeStore,
     follower: OutcomeFollower,
@@ -236,7 +261,7 @@ async def write_report(
     on_row: Callable[[RowOutcome], None],
 ) -> None:
     """Write what became of each row: the whole report under its name, or nothing."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     try:
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

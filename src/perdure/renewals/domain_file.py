@@ -1,15 +1,16 @@
 """Reads a file of domains, row by row, without holding the file.
 
-The file is CSV (RFC 4180) in UTF-8 with a header line.
+The file is CSV (RFC 4180) in UTF-8 with a header line. It is looked through before its first row is
+returned.
 """
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
+from perdure.core.csv_records import Record, check_records, read_header, read_records
 from perdure.core.errors import InvalidInput
-from perdure.core.text import check_identifier
+from perdure.core.text import check_identifier, check_optional_text
 from perdure.core.times import read_date
 from perdure.renewals.domains import NewDomain
 from perdure.renewals.rules import check_domain_name
@@ -19,7 +20,7 @@ COLUMNS: Final = ("name", "customer_id", "expires_on")
 
 @dataclass(frozen=True, slots=True)
 class DomainRow:
-    """A line that holds a domain; counted from 1, the header's."""
+    """A record that holds a domain; its line is counted from 1, the header's."""
 
     line: int
     domain: NewDomain
@@ -42,45 +43,44 @@ class RejectedRow:
     message: str
 
 
-def read_domains(lines: Iterable[str]) -> Iterator[DomainRow | RejectedRow]:
-    """Read a file's rows; blank lines are left out.
+def read_domains(file: BinaryIO) -> Iterator[DomainRow | RejectedRow]:
+    """Read a file's rows, from its beginning; blank lines are left out.
 
     Args:
-        lines: Of the file, decoded.
+        file: One that can be read twice.
 
     Raises:
-        InvalidInput: `invalid_header`, or `invalid_csv`: nothing can be said of what follows.
+        InvalidInput: `invalid_csv`, `invalid_header`, `invalid_encoding`: nothing can be said about
+            any row.
     """
-    reader = csv.reader(lines, strict=True)
-    try:
-        columns = [name.strip() for name in next(reader, [])]
-        if sorted(columns) != sorted(COLUMNS):
-            raise InvalidInput(
-                f"The header line has the columns {', '.join(columns) or 'none'}; it has to have"
-                f" {', '.join(COLUMNS)}.",
-                code="invalid_header",
-            )
-        for fields in reader:
-            if fields:
-                yield _read_row(reader.line_num, columns, [field.strip() for field in fields])
-    except csv.Error as error:
+    check_records(file)
+    records = read_records(file)
+    columns = read_header(records)
+    if sorted(columns) != sorted(COLUMNS):
         raise InvalidInput(
-            f"Line {reader.line_num} is not CSV: {error}. Put it right, and import the file again.",
-            code="invalid_csv",
-        ) from error
+            f"The header line has the columns {', '.join(columns) or 'none'}; it has to have"
+            f" {', '.join(COLUMNS)}.",
+            code="invalid_header",
+        )
+    for record in records:
+        if not record.is_blank:
+            yield _read_row(record, columns)
 
 
-def _read_row(line: int, columns: list[str], fields: list[str]) -> DomainRow | RejectedRow:
-    values = dict(zip(columns, fields, strict=False))
+def _read_row(record: Record, columns: list[str]) -> DomainRow | RejectedRow:
+    line, fields = record.line, [field.strip() for field in record.fields]
+    values, name = dict(zip(columns, fields, strict=False)), ""
     try:
+        record.check_encoding()
+        name = check_optional_text("name", values.get("name", ""))
         if len(fields) != len(columns):
             raise InvalidInput(
                 f"The row has {len(fields)} fields, the header {len(columns)}.",
                 code="wrong_number_of_fields",
             )
-        check_domain_name(values["name"], param="name")
+        check_domain_name(name, param="name")
         customer_id = check_identifier("customer_id", values["customer_id"])
         expires_on = read_date("expires_on", values["expires_on"])
     except InvalidInput as error:
-        return RejectedRow(line, values.get("name", ""), error.code, error.message)
-    return DomainRow(line, NewDomain(values["name"], customer_id, expires_on))
+        return RejectedRow(line, name, error.code, error.message)
+    return DomainRow(line, NewDomain(name, customer_id, expires_on))

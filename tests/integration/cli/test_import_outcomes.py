@@ -140,6 +140,19 @@ async def test_text_of_any_kind_comes_back_as_it_was(tmp_path: Path) -> None:
     assert row == ["2", 'réf,"1', "", REJECTED, "invalid", f"reference: {message}"]
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "\uff1d"])
+async def test_a_spreadsheet_runs_no_cell_of_a_report(tmp_path: Path, start: str) -> None:
+    formula = f"{start}HYPERLINK(A1)"
+    row = RowOutcome(2, formula, "pay_1", "failed", formula, formula)
+    with open_outcomes() as outcomes:
+        outcomes.add([row])
+        ((line, *cells),) = await reported(
+            outcomes, OutcomeFollower(outcomes, Asked({})), tmp_path / "report"
+        )
+    harmless = f"'{formula}"
+    assert (line, cells) == ("2", [harmless, "pay_1", "failed", harmless, harmless])
+
+
 async def test_a_report_that_is_cut_off_leaves_the_old_one(tmp_path: Path) -> None:
     report = tmp_path / "file.outcomes.csv"
     report.write_text("old")

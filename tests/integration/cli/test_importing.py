@@ -12,6 +12,7 @@ import pytest
 
 from perdure.core.errors import PerdureError
 from perdure.core.ids import ACCOUNT, new_id
+from perdure.core.money import AmountLimit
 from perdure.operations.model import Operation
 from perdure.operations.service import OperationService
 from perdure.payments.acceptance import PaymentAcceptance
@@ -105,6 +106,22 @@ async def test_the_same_file_again_adds_nothing(house: House, lanes: int | None)
     first = await take_in(house, *rows, lanes=lanes)
     assert await take_in(house, *rows, lanes=lanes) == first
     assert await count(house) == 10
+
+
+async def test_a_row_that_is_known_is_reported_as_it_ended_whatever_limits_say_now(
+    house: House,
+) -> None:
+    (first,) = await take_in(house, "ref-1,100")
+    lowered = PaymentAcceptance(house.ledger, PaymentLimits(AmountLimit(50)))
+    rows = rows_of(house, "ref-1,100", "ref-2,100", "ref-1,99", "re\u0301f,10", "réf,10")
+    found = await importer(house, payments=lowered).take_in(rows)
+    assert found[0] == first
+    assert [outcome.failure_code for outcome in found[1:3]] == [
+        "amount_over_limit",
+        "idempotency_mismatch",
+    ]
+    assert found[3].payment_id == found[4].payment_id is not None
+    assert await count(house) == 2
 
 
 @pytest.mark.parametrize("lanes", [None, 4])

@@ -1,8 +1,15 @@
 """What commands take: by the same rules as the API."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from perdure.cli.bulk_options import read_ids
+from perdure.cli.input_file import beside
+from perdure.payments.import_file import COLUMNS_REQUIRED
 
 from .conftest import House
 from .shell import Shell
@@ -55,3 +62,54 @@ async def test_a_customer_is_the_same_however_it_is_typed(shell: Shell, house: H
     assert deposits[0] == deposits[1]
     key = shell.json("keys", "create", "zoe", "--scope", "admin", "--customer", "Zoe\u0308")
     assert key["customer_id"] == "Zoë"
+
+
+def _import_from_pipe(
+    content: str, options: tuple[str, ...], database_url: str, folder: Path
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "perdure.cli.main", "payments", "import", *options, "--no-wait"],
+        input=content,
+        cwd=folder,
+        env=os.environ | {"DATABASE_URL": database_url, "TEMPORAL_ADDRESS": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "is_paid"),
+    [(("/dev/stdin",), True), (("-", "--report", "nowhere/outcomes.csv"), False)],
+)
+async def test_a_file_from_a_pipe_is_paid_or_refused_before_its_first_row(
+    house: House, database_url: str, tmp_path: Path, options: tuple[str, ...], is_paid: bool
+) -> None:
+    content = f"{','.join(COLUMNS_REQUIRED)}\nr,{house.customer_id},{house.account_id},1,USD,tok\n"
+    done = _import_from_pipe(content, options, database_url, tmp_path)
+    assert done.returncode == (0 if is_paid else 1), done.stderr
+    counted = await house.pool.fetchval(
+        "SELECT count(*) FROM operations WHERE customer_id = $1", house.customer_id
+    )
+    assert counted == int(is_paid)
+    assert (tmp_path / "stdin.outcomes.csv").exists() == is_paid
+    assert is_paid or "nowhere/outcomes.csv" in done.stderr
+
+
+def test_there_is_no_place_beside_what_comes_by_a_pipe() -> None:
+    places = {
+        str(beside(Path(path), ".outcomes.csv"))
+        for path in ("-", "/dev/stdin", "/proc/self/fd/0", "/data/may.csv", "may.csv")
+    }
+    assert places == {
+        "stdin.outcomes.csv",
+        "0.outcomes.csv",
+        "/data/may.outcomes.csv",
+        "may.outcomes.csv",
+    }
+
+
+def test_a_file_of_ids_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_bytes("\ufeffpay_1\r\npay_2 # the réf\r\n".encode())
+    assert read_ids(file) == ("pay_1", "pay_2")
