@@ -121,4 +121,13 @@ async def visible_operation(
         or not caller.sees(operation.customer_id)
     ):
         raise NotFound(f"There is no {noun} {operation_id}.", code=f"{noun}_not_found", param="id")
+    log_as_about(operation)
     return operation
+
+
+def log_as_about(operation: Operation) -> None:
+    """Have the log lines of this request name an operation, and its workflow if it has one."""
+    structlog.contextvars.bind_contextvars(
+        operation_id=operation.id,
+        workflow_id=operation.id if operation.lane is None else None,
+    )

@@ -24,7 +24,8 @@ _NEW_ENTRIES: Final = """
 SELECT listener.number, entry.*
 FROM unnest($1::int[], $2::text[], $3::bigint[]) AS listener (number, operation_id, after_id)
 CROSS JOIN LATERAL (
-    SELECT id, operation_id, at, actor, action, status, reason, data FROM operation_trail
+    SELECT id, operation_id, at, actor, action, status, reason, data, request_id
+    FROM operation_trail
     WHERE operation_id = listener.operation_id AND id > listener.after_id
     ORDER BY id LIMIT 100
 ) AS entry

@@ -6,7 +6,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from perdure.api.authentication import own_customer, visible_operation
+from perdure.api.authentication import log_as_about, own_customer, visible_operation
 from perdure.api.idempotency import Answer, IdempotencyKey, answer_once
 from perdure.api.keys import ApiKey
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
@@ -39,6 +39,7 @@ async def accept_once(
     async def act(connection: Connection) -> Answer:
         operation = await accept(connection)
         accepted.append(operation)
+        log_as_about(operation)
         return Answer.of(201, show(operation, caller.side), replayed=operation.is_repeat)
 
     answer = await answer_once(

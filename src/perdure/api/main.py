@@ -11,6 +11,7 @@ from perdure.api.connections import ConnectionLimits, protocol_with
 from perdure.api.listener import open_listener
 from perdure.bootstrap import Platform, open_platform
 from perdure.config import Settings
+from perdure.durable.client import logging_runtime
 
 log = structlog.get_logger()
 
@@ -29,7 +30,9 @@ async def run_api(settings: Settings) -> None:
     # quietly, and the process with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    async with open_platform(settings, application_name="perdure-api") as platform:
+    async with open_platform(
+        settings, application_name="perdure-api", runtime=logging_runtime()
+    ) as platform:
         with open_listener(settings.api_host, settings.api_port) as listener:
             host, port = listener.getsockname()[:2]
             log.info("api_started", host=host, port=port)

@@ -141,6 +141,7 @@ class OperationEvent(BaseModel):
     status: Status = Field(description="The operation's, after this.")
     reason: str | None
     data: dict[str, Any] | None
+    request_id: str | None = Field(description="Of the request that led to it.")
 
     @classmethod
     def of(cls, entry: TrailEntry, side: Side) -> "OperationEvent":
@@ -155,6 +156,7 @@ class OperationEvent(BaseModel):
             status=entry.status,
             reason=entry.reason,
             data=entry.data,
+            request_id=entry.request_id,
         )
 
 

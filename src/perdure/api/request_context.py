@@ -10,11 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from perdure.api.errors import problem_of
 from perdure.core.ids import REQUEST, new_id
+from perdure.core.request_id import answering
 
 log = structlog.get_logger()
 
 _HEADER: Final = "x-request-id"
 _ID_LENGTH_MAX: Final = 128
+_PATH_LENGTH_MAX: Final = 200
+_NOT_KNOWN_YET: Final = {"actor": None, "operation_id": None, "workflow_id": None}
+"""What handling the request finds out, for its line in the log."""
 _NOT_LOGGED: Final = frozenset({"/healthz", "/readyz"})
 
 
@@ -49,7 +53,10 @@ class RequestContext:
                 MutableHeaders(scope=message)[_HEADER] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id, actor=None):
+        with (
+            answering(request_id),
+            structlog.contextvars.bound_contextvars(request_id=request_id, **_NOT_KNOWN_YET),
+        ):
             try:
                 self._check_length(headers)
                 await self._app(scope, receive, send_with_id)
@@ -64,7 +71,7 @@ class RequestContext:
                         "request",
                         method=scope["method"],
                         # As it was sent, percent-encoded: nothing in it can break the line.
-                        path=scope["raw_path"].decode("ascii", "replace"),
+                        path=_cut(scope["raw_path"].decode("ascii", "replace")),
                         status=status,
                         duration_ms=round((time.perf_counter() - started_s) * 1000, 1),
                     )
@@ -73,6 +80,10 @@ class RequestContext:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._body_bytes_max:
             raise HTTPException(413)
+
+
+def _cut(path: str) -> str:
+    return path if len(path) <= _PATH_LENGTH_MAX else f"{path[:_PATH_LENGTH_MAX]}…"
 
 
 def _request_id(given: str | None) -> str:

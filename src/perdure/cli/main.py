@@ -14,6 +14,7 @@ import typer
 
 from perdure.cli.command_group import CommandGroup
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
+from perdure.cli.logs import LogStream
 from perdure.cli.output import out, print_error, wants_json
 from perdure.core.errors import InvalidInput
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 _MAKE_THEIR_OWN_ENVIRONMENT: Final = {"up", "demo", "chaos", "soak"}
 _INTERRUPTED: Final = 130
+_STDERR: Final = 2
 _WRONG_USAGE: Final = 2
 
 
@@ -62,7 +64,7 @@ def perdure(
     logging.basicConfig(level=logging.CRITICAL)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(LogStream(sys.stderr)),  # type: ignore[arg-type]
     )
 
 
@@ -72,10 +74,21 @@ def main() -> None:
     Ends with 0: done; 1: it could not be done, or what was checked is not right; 2: wrong usage;
     130: interrupted.
     """
+    _hold_standard_streams()
     try:
         _run()
     except SystemExit as ended:
         _leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
+
+
+def _hold_standard_streams() -> None:
+    """Open what of stdin, stdout and stderr was closed, on nothing.
+
+    Their numbers would be given to a connection, which Temporal's client then takes for stderr.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -97,7 +110,8 @@ def _leave(status: int) -> NoReturn:
     connecting then aborts the process (seen with temporalio 1.35.0).
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        # One that was closed when the process began is None.
+        with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(status)
 

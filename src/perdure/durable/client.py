@@ -1,10 +1,22 @@
 """The connection to Temporal."""
 
+import logging
+
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import Runtime
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
 from perdure.core.errors import ConfigurationError
+
+
+def logging_runtime() -> Runtime:
+    """Return a runtime for a process: what the SDK's core logs goes where all other lines go."""
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
+    return Runtime(
+        telemetry=TelemetryConfig(
+            logging=LoggingConfig(LoggingConfig.default.filter, forwarding=forwarding)
+        )
+    )
 
 
 async def connect(*, runtime: Runtime | None = None, lazy: bool = False) -> Client:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
 from perdure.core.errors import InvalidInput, PerdureError
+from perdure.core.request_id import current_request_id
 from perdure.core.text import check_identifier
 from perdure.operations import store
 from perdure.operations.correction import read_request
@@ -27,8 +28,8 @@ WITH given AS (
     ON CONFLICT DO NOTHING
     RETURNING *
 ), trail AS (
-    INSERT INTO operation_trail (operation_id, actor, action, status)
-    SELECT id, $8, 'accepted', status FROM accepted
+    INSERT INTO operation_trail (operation_id, actor, action, status, request_id)
+    SELECT id, $8, 'accepted', status, $10 FROM accepted
 )
 SELECT * FROM accepted
 """
@@ -53,6 +54,7 @@ async def accept_many(
         [one.lane for one in new],
         actor,
         [one.deadline_at for one in new],
+        current_request_id(),
     )
     stored = {row["id"]: store.operation_of(row) for row in rows}
     return [stored.get(one.id) or await _twin(connection, one, actor) for one in new]

@@ -60,7 +60,7 @@ def entry_seen_by(side: Side, entry: TrailEntry) -> TrailEntry:
         repeats = entry.status == Status.CANCELLED or entry.action in _REPEATS_A_REASON
         return replace(entry, reason=None) if repeats else entry
     told = {name: value for name, value in (entry.data or {}).items() if name in _TOLD_OF_HOUSE}
-    return replace(entry, actor=_HOUSE, reason=None, data=told or None)
+    return replace(entry, actor=_HOUSE, reason=None, data=told or None, request_id=None)
 
 
 def attempt_seen_by(side: Side, attempt: StepAttempt) -> StepAttempt:

@@ -224,7 +224,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class TrailEntry:
-    """Who did what to an operation, when and why."""
+    """Who did what to an operation, when and why.
+
+    Args:
+        request_id: The API's request that led to it.
+    """
 
     id: int
     operation_id: str
@@ -234,6 +238,7 @@ class TrailEntry:
     status: Status
     reason: str | None
     data: dict[str, Any] | None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ A caller that asks in a loop is answered each time; the trail keeps the first of
 
 from typing import Any, Final
 
+from perdure.core.request_id import current_request_id
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection
 
@@ -23,9 +24,10 @@ async def note_refusal(
 ) -> None:
     """Add to a locked operation's trail that an action was refused, and why."""
     await connection.execute(
-        "INSERT INTO operation_trail (operation_id, actor, action, status, reason, data)"
-        " SELECT $1, $2, $3, $4, $5, $6 WHERE $7 > (SELECT count(*) FROM operation_trail"
-        " WHERE operation_id = $1 AND actor = $2 AND action LIKE '%\\_refused')",
+        "INSERT INTO operation_trail (operation_id, actor, action, status, reason, data,"
+        " request_id) SELECT $1, $2, $3, $4, $5, $6, $8 WHERE $7 > (SELECT count(*)"
+        " FROM operation_trail WHERE operation_id = $1 AND actor = $2"
+        " AND action LIKE '%\\_refused')",
         operation.id,
         actor,
         f"{action}_refused",
@@ -33,4 +35,5 @@ async def note_refusal(
         reason,
         data,
         KEPT_MAX,
+        current_request_id(),
     )

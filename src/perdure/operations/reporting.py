@@ -43,7 +43,7 @@ class OperationReport:
 _REPORT: Final = f"""
 SELECT {store.SHOWN},
     (SELECT coalesce(jsonb_agg(entry ORDER BY id), '[]') FROM (
-        SELECT id, operation_id, at, actor, action, status, reason, data
+        SELECT id, operation_id, at, actor, action, status, reason, data, request_id
         FROM operation_trail WHERE operation_id = $1) AS entry) AS trail,
     (SELECT coalesce(jsonb_agg(made ORDER BY id), '[]') FROM (
         SELECT id, step, attempt, outcome, error, provider_reference, started_at, finished_at

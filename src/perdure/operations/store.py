@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from perdure.core.errors import IdempotencyMismatch, NotFound
 from perdure.core.ids import ID_SUFFIX_LENGTH
+from perdure.core.request_id import current_request_id
 from perdure.operations.model import (
     CancelRequest,
     Failure,
@@ -115,8 +116,8 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         " deadline_at) VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8, $9) ON CONFLICT DO NOTHING"
         f" RETURNING {_COLUMNS}"
         "), trail AS ("
-        " INSERT INTO operation_trail (operation_id, actor, action, status)"
-        " SELECT id, $7, 'accepted', status FROM accepted"
+        " INSERT INTO operation_trail (operation_id, actor, action, status, request_id)"
+        " SELECT id, $7, 'accepted', status, $10 FROM accepted"
         ") SELECT * FROM accepted",
         new.id,
         new.kind,
@@ -127,6 +128,7 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         actor,
         new.lane,
         new.deadline_at,
+        current_request_id(),
     )
     if row is not None:
         return operation_of(row)
@@ -268,8 +270,8 @@ async def move(
     assert not operation.is_finished or status == operation.status, "a finished operation moved"
     await connection.execute(
         "WITH trail AS ("
-        " INSERT INTO operation_trail (operation_id, actor, action, status, reason, data)"
-        " VALUES ($1, $3, $4, $2, $5, $6)"
+        " INSERT INTO operation_trail (operation_id, actor, action, status, reason, data,"
+        " request_id) VALUES ($1, $3, $4, $2, $5, $6, $10)"
         ") UPDATE operations SET status = $2, result = coalesce($7, result), failure = $8,"
         f" updated_at = now(), workflow_started_at = {STARTED_BY_A_STEP},"
         " reversal_begun_at = CASE WHEN $2 = 'reversing' THEN coalesce(reversal_begun_at, now())"
@@ -284,6 +286,7 @@ async def move(
         result,
         asdict(failure) if failure else None,
         status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED),
+        current_request_id(),
     )
 
 
@@ -298,14 +301,15 @@ async def note(
 ) -> None:
     """Add to an operation's trail what did not change its status."""
     await connection.execute(
-        "INSERT INTO operation_trail (operation_id, actor, action, status, reason, data)"
-        " VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO operation_trail (operation_id, actor, action, status, reason, data,"
+        " request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         operation.id,
         actor,
         action,
         operation.status.value,
         reason,
         data,
+        current_request_id(),
     )
 
 
@@ -323,7 +327,8 @@ async def trail(
 ) -> list[TrailEntry]:
     """Return the operation's trail, oldest first, from beyond `after_id`."""
     rows = await connection.fetch(
-        "SELECT id, operation_id, at, actor, action, status, reason, data FROM operation_trail"
+        "SELECT id, operation_id, at, actor, action, status, reason, data, request_id"
+        " FROM operation_trail"
         " WHERE operation_id = $1 AND id > $2 ORDER BY id LIMIT $3",
         operation_id,
         after_id,

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar, cast
 
 import structlog
 
+from perdure.core.request_id import answering
 from perdure.storage.outages import is_away
 
 log = structlog.get_logger()
@@ -59,6 +60,12 @@ class GroupCommit(Generic[Item, Result]):
         return await written
 
     async def _write_waiting(self) -> None:
+        # What is written is of many callers: none of it is in the name of who came first.
+        structlog.contextvars.clear_contextvars()
+        with answering(None):
+            await self._write_groups()
+
+    async def _write_groups(self) -> None:
         try:
             while group := self._next_group():
                 await self._write_group(group)

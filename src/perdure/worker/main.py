@@ -11,6 +11,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from perdure.bootstrap import Platform, interceptors, janitor, open_platform, open_registrations
 from perdure.config import Settings
+from perdure.durable.client import logging_runtime
 from perdure.durable.provider_slots import provider_tuner
 from perdure.durable.queues import OPERATIONS, provider_of
 from perdure.durable.registration import Registration
@@ -69,7 +70,9 @@ async def run_worker(settings: Settings, role: str) -> None:
         loop.add_signal_handler(number, stop.set)
     name = f"perdure-worker-{role}"
     async with (
-        open_platform(settings, application_name=name, lazy=False) as platform,
+        open_platform(
+            settings, application_name=name, runtime=logging_runtime(), lazy=False
+        ) as platform,
         open_registrations(platform) as registrations,
     ):
         await _poll_until(stop, platform, work_of(role, registrations))

@@ -12,7 +12,7 @@ import pytest
 from perdure.api.main import _DRAIN_S
 from tests.polls import eventually
 
-from .api_client import Api, created, ok
+from .api_client import Api, created, ok, refused
 
 SERVE = """
 import asyncio
@@ -97,3 +97,29 @@ async def test_an_address_that_is_taken_is_told_so(database_url: str) -> None:
         output, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode != 0
     assert b"PERDURE_API_PORT" in output
+
+
+@pytest.mark.parametrize("stderr", [">/dev/full", ">&-"])
+async def test_a_log_that_cannot_be_written_breaks_no_answer(
+    api: Api, database_url: str, own_port: int, stderr: str
+) -> None:
+    port = own_port
+    settings = {"DATABASE_URL": database_url, "PERDURE_API_PORT": str(port)}
+    process = await asyncio.create_subprocess_shell(
+        f"exec {sys.executable} -m perdure.cli.main api 2{stderr}",
+        env=os.environ | settings | {"TEMPORAL_ADDRESS": "127.0.0.1:1"},
+    )
+    try:
+        await healthy(port)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+            served = api.as_key(api.secret)
+            served.http = http
+            # Temporal is away, which is logged too, at once and by its own client.
+            created(await served.pay(await served.new_wallet(5000)))
+            refused(await served.get("/v1/payments/pay_1"), 404, "payment_not_found", "id")
+            refused(await served.as_key("wrong").get("/v1/payments"), 401, "invalid_api_key")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()

@@ -1,12 +1,14 @@
 """What every request goes through: its body, its size, its id, errors of our own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import asyncpg
 import pytest
-from structlog.testing import capture_logs
+import structlog
+from structlog.testing import LogCapture, capture_logs
 from temporalio.client import Client
 
 from perdure.api.app import create_app
@@ -15,7 +17,7 @@ from perdure.config import Settings
 from perdure.storage.pool import open_pool
 from tests.polls import eventually
 
-from .api_client import Api, ok, refused
+from .api_client import Api, created, ok, payment_body, refused
 from .conftest import api_on
 
 JSON = {"Content-Type": "application/json"}
@@ -81,6 +83,39 @@ async def test_a_body_of_the_largest_size_is_read(api: Api, settings: Settings) 
     body = b"{}" + b" " * (settings.api_body_bytes_max - 2)
     answer = await api.http.post("/v1/payments", content=body, headers=api.headers() | JSON)
     refused(answer, 400, "missing_field", "customer_id")
+
+
+async def test_what_a_request_led_to_carries_its_id(api: Api) -> None:
+    wallet = await api.new_wallet(5000)
+    headers = api.headers() | {"X-Request-Id": "mine"}
+    seen = LogCapture()
+    with logged_to(seen):
+        answer = await api.http.post("/v1/payments", json=payment_body(wallet), headers=headers)
+        payment_id = created(answer)["id"]
+        await api.http.post(
+            f"/v1/payments/{payment_id}/cancel", json={"reason": "x"}, headers=headers
+        )
+        await api.http.get(f"/v1/payments/{'a' * 2000}", headers=headers)
+    page = ok(await api.get(f"/v1/operations/{payment_id}/timeline"))
+    assert [(entry["action"], entry["request_id"]) for entry in page["data"]] == [
+        ("accepted", "mine"),
+        ("cancel_requested", "mine"),
+    ]
+    told = [line for line in seen.entries if line["event"] == "request"]
+    assert [line["request_id"] for line in told] == ["mine"] * 3
+    assert [line["operation_id"] for line in told] == [payment_id, payment_id, None]
+    assert told[0]["workflow_id"] == payment_id
+    assert len(told[2]["path"]) < 250
+
+
+@contextmanager
+def logged_to(capture: LogCapture) -> Iterator[None]:
+    before = structlog.get_config()
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 async def test_a_request_keeps_its_id_or_is_given_one(api: Api) -> None:

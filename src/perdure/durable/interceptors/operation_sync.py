@@ -7,8 +7,10 @@ workflow side opens the operation's scope, and parks the row of a workflow that 
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
+import structlog
 from temporalio import activity, workflow
 from temporalio.exceptions import FailureError
 from temporalio.worker import (
@@ -90,7 +92,7 @@ class _ActivitySync(ActivityInboundInterceptor):
         beats = info.heartbeat_timeout and not getattr(input.fn, _BEATS_ITSELF, False)
         beat = asyncio.create_task(_heartbeat(info)) if beats else None
         try:
-            with attempt_under_way(attempt):
+            with attempt_under_way(attempt), _logging_as(info, operation_id):
                 if operation_id is None:
                     return await super().execute_activity(input)
                 records_itself = getattr(input.fn, _RECORDS_ITSELF, False)
@@ -138,6 +140,12 @@ class _ActivitySync(ActivityInboundInterceptor):
         if row_id is not None:
             await close_attempt(self._pool, row_id, outcome="succeeded")
         return result
+
+
+def _logging_as(info: activity.Info, operation_id: str | None) -> AbstractContextManager[object]:
+    """Have what the activity logs name its workflow, and the operation if it is one's."""
+    ids = {"workflow_id": info.workflow_id, "operation_id": operation_id}
+    return structlog.contextvars.bound_contextvars(**ids)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
