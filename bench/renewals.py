@@ -35,7 +35,7 @@ from perdure.bootstrap import Platform
 from perdure.cli.environment import DataFolder
 from perdure.cli.machine import run_machine
 from perdure.cli.session import open_session
-from perdure.cli.up import see_workers
+from perdure.cli.up import until_it_works
 from perdure.limits import store as limits
 from perdure.operations.model import FINISHED
 from perdure.providers.registry import registry_name
@@ -109,7 +109,7 @@ def main() -> int:
 async def _run(count: int) -> Run:
     folder = DataFolder(FOLDER / time.strftime("%Y%m%dT%H%M%S"))
     async with run_machine(folder, workers=1, report=out.print) as machine, open_session() as ours:
-        await see_workers(machine, ours)
+        await until_it_works(machine, ours, out.print)
         work = asyncio.ensure_future(_measure(ours, count))
         # The supervisor hears of Ctrl-C first.
         stopped = asyncio.ensure_future(machine.supervisor.run_until_signalled())

@@ -7,6 +7,7 @@ import pytest
 import structlog
 from temporalio.client import Client
 
+from perdure.cli.environment import SERVERS, leave_out_servers
 from perdure.core.ports import LOOPBACK, hold_port
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.pool import Pool, open_pool
@@ -15,7 +16,14 @@ from .servers import migrated_database, postgres_server, tell, temporal_server
 
 
 def pytest_configure() -> None:
-    """Have logged errors written plainly: with colours and variables, one takes seconds."""
+    """Have the tests' servers reached by what tests say alone, and errors logged plainly.
+
+    With colours and variables, a logged error takes seconds.
+    """
+    embedded = {name: "here" for name in SERVERS if not os.environ.get(name)}
+    leave_out_servers(os.environ, named_in=embedded)
+    if "TEMPORAL_ADDRESS" in embedded:
+        os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -190,8 +190,8 @@ class Settings(BaseSettings):
         """
         if not self.database_url:
             raise ConfigurationError(
-                "DATABASE_URL is not set. Set it to a PostgreSQL server"
-                " (postgresql://user@host/database), or use `perdure up`, which starts one.",
+                f"DATABASE_URL is not set, and `perdure up` has not run on {self.data_dir}. Start"
+                " it, or set DATABASE_URL to a server's (postgresql://user@host/database).",
                 param="DATABASE_URL",
             )
         return self.database_url

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.cli.environment import is_about_servers
+
 PORTS = (
     "API",
     "TEMPORAL",
@@ -23,16 +25,45 @@ PORTS = (
 PERDURE = (sys.executable, "-m", "perdure.cli.main")
 
 
+SOMEBODY_ELSES_SERVERS = {
+    "PGHOST": "db.example",
+    "PGPORT": "6543",
+    "PGUSER": "nobody",
+    "PGDATABASE": "elsewhere",
+    "PGOPTIONS": "-c search_path=elsewhere",
+    "PGSSLMODE": "verify-full",
+    "PGSERVICE": "elsewhere",
+    "PGTARGETSESSIONATTRS": "standby",
+    "TEMPORAL_NAMESPACE": "prod",
+    "TEMPORAL_API_KEY": "secret",
+    "TEMPORAL_TLS": "true",
+    "TEMPORAL_PROFILE": "prod",
+    "TEMPORAL_ENV": "prod",
+}
+PROFILE = """
+[profile.default]
+namespace = "prod"
+api_key = "secret"
+"""
+
+
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """This process's environment without settings of the platform, and with free ports."""
+def environment(tmp_path: Path) -> dict[str, str]:
+    """This process's environment without settings of the platform, and with free ports.
+
+    What it says of servers, and the profile in the user's home, is about somebody else's.
+    """
     own = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PERDURE_", "TEMPORAL_")) and name != "DATABASE_URL"
+        if not (name.startswith("PERDURE_") or is_about_servers(name))
     }
     if cli := os.environ.get("PERDURE_TEMPORAL_CLI"):
         own["PERDURE_TEMPORAL_CLI"] = cli
+    profiles = tmp_path / "config" / "temporalio" / "temporal.toml"
+    profiles.parent.mkdir(parents=True)
+    profiles.write_text(PROFILE)
+    own |= SOMEBODY_ELSES_SERVERS | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     return own | {f"PERDURE_{name}_PORT": "0" for name in PORTS}
 
 

@@ -37,10 +37,16 @@ class Up:
             stderr=subprocess.STDOUT,
         )
         self.read_until("Running;", timeout_s=180)
-        key = (folder / "api_key").read_text().strip()
         self.api_url = self.setting(r"^API +(\S+)")
-        self.http = httpx.Client(
-            base_url=self.api_url, headers={"Authorization": f"Bearer {key}"}, trust_env=False
+        self.http = self.connect()
+
+    def connect(self) -> httpx.Client:
+        key = (self.folder / "api_key").read_text().strip()
+        return httpx.Client(
+            base_url=self.api_url,
+            headers={"Authorization": f"Bearer {key}"},
+            trust_env=False,
+            timeout=30,
         )
 
     def read_until(self, words: str, *, timeout_s: float) -> None:
@@ -161,7 +167,9 @@ def test_payments_survive_kills_of_a_worker_and_of_everything(
     api = up.pids()["api"]
     os.kill(api, signal.SIGKILL)
     eventually_without_a_loop(lambda: is_gone(api))
-    assert up.end_of(up.create()["id"]) == "succeeded", "who comes while it is away waits"
+    up.http.close()
+    up.http = up.connect()
+    assert up.end_of(up.create()["id"]) == "succeeded", "who connects while it is away waits"
 
     under_way = [up.create()["id"] for _ in range(5)]
     os.kill(up.pids()["worker-operations-1"], signal.SIGKILL)

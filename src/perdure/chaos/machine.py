@@ -1,10 +1,9 @@
 """A platform that shares nothing with any other one, to be treated badly."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import httpx
 
@@ -16,8 +15,6 @@ from perdure.cli.ports import Ports, setting_of
 from perdure.cli.up import ensure_api_key
 from perdure.core.clock import utc_now
 from perdure.embedded.temporal_cli import SETTING as TEMPORAL_CLI
-
-Result = TypeVar("Result")
 
 _SETTINGS: Final = {
     # Short, so that what went wrong is found out within a round.
@@ -75,20 +72,3 @@ async def open_api(machine: Machine, platform: Platform) -> AsyncIterator[httpx.
         trust_env=False,
     ) as api:
         yield api
-
-
-async def unless_stopped(
-    machine: Machine, work: Callable[[], Coroutine[Any, Any, Result]]
-) -> Result | None:
-    """Do the work; None where somebody ends it before it is done."""
-    if machine.supervisor.stop_requested:
-        return None
-    working = asyncio.ensure_future(work())
-    stopped = asyncio.ensure_future(machine.supervisor.run_until_signalled())
-    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if working.done():
-        stopped.cancel()
-        return working.result()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return None

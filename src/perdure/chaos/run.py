@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perdure.chaos.audit import evidence
-from perdure.chaos.machine import open_api, open_machine, take_environment, unless_stopped
+from perdure.chaos.machine import open_api, open_machine, take_environment
 from perdure.chaos.rounds import Options, Report, RoundReport, Rounds
 from perdure.cli.environment import DataFolder, write_private
 from perdure.cli.session import open_session
@@ -55,7 +55,7 @@ async def run_chaos(
     async with open_machine(folder) as machine, open_session() as platform:
         async with open_api(machine, platform) as api:
             rounds = Rounds(machine, platform, api, options, tell)
-            report = await unless_stopped(machine, rounds.run)
+            report = await machine.unless_stopped(rounds.run)
         if report is None:
             return None
         kept = _as_json(report) | {"evidence": await evidence(platform, report.findings)}

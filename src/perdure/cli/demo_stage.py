@@ -1,11 +1,10 @@
 """What every demo does: an empty folder, everything started on it, a story, and what it showed."""
 
-import asyncio
 import os
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -16,7 +15,7 @@ from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import OutputFormat, err, print_json
 from perdure.cli.session import open_session, run
-from perdure.cli.up import greet, say, see_workers
+from perdure.cli.up import greet, say, until_it_works
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 
@@ -97,8 +96,12 @@ async def _stage(
         ) as machine,
         open_session() as platform,
     ):
-        await see_workers(machine, platform)
-        result = await _unless_stopped(machine, lambda: story.show(machine, platform, tell))
+
+        async def show() -> Result:
+            await until_it_works(machine, platform, tell)
+            return await story.show(machine, platform, tell)
+
+        result = await machine.unless_stopped(show)
         if result is None:
             return None
         seconds = round(time.monotonic() - began, 1)
@@ -141,18 +144,3 @@ def _empty(folder: DataFolder) -> None:
         lock.release()
     path.mkdir(parents=True, exist_ok=True)
     mark.touch()
-
-
-async def _unless_stopped(machine: Machine, work: Callable[[], Awaitable[Result]]) -> Result | None:
-    """Do the work; None where somebody ends the demo before it is done."""
-    if machine.supervisor.stop_requested:
-        return None
-    working = asyncio.ensure_future(work())
-    stopped = asyncio.ensure_future(machine.supervisor.run_until_signalled())
-    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if working.done():
-        stopped.cancel()
-        return working.result()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return None

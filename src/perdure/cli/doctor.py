@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
 import typer
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
@@ -17,8 +18,18 @@ from perdure.cli.doctor_work import look_at_work
 from perdure.cli.findings import Finding, Health
 from perdure.cli.output import Output, OutputFormat, out, print_json
 from perdure.cli.session import run
+from perdure.cli.who_answers import described, who_answers
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
+from perdure.core.identity import (
+    BANK,
+    FRAUD_SCORER,
+    GATEWAY,
+    MAIL,
+    SMS,
+    Identity,
+    registry_of,
+)
 from perdure.durable.client import connect
 from perdure.durable.search_attributes import NAMES
 from perdure.storage.connecting import is_pooled
@@ -193,22 +204,40 @@ async def _callbacks(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:
-    for subject, url, setting in (
-        ("gateway", settings.gateway_url, "PERDURE_GATEWAY_URL"),
-        ("fraud scorer", settings.fraud_scorer_url, "PERDURE_FRAUD_SCORER_URL"),
-        ("mail", f"smtp://{settings.mail_host}:{settings.mail_port}", "PERDURE_MAIL_HOST"),
-        ("sms", settings.sms_url, "PERDURE_SMS_URL"),
-        ("bank", settings.bank_url, "PERDURE_BANK_URL"),
+    for kind, url, setting in (
+        (GATEWAY, settings.gateway_url, "PERDURE_GATEWAY_URL"),
+        (FRAUD_SCORER, settings.fraud_scorer_url, "PERDURE_FRAUD_SCORER_URL"),
+        (MAIL, f"smtp://{settings.mail_host}:{settings.mail_port}", "PERDURE_MAIL_HOST"),
+        (SMS, settings.sms_url, "PERDURE_SMS_URL"),
+        (BANK, settings.bank_url, "PERDURE_BANK_URL"),
         *(
-            (f"registry .{tld}", url, "PERDURE_REGISTRY_URLS")
+            (registry_of(tld), url, "PERDURE_REGISTRY_URLS")
             for tld, url in settings.registry_urls.items()
         ),
     ):
-        if await _listens(url):
-            yield Finding(subject, Health.OK, url)
-        else:
-            fix = f"Start it (`perdure up` starts a simulator), or set {setting}."
-            yield Finding(subject, Health.FAIL, f"{url} cannot be reached", fix)
+        yield await _provider(kind, url, setting)
+
+
+async def _provider(kind: str, url: str, setting: str) -> Finding:
+    subject = kind.replace("registry-", "registry .").replace("-", " ")
+    if not await _listens(url):
+        fix = f"Start it (`perdure up` starts a simulator), or set {setting}."
+        return Finding(subject, Health.FAIL, f"{url} cannot be reached", fix)
+    found = await _simulator_at(url)
+    if found is not None and found.kind != kind:
+        detail = f"{described(found)} answers at {url}"
+        return Finding(subject, Health.FAIL, detail, f"End it, or set {setting} to the right URL.")
+    return Finding(subject, Health.OK, url)
+
+
+async def _simulator_at(url: str) -> Identity | None:
+    """Return the simulator that answers, if it is one; a provider outside is not asked for it."""
+    if urlsplit(url).scheme != "http":
+        return None
+    try:
+        return await who_answers(url)
+    except httpx.HTTPError:
+        return None
 
 
 async def _listens(url: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,8 @@ from perdure.core.errors import ConfigurationError
 DATA_DIR: Final = "PERDURE_DATA_DIR"
 DATA_DIR_DEFAULT: Final = Path(".perdure")
 
+SERVERS: Final = {"DATABASE_URL": "PG", "TEMPORAL_ADDRESS": "TEMPORAL_"}
+"""What says where a server is, and how the other settings begin that say how it is reached."""
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -101,5 +103,26 @@ def load_environment(folder: DataFolder) -> None:
     Raises:
         ConfigurationError: `invalid_environment_file`.
     """
-    for name, value in read_environment(folder.environment_path).items():
+    values = read_environment(folder.environment_path)
+    leave_out_servers(values, named_in=dict(os.environ))
+    leave_out_servers(os.environ, named_in=values)
+    for name, value in values.items():
         os.environ.setdefault(name, value)
+
+
+def leave_out_servers(settings: MutableMapping[str, str], *, named_in: Mapping[str, str]) -> None:
+    """Leave out how servers are reached that other settings name.
+
+    Somebody else's PGPORT or TEMPORAL_NAMESPACE is about somebody else's server: all that is said
+    of one comes from the settings that say where it is.
+    """
+    for address, prefix in SERVERS.items():
+        if named_in.get(address):
+            for name in [*settings]:
+                if name == address or name.startswith(prefix):
+                    del settings[name]
+
+
+def is_about_servers(name: str) -> bool:
+    """Whether a setting says where a server is, or how it is reached."""
+    return name in SERVERS or name.startswith(tuple(SERVERS.values()))

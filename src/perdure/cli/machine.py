@@ -1,18 +1,35 @@
 """The whole platform on one machine: what runs, where, and with which settings."""
 
+import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
-from perdure.cli.environment import DATA_DIR, DataFolder, write_environment
+from perdure.cli.environment import (
+    DATA_DIR,
+    DataFolder,
+    is_about_servers,
+    leave_out_servers,
+    write_environment,
+)
 from perdure.cli.ports import HeldPorts, Ports, setting_of
 from perdure.config import Settings
+from perdure.core.identity import (
+    BANK,
+    FRAUD_SCORER,
+    GATEWAY,
+    MAIL,
+    SMS,
+    Identity,
+    books_in,
+    registry_of,
+)
 from perdure.core.ports import LOOPBACK
 from perdure.durable.client import connect
 from perdure.embedded.postgres import postgres_process, postgres_url
@@ -28,6 +45,7 @@ _AFTER_WORKERS: Final = 1
 """The stop wave of what workers still call while they finish what they hold."""
 
 Report = Callable[[str], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,7 @@ class Machine:
     Args:
         supervisor: Keeps its processes running.
         temporal_ui_url: None: Temporal runs elsewhere.
+        simulators: Where the simulators that run here answer.
         database_is_embedded: PostgreSQL runs here, in the data folder.
     """
 
@@ -47,7 +66,24 @@ class Machine:
     gateway_url: str
     bank_url: str
     registry_urls: Mapping[str, str]
+    simulators: Mapping[Identity, str]
     database_is_embedded: bool
+
+    async def unless_stopped(
+        self, work: Callable[[], Coroutine[Any, Any, Result]]
+    ) -> Result | None:
+        """Do the work; None where somebody ends the platform before it is done."""
+        if self.supervisor.stop_requested:
+            return None
+        working = asyncio.ensure_future(work())
+        stopped = asyncio.ensure_future(self.supervisor.run_until_signalled())
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            stopped.cancel()
+            return working.result()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return None
 
 
 @asynccontextmanager
@@ -78,6 +114,7 @@ async def run_machine(
     with HeldPorts(Ports.load(port_base), api_host=api_host, given=given) as ports:
         plan = _Plan(folder, ports, given, report)
         specs = await plan.specs(workers, gateway_options)
+        leave_out_servers(os.environ, named_in=plan.environment)
         os.environ.update(plan.environment)
         settings = Settings.load()
         machine = Machine(
@@ -88,6 +125,7 @@ async def run_machine(
             settings.gateway_url,
             settings.bank_url,
             settings.registry_urls,
+            plan.simulators,
             database_is_embedded="DATABASE_URL" in plan.environment,
         )
         async with machine.supervisor:
@@ -107,6 +145,7 @@ class _Plan:
         self.report = report
         self.environment = {DATA_DIR: str(folder.path.resolve())}
         self.temporal_ui_url: str | None = None
+        self.simulators: dict[Identity, str] = {}
         api_host = given.get("PERDURE_API_HOST", "")
         reached_at = LOOPBACK if api_host in _ANY_ADDRESS else api_host
         self.api_url = f"http://{reached_at}:{ports.api.number}"
@@ -126,8 +165,9 @@ class _Plan:
         given = {
             name: value
             for name, value in self.given.items()
-            if name.startswith(("PERDURE_", "TEMPORAL_")) or name == "DATABASE_URL"
+            if name.startswith("PERDURE_") or is_about_servers(name)
         }
+        leave_out_servers(given, named_in=self.environment)
         together = given | self.environment
         together.pop(DATA_DIR, None)
         return together
@@ -149,7 +189,7 @@ class _Plan:
             port=self.ports["temporal_port"],
             ui_port=self.ports["temporal_ui_port"],
         )
-        self.environment["TEMPORAL_ADDRESS"] = server.address
+        self.environment |= server.environment
         self.temporal_ui_url = server.ui_url
         return [server.process()]
 
@@ -181,15 +221,14 @@ class _Plan:
         """Return a simulator for each outside system that is not set to be a real one."""
         specs = []
         for name, part, options in (
-            ("gateway", "gateway", gateway_options),
-            ("fraud-scorer", "fraud_scorer", ()),
-            ("sms", "sms", ()),
-            ("bank", "bank", ()),
+            (GATEWAY, "gateway", gateway_options),
+            (FRAUD_SCORER, "fraud_scorer", ()),
+            (SMS, "sms", ()),
+            (BANK, "bank", ()),
         ):
             setting = f"PERDURE_{part.upper()}_URL"
             if not self.given.get(setting):
-                port = self.ports[f"{part}_port"]
-                self.environment[setting] = f"http://{LOOPBACK}:{port}"
+                self.environment[setting] = self._url(name, f"{part}_port")
                 specs.append(self._simulator(name, {"--port": f"{part}_port"}, options))
         if not self.given.get("PERDURE_MAIL_HOST"):
             specs.append(self._mail())
@@ -199,18 +238,22 @@ class _Plan:
 
     def _registries(self) -> ProcessSpec:
         names = {tld: f"registry_{tld}_port" for tld in ("info", "fr", "com")}
-        urls = {tld: f"http://{LOOPBACK}:{self.ports[name]}" for tld, name in names.items()}
+        urls = {tld: self._url(registry_of(tld), name) for tld, name in names.items()}
         self.environment["PERDURE_REGISTRY_URLS"] = json.dumps(urls)
         return self._simulator("registries", {f"--{tld}-port": name for tld, name in names.items()})
 
     def _mail(self) -> ProcessSpec:
-        ports = self.ports
         self.environment["PERDURE_MAIL_HOST"] = LOOPBACK
-        self.environment["PERDURE_MAIL_PORT"] = str(ports["mail_port"])
-        self.environment["PERDURE_MAIL_INQUIRY_URL"] = (
-            f"http://{LOOPBACK}:{ports['mail_inquiry_port']}"
-        )
-        return self._simulator("mail", {"--port": "mail_inquiry_port", "--smtp-port": "mail_port"})
+        self.environment["PERDURE_MAIL_PORT"] = str(self.ports["mail_port"])
+        self.environment["PERDURE_MAIL_INQUIRY_URL"] = self._url(MAIL, "mail_inquiry_port")
+        return self._simulator(MAIL, {"--port": "mail_inquiry_port", "--smtp-port": "mail_port"})
+
+    def _url(self, kind: str, port: str) -> str:
+        """Return where a simulator answers, of which is known from then on who it has to be."""
+        url = f"http://{LOOPBACK}:{self.ports[port]}"
+        books = "" if kind == FRAUD_SCORER else books_in(self.folder.path / "simulators")
+        self.simulators[Identity(kind, books)] = url
+        return url
 
     def _simulator(
         self, name: str, port_options: Mapping[str, str], options: tuple[str, ...] = ()

@@ -1,28 +1,36 @@
 """`perdure up`: the whole platform on one machine, until Ctrl-C."""
 
+import asyncio
 import json
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
+import httpx
 import typer
 
 from perdure.api.keys import Scope, create_key, find_key
 from perdure.bootstrap import Platform
 from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.ledger import open_customer_account, pay_in
-from perdure.cli.machine import Machine, run_machine
+from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
 from perdure.cli.ports import PortBase
 from perdure.cli.session import open_session, run
-from perdure.core.errors import Unauthenticated
+from perdure.cli.who_answers import described, who_answers
+from perdure.core.errors import ConfigurationError, Unauthenticated
+from perdure.core.identity import Identity
+from perdure.durable.queues import provider_queue
 from perdure.ledger.model import AccountStatus
+from perdure.providers.registry import registry_name
 from perdure.worker.plans import ALL, queues_of
 from perdure.worker.readiness import wait_for_workers
 
 DEMO_CUSTOMER: Final = "cus_demo"
-_WORKERS_WAIT_S: Final = 60.0
+_TOLD_EVERY_S: Final = 30.0
+_POLL_S: Final = 0.1
 _DEMO_CURRENCY: Final = "USD"
 _DEMO_DEPOSIT_MINOR: Final = 10_000_000
 
@@ -56,14 +64,17 @@ def up(
 async def _up(folder: DataFolder, workers: int, port_base: int | None) -> None:
     say(f"Starting on {folder.path}; each process's log is in {folder.logs_path}.")
     async with run_machine(folder, workers=workers, port_base=port_base, report=say) as machine:
-        if not machine.supervisor.stop_requested:
-            async with open_session() as platform:
-                await see_workers(machine, platform)
-                await greet(machine, platform)
-            say("\nRunning; Ctrl-C ends it, and `perdure up` goes on where it ended.")
+        await machine.unless_stopped(lambda: _begin(machine))
         await machine.supervisor.run_until_signalled()
         say("Ending; what is under way goes on at the next start.")
     say("Ended.")
+
+
+async def _begin(machine: Machine) -> None:
+    async with open_session() as platform:
+        await until_it_works(machine, platform, say)
+        await greet(machine, platform)
+    say("\nRunning; Ctrl-C ends it, and `perdure up` goes on where it ended.")
 
 
 def say(message: str) -> None:
@@ -71,12 +82,50 @@ def say(message: str) -> None:
     out.print(message)
 
 
-async def see_workers(machine: Machine, platform: Platform) -> None:
-    """Wait until workers poll every queue, so that the first payment does not wait for them."""
-    queues = [platform.queues[queue] for queue in queues_of(ALL)]
-    missing = await wait_for_workers(platform.client, queues, timeout_s=_WORKERS_WAIT_S)
-    if missing:
-        say(f"No worker polls {', '.join(missing)} yet; its log is in {machine.folder.logs_path}.")
+async def until_it_works(machine: Machine, platform: Platform, tell: Report) -> None:
+    """Wait until workers poll every queue, and every simulator that runs here answers.
+
+    Raises:
+        ConfigurationError: Another program answers in a simulator's place.
+    """
+    registries = [provider_queue(registry_name(tld)) for tld in platform.settings.registry_urls]
+    queues = [platform.queues[queue] for queue in (*queues_of(ALL), *registries)]
+    while missing := await wait_for_workers(platform.client, queues, timeout_s=_TOLD_EVERY_S):
+        tell(f"Waiting: no worker polls {', '.join(missing)} yet. {_logs(machine)}")
+    await check_who_answers(machine, tell)
+
+
+async def check_who_answers(machine: Machine, tell: Report) -> None:
+    """Wait until every simulator that runs here answers.
+
+    Raises:
+        ConfigurationError: Another program answers in its place.
+    """
+    for identity, url in machine.simulators.items():
+        await _until_answered(machine, identity, url, tell)
+
+
+async def _until_answered(machine: Machine, identity: Identity, url: str, tell: Report) -> None:
+    told_at_s = time.monotonic()
+    while True:
+        try:
+            found = await who_answers(url)
+        except httpx.HTTPError:
+            if time.monotonic() - told_at_s > _TOLD_EVERY_S:
+                told_at_s = time.monotonic()
+                tell(f"Waiting: the simulator {identity.kind} does not answer. {_logs(machine)}")
+            await asyncio.sleep(_POLL_S)
+            continue
+        if found != identity:
+            raise ConfigurationError(
+                f"{described(found).capitalize()} answers at {url}, and not {described(identity)}."
+                " End that program, or choose other ports with --port-base."
+            )
+        return
+
+
+def _logs(machine: Machine) -> str:
+    return f"The logs are in {machine.folder.logs_path}."
 
 
 async def greet(machine: Machine, platform: Platform) -> None:

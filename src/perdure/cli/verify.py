@@ -11,6 +11,7 @@ from perdure.bootstrap import KINDS_WITH_LANES, Platform
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_json
 from perdure.cli.session import open_session, run
 from perdure.core.errors import InvalidInput, PerdureError, ProviderUnavailable
+from perdure.core.identity import BANK, GATEWAY, registry_of
 from perdure.ledger import verify as ledger
 from perdure.ledger.verify import Violation
 from perdure.operations import verify as operations
@@ -144,14 +145,16 @@ async def violations(
             *await refunds.violations(connection),
         ]
         if gateway_url is not None:
-            charges = _listed("gateway", gateway_url, "/v1/charges", _CHARGES)
+            charges = _listed(GATEWAY, "gateway", gateway_url, "/v1/charges", _CHARGES)
             found += await payments.gateway_violations(connection, charges)
         if bank_url is not None:
-            payouts = _listed("bank", bank_url, "/v1/payouts", _PAYOUTS)
+            payouts = _listed(BANK, "bank", bank_url, "/v1/payouts", _PAYOUTS)
             found += await transfers.bank_violations(connection, payouts)
         if registry_urls:
             logs = {
-                registry_name(tld): _listed(f"registry of .{tld}", url, _RENEWALS_PATH, _RENEWALS)
+                registry_name(tld): _listed(
+                    registry_of(tld), f"registry of .{tld}", url, _RENEWALS_PATH, _RENEWALS
+                )
                 for tld, url in registry_urls.items()
             }
             found += await renewals.registry_violations(connection, logs)
@@ -159,13 +162,13 @@ async def violations(
 
 
 async def _listed(
-    whose: str, url: str, path: str, page_type: TypeAdapter[_PageOf[Entry]]
+    simulated_by: str, whose: str, url: str, path: str, page_type: TypeAdapter[_PageOf[Entry]]
 ) -> AsyncIterator[Entry]:
     """Read all that an outside system lists, page by page."""
     params = {"limit": str(_PAGE)}
     try:
         async with open_http_client(url, timeout_s=_TIMEOUT_S) as client:
-            http = ProviderHttp(client, "It")
+            http = ProviderHttp(client, "It", simulated_by=simulated_by)
             while True:
                 page = await http.read(path, page_type, params=params)
                 for entry in page.data:

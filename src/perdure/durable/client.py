@@ -29,7 +29,14 @@ async def connect(*, runtime: Runtime | None = None, lazy: bool = False) -> Clie
     Raises:
         ConfigurationError: Temporal cannot be reached.
     """
-    config = ClientConfig.load_client_connect_config()
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"Temporal's settings cannot be used: {error}. They are TEMPORAL_* and the profile that"
+            " TEMPORAL_PROFILE names.",
+            param="TEMPORAL_PROFILE",
+        ) from error
     address = config.setdefault("target_host", "localhost:7233")
     try:
         return await Client.connect(**config, runtime=runtime, lazy=lazy)

@@ -44,6 +44,14 @@ class ProcessRecord:
         pid = self._read().get("pid")
         return pid if isinstance(pid, int) else "unknown"
 
+    def is_running(self) -> bool:
+        """Whether the supervisor that wrote the record runs, as far as its id tells."""
+        pid = self.supervisor_pid()
+        try:
+            return isinstance(pid, int) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
     def end_leftovers(self, report: Callable[[str], None]) -> None:
         """End the processes that a killed supervisor left, the last started first."""
         for name, (pid, began_s) in reversed(self._read().get("processes", {}).items()):
@@ -64,6 +72,11 @@ class ProcessRecord:
         except (OSError, ValueError):
             return {}
         return read if isinstance(read, dict) else {}
+
+
+def process_record(data_dir: Path) -> ProcessRecord:
+    """Return the record of the supervisor that runs on a folder, or ran there."""
+    return ProcessRecord(data_dir / "processes.json")
 
 
 def _identity(pid: int) -> tuple[int, float] | None:

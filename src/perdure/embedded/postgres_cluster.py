@@ -73,7 +73,8 @@ class PostgresCluster:
 
     def url(self, database: str = DATABASE) -> str:
         """Return the URL of a database, for asyncpg and, with `+asyncpg`, SQLAlchemy."""
-        return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self.socket_dir))}"
+        where = f"host={quote(str(self.socket_dir))}&port={PORT}"
+        return f"postgresql://{SUPERUSER}@/{quote(database)}?{where}"
 
     def start_lock(self) -> FileLock:
         """Return the lock held while the cluster is made or its server started."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from perdure.core.errors import ConfigurationError, PerdureError
-from perdure.embedded.leftovers import ProcessRecord
+from perdure.embedded.leftovers import process_record
 from perdure.embedded.locks import FileLock
 from perdure.embedded.processes import ProcessSpec, describe_exit, end, log_tail, start
 
@@ -78,7 +78,7 @@ class Supervisor:
         self._backoff = backoff or Backoff()
         self._handle_signals = handle_signals
         self._lock = FileLock(self.data_dir / "supervisor.lock")
-        self._record = ProcessRecord(self.data_dir / "processes.json")
+        self._record = process_record(self.data_dir)
         self._children = [
             _Child(spec, self.data_dir / "logs" / f"{spec.name}.log", asyncio.Event())
             for spec in processes

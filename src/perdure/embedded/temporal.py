@@ -6,6 +6,7 @@ from the database what is missing. See `docs/adr/0002-embedded-engine.md`.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -105,6 +106,15 @@ class TemporalServer:
     def ui_url(self) -> str | None:
         """Where the Web UI is."""
         return None if self.ui_port is None else f"http://{self.host}:{self.ui_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `temporalio.envconfig` is to go by: no file, as one may be about another server."""
+        return {
+            "TEMPORAL_ADDRESS": self.address,
+            "TEMPORAL_NAMESPACE": self.namespace,
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+        }
 
     @property
     def database_file(self) -> Path:

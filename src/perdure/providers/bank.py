@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import aiohttp
 from pydantic import TypeAdapter
 
+from perdure.core.identity import BANK
 from perdure.providers.http import ProviderHttp
 
 PAYOUT_STATUSES: Final = frozenset({"paid", "failed", "recalled"})
@@ -88,7 +89,7 @@ class HttpPayoutBank:
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The bank", refusals=REFUSALS)
+        self._http = ProviderHttp(client, "The bank", refusals=REFUSALS, simulated_by=BANK)
 
     async def pay_out(
         self, *, reference: str, amount_minor: int, currency: str, destination: str

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Protocol
 import aiohttp
 from pydantic import Field, TypeAdapter
 
+from perdure.core.identity import FRAUD_SCORER
 from perdure.providers.http import ProviderHttp
 
 VERDICTS: Final = frozenset({"pass", "fail"})
@@ -60,7 +61,7 @@ class HttpFraudScorer:
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The fraud scorer")
+        self._http = ProviderHttp(client, "The fraud scorer", simulated_by=FRAUD_SCORER)
 
     async def score(
         self,

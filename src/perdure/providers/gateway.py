@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
 
 from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
+from perdure.core.identity import GATEWAY
 from perdure.providers.http import ProviderHttp
 
 CALLBACK_TOLERANCE_S: Final = 300
@@ -156,7 +157,9 @@ class HttpPaymentGateway:
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The payment gateway", refusals=REFUSALS)
+        self._http = ProviderHttp(
+            client, "The payment gateway", refusals=REFUSALS, simulated_by=GATEWAY
+        )
 
     async def charge(
         self,

@@ -43,6 +43,7 @@ from perdure.core.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
+from perdure.core.identity import Identity
 from perdure.core.turns import take_turn
 
 Answer = TypeVar("Answer")
@@ -100,6 +101,8 @@ class ProviderHttp:
         provider: The provider's name, for messages.
         refusals: The codes by which it says no for good, as it documents them. A 402 says so with
             any code.
+        simulated_by: What a simulator of it calls itself: no answer of another one counts. None:
+            nobody looks.
     """
 
     def __init__(
@@ -108,10 +111,12 @@ class ProviderHttp:
         provider: str,
         *,
         refusals: frozenset[str] = frozenset(),
+        simulated_by: str | None = None,
     ) -> None:
         self._client = client
         self._provider = provider
         self._refusals = refusals
+        self._simulated_by = simulated_by
 
     async def act(
         self,
@@ -211,8 +216,18 @@ class ProviderHttp:
             headers=headers if body is None else {**_JSON, **(headers or {})},
             allow_redirects=False,  # it would repeat a POST elsewhere
         ) as response:
+            self._check_who_answers(response.headers)
             content = _storable(await response.read())
             return _Response(response.status, response.headers, content)
+
+    def _check_who_answers(self, headers: Mapping[str, str]) -> None:
+        """Take the answer of another provider's simulator for what it is: ours is not there."""
+        who = Identity.of(headers)
+        if who and self._simulated_by and who.kind != self._simulated_by:
+            raise ProviderUnavailable(
+                f"{self._provider} cannot be reached: the simulator {who.kind} answers at its"
+                " address. Check the provider's URL."
+            )
 
     def _parse_effect(self, response: _Response, returns: TypeAdapter[Answer]) -> Answer:
         try:

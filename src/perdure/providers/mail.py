@@ -19,6 +19,7 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
+from perdure.core.identity import MAIL
 from perdure.providers.http import ProviderHttp
 
 
@@ -97,7 +98,9 @@ class SmtpMailSender:
         self._host = host
         self._port = port
         self._timeout_s = timeout_s
-        self._inquiry = ProviderHttp(inquiry, "The mail server") if inquiry else None
+        self._inquiry = (
+            ProviderHttp(inquiry, "The mail server", simulated_by=MAIL) if inquiry else None
+        )
 
     async def send(self, mail: Mail) -> None:
         """Hand a mail over; see `MailSender.send`."""

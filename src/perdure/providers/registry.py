@@ -9,6 +9,7 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.core.errors import InvalidInput, NotFound, ProviderDeclined
+from perdure.core.identity import registry_of
 from perdure.providers.http import ProviderHttp
 
 NOT_REGISTERED: Final = "domain_not_registered"
@@ -183,7 +184,12 @@ class HttpDomainRegistry:
     """
 
     def __init__(self, client: aiohttp.ClientSession, tld: str) -> None:
-        self._http = ProviderHttp(client, f"The registry of .{tld}", refusals=REFUSALS)
+        self._http = ProviderHttp(
+            client,
+            f"The registry of .{tld}",
+            refusals=REFUSALS,
+            simulated_by=registry_of(tld),
+        )
 
     async def domain(self, name: str) -> RegisteredDomain:
         """Return what the registry knows of a domain; see `DomainRegistry.domain`."""

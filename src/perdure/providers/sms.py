@@ -12,6 +12,7 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
+from perdure.core.identity import SMS
 from perdure.providers.http import ProviderHttp
 
 
@@ -60,7 +61,7 @@ class HttpSmsSender:
     """
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The SMS provider")
+        self._http = ProviderHttp(client, "The SMS provider", simulated_by=SMS)
 
     async def send(self, *, reference: str, to: str, text: str) -> None:
         """Send a text; see `SmsSender.send`."""

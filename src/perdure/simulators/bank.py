@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from perdure.core.identity import BANK, Identity, books_in
 from perdure.core.ids import new_id
 from perdure.simulators.bank_behaviour import (
     DESTINATIONS,
@@ -82,7 +83,11 @@ async def open_bank(settings: BankSettings) -> AsyncIterator[int]:
     """
     async with Journal(settings.data_dir / "bank.jsonl") as journal:
         bank = Bank(settings, BankBooks(journal))
-        async with serve_http(bank.routes(), host=settings.host, port=settings.port) as port:
+        identity = Identity(BANK, books_in(settings.data_dir))
+        routes = bank.routes()
+        async with serve_http(
+            routes, host=settings.host, port=settings.port, identity=identity
+        ) as port:
             yield port
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from perdure.core.identity import FRAUD_SCORER, Identity
 from perdure.simulators.http_server import invalid, serve_http, unavailable
 
 SCORE_FAIL: Final = 95
@@ -59,7 +60,10 @@ async def open_fraud_scorer(settings: FraudScorerSettings) -> AsyncIterator[int]
         ConfigurationError: The port is taken.
     """
     scorer = FraudScorer(settings)
-    async with serve_http(scorer.routes(), host=settings.host, port=settings.port) as port:
+    identity = Identity(FRAUD_SCORER)
+    async with serve_http(
+        scorer.routes(), host=settings.host, port=settings.port, identity=identity
+    ) as port:
         yield port
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from perdure.core.identity import GATEWAY, Identity, books_in
 from perdure.simulators.background import Background
 from perdure.simulators.faults import Answer, FaultControl, give
 from perdure.simulators.gateway_behaviour import (
@@ -55,7 +56,10 @@ async def open_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
         callbacks = Callbacks(books, client, settings.callback_secret)
         processing = Processing(settings, books, callbacks, background)
         gateway = Gateway(settings, books, processing)
-        async with serve_http(gateway.routes(), host=settings.host, port=settings.port) as port:
+        identity = Identity(GATEWAY, books_in(settings.data_dir))
+        async with serve_http(
+            gateway.routes(), host=settings.host, port=settings.port, identity=identity
+        ) as port:
             processing.resume()
             yield port
 

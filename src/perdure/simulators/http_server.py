@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from perdure.core.errors import ConfigurationError
+from perdure.core.identity import Identity
 from perdure.core.ports import HeldPort, hold_port
 
 PAGE_MAX: Final = 1000
@@ -49,6 +50,8 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets)
+        # uvicorn's own main loop does this, to keep the date.
+        self.server_state.default_headers = self.config.encoded_headers
         self.ready.set()
 
     async def main_loop(self) -> None:
@@ -67,13 +70,16 @@ class HttpServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncIterator[int]:
+async def serve_http(
+    routes: Sequence[Route], *, host: str, port: int, identity: Identity | None = None
+) -> AsyncIterator[int]:
     """Serve routes and `GET /healthz` while the context is open; yields the port.
 
     Args:
         routes: What is served.
         host: The address to listen at.
         port: The port; 0: any that is free.
+        identity: Who serves, told with every answer.
 
     Raises:
         ConfigurationError: The port is taken.
@@ -87,6 +93,7 @@ async def serve_http(routes: Sequence[Route], *, host: str, port: int) -> AsyncI
         access_log=False,
         server_header=False,
         date_header=False,
+        headers=[identity.header] if identity else [],
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
     )

@@ -17,7 +17,7 @@ from perdure.chaos.books import count_unsettled
 from perdure.chaos.check import outcomes
 from perdure.chaos.client import PersistentClient
 from perdure.chaos.harm import faults_on, kill_process
-from perdure.chaos.machine import open_api, open_machine, take_environment, unless_stopped
+from perdure.chaos.machine import open_api, open_machine, take_environment
 from perdure.chaos.plan import KILLABLE
 from perdure.chaos.run import to_json
 from perdure.cli.environment import DataFolder, write_private
@@ -85,7 +85,7 @@ async def run_soak(data_dir: Path, options: Options, *, say: Say) -> SoakRun | N
                 options=options,
                 say=say,
             )
-            report = await unless_stopped(machine, soak.run)
+            report = await machine.unless_stopped(soak.run)
         if report is None:
             return None
         kept = as_json(report) | {"evidence": await evidence(platform, report.findings)}

@@ -1,11 +1,13 @@
 """`perdure doctor`, as far as it looks at the work itself."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from perdure.cli.doctor_work import look_at_work
+from perdure.cli.environment import DataFolder, write_environment
 from perdure.cli.findings import Finding, Health
 from perdure.core.ids import new_id
 from perdure.limits import store as limits
@@ -13,6 +15,7 @@ from perdure.limits.model import Ask, Limit
 from perdure.limits.rules import FAILURES_MAX
 from perdure.payments.contracts import PaymentRequest
 from perdure.renewals.legacy import queue as legacy
+from perdure.simulators.bank import BankSettings, open_bank
 from perdure.storage.pool import Pool, transaction
 
 from .conftest import House
@@ -91,6 +94,37 @@ async def test_an_old_system_that_stands_still_is_told(
 
     assert found.health == health
     assert "1 queued, 0 running" in found.detail
+
+
+async def test_another_simulator_in_a_providers_place_is_told(
+    house: House, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_bank(BankSettings(tmp_path / "bank", port=0)) as port:
+        url = f"http://127.0.0.1:{port}"
+        monkeypatch.setenv("PERDURE_BANK_URL", url)
+        monkeypatch.setenv("PERDURE_GATEWAY_URL", url)
+        shell = Shell(database_url, tmp_path)
+        done = await asyncio.to_thread(shell.run, "doctor", "-o", "json")
+    found = {one["subject"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["bank"]["health"] == Health.OK
+    assert found["gateway"]["health"] == Health.FAIL
+    assert found["gateway"]["detail"].startswith("the simulator bank with the books ")
+
+
+def test_where_up_has_run_and_does_not_any_more_a_command_says_so(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    url = f"postgresql://postgres@/perdure?host={tmp_path}&port=5432"
+    write_environment(folder.environment_path, {"DATABASE_URL": url})
+    done = Shell("", tmp_path).run("payments", "list")
+    assert done.returncode == 1
+    assert f"`perdure up` is not running on {tmp_path}: start it, or set" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_where_up_never_ran_a_command_says_so(tmp_path: Path) -> None:
+    done = Shell("", tmp_path).run("payments", "list")
+    assert done.returncode == 1
+    assert f"`perdure up` has not run on {tmp_path}. Start it, or set DATABASE_URL" in done.stderr
 
 
 def test_it_ends_with_1_and_says_what_to_do_where_something_is_away(

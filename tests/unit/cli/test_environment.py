@@ -9,6 +9,7 @@ import pytest
 
 from perdure.cli.environment import (
     DataFolder,
+    is_about_servers,
     load_environment,
     read_environment,
     write_environment,
@@ -56,6 +57,61 @@ def test_the_environment_wins_over_the_file(
     load_environment(folder)
     assert os.environ["PERDURE_SET"] == "environment"
     assert os.environ["PERDURE_UNSET"] == "file"
+
+
+SHELL = {
+    "PGPORT": "6543",
+    "PGSSLMODE": "verify-full",
+    "TEMPORAL_NAMESPACE": "prod",
+    "TEMPORAL_PROFILE": "prod",
+}
+"""What a shell may say of servers that are somebody else's."""
+OF_UP = {
+    "DATABASE_URL": "postgresql://postgres@/perdure?host=/run/ups",
+    "TEMPORAL_ADDRESS": "127.0.0.1:7233",
+    "TEMPORAL_NAMESPACE": "default",
+}
+
+
+def about_servers() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if is_about_servers(name)}
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that says nothing of servers but what a test sets; restored at the end."""
+    for name in [*about_servers(), *OF_UP, *SHELL]:
+        monkeypatch.setenv(name, "to be restored")
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def test_ups_own_servers_are_reached_by_what_up_says_alone(
+    tmp_path: Path, shell: pytest.MonkeyPatch
+) -> None:
+    write_environment(DataFolder(tmp_path).environment_path, OF_UP)
+    for name, value in (SHELL | {"DATABASE_URL": ""}).items():
+        shell.setenv(name, value)
+    load_environment(DataFolder(tmp_path))
+    assert about_servers() == OF_UP
+
+
+@pytest.mark.parametrize("address", ["DATABASE_URL", "TEMPORAL_ADDRESS"])
+def test_a_server_of_ones_own_is_reached_by_what_the_environment_says_alone(
+    tmp_path: Path, shell: pytest.MonkeyPatch, address: str
+) -> None:
+    write_environment(DataFolder(tmp_path).environment_path, OF_UP)
+    for name, value in (SHELL | {address: "one's own"}).items():
+        shell.setenv(name, value)
+    load_environment(DataFolder(tmp_path))
+    prefix = {"DATABASE_URL": "PG", "TEMPORAL_ADDRESS": "TEMPORAL_"}[address]
+    kept = {name: value for name, value in SHELL.items() if name.startswith(prefix)}
+    of_up = {
+        name: value
+        for name, value in OF_UP.items()
+        if name != address and not name.startswith(prefix)
+    }
+    assert about_servers() == kept | {address: "one's own"} | of_up
 
 
 def test_a_folder_without_a_file_sets_nothing(tmp_path: Path) -> None:
