@@ -18,6 +18,7 @@ from perdure.durable.engine import TemporalEngine
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.interceptors.provider_limits import ProviderLimits
+from perdure.durable.interceptors.provider_tries import ProviderTries
 from perdure.durable.interceptors.task_queues import TaskQueues
 from perdure.durable.lanes.activities import LaneActivities
 from perdure.durable.lanes.workflow import LaneWorkflow
@@ -49,7 +50,9 @@ from perdure.operations.lanes.runner import LaneLimits, LaneProcess, LaneRunner,
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
+from perdure.operations.waiting import ProviderWaits
 from perdure.outside import Outside, open_outside
+from perdure.patience import patience_of
 from perdure.payments import registration as payments
 from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
@@ -109,6 +112,7 @@ class Platform:
     queues: QueueNames
     engine: TemporalEngine
     permits: Permits
+    waits: ProviderWaits
     providers: frozenset[str]
     ledger: PostgresLedger
     operations: OperationService
@@ -197,6 +201,7 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
         queues=queues,
         engine=engine,
         permits=Permits(pool),
+        waits=ProviderWaits(pool, patience_of(settings)),
         providers=frozenset({GATEWAY, BANK, SCORER, *map(registry_name, settings.registry_urls)}),
         ledger=ledger,
         operations=operations,
@@ -237,6 +242,7 @@ def interceptors(platform: Platform) -> list[Interceptor]:
         OperationSync(platform.pool),
         Cancellation(),
         TaskQueues(platform.queues),
+        ProviderTries(platform.waits, platform.queues),
         ProviderLimits(platform.permits, platform.queues),
     ]
 
@@ -389,5 +395,6 @@ def _lanes(
             idle_s=2 * RING_INTERVAL_S,
         ),
         hear=listener.hear,
+        wait=platform.waits.wait,
     )
     return Registration(LANES, [LaneWorkflow], [LaneActivities(runner).run])

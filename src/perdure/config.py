@@ -116,6 +116,12 @@ class Settings(BaseSettings):
     payment_callback_timeout_s: float = Field(default=300.0, gt=0)
     """How long the gateway's confirmation is waited for before the gateway is asked."""
 
+    payment_patience_s: float = Field(default=3600.0, ge=0)
+    transfer_patience_s: float = Field(default=3600.0, ge=0)
+    renewal_patience_s: float = Field(default=3600.0, ge=0)
+    refund_patience_s: float = Field(default=3600.0, ge=0)
+    """How long one waits for a provider that gives nobody an answer, before it needs attention."""
+
     gateway_url: str = "http://127.0.0.1:8101"
     gateway_timeout_s: float = Field(default=5.0, gt=0, le=25)
     gateway_callback_url: str = "http://127.0.0.1:8080/v1/callbacks/gateway"

@@ -1,15 +1,13 @@
 """Answers from outside as a script: what a test sets, and what was asked."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from perdure.core.errors import PerdureError
-from perdure.durable.failures import to_failure
+from perdure.core.errors import PerdureError, ProviderError
 from perdure.durable.scope import (
     PARK,
     REQUEST_CANCEL,
@@ -23,16 +21,12 @@ from tests.polls import eventually
 CANCEL_ACCEPTED = CancelDecision(accepted=True, reason="It will stop.")
 
 
-def at_once(error: PerdureError) -> ApplicationError:
+def at_once(error: PerdureError) -> PerdureError:
     """Return an error as the activities raise it, with its retry due at once."""
-    failure = to_failure(error)
-    return ApplicationError(
-        failure.message,
-        *failure.details,
-        type=failure.type,
-        non_retryable=failure.non_retryable,
-        next_retry_delay=timedelta(milliseconds=10),
-    )
+    raised = copy(error)
+    if isinstance(raised, ProviderError):
+        raised.retry_after_s = 0.01
+    return raised
 
 
 @dataclass

@@ -8,14 +8,19 @@ from uuid import uuid4
 from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
+from perdure.config import Settings
+from perdure.core.errors import ProviderError
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
+from perdure.durable.interceptors.provider_tries import ProviderTries
 from perdure.durable.interceptors.task_queues import TaskQueues
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.fraud.contracts import SCORER
 from perdure.fraud.workflow import FraudCheckAtOnceWorkflow, FraudCheckWorkflow
 from perdure.notifications.workflow import NotificationWorkflow
+from perdure.operations.waiting import TRIES_MAX, ProviderWaits, StepAtProvider, Tries
+from perdure.patience import patience_of
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
 from perdure.refunds.workflow import RefundWorkflow
@@ -114,11 +119,23 @@ async def scripted_refunds(client: Client, pool: Pool) -> AsyncIterator[RefundSc
         yield RefundScenario(client, names, world)
 
 
+class _OthersGetThrough(ProviderWaits):
+    """Has a step's tries be used up, as only it is not answered."""
+
+    async def weigh(self, at: StepAtProvider, error: ProviderError, before: Tries) -> None:
+        error.is_last = before.count + 1 >= TRIES_MAX
+
+
 @asynccontextmanager
 async def _workers(
     client: Client, pool: Pool, names: QueueNames, world: World, workflows: Mapping[str, list[type]]
 ) -> AsyncIterator[None]:
-    interceptors: list[Interceptor] = [OperationSync(pool), Cancellation(), TaskQueues(names)]
+    interceptors: list[Interceptor] = [
+        OperationSync(pool),
+        Cancellation(),
+        TaskQueues(names),
+        ProviderTries(_OthersGetThrough(pool, patience_of(Settings())), names),
+    ]
     async with AsyncExitStack() as stack:
         for queue, found in workflows.items():
             await stack.enter_async_context(

@@ -114,9 +114,25 @@ class OperationParked(PerdureError):
 
 
 class TurnPending(PerdureError):
-    """The provider's limit leaves no room for the call yet; nothing was done, nothing is wrong."""
+    """The provider's limit leaves no room for the call yet; nothing was done, nothing is wrong.
+
+    Args:
+        message: What is waited for.
+        retry_after_s: When to try again, in seconds; None: whoever asked for it begins it anew.
+    """
 
     code = "turn_pending"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param)
+        self.retry_after_s = retry_after_s
 
 
 class ProviderDisagrees(PerdureError):
@@ -171,6 +187,8 @@ class ProviderError(PerdureError):
     code = "provider_error"
     is_last = False
     """Set where the tries at a step are used up."""
+    nobody_gets_through = False
+    """Set where all get no answer, as far as this process knows."""
 
     def __init__(
         self,
@@ -196,6 +214,7 @@ class ProviderNotCalled(ProviderUnavailable):
     """The outside system is known to be away, or asked to wait, so it was not called."""
 
     code = "provider_not_called"
+    nobody_gets_through = True
 
 
 class ProviderRateLimited(ProviderError):

@@ -54,11 +54,12 @@ FIRST_TRY: Final = LocalActivityConfig(
 )
 """One call to a quick provider, made in the workflow's worker; its queue has the other tries."""
 
-PROVIDER_CALL: Final[ActivityConfig] = {
-    **_OUTSIDE,
-    "retry_policy": replace(BACKOFF, maximum_attempts=5),
-}
-"""A call to the outside that has an effect."""
+PROVIDER_CALL: Final = _OUTSIDE
+"""A call to the outside that has an effect, or on whose answer the next one rests.
+
+Its tries are counted in its record, and end there (`interceptors.provider_tries`): Temporal would
+count those that met our own database away, or never came to the provider.
+"""
 
 PROVIDER_INQUIRY: Final[ActivityConfig] = {
     **_OUTSIDE,
@@ -68,13 +69,6 @@ PROVIDER_INQUIRY: Final[ActivityConfig] = {
     "priority": Priority(priority_key=AHEAD),
 }
 """Finding out, or undoing, what a call did."""
-
-FRAUD_SCORE: Final[ActivityConfig] = {
-    **_OUTSIDE,
-    # No money has left yet: a scorer that is away fails the payment rather than hold it for long.
-    "schedule_to_close_timeout": timedelta(minutes=15),
-}
-"""A question that may be asked any number of times."""
 
 NOTIFY: Final[ActivityConfig] = {**_OUTSIDE, "retry_policy": replace(BACKOFF, maximum_attempts=5)}
 """Telling somebody, while the operation's own workflow waits for it."""

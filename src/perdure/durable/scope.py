@@ -3,6 +3,7 @@
 The interceptors keep it, the capability's workflow reads it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -210,6 +211,30 @@ class OperationScope:
             await self.wait(lambda: False, timeout_s=seconds)
         else:
             await workflow.sleep(seconds)
+
+    async def end_of(
+        self, child: workflow.ChildWorkflowHandle[Any, Result], *, marker: str
+    ) -> Result:
+        """Wait for a child's end; a request to cancel does not wait for it.
+
+        Args:
+            marker: Of what no earlier run did.
+
+        Raises:
+            PerdureError: What it failed with, as the domain knows it.
+            OperationCancelled: The operation is to stop.
+        """
+        try:
+            await workflow.wait_condition(lambda: child.done() or self._is_to_stop)
+        except asyncio.CancelledError:
+            child.cancel()
+            raise
+        if not child.done() and workflow.patched(marker):
+            raise OperationCancelled(self.cancel_reason or "")
+        try:
+            return await child
+        except FailureError as error:
+            raise to_domain_error(error) from error
 
     async def _unless_cancelled(self, call: workflow.ActivityHandle[Result]) -> Result:
         """Wait for a provider's activity, which a request to cancel takes out of its queue.

@@ -12,6 +12,13 @@ CANCEL_WAITING_CALL: Final = "cancel-waiting-call"
 A request to cancel takes a provider's activity out of its queue. Until no earlier run is open.
 """
 
+CANCEL_WAITING_CHECK: Final = "cancel-waiting-check"
+"""2026-11-27, payments.
+
+A request to cancel does not wait for the fraud check, which may wait for its scorer for long. Until
+no earlier run is open.
+"""
+
 FIRST_TRIES: Final = "first-tries"
 """2026-11-21, payments v3, and every kind's messages.
 

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from perdure.durable.first_tries import first_try
-    from perdure.durable.options import FRAUD_SCORE, on_queue
+    from perdure.durable.options import PROVIDER_CALL, on_queue
     from perdure.durable.queues import provider_queue
 
 from perdure.fraud.contracts import (
@@ -53,6 +53,6 @@ async def _score(check: FraudCheck) -> FraudVerdict:
         SCORE,
         check,
         result_type=FraudVerdict,
-        **on_queue(provider_queue(SCORER), FRAUD_SCORE),
+        **on_queue(provider_queue(SCORER), PROVIDER_CALL),
     )
     return verdict

@@ -183,6 +183,7 @@ class Standing:
         failing_since: When the first call failed, of those of a sort of which none was answered
             since; None: there is no such sort.
         until: When it is called again, where it is not called now.
+        works: Who gets through, by what is done there.
     """
 
     state: BudgetState
@@ -190,6 +191,7 @@ class Standing:
     failing_share: float | None = None
     failing_since: datetime | None = None
     until: datetime | None = None
+    works: Mapping[str, Work] = field(default_factory=dict)
 
     @property
     def is_well(self) -> bool:

@@ -76,6 +76,7 @@ class Permits:
             was_asked = True
         except ProviderError as raised:
             error, was_asked = raised, True
+            raised.nobody_gets_through = queue.fails_all_with(raised)
             raise
         except PerdureError as raised:
             # A no is an answer; what we ourselves refused says nothing of the provider.

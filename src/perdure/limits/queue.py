@@ -142,6 +142,10 @@ class ProviderQueue:
         """Whether the provider gives nobody an answer, as far as this process knows."""
         return self.is_closed or self._failures_here >= FAILURES_MAX
 
+    def fails_all_with(self, error: ProviderError) -> bool:
+        """Whether what a call has just ended with is what all others get as well."""
+        return bool(error.asked_wait_s) or self.is_away
+
     @property
     def has_room(self) -> bool:
         """Whether a further call would begin within about a second."""

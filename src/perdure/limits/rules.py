@@ -204,6 +204,7 @@ def standing_of(budget: Budget, now: float) -> Standing:
         failing_share=failed / (answered + failed) if failed > _LATELY else None,
         failing_since=_moment(min(failing)) if failing else None,
         until=_moment(until) if until > now else None,
+        works=budget.works,
     )
 
 

@@ -65,6 +65,17 @@ async def budgets(connection: Connection | Pool) -> dict[str, tuple[Limit, Budge
     }
 
 
+async def standing(connection: Connection | Pool, provider: str) -> Standing:
+    """Return how a provider stands."""
+    row = await connection.fetchrow(
+        "SELECT extract(epoch FROM clock_timestamp())::float8 AS now,"
+        " (SELECT budget FROM limits WHERE provider = $1) AS budget",
+        provider,
+    )
+    assert row is not None
+    return standing_of(_budget(row["budget"] or {}), row["now"])
+
+
 async def statuses(
     connection: Connection | Pool, providers: Iterable[str] = ()
 ) -> list[LimitStatus]:

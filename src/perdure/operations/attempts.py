@@ -14,6 +14,7 @@ from typing import Any
 from perdure.core.clock import utc_now
 from perdure.core.errors import PerdureError
 from perdure.storage.group_commit import GroupCommit
+from perdure.storage.outages import is_outage
 from perdure.storage.pool import Connection, Pool
 
 
@@ -61,9 +62,12 @@ def attempt_begins() -> str:
 
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Return an error as it is kept in the rows: its code, its message, the field at fault."""
-    if isinstance(error, PerdureError):
-        return {"code": error.code, "message": error.message, "param": error.param}
-    return {"code": "internal_error", "message": f"{type(error).__name__}: {error}", "param": None}
+    if not isinstance(error, PerdureError):
+        code = "database_away" if is_outage(error) else "internal_error"
+        return {"code": code, "message": f"{type(error).__name__}: {error}", "param": None}
+    described = {"code": error.code, "message": error.message, "param": error.param}
+    asked_wait_s = getattr(error, "asked_wait_s", None)
+    return described | ({"asked_wait_s": asked_wait_s} if asked_wait_s else {})
 
 
 async def record_attempt(

@@ -138,7 +138,7 @@ WITH answer AS (
         $6::timestamptz[], $7::text[])
     AS answer (id, step, reference, answer, attempt, started_at, status_after)
 ), free AS MATERIALIZED (
-    SELECT id, status, lane, workflow_started_at, park_request FROM operations
+    SELECT id, status, failure, lane, workflow_started_at, park_request FROM operations
     WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), attempt AS (
     INSERT INTO operation_steps (operation_id, step, attempt, outcome, provider_reference,
@@ -151,7 +151,8 @@ WITH answer AS (
     WHERE operation_id = answer.id AND provider_calls.step = answer.step
 ), move AS (
     SELECT id, step, status_after FROM answer JOIN free USING (id)
-    WHERE status_after IS NOT NULL AND status <> status_after AND park_request IS NULL
+    WHERE status_after IS NOT NULL AND (status <> status_after OR failure IS NOT NULL)
+        AND park_request IS NULL
         AND status NOT IN ('succeeded', 'failed', 'cancelled', 'reversing')
 ), trail AS (
     INSERT INTO operation_trail (operation_id, actor, action, status)

@@ -105,7 +105,7 @@ class ProviderCallRecords:
                 if not call.undoes:
                     check_may_begin(operation, call.step)
                 await _write_intent(connection, call, lease_until)
-                if call.moves and operation.status not in (Status.PROCESSING, Status.REVERSING):
+                if call.moves and not _goes_on(operation, call.step):
                     await _move(connection, operation, Status.PROCESSING, f"{call.step}_begun")
                 return None
             if intent.state == "intended":
@@ -246,6 +246,15 @@ class ProviderCallRecords:
                 await _move(connection, operation, Status.UNKNOWN, action, failure)
 
 
+def _goes_on(operation: Operation, step: str) -> bool:
+    """Whether a call changes nothing of how its operation stands, which may wait for this one."""
+    waits = operation.status == Status.WAITING and operation.failure
+    return bool(waits and waits.step == step) or operation.status in (
+        Status.PROCESSING,
+        Status.REVERSING,
+    )
+
+
 async def _find(connection: Connection | Pool, call: Call) -> Intent | None:
     row = await connection.fetchrow(
         "SELECT state, lease_until, calls, answer FROM provider_calls"
@@ -316,6 +325,7 @@ async def _move(
 ) -> None:
     # What is being undone stays `reversing` to its end, so that no other runner goes forward with
     # it; nothing moves what has ended, nor what an operator holds.
-    if operation.status in {*FINISHED, Status.REVERSING, status} or operation.park_request:
+    stays = operation.status == status and (failure is not None or operation.failure is None)
+    if stays or operation.status in {*FINISHED, Status.REVERSING} or operation.park_request:
         return
     await store.move(connection, operation, status, action=action, failure=failure)

@@ -7,7 +7,8 @@ from perdure.fraud.contracts import SCORER, FraudCheck, FraudVerdict
 from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
 from perdure.operations.attempts import Attempt, attempt_under_way
-from perdure.operations.lanes.runner import Promoted, aside, lane_step, provider_lane_step
+from perdure.operations.lanes.runner import aside
+from perdure.operations.lanes.steps import Promoted, lane_step, provider_lane_step
 from perdure.operations.steps import from_json
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks

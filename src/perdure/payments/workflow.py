@@ -1,13 +1,19 @@
 """A payment's own workflow: every step an activity, able to wait for the gateway and for people."""
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import ANSWERS, PerdureError, ProviderDisagrees, Refused
+    from perdure.core.errors import (
+        ANSWERS,
+        OperationCancelled,
+        PerdureError,
+        ProviderAway,
+        ProviderDisagrees,
+        Refused,
+    )
     from perdure.durable import options, versions
-    from perdure.durable.failures import to_domain_error
     from perdure.durable.first_tries import first_try
     from perdure.durable.queues import FRAUD, provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
@@ -75,7 +81,10 @@ class PaymentWorkflow:
         self._status = PaymentStatus.PROCESSING
 
     async def passes_fraud_check(self, payment: PaymentInput) -> bool:
-        """Have the fraud service judge the payment; a judgement that makes no sense parks it."""
+        """Have the fraud service judge the payment; a judgement that makes no sense parks it.
+
+        So does a scorer that is away for longer than the payment waits.
+        """
         return await self._scope.insist(fraud.SCORE, lambda: self._fraud_check(payment))
 
     async def _fraud_check(self, payment: PaymentInput) -> bool:
@@ -85,12 +94,13 @@ class PaymentWorkflow:
             except WorkflowAlreadyStartedError:
                 # An earlier run of this workflow was ended, and its check is ending.
                 await workflow.sleep(1)
-            except FailureError as error:
-                found = to_domain_error(error)
-                if isinstance(found, ProviderDisagrees):
-                    # The hold, which goes on meanwhile, gives the row its status: park after it.
-                    await workflow.wait_condition(lambda: self._status != PaymentStatus.PENDING)
-                    raise found from error
+            except OperationCancelled:
+                raise
+            except (ProviderDisagrees, ProviderAway):
+                # The hold, which goes on meanwhile, gives the row its status: park after it.
+                await workflow.wait_condition(lambda: self._status != PaymentStatus.PENDING)
+                raise
+            except PerdureError as error:
                 raise Refused(
                     "The fraud check could not be made, so no money was moved; try again later.",
                     code="fraud_check_unavailable",
@@ -98,7 +108,7 @@ class PaymentWorkflow:
 
     async def _fraud_verdict(self, payment: PaymentInput) -> fraud.FraudVerdict:
         request = payment.request
-        verdict: fraud.FraudVerdict = await workflow.execute_child_workflow(
+        check = await workflow.start_child_workflow(
             fraud.WORKFLOW_AT_ONCE if self._tries_first else fraud.WORKFLOW,
             fraud.FraudCheck(
                 payment.operation_id,
@@ -114,6 +124,9 @@ class PaymentWorkflow:
             # A payment that is refused meanwhile does not wait for the check's end.
             cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
         )
+        verdict: fraud.FraudVerdict = await self._scope.end_of(
+            check, marker=versions.CANCEL_WAITING_CHECK
+        )
         return verdict
 
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
@@ -122,11 +135,14 @@ class PaymentWorkflow:
             tried = await first_try(contracts.CHARGE_AT_ONCE, payment, returns=AtOnce)
             if tried is not None and tried.charge is not None:
                 return tried.charge
+        return await self._scope.insist(contracts.CHARGE, lambda: self._charge(payment))
+
+    async def _charge(self, payment: PaymentInput) -> ChargeOutcome:
         try:
             return await self._at_gateway(
                 contracts.CHARGE, payment, ChargeOutcome, options.PROVIDER_CALL
             )
-        except ANSWERS:
+        except (*ANSWERS, ProviderAway):
             raise
         except PerdureError as error:
             # The tries are used up. What became of them is found out before anything is decided.

@@ -7,6 +7,7 @@ with workflow.unsafe.imports_passed_through():
         ANSWERS,
         OperationCancelled,
         PerdureError,
+        ProviderAway,
         ProviderUnavailable,
         Refused,
     )
@@ -63,7 +64,7 @@ class RefundWorkflow:
             return await self._at_provider(
                 contracts.GIVE_BACK, refund, GivenBack, options.PROVIDER_CALL
             )
-        except ANSWERS:
+        except (*ANSWERS, ProviderAway):
             raise
         except PerdureError as error:
             # The tries are used up. What became of them is found out before anything is decided.

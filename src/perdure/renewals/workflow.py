@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import ANSWERS, PerdureError, ProviderUnavailable
+    from perdure.core.errors import ANSWERS, PerdureError, ProviderAway, ProviderUnavailable
     from perdure.durable import options
     from perdure.durable.queues import provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
@@ -59,7 +59,7 @@ class RenewalWorkflow:
             return await self._at_registry(
                 contracts.RENEW, renewal, RenewalReport, options.PROVIDER_CALL
             )
-        except ANSWERS:
+        except (*ANSWERS, ProviderAway):
             raise
         except PerdureError as error:
             # The tries are used up. What became of them is found out before anything is decided.

@@ -6,7 +6,7 @@ from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.lanes.runner import Postponed, Promoted
+from perdure.operations.lanes.steps import Postponed, Promoted
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import RUN_AT_ONCE, AtOnce, TransferInput
 from perdure.transfers.lane import TransferLane

@@ -4,7 +4,7 @@ from typing import Any
 
 from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
-from perdure.operations.lanes.runner import Promoted, lane_step, provider_lane_step
+from perdure.operations.lanes.steps import Promoted, lane_step, provider_lane_step
 from perdure.operations.steps import from_json
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import (

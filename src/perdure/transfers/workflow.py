@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import ANSWERS, PerdureError, Refused
+    from perdure.core.errors import ANSWERS, PerdureError, ProviderAway, Refused
     from perdure.durable import options
     from perdure.durable.first_tries import first_try
     from perdure.durable.queues import provider_queue
@@ -46,11 +46,14 @@ class TransferWorkflow:
 
     async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:
         """Have the bank pay, once."""
+        return await self._scope.insist(contracts.PAY_OUT, lambda: self._pay_out(transfer))
+
+    async def _pay_out(self, transfer: TransferInput) -> PayoutOutcome:
         try:
             return await self._at_bank(
                 contracts.PAY_OUT, transfer, PayoutOutcome, options.PROVIDER_CALL
             )
-        except ANSWERS:
+        except (*ANSWERS, ProviderAway):
             raise
         except PerdureError as error:
             # The tries are used up. What became of them is found out before anything is decided.

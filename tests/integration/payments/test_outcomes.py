@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from perdure.operations.model import Status
+from perdure.payments.contracts import GATEWAY
+from tests.outages import others_get_through
 
 from .town import Town
 
@@ -51,7 +53,8 @@ async def test_the_money_moves_once_br3_br4_e3(town: Town, token: str) -> None:
 async def test_a_failure_gives_everything_back_br3_e3(town: Town, token: str) -> None:
     account = await town.account(funds_minor=10_000)
     payment_id = await town.pay(account, amount_minor=1_000, token=token)
-    operation = await town.end_of(payment_id)
+    async with others_get_through(town.platform.pool, GATEWAY, "charge"):
+        operation = await town.end_of(payment_id)
     assert operation.status == Status.FAILED
     assert operation.failure is not None
     assert operation.failure.code == FAILS[token]

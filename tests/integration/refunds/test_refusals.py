@@ -17,6 +17,7 @@ from tests.integration.renewals.renewals import (
     standings,
 )
 from tests.integration.transfers.transfers import payouts, transfer
+from tests.outages import impatient
 
 from .refunds import (
     ADA,
@@ -103,7 +104,8 @@ async def test_a_provider_that_is_away_parks_a_refund_that_is_relaunched_later(
     found = await done(town, kind)
     async with misbehaves(KINDS[kind].provider(town), "unavailable_before"):
         asked = await refund(town, found.id)
-        parked = await town.until(asked.id, {"needs_attention"}, within_s=120)
+        with impatient(town.platform, "give_back"):
+            parked = await town.until(asked.id, {"needs_attention"}, within_s=120)
         assert ended(parked) == ("needs_attention", "provider_unavailable")
         assert await KINDS[kind].given_back(town, found) == 0
         await check_balance(town, found, FUNDS_MINOR - found.amount_minor)
@@ -120,7 +122,8 @@ async def test_a_refund_that_is_called_off_frees_the_place_for_another(town: Tow
     found = await done(town, "renewal")
     async with misbehaves(KINDS["renewal"].provider(town), "unavailable_before"):
         first = await refund(town, found.id)
-        await town.until(first.id, {"needs_attention"}, within_s=120)
+        with impatient(town.platform, "give_back"):
+            await town.until(first.id, {"needs_attention"}, within_s=120)
         await town.platform.operations.actions.cancel(first.id, By("bob", "It is wanted."))
         assert ended(await town.end_of(first.id)) == ("cancelled", "cancelled")
     assert (await domain(town, found.domain)).renewing is None

@@ -4,6 +4,7 @@ import pytest
 
 from perdure.cli import verify
 from tests.integration.payments.town import Town
+from tests.outages import impatient
 from tests.polls import eventually
 
 from .renewals import (
@@ -30,9 +31,10 @@ async def test_a_saturated_registry_parks_a_renewal_that_is_resumed_later_r1(
 ) -> None:
     account = await town.account(funds_minor=5_000)
     name = await own_domain(town, account)
-    async with registry_misbehaves(town.registries["info"], kind):
-        found = await renew(town, request_for(account, name), bulk=bulk)
-        parked = await town.until(found, {"needs_attention"}, within_s=120)
+    with impatient(town.platform, "renew"):
+        async with registry_misbehaves(town.registries["info"], kind):
+            found = await renew(town, request_for(account, name), bulk=bulk)
+            parked = await town.until(found, {"needs_attention"}, within_s=120)
     assert ended(parked) == ("needs_attention", "registry_unavailable")
     assert parked.failure is not None
     assert parked.failure.step == "renewal.renew"
@@ -51,7 +53,8 @@ async def test_a_registry_nobody_reaches_parks_a_renewal_that_is_cancelled_r1(to
     name = await own_domain(town, account, tld="fr")
     async with registry_away(town.registries["fr"], "cut"):
         found = await renew(town, request_for(account, name))
-        await town.until(found, {"needs_attention"}, within_s=120)
+        with impatient(town.platform, "check_domain"):
+            await town.until(found, {"needs_attention"}, within_s=120)
         answer = await town.platform.operations.cancel(found, actor="ada", reason="No longer.")
         assert answer.accepted
         assert ended(await town.end_of(found)) == ("cancelled", "cancelled")

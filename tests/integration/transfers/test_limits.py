@@ -10,7 +10,6 @@ from itertools import count, pairwise
 import pytest
 
 from perdure.core.errors import Conflict
-from perdure.durable import scope
 from perdure.durable.interceptors import provider_limits
 from perdure.limits import store
 from perdure.limits.model import Limit
@@ -149,7 +148,7 @@ async def until_waiting(town: Town, operation_ids: list[str]) -> None:
 async def test_waiting_uses_up_no_tries(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each of them is given up many times before its turn comes, more often than a call is tried.
     monkeypatch.setattr(provider_limits, "_WAIT_S", 0.01)
-    monkeypatch.setattr(scope, "_TURN_AGAIN_S", 0.2)
+    monkeypatch.setattr(provider_limits, "_AGAIN_S", 0.2)
     async with limited(town, per_second=0.001):
         ids = await flood(town, 4, 0)
         await until_waiting(town, ids)

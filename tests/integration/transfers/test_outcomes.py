@@ -3,7 +3,9 @@
 import pytest
 
 from perdure.cli import verify
+from perdure.transfers.contracts import BANK
 from tests.integration.payments.town import Town
+from tests.outages import others_get_through
 
 from .transfers import ended, payouts, transfer
 
@@ -47,7 +49,8 @@ async def test_a_failure_gives_everything_back_e5(
     code, at_bank = FAIL[destination]
     account = await town.account(funds_minor=5_000)
     found = await transfer(town, account, lane=lane, destination=destination)
-    assert ended(await town.end_of(found)) == ("failed", code)
+    async with others_get_through(town.platform.pool, BANK, "pay_out"):
+        assert ended(await town.end_of(found)) == ("failed", code)
     assert await payouts(town, found) == at_bank
     balance = await town.balance(account)
     assert (balance.posted_minor, balance.debits_pending_minor) == (5_000, 0)

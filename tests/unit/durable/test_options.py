@@ -6,6 +6,7 @@ import pytest
 from temporalio.workflow import ActivityConfig, LocalActivityConfig
 
 from perdure.durable import options
+from perdure.operations.waiting import TRIES_MAX
 
 PROFILES = {
     name: profile
@@ -22,7 +23,9 @@ def test_a_provider_is_called_as_the_common_policy_says_e6() -> None:
     assert retry.initial_interval == timedelta(seconds=1)
     assert retry.backoff_coefficient == 2.0
     assert retry.maximum_interval == timedelta(minutes=1)
-    assert retry.maximum_attempts == 5
+    # They are counted in their record, where our own outages use up none.
+    assert retry.maximum_attempts == 0
+    assert TRIES_MAX == 5
     assert set(retry.non_retryable_error_types or []) == {"InvalidInput", "InsufficientFunds"}
 
 
@@ -40,8 +43,9 @@ def test_a_first_try_is_one_try_and_outlasts_the_providers_own_time_out() -> Non
     assert options.FIRST_TRY["start_to_close_timeout"] == timedelta(seconds=30)
 
 
-# A lane is driven for as long as something is left to do in it.
-@pytest.mark.parametrize("name", sorted(PROFILES.keys() - {"LANE_RUN"}))
+# A lane is driven for as long as something is left to do in it; the tries of a call, and its
+# patience, end it elsewhere (`interceptors.provider_tries`).
+@pytest.mark.parametrize("name", sorted(PROFILES.keys() - {"LANE_RUN", "PROVIDER_CALL"}))
 def test_no_profile_is_tried_for_ever(name: str) -> None:
     profile = PROFILES[name]
     attempts = profile["retry_policy"].maximum_attempts

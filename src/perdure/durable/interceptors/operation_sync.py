@@ -28,7 +28,7 @@ from perdure.core.errors import (
     ProviderOutcomeUnknown,
     TurnPending,
 )
-from perdure.durable.failures import to_domain_error, to_failure
+from perdure.durable.failures import database_away, to_domain_error, to_failure
 from perdure.durable.operation_ids import is_operation, operation_of
 from perdure.durable.scope import open_scope
 from perdure.operations.attempts import (
@@ -39,6 +39,7 @@ from perdure.operations.attempts import (
     open_attempt,
     record_attempt,
 )
+from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -102,6 +103,11 @@ class _ActivitySync(ActivityInboundInterceptor):
                 return await (work if info.is_local else _to_its_end(work))
         except PerdureError as error:
             raise to_failure(error) from error
+        except Exception as error:
+            # What runs in the workflow's worker has a policy of its own for it (`DATABASE_STEP`).
+            if info.is_local or not is_outage(error):
+                raise
+            raise database_away(error, info) from error
         finally:
             if beat is not None:
                 beat.cancel()

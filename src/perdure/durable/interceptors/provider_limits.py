@@ -12,7 +12,7 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from perdure.core.errors import ProviderNotCalled, ProviderRateLimited, TurnPending
+from perdure.core.errors import ProviderNotCalled, TurnPending
 from perdure.core.turns import Permit, turn_at
 from perdure.durable.queues import QueueNames
 from perdure.limits.permits import Permits
@@ -20,6 +20,10 @@ from perdure.operations.attempts import attempt_begins
 
 _WAIT_S: Final = 20.0
 """Less than an attempt may take, with the call still to come."""
+
+
+_AGAIN_S: Final = 5.0
+"""How long a call is left in peace whose turn has not come."""
 
 
 class ProviderLimits(Interceptor):
@@ -78,7 +82,7 @@ async def _wait(granted: Awaitable[None]) -> None:
         raise _CalledOffError
     message = "The provider's limit leaves no room yet."
     _spare_a_try(message)
-    raise ProviderRateLimited(message)
+    raise TurnPending(message, retry_after_s=_AGAIN_S)
 
 
 def _spare_a_try(message: str) -> None:

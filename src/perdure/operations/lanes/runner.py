@@ -2,13 +2,19 @@
 
 A lane never waits and never improvises: an operation that has to wait, is refused, or ends unknown
 is promoted, which is nothing but starting its own workflow, whose first steps return what the lane
-stored. A provider that is away for all makes the lane pause instead.
+stored. A provider that is away for all makes the lane pause instead, as long as the operations'
+patience lasts.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,69 +22,25 @@ from typing import Any, Final
 
 import structlog
 
-from perdure.core.errors import PerdureError, ProviderRateLimited, ProviderUnavailable
-from perdure.core.turns import turn_at
+from perdure.core.errors import ProviderAway
+from perdure.core.turns import Permit
 from perdure.limits.permits import PermitFor, Permits
-from perdure.operations.attempts import Attempt, attempt_begins, attempt_under_way
 from perdure.operations.lanes import store as lanes
 from perdure.operations.lanes.calls import Hear, hear_nothing
 from perdure.operations.lanes.source import LaneSource
+from perdure.operations.lanes.steps import AtProvider, Postponed, Promoted, StretchOver
 from perdure.operations.lanes.store import LaneEntry
 from perdure.operations.model import Operation
+from perdure.operations.waiting import StepAtProvider
 from perdure.storage.outages import is_away, is_outage, outage_in
 from perdure.storage.pool import Pool
 
 log = structlog.get_logger()
 
+_PAUSE_S_MIN: Final = 0.5
 _PAUSE_S_MAX: Final = 30.0
 _TRIES_MAX: Final = 5
 """How often a lane meets a provider that is away with one operation before it is promoted."""
-
-
-class Promoted(Exception):
-    """The operation cannot go on in a lane."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Postponed(Exception):
-    """A provider is away, or asked to wait; nothing was done there.
-
-    Args:
-        retry_after_s: What it asked for, in seconds.
-    """
-
-    def __init__(self, reason: str, retry_after_s: float | None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after_s = retry_after_s
-
-
-class StretchOver(Exception):
-    """The stretch ended while the operation waited for its turn at a provider: the next one's."""
-
-
-@contextmanager
-def lane_step(name: str) -> Iterator[None]:
-    """Run one step in a lane: what it raises has the operation leave the lane, or wait."""
-    with attempt_under_way(Attempt(name)):
-        try:
-            yield
-        except (ProviderUnavailable, ProviderRateLimited) as error:
-            wait_s = getattr(error, "retry_after_s", None)
-            raise Postponed(f"{name}: {error.message}", wait_s) from error
-        except PerdureError as error:
-            raise Promoted(f"{name}: {error.message}") from error
-
-
-@asynccontextmanager
-async def provider_lane_step(name: str, provider: str, permit: PermitFor) -> AsyncIterator[None]:
-    """Run one step that calls a provider: `lane_step`, and its calls as the limit lets them."""
-    with lane_step(name):
-        async with turn_at(permit(provider), on_taken=attempt_begins):
-            yield
 
 
 LaneProcess = Callable[[str, dict[str, Any]], Awaitable[object]]
@@ -100,12 +62,20 @@ def aside() -> AbstractContextManager[None]:
 def lane_permits(permits: Permits) -> PermitFor:
     """Return permits that an operation in a lane waits for without losing time of its own."""
 
-    async def wait(granted: Awaitable[None]) -> None:
+    async def wait(granted: Awaitable[None], *, provider: str) -> None:
         work = _work.get()
         assert work is not None, "permits of a lane are for what runs in one"
-        await work.wait_for_turn(granted)
+        if not await work.has_its_turn(granted):
+            raise StretchOver(is_for_all=permits.is_away(provider))
 
-    return partial(permits.permit, is_one_of_many=True, wait=wait)
+    def permit(provider: str) -> AbstractAsyncContextManager[Permit]:
+        return permits.permit(provider, is_one_of_many=True, wait=partial(wait, provider=provider))
+
+    return permit
+
+
+Wait = Callable[[StepAtProvider], Awaitable[object]]
+"""Notes that an operation waits for its provider; raises `ProviderAway` where it did for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +121,7 @@ class LaneRunner:
         launch: Starts a promoted operation's own workflow; one that cannot be started now is
             started by the janitor.
         hear: Has a lane that runs hear when there is more.
+        wait: Notes that an operation waits for a provider that is away.
     """
 
     def __init__(
@@ -161,12 +132,14 @@ class LaneRunner:
         *,
         limits: LaneLimits | None = None,
         hear: Hear = hear_nothing,
+        wait: Wait | None = None,
     ) -> None:
         self._pool = pool
         self._processes = processes
         self._launch = launch
         self._hear = hear
         self._limits = limits or LaneLimits()
+        self._wait = wait
 
     async def run(self, kind: str, lane: int, stretch: Stretch) -> None:
         """Carry out operations of a lane until the stretch is over, or nothing is left.
@@ -205,6 +178,19 @@ class LaneRunner:
             log.info("promoted", operation_id=operation.id, reason=reason)
             await self._launch(operation)
         return len(promoted)
+
+    async def wait(self, operation_id: str, at: AtProvider | None) -> str | None:
+        """Note that an operation waits for a provider that is away.
+
+        Returns why it waits no longer; None: it does.
+        """
+        if self._wait is None or at is None:
+            return None
+        try:
+            await self._wait(StepAtProvider(operation_id, at.step, at.provider))
+        except ProviderAway as error:
+            return error.message
+        return None
 
     async def promote_oldest(self, kind: str, lane: int, reason: str) -> int:
         """Give the operations that a stretch begins with workflows of their own.
@@ -263,7 +249,7 @@ class _Work:
         self._aside = 0
         self._places_taken_back = 0
         self._pause_until = 0.0
-        self._pause_s = 0.5
+        self._pause_s = _PAUSE_S_MIN
 
     async def run(self) -> None:
         """Carry out one operation after the other."""
@@ -295,13 +281,10 @@ class _Work:
             self._aside -= 1
             self._places_taken_back += 1
 
-    async def wait_for_turn(self, granted: Awaitable[None]) -> None:
-        """Wait for a provider's permit, as long as the stretch lasts.
+    async def has_its_turn(self, granted: Awaitable[None]) -> bool:
+        """Wait for a provider's permit, as long as the stretch lasts; False: it ended first.
 
         The operation's own time stands still meanwhile: it is not the one that is slow.
-
-        Raises:
-            StretchOver: The stretch ended first.
         """
         over = asyncio.ensure_future(self._stretch.over.wait())
         permit = asyncio.ensure_future(granted)
@@ -310,40 +293,64 @@ class _Work:
                 await asyncio.wait({permit, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
-        if not permit.done():
-            raise StretchOver
+        return permit.done()
 
     async def _carry_out(self, entry: LaneEntry) -> None:
-        for _ in range(_TRIES_MAX):
+        tries, reason = 0, ""
+        while tries < _TRIES_MAX:
             await self._wait_out_the_pause()
+            tries += 1
             try:
-                async with asyncio.timeout(self._lane.limits.operation_s) as timeout:
-                    _clock.set(_Clock(timeout))
-                    await self._process(entry.id, entry.input)
-            except Postponed as postponed:
-                self._pause(postponed)
-                reason = postponed.reason
-                continue
+                await self._attempt(entry)
             except StretchOver:
                 return
             except Promoted as promoted:
                 reason = promoted.reason
-            except Exception as error:  # its own workflow shows what is wrong with it
-                reason = f"{type(error).__name__}: {error}"
-                if isinstance(error, TimeoutError):
-                    reason = f"It took longer than {self._lane.limits.operation_s:g} s."
-                elif is_away(error):
+                break
+            except Postponed as postponed:
+                self._pause(postponed)
+                reason = postponed.reason
+                # Where nobody gets through it was no try.
+                tries -= postponed.is_for_all
+            except Exception as error:
+                if not is_outage(error) or is_away(error):
                     raise
-                elif is_outage(error):
-                    continue
+                reason = f"{type(error).__name__}: {error}"
             else:
                 self._stretch.done += 1
-                self._pause_s = 0.5
+                self._pause_s = _PAUSE_S_MIN
                 return
-            break
         # Added to after the wait: others add to it meanwhile.
         promoted_count = await self._lane.promote([entry.id], reason)
         self._stretch.promoted += promoted_count
+
+    async def _attempt(self, entry: LaneEntry) -> None:
+        """Carry an operation through its steps.
+
+        Raises:
+            Promoted, Postponed, StretchOver: It cannot go on here, not now, not in this stretch.
+        """
+        try:
+            async with asyncio.timeout(self._lane.limits.operation_s) as timeout:
+                _clock.set(_Clock(timeout))
+                await self._process(entry.id, entry.input)
+        except (Postponed, StretchOver) as waits:
+            if not waits.is_for_all:
+                raise
+            if gives_up := await self._lane.wait(entry.id, waits.at):
+                raise Promoted(gives_up) from waits
+            if self._stretch.over.is_set():
+                raise StretchOver from waits
+            raise
+        except Promoted:
+            raise
+        except TimeoutError as error:
+            raise Promoted(f"It took longer than {self._lane.limits.operation_s:g} s.") from error
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # Its own workflow shows what is wrong with it.
+            raise Promoted(f"{type(error).__name__}: {error}") from error
 
     async def _wait_out_the_pause(self) -> None:
         await asyncio.sleep(max(self._pause_until - time.monotonic(), 0))
@@ -353,6 +360,10 @@ class _Work:
         now = time.monotonic()
         if now < self._pause_until:
             return
-        self._pause_until = now + (postponed.retry_after_s or self._pause_s)
+        if postponed.is_for_all:
+            # The next calls wait for their turn, which comes when the provider is back.
+            self._pause_until = now + _PAUSE_S_MIN
+            return
+        self._pause_until = now + min(postponed.retry_after_s or self._pause_s, _PAUSE_S_MAX)
         self._pause_s = min(self._pause_s * 2, _PAUSE_S_MAX)
         log.warning("lane_paused", reason=postponed.reason)

@@ -19,7 +19,7 @@ from perdure.operations.actions import OperatorActions
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.engine import RunState
 from perdure.operations.lanes import store as lanes
-from perdure.operations.lanes.runner import Postponed, Promoted
+from perdure.operations.lanes.steps import Postponed, Promoted
 from perdure.operations.model import By, Operation
 from perdure.operations.steps import from_json
 from perdure.storage.pool import Connection, Pool, transaction
