@@ -46,7 +46,7 @@ async def open_machine(folder: DataFolder) -> AsyncIterator[Machine]:
     Raises:
         ConfigurationError: It does not start.
     """
-    folder.logs_path.mkdir(parents=True, exist_ok=True)
+    folder.logs_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder.logs_path / "supervisor.log").open("a", buffering=1) as log:
 
         def note(sentence: str) -> None:

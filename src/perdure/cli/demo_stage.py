@@ -142,5 +142,5 @@ def _empty(folder: DataFolder) -> None:
             )
         shutil.rmtree(path)
         lock.release()
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark.touch()

@@ -108,7 +108,7 @@ async def run_machine(
     Raises:
         ConfigurationError: A setting is wrong, ports are taken, or a process does not start.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     given = dict(os.environ)
     api_host = given.get("PERDURE_API_HOST") or LOOPBACK
     with HeldPorts(Ports.load(port_base), api_host=api_host, given=given) as ports:

@@ -64,7 +64,7 @@ class PostgresCluster:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.resolve()
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = self.data_dir / "postgres"
         self.log = self.data_dir / "logs" / "postgres.log"
         self.binaries = _find_binaries()
@@ -264,6 +264,11 @@ class PostgresCluster:
         if self.owner is None:
             return
         for folder in path.parents:
+            if folder == self.data_dir:
+                # Its group is enough: nobody else has anything to look for in it.
+                os.chown(folder, -1, self.owner[1])
+                folder.chmod(0o710)
+                continue
             mode = folder.stat().st_mode
             if not mode & stat.S_IXOTH:
                 folder.chmod(mode | stat.S_IXOTH)

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import Final, Literal
 
 from perdure.embedded import guard
+from perdure.embedded.log_files import open_log
 
-LOG_BYTES_MAX: Final = 20_000_000
-"""A log beyond this size is put aside as `<name>.log.1` at the next start."""
 FOUNDATION: Final = 9
 """The stop wave of databases and engines."""
 KILL_TIMEOUT_S: Final = 10.0
@@ -64,7 +63,7 @@ async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
     handed_on = [] if spec.listener is None else [spec.listener.fileno()]
     listener = str(handed_on[0]) if handed_on else "-"
     guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), owner, listener]
-    with _open_log(log) as output:
+    with open_log(log) as output:
         return await asyncio.create_subprocess_exec(
             *guarded,
             *spec.argv,
@@ -105,13 +104,6 @@ async def end(
         os.killpg(process.pid, signal.SIGKILL)
     await asyncio.wait_for(process.wait(), KILL_TIMEOUT_S)
     return False
-
-
-def _open_log(log: Path) -> IO[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_name(f"{log.name}.1"))
-    return log.open("ab")
 
 
 def describe_exit(code: int) -> str:

@@ -1,6 +1,7 @@
 """Keeps the processes of `perdure up` running, and ends them in order."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from typing import Any, Final, Self
 from perdure.core.errors import ConfigurationError, PerdureError
 from perdure.embedded.leftovers import process_record
 from perdure.embedded.locks import FileLock
+from perdure.embedded.log_files import put_aside_if_large
+from perdure.embedded.private_folder import OTHERS, make_private_folder
 from perdure.embedded.processes import ProcessSpec, describe_exit, end, log_tail, start
 
 READY_POLL_S: Final = 0.05
+_LOGS_LOOK_S: Final = 5.0
+"""How often logs are looked at that may have become large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,8 @@ class Supervisor:
             _Child(spec, self.data_dir / "logs" / f"{spec.name}.log", asyncio.Event())
             for spec in processes
         ]
+        self._umask_before = 0
+        self._log_keeper: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -118,15 +125,19 @@ class Supervisor:
         Raises:
             ConfigurationError: The folder has a supervisor already, or a process cannot start.
         """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._lock.acquire(wait=False):
             raise ConfigurationError(
                 f"Perdure already runs on {self.data_dir} (pid {self._record.supervisor_pid()})."
                 " End that one first, or set PERDURE_DATA_DIR to another folder.",
                 param="PERDURE_DATA_DIR",
             )
+        # What is written from now on, by the children too, is read by nobody else.
+        self._umask_before = os.umask(OTHERS)
         try:
+            make_private_folder(self.data_dir)
             self._catch_signals()
+            self._log_keeper = asyncio.create_task(self._keep_logs_bounded())
             await asyncio.to_thread(self._record.end_leftovers, self._report)
             self._record.write(self.pids)
             for child in self._children:
@@ -232,6 +243,8 @@ class Supervisor:
     async def _shut_down(self) -> None:
         """End every child, wave by wave, and give the folder back."""
         self._stop.set()
+        if self._log_keeper is not None:
+            self._log_keeper.cancel()
         try:
             for wave in sorted({child.spec.stop_wave for child in self._children}):
                 of_wave = [child for child in self._children if child.spec.stop_wave == wave]
@@ -239,7 +252,17 @@ class Supervisor:
             self._record.remove()
         finally:
             self._release_signals()
+            os.umask(self._umask_before)
             self._lock.release()
+
+    async def _keep_logs_bounded(self) -> None:
+        while True:
+            await asyncio.sleep(_LOGS_LOOK_S)
+            for child in self._children:
+                try:
+                    await asyncio.to_thread(put_aside_if_large, child.log)
+                except OSError as error:
+                    self._report(f"{child.log} is large, and cannot be put aside: {error}")
 
     async def _end(self, child: _Child) -> None:
         if child.keeper is not None:

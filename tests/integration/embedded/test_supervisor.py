@@ -97,6 +97,21 @@ async def test_what_dies_is_started_again_and_reported(tmp_path: Path) -> None:
     assert _is_gone(running)
 
 
+async def test_what_is_in_its_folder_is_read_by_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    before = os.umask(0)
+    os.umask(before)
+    script = ["sh", "-c", "mkdir made; touch made/file; exec sleep 1000"]
+    spec = ProcessSpec(name="worker-1", argv=script, cwd=folder)
+    async with _supervisor(folder, spec, reports=[]):
+        await eventually((folder / "made" / "file").exists)
+        for path in (folder, *folder.rglob("*")):
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert os.umask(before) == before
+
+
 ANSWERS = """
 import os, socket
 with socket.socket(fileno=int(os.environ["LISTEN_FDS"]) + 2) as listener:
