@@ -4,15 +4,17 @@ Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile)
 `temporalio.envconfig`.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from perdure.core.addresses import check_mail_address
 from perdure.core.errors import ConfigurationError, InvalidInput
 from perdure.core.money import AMOUNT_MINOR_MAX, AmountLimit, check_currency
+from perdure.core.tlds import normal_tld
 
 
 def _known(table: dict[str, int]) -> dict[str, int]:
@@ -39,6 +41,20 @@ def _address_in_ascii(address: str) -> str:
         raise ValueError(error.message.removesuffix(".")) from None
 
 
+def _by_normal_tld(urls: dict[str, str]) -> dict[str, str]:
+    normal = {normal_tld(tld): url for tld, url in urls.items()}
+    if len(normal) < len(urls):
+        raise ValueError("A TLD is given twice")
+    for tld in normal:
+        if not _TLD.fullmatch(tld):
+            raise ValueError(f"{tld!r} is not a TLD; write it as info, co.uk or xn--p1ai")
+    return normal
+
+
+_TLD: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+RegistryUrls = Annotated[dict[str, str], AfterValidator(_by_normal_tld)]
+
+
 class Settings(BaseSettings):
     """What a process is told from outside.
 
@@ -46,7 +62,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="PERDURE_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="PERDURE_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
@@ -132,12 +152,15 @@ class Settings(BaseSettings):
     """
     bank_url: str = "http://127.0.0.1:8105"
     bank_timeout_s: float = Field(default=5.0, gt=0, le=25)
-    registry_urls: dict[str, str] = {
+    registry_urls: RegistryUrls = {
         "info": "http://127.0.0.1:8106",
         "fr": "http://127.0.0.1:8107",
         "com": "http://127.0.0.1:8108",
     }
-    """The domain registries by TLD, as JSON: no domain of any other TLD is renewed."""
+    """The domain registries by TLD, as JSON: no domain of any other TLD is renewed.
+
+    A domain is that one's whose TLD is the longest (`co.uk` before `uk`).
+    """
     registry_timeout_s: float = Field(default=5.0, gt=0, le=25)
     fraud_scorer_url: str = "http://127.0.0.1:8102"
     mail_host: str = "127.0.0.1"
@@ -181,12 +204,14 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise ConfigurationError(
-                f"The setting {name if name.isupper() else f'PERDURE_{name.upper()}'} is wrong:"
-                f" {first['msg']}.",
-                param=name,
-            ) from error
+            field, *inside = (str(part) for part in first["loc"])
+            where = f" at {'.'.join(inside)}" if inside else ""
+            told = first["msg"].removeprefix("Value error, ")
+            raise _wrong(field, f"{told}{where}") from error
+        except SettingsError as error:
+            # It could not be read as JSON. What it says is the field's name, in quotes.
+            _, field, *_ = str(error).split('"')
+            raise _wrong(field, f"it is no JSON: {error.__cause__}") from error
 
     def require_database_url(self) -> str:
         """Return the database's URL.
@@ -201,3 +226,8 @@ class Settings(BaseSettings):
                 param="DATABASE_URL",
             )
         return self.database_url
+
+
+def _wrong(field: str, told: str) -> ConfigurationError:
+    name = field if field.isupper() else f"PERDURE_{field.upper()}"
+    return ConfigurationError(f"The setting {name} is wrong: {told}.", param=name)

@@ -29,7 +29,7 @@ from perdure.limits import store as limits
 from perdure.limits.model import Limit
 from perdure.operations.bulk.model import BulkProgress, BulkQuery, NewBulk
 from perdure.operations.model import Operation, Status
-from perdure.providers.registry import registry_name
+from perdure.providers.registry import registry_name, tld_of
 from perdure.renewals import domains
 from perdure.renewals.contracts import KIND, RenewalRequest
 from perdure.renewals.domains import NewDomain
@@ -270,7 +270,8 @@ async def _times_renewed(platform: Platform, requests: list[RenewalRequest]) -> 
 
 async def _domain(platform: Platform, name: str) -> dict[str, Any]:
     """Return a domain as its registry has it, past its limits."""
-    return await _control(platform, name.rpartition(".")[2], "GET", f"/control/domains/{name}")
+    tld = tld_of(name, platform.settings.registry_urls)
+    return await _control(platform, tld, "GET", f"/control/domains/{name}")
 
 
 async def _control(

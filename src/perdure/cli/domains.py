@@ -13,9 +13,9 @@ from perdure.cli.input_file import open_input
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_fields, print_json
 from perdure.cli.session import open_session, run
 from perdure.core.errors import NotFound
+from perdure.core.tlds import longest_ending
 from perdure.renewals import domains
 from perdure.renewals.domain_file import DomainRow, RejectedRow, read_domains
-from perdure.renewals.domains import Domain
 
 app = typer.Typer(help="Domains, as their team knows them.", no_args_is_help=True)
 
@@ -135,20 +135,18 @@ def show(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Show what is known of a domain, and what renews it now."""
-    found = _as_fields(run(_show(name)))
+    found = run(_show(name))
     if output == OutputFormat.JSON:
         print_json({"object": "domain", **found})
         return
     print_fields(found)
 
 
-async def _show(name: str) -> Domain:
+async def _show(name: str) -> dict[str, Any]:
     async with open_session() as platform:
         found = await domains.find(platform.pool, name)
     if found is None:
         raise NotFound(f"There is no domain {name}.", code="domain_not_found", param="name")
-    return found
-
-
-def _as_fields(domain: Domain) -> dict[str, Any]:
-    return asdict(domain) | {"expires_on": domain.expires_on.isoformat()}
+    # By the registries there are now; None: none has it.
+    tld = longest_ending(found.name, platform.settings.registry_urls)
+    return asdict(found) | {"tld": tld, "expires_on": found.expires_on.isoformat()}

@@ -98,7 +98,7 @@ def read_environment(path: Path) -> dict[str, str]:
 
 
 def load_environment(folder: DataFolder) -> None:
-    """Take the settings of the folder's platform, where the environment does not set them.
+    """Take the settings of the folder's platform, where the environment has none, or empty ones.
 
     Raises:
         ConfigurationError: `invalid_environment_file`.
@@ -107,7 +107,8 @@ def load_environment(folder: DataFolder) -> None:
     leave_out_servers(values, named_in=dict(os.environ))
     leave_out_servers(os.environ, named_in=values)
     for name, value in values.items():
-        os.environ.setdefault(name, value)
+        if not os.environ.get(name):
+            os.environ[name] = value
 
 
 def leave_out_servers(settings: MutableMapping[str, str], *, named_in: Mapping[str, str]) -> None:

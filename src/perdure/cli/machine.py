@@ -195,10 +195,10 @@ class _Plan:
 
     def _api(self) -> ProcessSpec:
         self.environment["PERDURE_API_PORT"] = str(self.ports.api.number)
-        if "PERDURE_GATEWAY_CALLBACK_URL" not in self.given:
+        if not self.given.get("PERDURE_GATEWAY_CALLBACK_URL"):
             url = f"{self.api_url}/v1/callbacks/gateway"
             self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url
-        if "PERDURE_GATEWAY_CALLBACK_SECRETS" not in self.given:
+        if not self.given.get("PERDURE_GATEWAY_CALLBACK_SECRETS"):
             secrets = json.dumps([self.folder.callback_secret()])
             self.environment["PERDURE_GATEWAY_CALLBACK_SECRETS"] = secrets
 

@@ -12,6 +12,7 @@ from perdure.cli.output import Output, OutputFormat, out, print_error, print_jso
 from perdure.cli.session import open_session, run
 from perdure.core.errors import InvalidInput, PerdureError, ProviderUnavailable
 from perdure.core.identity import BANK, GATEWAY, registry_of
+from perdure.core.tlds import normal_tld
 from perdure.ledger import verify as ledger
 from perdure.ledger.verify import Violation
 from perdure.operations import verify as operations
@@ -90,7 +91,7 @@ def _registry(given: str) -> tuple[str, str]:
             f"{given!r} names no registry; write its TLD and its URL, as info=http://….",
             param="registry",
         )
-    return tld, url
+    return normal_tld(tld), url
 
 
 async def _verify(

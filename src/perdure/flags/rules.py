@@ -11,6 +11,7 @@ from openfeature.flag_evaluation import Reason
 
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_identifier, check_text
+from perdure.core.tlds import normal_tld
 from perdure.flags.model import PERCENT_ALL, Context, Flag, Rule
 
 VARIANTS_MAX: Final = 20
@@ -73,11 +74,6 @@ def bucket(flag_key: str, customer_id: str) -> int:
     """
     digest = hashlib.sha256(f"{flag_key}\n{customer_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % BUCKETS
-
-
-def normal_tld(tld: str) -> str:
-    """Return a top-level domain in lower case, without a dot before it."""
-    return tld.strip().removeprefix(".").lower()
 
 
 def with_rule(flag_rules: tuple[Rule, ...], rule: Rule) -> tuple[Rule, ...]:

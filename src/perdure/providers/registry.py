@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from perdure.core.errors import InvalidInput, NotFound, ProviderDeclined
 from perdure.core.identity import registry_of
+from perdure.core.tlds import longest_ending
 from perdure.providers.http import ProviderHttp
 
 NOT_REGISTERED: Final = "domain_not_registered"
@@ -125,13 +126,13 @@ def registry_name(tld: str) -> str:
 
 
 def tld_of(domain: str, tlds: Collection[str]) -> str:
-    """Return a domain's TLD, where it is one of these.
+    """Return which of these a domain belongs to: the longest that it ends in.
 
     Raises:
         InvalidInput: `unknown_tld`.
     """
-    name, _, tld = domain.rpartition(".")
-    if not name or tld not in tlds:
+    tld = longest_ending(domain, tlds)
+    if tld is None:
         raise InvalidInput(
             f"{domain!r} belongs to no registry there is; its TLD has to be one of"
             f" {', '.join(sorted(tlds))}.",

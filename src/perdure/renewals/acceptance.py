@@ -68,6 +68,14 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
         self._lanes = lanes
         self._clock = clock
 
+    def tld_of(self, request: RenewalRequest) -> str:
+        """Return the TLD whose registry has the domain.
+
+        Raises:
+            InvalidInput: `unknown_tld`.
+        """
+        return tld_of(request.domain, self._tlds)
+
     def lane_for(self, request: RenewalRequest) -> int:
         """Return the lane of one of many renewals: no two registries share one.
 
@@ -77,7 +85,7 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
             InvalidInput: `invalid_domain`, `unknown_tld`.
         """
         check_domain_name(request.domain)
-        registry = self._tlds.index(tld_of(request.domain, self._tlds))
+        registry = self._tlds.index(self.tld_of(request))
         return registry * self._lanes + lane_of(request.customer_id, self._lanes)
 
     async def accept_many(
@@ -170,7 +178,7 @@ class RenewalAcceptance(Acceptance[RenewalRequest]):
         new: dict[int, NewOperation] = {}
         for number, request in batch.requests.items():
             try:
-                tld = tld_of(request.domain, self._tlds)
+                tld = self.tld_of(request)
                 earlier = known.get(name) if (name := named(request)) else None
                 if earlier is not None:
                     outcomes[number] = _same_reference(earlier, request)

@@ -22,7 +22,6 @@ class Domain:
     """
 
     name: str
-    tld: str
     customer_id: str
     expires_on: date
     status: str
@@ -63,7 +62,7 @@ class Imported:
     busy: Sequence[str] = ()
 
 
-_COLUMNS: Final = "name, tld, customer_id, expires_on, status, renewing, renewed_by, updated_at"
+_COLUMNS: Final = "name, customer_id, expires_on, status, renewing, renewed_by, updated_at"
 
 
 async def find(connection: Connection | Pool, name: str) -> Domain | None:
@@ -155,13 +154,12 @@ async def import_many(connection: Connection, given: Sequence[NewDomain]) -> Imp
     written = [*new, *changed]
     await connection.execute(
         # What another import has added since the look is written by both alike.
-        "INSERT INTO domains (name, tld, customer_id, expires_on)"
-        " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::date[])"
+        "INSERT INTO domains (name, customer_id, expires_on)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::date[])"
         " ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id,"
         " expires_on = excluded.expires_on, status = 'active', updated_at = now()"
         " WHERE domains.renewing IS NULL",
         [one.name for one in written],
-        [one.name.rpartition(".")[2] for one in written],
         [one.customer_id for one in written],
         [one.expires_on for one in written],
     )

@@ -117,8 +117,8 @@ def behaviour_of(name: str) -> Behaviour:
 
 def is_domain_of(tld: str, name: str) -> bool:
     """Tell whether a registry can have a domain of this name: `label.tld`, in lower case."""
-    label, _, ending = name.rpartition(".")
-    return ending == tld and _LABEL.fullmatch(label) is not None
+    label = name.removesuffix(f".{tld}")
+    return label != name and _LABEL.fullmatch(label) is not None
 
 
 def derived_domain(name: str, *, day: date, seed: int, price_minor: int) -> Domain | None:

@@ -86,6 +86,28 @@ async def test_what_is_accepted_claims_its_domain_r1(pool: Pool, mine: RenewalRe
 
 
 @pytest.mark.parametrize(
+    ("ending", "registry"),
+    [
+        ("co.uk", "registry-co.uk"),
+        ("uk", "registry-uk"),
+        ("uk.com", "registry-uk.com"),
+        ("com", "registry-com"),
+    ],
+)
+async def test_the_registry_with_the_longest_ending_is_asked(
+    pool: Pool, mine: RenewalRequest, ending: str, registry: str
+) -> None:
+    renewals = RenewalAcceptance(
+        LEDGER, ["uk", "com", "co.uk", "uk.com"], lanes=1, clock=lambda: NOW
+    )
+    request = replace(mine, domain=await domain_of(pool, mine.customer_id, tld=ending))
+    async with transaction(pool) as connection:
+        operation = await renewals.accept(connection, request, actor="tests")
+    assert from_json(RenewalInput, operation.input).registry == registry
+    assert renewals.lane_for(request) == ["co.uk", "com", "uk", "uk.com"].index(ending)
+
+
+@pytest.mark.parametrize(
     ("change", "code", "param"),
     [
         ({"domain": "Not a name"}, "invalid_domain", "domain"),

@@ -132,3 +132,13 @@ def test_the_callback_secret_is_made_once_and_kept_private(tmp_path: Path) -> No
     assert secret.startswith("whsec_")
     assert folder.callback_secret() == secret
     assert stat.S_IMODE(folder.callback_secret_path.stat().st_mode) == 0o600
+
+
+def test_what_is_empty_in_the_environment_is_taken_from_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+    write_environment(folder.environment_path, {"PERDURE_SMS_URL": "http://folder"})
+    monkeypatch.setenv("PERDURE_SMS_URL", "")
+    load_environment(folder)
+    assert os.environ["PERDURE_SMS_URL"] == "http://folder"
