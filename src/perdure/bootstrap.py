@@ -60,6 +60,7 @@ from perdure.payments.at_once import PaymentAtOnceActivities
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.lane import PaymentLane
+from perdure.payments.late_charges import LateChargeActivities, LateCharges
 from perdure.payments.refunds import REFUNDABLE_PAYMENTS, GatewayRefunds
 from perdure.payments.registration import PAYMENTS
 from perdure.payments.reporting import PaymentReporting
@@ -227,6 +228,7 @@ def janitor(platform: Platform) -> Janitor:
         platform.engine,
         chores=[
             platform.gateway_callbacks.redeliver,
+            LateCharges(platform.pool, platform.client, platform.queues).look,
             redelivery.redeliver,
             deadlines.cancel_overdue,
         ],
@@ -290,7 +292,11 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         operations = OperationActivities(pool)
         yield [
             Registration(OPERATIONS, activities=[operations.request_cancel, operations.park]),
-            *payments.registrations(*payment_steps, payments_at_once),
+            *payments.registrations(
+                *payment_steps,
+                payments_at_once,
+                LateChargeActivities(pool, outside.gateway, payment_steps[1].charges),
+            ),
             *transfers.registrations(*transfer_steps, transfers_at_once),
             *renewals.registrations(*renewal_steps, map(registry_name, settings.registry_urls)),
             *_refunds(platform, calls, steps, outside),

@@ -17,7 +17,7 @@ from perdure.transfers.workflow import TransferWorkflow
 
 from .refund_scenarios import REFUND_SCENARIOS
 from .renewal_scenarios import RENEWAL_SCENARIOS
-from .scenarios import SCENARIOS, SCENARIOS_AT_ONCE, Scenario
+from .scenarios import SCENARIOS, SCENARIOS_AT_ONCE, SCENARIOS_WITH_LIES, Scenario
 from .transfer_scenarios import TRANSFER_SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -62,6 +62,13 @@ RECORDED = [
         payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE,
         frozenset({versions.FIRST_TRIES}),
+    ),
+    Recorded(
+        "payment-v4",
+        PaymentWorkflow,
+        payments.ID_PREFIX,
+        SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES,
+        frozenset({versions.CALLBACKS_ARE_HINTS}),
     ),
     Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
     Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),

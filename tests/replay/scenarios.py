@@ -6,15 +6,20 @@ from typing import Any, Generic, TypeVar
 
 from temporalio.client import WorkflowHandle
 
-from perdure.core.errors import InsufficientFunds, ProviderDeclined, ProviderOutcomeUnknown
-from perdure.durable.scope import CancelCall
+from perdure.core.errors import (
+    InsufficientFunds,
+    ProviderDeclined,
+    ProviderDisagrees,
+    ProviderOutcomeUnknown,
+)
+from perdure.durable.scope import PARK, CancelCall
 from perdure.fraud import contracts as fraud
 from perdure.fraud.contracts import SCORE_AT_ONCE, FraudVerdict
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.payments import contracts
 from perdure.payments.contracts import ChargeOutcome, PaymentEnd
 from tests.polls import eventually
-from tests.workflows.scripted import PENDING, PaymentScenario
+from tests.workflows.scripted import PENDING, SUCCEEDED, PaymentScenario
 
 Told = TypeVar("Told")
 """What starts the operations, and scripts the world around them."""
@@ -124,3 +129,35 @@ SCENARIOS_AT_ONCE: list[Scenario[PaymentScenario]] = [
     ),
 ]
 """What payments do since they try first where their workflow runs."""
+
+
+async def confirm_after_a_lie(
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+) -> None:
+    await scenario.until_called(contracts.CHARGE)
+    await scenario.confirm(handle, ChargeOutcome("ch_x", "failed"))
+    await scenario.until_called(contracts.CHECK_CHARGE)
+    await scenario.confirm(handle)
+    await handle.result()
+
+
+async def let_a_difference_be_looked_into(
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+) -> None:
+    await scenario.until_called(contracts.CHARGE)
+    await scenario.confirm(handle, ChargeOutcome("ch_1", "failed"))
+    await scenario.until_called(PARK)
+    await handle.signal("resume")
+    await handle.result()
+
+
+SCENARIOS_WITH_LIES: list[Scenario[PaymentScenario]] = [
+    Scenario("lied_to", confirm_after_a_lie, holds=(contracts.CHECK_CHARGE,)),
+    Scenario(
+        "disagreed",
+        let_a_difference_be_looked_into,
+        {contracts.CHECK_CHARGE: [ProviderDisagrees("ch_2 instead of ch_1"), SUCCEEDED]},
+        holds=("ProviderDisagrees",),
+    ),
+]
+"""What payments do since they compare what callbacks tell."""

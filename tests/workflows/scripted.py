@@ -34,6 +34,11 @@ PENDING = ChargeOutcome("ch_1", "pending")
 SUCCEEDED = ChargeOutcome("ch_1", "succeeded")
 
 
+def confirmation(payment_id: str, charge: ChargeOutcome = SUCCEEDED) -> GatewayCallback:
+    """Return the gateway's callback for a payment of `PaymentScenario`."""
+    return GatewayCallback("evt_1", charge, f"charge.{charge.status}", payment_id, 500, "USD")
+
+
 @dataclass
 class ScriptedWorld(Script):
     """What payments ask for; without other answers, they succeed."""
@@ -42,6 +47,7 @@ class ScriptedWorld(Script):
         default_factory=lambda: {
             contracts.CHARGE: PENDING,
             contracts.RESOLVE_CHARGE: ChargeResolution(None),
+            contracts.CHECK_CHARGE: PENDING,
             contracts.CONFIRM_CHARGE: SUCCEEDED,
             contracts.UNDO_CHARGE: ChargeResolution(SUCCEEDED),
             contracts.SETTLE: PaymentEnd("succeeded", notification_ids=["ntf_1", "ntf_2"]),
@@ -75,6 +81,10 @@ class ScriptedWorld(Script):
     async def resolve_charge(self, given: PaymentInput) -> ChargeResolution:
         return self.answer(contracts.RESOLVE_CHARGE, given)  # type: ignore[no-any-return]
 
+    @activity.defn(name=contracts.CHECK_CHARGE)
+    async def check_charge(self, given: PaymentInput) -> ChargeOutcome:
+        return self.answer(contracts.CHECK_CHARGE, given)  # type: ignore[no-any-return]
+
     @activity.defn(name=contracts.CONFIRM_CHARGE)
     async def confirm_charge(self, given: PaymentInput) -> ChargeOutcome:
         return self.answer(contracts.CONFIRM_CHARGE, given)  # type: ignore[no-any-return]
@@ -105,6 +115,7 @@ class ScriptedWorld(Script):
             provider_queue(contracts.GATEWAY): [
                 self.charge,
                 self.resolve_charge,
+                self.check_charge,
                 self.confirm_charge,
                 self.undo_charge,
             ],
@@ -148,7 +159,7 @@ class PaymentScenario:
         self, handle: WorkflowHandle[Any, PaymentEnd], charge: ChargeOutcome = SUCCEEDED
     ) -> None:
         """Have the gateway's callback come."""
-        await handle.signal(contracts.GATEWAY_CALLBACK, GatewayCallback("evt_1", charge))
+        await handle.signal(contracts.GATEWAY_CALLBACK, confirmation(handle.id, charge))
 
     async def until_called(self, name: str, *, times: int = 1) -> None:
         """Wait until the world was asked something."""

@@ -12,12 +12,11 @@ from temporalio.client import Client
 
 from perdure.bootstrap import janitor
 from perdure.cli import verify
-from perdure.core.clock import utc_now
 from perdure.core.ids import new_id
 from perdure.operations.engine import RunState
 from perdure.operations.model import Operation, Status
 from perdure.payments.contracts import KIND as PAYMENT
-from perdure.providers.gateway import Charge, GatewayEvent
+from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from tests.integration.payments.town import ENDED, Town
 from tests.integration.payments.written import written
 from tests.integration.transfers.conftest import town_of_its_own
@@ -136,8 +135,8 @@ async def test_a_lost_namespace_is_made_good_from_the_rows_r2_r13(quiet_town: To
 async def confirm(town: Town, payment_id: str) -> None:
     """Have the gateway's callback come after all."""
     [charge] = await town.charges(payment_id)
-    confirmed = Charge(charge["id"], payment_id, 1_000, "USD", "succeeded")
-    event = GatewayEvent(new_id("evt"), "charge.succeeded", payment_id, confirmed, utc_now())
+    told = ToldCharge(charge["id"], payment_id, 1_000, "USD", "succeeded")
+    event = GatewayEvent(new_id("evt"), "charge.succeeded", told)
     await town.platform.gateway_callbacks.receive(event)
 
 

@@ -25,7 +25,7 @@ from perdure.payments.registration import PAYMENTS
 from perdure.storage.pool import Pool, transaction
 from tests.polls import eventually
 
-from .scripted import PaymentScenario
+from .scripted import PaymentScenario, confirmation
 
 AT_ONCE = JanitorTimes(start_grace_s=0, stale_after_s=0)
 
@@ -128,7 +128,7 @@ async def test_a_workflow_terminated_by_hand_parks_its_row_and_resuming_finishes
     assert (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
     await handle.signal(
         contracts.GATEWAY_CALLBACK,
-        contracts.GatewayCallback("evt_1", contracts.ChargeOutcome("ch_1", "succeeded")),
+        confirmation(operation.id),
     )
     end = await handle.result()
     assert end["status"] == "succeeded"
@@ -207,7 +207,7 @@ async def test_a_workflow_that_was_reset_is_left_to_its_new_run(
     assert row.status == Status.WAITING
     await handle.signal(
         contracts.GATEWAY_CALLBACK,
-        contracts.GatewayCallback("evt_1", contracts.ChargeOutcome("ch_1", "succeeded")),
+        confirmation(operation.id),
     )
     latest = temporal_client.get_workflow_handle(operation.id)
     assert (await latest.result())["status"] == "succeeded"

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp
 from perdure.api.schemas import ERROR_RESPONSES
-from perdure.providers.gateway import verify_callback
+from perdure.providers.gateway_callbacks import verify_callback
 
 log = structlog.get_logger()
 
@@ -21,18 +21,22 @@ class ReceiptView(BaseModel):
     object: Literal["callback_receipt"] = "callback_receipt"
     received: Literal[True] = True
     duplicate: bool = Field(description="It had come before; nothing more was done.")
-    payment_id: str | None = Field(description="None: no such payment; the callback is kept.")
+    payment_id: str | None = Field(description="None: it names no payment of ours; it is kept.")
 
 
 @router.post("/gateway", responses={202: {"model": ReceiptView, "description": "Kept."}})
 async def receive_gateway_callback(
     request: Request, response: Response, platform: PlatformOfApp
 ) -> ReceiptView:
-    """Take the gateway's confirmation of a charge, signed as Standard Webhooks say."""
+    """Take what the gateway tells, signed as Standard Webhooks say.
+
+    How a charge ended is compared with the charge we made, and asked about where it differs;
+    anything else that is told of one is on the payment's trail.
+    """
     secrets = [secret.get_secret_value() for secret in platform.settings.gateway_callback_secrets]
     event = verify_callback(secrets, request.headers, await request.body())
     receipt = await platform.gateway_callbacks.receive(event)
     if receipt.payment_id is None:
-        log.warning("callback_of_unknown_payment", event_id=receipt.event_id)
+        log.warning("callback_of_no_payment", event_id=receipt.event_id, type=event.type)
         response.status_code = 202
     return ReceiptView(duplicate=receipt.duplicate, payment_id=receipt.payment_id)

@@ -9,6 +9,7 @@ from perdure.core.clock import utc_now
 from perdure.limits import store as limits
 from perdure.limits.model import BudgetState
 from perdure.operations.model import Status
+from perdure.payments import late_charges
 from perdure.renewals.legacy import queue as legacy
 from perdure.storage.pool import Pool
 
@@ -32,6 +33,10 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         yield Finding("attention", Health.WARN, f"{parked} operations need somebody", fix)
     else:
         yield Finding("attention", Health.OK, "no operation needs anybody")
+    if late := await late_charges.count_not_undone(pool):
+        detail = f"the gateway has money of {late} payments that ended without success"
+        fix = "perdure verify names them; the trail of each says what stands in the way."
+        yield Finding("late charges", Health.WARN, detail, fix)
     for status in await limits.statuses(pool):
         if said := _NOT_CALLED.get(status.state):
             detail = f"{status.limit.provider} {said}; {status.wanted} wait"

@@ -6,6 +6,13 @@ then nothing.
 
 from typing import Final
 
+CALLBACKS_ARE_HINTS: Final = "callbacks-are-hints"
+"""2026-11-27, payments v4.
+
+What a callback tells is compared, and the gateway asked, before a payment fails by it; all that
+come are looked at, not the first alone. `FIRST_TRIES` goes with it. Until no earlier run is open.
+"""
+
 CANCEL_WAITING_CALL: Final = "cancel-waiting-call"
 """2026-11-21, every kind.
 

@@ -14,17 +14,20 @@ from perdure.durable.queues import NOTIFICATIONS
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, WORKFLOW, workflow_id
 
 
-async def tell(notification_ids: list[str]) -> None:
-    """Deliver messages, in parallel; this never fails."""
+async def tell(notification_ids: list[str], *, tries_first: bool = False) -> None:
+    """Deliver messages, in parallel; this never fails.
+
+    Args:
+        tries_first: The run has a marker that `FIRST_TRIES` goes with; otherwise it is asked for.
+    """
     if notification_ids:
-        untold = await _deliver_at_once(notification_ids)
+        tries_first = tries_first or workflow.patched(versions.FIRST_TRIES)
+        untold = await _deliver_at_once(notification_ids) if tries_first else notification_ids
         await asyncio.gather(*(_deliver(found) for found in untold))
 
 
 async def _deliver_at_once(notification_ids: list[str]) -> list[str]:
     """Deliver what can be delivered quickly; returns the rest."""
-    if not workflow.patched(versions.FIRST_TRIES):
-        return notification_ids
     try:
         untold = await first_try(DELIVER_AT_ONCE, notification_ids, returns=list[str])
     except PerdureError:

@@ -8,13 +8,13 @@ from typing import Final
 from temporalio import activity
 
 from perdure.core.clock import Clock, utc_now
+from perdure.core.errors import ProviderDisagrees
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
-from perdure.operations.agreement import Expected
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
@@ -22,9 +22,10 @@ from perdure.operations.model import Failure, Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
-from perdure.payments import contracts, daily_totals
+from perdure.payments import contracts, daily_totals, rules
 from perdure.payments.acceptance import VERB
 from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.charges import ChargesUndone, expected_charge, outcome_of
 from perdure.payments.contracts import (
     ChargeOutcome,
     ChargeResolution,
@@ -33,17 +34,10 @@ from perdure.payments.contracts import (
     HoldFunds,
     PaymentEnd,
     PaymentInput,
-    PaymentRequest,
     SettlePayment,
 )
 from perdure.payments.messages import failure_messages, success_messages
-from perdure.providers.gateway import (
-    CHARGE_STATUSES,
-    REFUND_STATUSES,
-    Charge,
-    PaymentGateway,
-    Refund,
-)
+from perdure.providers.gateway import Charge, PaymentGateway
 from perdure.storage.pool import Connection, Pool
 
 _ENDS: Final = ("settle", "close")
@@ -262,6 +256,7 @@ class PaymentGatewayActivities:
         self._first_tries = first_tries
         self._callback_url = callback_url
         self._timeout_s = timeout_s
+        self.charges = ChargesUndone(calls, gateway, timeout_s=timeout_s)
 
     @activity.defn(name=contracts.CHARGE)
     @records_its_attempts
@@ -287,19 +282,41 @@ class PaymentGatewayActivities:
         found = await self._calls.resolve(self._charge_call(payment))
         return ChargeResolution(await self._confirmed(payment, found) if found else None)
 
+    @activity.defn(name=contracts.CHECK_CHARGE)
+    async def check_charge(self, payment: PaymentInput) -> ChargeOutcome:
+        """Ask the gateway how a charge stands of which a callback told something else.
+
+        Raises:
+            OperationParked: An operator holds the payment.
+            ProviderDisagrees: What it has is not the charge it made.
+            ProviderError: It gave no answer; ask again.
+        """
+        await self._steps.check_not_parked(payment.operation_id)
+        made = await self._made(payment)
+        return await self._asked(payment, made) or made
+
     @activity.defn(name=contracts.CONFIRM_CHARGE)
     async def confirm_charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Ask the gateway for a charge nobody confirmed; a pending one is called off there.
 
         Raises:
             OperationParked: An operator holds the payment.
+            ProviderDisagrees: What it has is not the charge it made.
             ProviderError: It gave no answer; ask again.
         """
         await self._steps.check_not_parked(payment.operation_id)
-        charge = await self._gateway.find_charge(payment.operation_id)
-        if charge is None or charge.status == "pending":
-            charge = await self._gateway.cancel_charge(payment.operation_id)
-        return _outcome(charge)
+        made = await self._made(payment)
+        found = await self._asked(payment, made)
+        if found is None:
+            raise ProviderDisagrees(
+                f"The gateway has no charge under {payment.operation_id}, where it made"
+                f" {made.charge_id}."
+            )
+        if found.status != "pending":
+            return found
+        charge = await self._gateway.cancel_charge(payment.operation_id)
+        expected_charge(payment, made).check(charge)
+        return outcome_of(charge)
 
     @activity.defn(name=contracts.UNDO_CHARGE)
     async def undo_charge(self, payment: PaymentInput) -> ChargeResolution:
@@ -312,18 +329,32 @@ class PaymentGatewayActivities:
             return ChargeResolution(None)
         if await self._calls.left_behind(self._charge_call(payment)) is None:
             return ChargeResolution(None)
-        charge = await self._gateway.cancel_charge(payment.operation_id)
-        if charge.status == "succeeded":
-            await self._calls.get_or_create(self._refund_call(payment))
-            charge = await self._gateway.find_charge(payment.operation_id) or charge
-        return ChargeResolution(_outcome(charge))
+        return ChargeResolution(outcome_of(await self.charges.undo(payment.operation_id, "refund")))
 
     async def _confirmed(self, payment: PaymentInput, charge: ChargeOutcome) -> ChargeOutcome:
-        # The confirmation, or a request to cancel, may have come before whoever is to wait for it:
-        # to an earlier run of the workflow, or while the payment was in a lane.
+        # What is told of the charge, or a request to cancel, may have come before whoever is to
+        # wait for it: to an earlier run of the workflow, or while the payment was in a lane.
         if charge.status != "pending":
             return charge
-        return await self._callbacks.kept(payment.operation_id) or charge
+        told = await self._callbacks.kept(payment.operation_id)
+        if not told:
+            return charge
+        confirmed = rules.confirmed_by(payment, charge, told)
+        return confirmed or await self._asked(payment, charge) or charge
+
+    async def _made(self, payment: PaymentInput) -> ChargeOutcome:
+        """Return the charge as the gateway answered when it made it."""
+        made = await self._calls.resolve(self._charge_call(payment))
+        assert made is not None, f"{payment.operation_id} waits for a charge that was not made"
+        return made
+
+    async def _asked(self, payment: PaymentInput, made: ChargeOutcome) -> ChargeOutcome | None:
+        """Ask the gateway how the charge it made stands; None: it has none."""
+        found = await self._gateway.find_charge(payment.operation_id)
+        if found is None:
+            return None
+        expected_charge(payment, made).check(found)
+        return outcome_of(found)
 
     def _charge_call(self, payment: PaymentInput) -> ProviderCall[Charge, ChargeOutcome]:
         request, reference = payment.request, payment.operation_id
@@ -347,49 +378,7 @@ class PaymentGatewayActivities:
             timeout_s=self._timeout_s,
             create=create,
             find=lambda: self._gateway.find_charge(reference),
-            expects=_expected(reference, request, CHARGE_STATUSES),
-            outcome=_outcome,
+            expects=expected_charge(payment),
+            outcome=outcome_of,
             status_after=Status.WAITING,
         )
-
-    def _refund_call(self, payment: PaymentInput) -> ProviderCall[Refund, Refund]:
-        reference = f"{payment.operation_id}:refund"
-
-        async def create() -> Refund:
-            return await self._gateway.refund(
-                reference=reference,
-                charge_reference=payment.operation_id,
-                amount_minor=payment.request.amount_minor,
-            )
-
-        return ProviderCall(
-            operation_id=payment.operation_id,
-            step="refund",
-            provider=contracts.GATEWAY,
-            reference=reference,
-            returns=Refund,
-            timeout_s=self._timeout_s,
-            create=create,
-            find=lambda: self._gateway.find_refund(reference),
-            expects=_expected(reference, payment.request, REFUND_STATUSES),
-            outcome=lambda refund: refund,
-            undoes=True,
-            repeatable=True,
-            status_after=Status.REVERSING,
-        )
-
-
-def _expected(reference: str, request: PaymentRequest, statuses: frozenset[str]) -> Expected:
-    return Expected(
-        contracts.GATEWAY,
-        {
-            "reference": reference,
-            "amount_minor": request.amount_minor,
-            "currency": request.currency,
-        },
-        {"status": statuses},
-    )
-
-
-def _outcome(charge: Charge) -> ChargeOutcome:
-    return ChargeOutcome(charge.id, charge.status, charge.failure_code)

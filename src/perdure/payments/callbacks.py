@@ -2,23 +2,25 @@
 
 A payment's own workflow is signalled, and looks at what is kept already once it has charged. A lane
 looks at what is kept for all its payments that wait, so those are not signalled; one that left its
-lane while its callback came is by `redeliver`.
+lane while its callback came is by `redeliver`. What tells of something else than a charge's end is
+put on the trail of the payment it names.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
 import structlog
 
 from perdure.core.errors import OperationCancelled
+from perdure.operations import store
 from perdure.operations.steps import from_json, to_json
 from perdure.payments.contracts import GATEWAY, GATEWAY_CALLBACK, ChargeOutcome, GatewayCallback
-from perdure.providers.gateway import GatewayEvent
+from perdure.providers.gateway_callbacks import GatewayEvent
 from perdure.storage.group_commit import GroupCommit
-from perdure.storage.pool import Pool
+from perdure.storage.pool import Pool, transaction
 
 log = structlog.get_logger()
 
@@ -50,19 +52,23 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Incoming:
-    reference: str
-    callback: GatewayCallback
-
-
-@dataclass(frozen=True, slots=True)
 class _Kept:
     operation_id: str | None
-    is_in_lane: bool
+    is_awaited: bool
     duplicate: bool
 
 
-_Found = ChargeOutcome | OperationCancelled | None
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was kept for a payment.
+
+    Args:
+        confirmations: In the order in which they came.
+        cancel_reason: Why the payment is to stop; None: nobody asked for it.
+    """
+
+    confirmations: list[GatewayCallback]
+    cancel_reason: str | None
 
 
 class GatewayCallbacks:
@@ -71,10 +77,10 @@ class GatewayCallbacks:
     def __init__(self, pool: Pool, signaller: Signaller) -> None:
         self._pool = pool
         self._signaller = signaller
-        self._incoming: GroupCommit[_Incoming, _Kept] = GroupCommit(self._keep)
-        self._found: GroupCommit[str, _Found] = GroupCommit(self._find)
-        self._passed_on: GroupCommit[str, None] = GroupCommit(self._mark_delivered)
-        self._awaited: dict[asyncio.Future[ChargeOutcome], str] = {}
+        self._incoming: GroupCommit[GatewayEvent, _Kept] = GroupCommit(self._keep)
+        self._found: GroupCommit[str, Told] = GroupCommit(self._find)
+        self._passed_on: GroupCommit[str, None] = GroupCommit(self._mark_passed_on)
+        self._awaited: dict[asyncio.Future[list[GatewayCallback]], str] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def receive(self, event: GatewayEvent) -> Receipt:
@@ -83,26 +89,24 @@ class GatewayCallbacks:
         One for an unknown payment is kept for whoever looks into it. One that cannot be passed on
         now is passed on by `redeliver`.
         """
-        charge = ChargeOutcome(event.charge.id, event.charge.status, event.charge.failure_code)
-        callback = GatewayCallback(event.event_id, charge)
-        kept = await self._incoming.submit(_Incoming(event.reference, callback))
-        if kept.operation_id is not None and not kept.is_in_lane and not kept.duplicate:
+        kept = await self._incoming.submit(event)
+        if kept.operation_id is not None and kept.is_awaited and not kept.duplicate:
             try:
-                await self._pass_on(kept.operation_id, callback)
+                await self._pass_on(kept.operation_id, event.event_id, _content(event))
             except Exception as error:  # noqa: BLE001 - it is kept; `redeliver` tries again
                 log.warning("callback_postponed", event_id=event.event_id, error=str(error))
         return Receipt(event.event_id, kept.duplicate, kept.operation_id)
 
-    async def _keep(self, incoming: list[_Incoming]) -> Sequence[_Kept]:
+    async def _keep(self, incoming: list[GatewayEvent]) -> Sequence[_Kept]:
         # One statement cannot write a row twice, so copies of a callback are counted here.
-        copies = Counter(one.callback.event_id for one in incoming)
-        by_id = {one.callback.event_id: one for one in incoming}
+        copies = Counter(one.event_id for one in incoming)
+        by_id = {one.event_id: one for one in incoming}
         rows = await self._pool.fetch(
             _KEEP,
             GATEWAY,
             list(by_id),
-            [one.reference for one in by_id.values()],
-            [to_json(one.callback) for one in by_id.values()],
+            [one.told.reference for one in by_id.values()],
+            [_content(one) for one in by_id.values()],
             [copies[event_id] for event_id in by_id],
         )
         found = {row["event_id"]: row for row in rows}
@@ -110,9 +114,9 @@ class GatewayCallbacks:
             event_id for event_id, row in found.items() if row["deliveries"] > copies[event_id]
         }
         kept = []
-        for event_id in (one.callback.event_id for one in incoming):
+        for event_id in (one.event_id for one in incoming):
             row = found[event_id]
-            kept.append(_Kept(row["operation_id"], row["is_in_lane"], event_id in came_before))
+            kept.append(_Kept(row["operation_id"], row["is_awaited"], event_id in came_before))
             came_before.add(event_id)
         return kept
 
@@ -121,33 +125,31 @@ class GatewayCallbacks:
         await self._pool.execute(_END_FINISHED)
         rows = await self._pool.fetch(_LEFT_BEHIND, _BATCH)
         for row in rows:
-            await self._pass_on(row["operation_id"], from_json(GatewayCallback, row["event"]))
+            await self._pass_on(row["operation_id"], row["event_id"], row["event"])
         return len(rows)
 
-    async def kept(self, operation_id: str) -> ChargeOutcome | None:
-        """Return what a callback that came for a payment told; the first one counts.
+    async def kept(self, operation_id: str) -> list[GatewayCallback]:
+        """Return all that callbacks told of how a payment's charge ended; empty: none came.
 
         Raises:
             OperationCancelled: None came, and the payment is to stop: nobody need wait for one.
         """
-        found = await self._found.submit(operation_id)
-        if isinstance(found, OperationCancelled):
-            raise found
-        return found
+        return _confirmations(await self._found.submit(operation_id))
 
-    async def confirmation(self, operation_id: str, *, within_s: float) -> ChargeOutcome | None:
-        """Wait for a callback to have been kept; None: none came in time.
+    async def confirmation(self, operation_id: str, *, within_s: float) -> list[GatewayCallback]:
+        """Wait for a callback to have been kept; empty: none came in time.
 
         Raises:
             OperationCancelled: As `kept`.
         """
-        arrived: asyncio.Future[ChargeOutcome] = asyncio.get_running_loop().create_future()
+        arrived: asyncio.Future[list[GatewayCallback]]
+        arrived = asyncio.get_running_loop().create_future()
         self._awaited[arrived] = operation_id
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
             await asyncio.wait([arrived], timeout=within_s)
-            return arrived.result() if arrived.done() else None
+            return arrived.result() if arrived.done() else []
         finally:
             del self._awaited[arrived]
 
@@ -156,46 +158,93 @@ class GatewayCallbacks:
         while self._awaited:
             await asyncio.sleep(_LOOK_S)
             awaited = dict(self._awaited)
-            found: Sequence[_Found | Exception]
+            found: Sequence[Told | Exception]
             try:
                 found = await self._find(list(awaited.values()))
             except Exception as error:  # noqa: BLE001 - raised to all that wait
                 found = [error] * len(awaited)
-            for arrived, outcome in zip(awaited, found, strict=True):
+            for arrived, told in zip(awaited, found, strict=True):
                 if arrived.done() or arrived not in self._awaited:
                     continue
-                if isinstance(outcome, Exception):
-                    arrived.set_exception(outcome)
-                elif outcome is not None:
-                    arrived.set_result(outcome)
+                try:
+                    if isinstance(told, Exception):
+                        raise told
+                    if confirmations := _confirmations(told):
+                        arrived.set_result(confirmations)
+                except Exception as error:  # noqa: BLE001 - raised to the one that waits
+                    arrived.set_exception(error)
 
-    async def _find(self, operation_ids: list[str]) -> Sequence[_Found]:
+    async def _find(self, operation_ids: list[str]) -> Sequence[Told]:
         rows = await self._pool.fetch(_FIND, operation_ids, GATEWAY)
-        found = {row["id"]: _found(row["event"], row["cancel_reason"]) for row in rows}
-        return [found.get(operation_id) for operation_id in operation_ids]
+        found = {
+            row["id"]: Told(
+                [from_json(GatewayCallback, event) for event in row["events"]], row["cancel_reason"]
+            )
+            for row in rows
+        }
+        return [found.get(operation_id, Told([], None)) for operation_id in operation_ids]
 
-    async def _pass_on(self, operation_id: str, callback: GatewayCallback) -> None:
-        # A workflow that is gone has ended without it, having asked the gateway itself; one that
+    async def _pass_on(self, operation_id: str, event_id: str, content: dict[str, Any]) -> None:
+        if "charge" not in content:
+            await self._note(operation_id, event_id, content)
+            return
+        # A workflow that is gone has ended without it, and `LateCharges` looks into that; one that
         # is yet to come looks at what is kept.
+        callback = from_json(GatewayCallback, content)
         await self._signaller.signal(operation_id, GATEWAY_CALLBACK, callback)
-        await self._passed_on.submit(callback.event_id)
+        await self._passed_on.submit(event_id)
 
-    async def _mark_delivered(self, event_ids: list[str]) -> Sequence[None]:
-        await self._pool.execute(_MARK_DELIVERED, GATEWAY, event_ids)
+    async def _mark_passed_on(self, event_ids: list[str]) -> Sequence[None]:
+        await self._pool.execute(_MARK_PASSED_ON, GATEWAY, event_ids)
         return [None] * len(event_ids)
 
+    async def _note(self, operation_id: str, event_id: str, content: dict[str, Any]) -> None:
+        """Have a payment's trail say, once, what happened at the gateway beside our own calls."""
+        async with transaction(self._pool) as connection:
+            operation = await store.lock(connection, operation_id)
+            if await connection.fetchval(_MARK_NOTED, GATEWAY, event_id):
+                await store.note(
+                    connection,
+                    operation,
+                    actor=GATEWAY,
+                    action="gateway_told",
+                    reason=content["type"],
+                    data={"event_id": event_id, **content["told"]},
+                )
 
-def _found(event: Any, cancel_reason: str | None) -> _Found:
-    if event is not None:
-        return from_json(GatewayCallback, event).charge
-    return OperationCancelled(cancel_reason) if cancel_reason is not None else None
 
+def _content(event: GatewayEvent) -> dict[str, Any]:
+    """Return what is kept of a callback; what tells how a charge ended is as it is signalled."""
+    told = event.told
+    if not event.is_confirmation:
+        known = {name: value for name, value in asdict(told).items() if value is not None}
+        return {"type": event.type, "told": known}
+    callback = GatewayCallback(
+        event.event_id,
+        ChargeOutcome(told.id or "", told.status or "", told.failure_code),
+        event.type,
+        told.reference,
+        told.amount_minor,
+        told.currency,
+    )
+    content: dict[str, Any] = to_json(callback)
+    return content
+
+
+def _confirmations(told: Told) -> list[GatewayCallback]:
+    if not told.confirmations and told.cancel_reason is not None:
+        raise OperationCancelled(told.cancel_reason)
+    return told.confirmations
+
+
+# What has a `charge` tells how it ended.
 
 _FIND: Final = """
-SELECT id, cancel_request->>'reason' AS cancel_reason, (
-        SELECT event FROM provider_callbacks WHERE operation_id = operations.id AND provider = $2
-        ORDER BY received_at LIMIT 1
-    ) AS event
+SELECT id, cancel_request->>'reason' AS cancel_reason, ARRAY(
+        SELECT event FROM provider_callbacks
+        WHERE operation_id = operations.id AND provider = $2 AND event ? 'charge'
+        ORDER BY received_at
+    ) AS events
 FROM operations WHERE id = ANY($1)
 """
 
@@ -211,23 +260,32 @@ ORDER BY event_id
 ON CONFLICT (provider, event_id)
 DO UPDATE SET deliveries = callback.deliveries + excluded.deliveries
 RETURNING event_id, operation_id, deliveries, EXISTS (SELECT FROM operations
-    WHERE id = callback.operation_id AND lane IS NOT NULL) AS is_in_lane
+    WHERE id = callback.operation_id AND (lane IS NULL AND finished_at IS NULL
+        OR NOT callback.event ? 'charge')) AS is_awaited
 """
 
-_MARK_DELIVERED: Final = """
-WITH delivered AS (
+_MARK_PASSED_ON: Final = """
+WITH passed_on AS (
     SELECT provider, event_id FROM provider_callbacks
     WHERE provider = $1 AND event_id = ANY($2) ORDER BY event_id FOR NO KEY UPDATE
 )
-UPDATE provider_callbacks AS callback SET delivered_at = now() FROM delivered
-WHERE callback.provider = delivered.provider AND callback.event_id = delivered.event_id
+UPDATE provider_callbacks AS callback SET passed_on_at = now() FROM passed_on
+WHERE callback.provider = passed_on.provider AND callback.event_id = passed_on.event_id
 """
 
+_MARK_NOTED: Final = """
+UPDATE provider_callbacks SET delivered_at = now()
+WHERE provider = $1 AND event_id = $2 AND delivered_at IS NULL RETURNING true
+"""
+
+# What tells of a success that the payment did not have is left to `LateCharges`.
 _END_FINISHED: Final = """
 WITH ended AS (
     SELECT provider, event_id FROM provider_callbacks AS callback
         JOIN operations ON operations.id = operation_id
     WHERE delivered_at IS NULL AND operation_id IS NOT NULL AND finished_at IS NOT NULL
+        AND event ? 'charge' AND (status = 'succeeded' OR NOT (
+            event->>'type' = 'charge.succeeded' OR event->'charge'->>'status' = 'succeeded'))
     FOR NO KEY UPDATE OF callback SKIP LOCKED
 )
 UPDATE provider_callbacks AS callback SET delivered_at = now() FROM ended
@@ -235,8 +293,9 @@ WHERE callback.provider = ended.provider AND callback.event_id = ended.event_id
 """
 
 _LEFT_BEHIND: Final = """
-SELECT operation_id, event FROM provider_callbacks JOIN operations ON id = operation_id
-WHERE delivered_at IS NULL AND operation_id IS NOT NULL AND lane IS NULL
+SELECT operation_id, event_id, event FROM provider_callbacks JOIN operations ON id = operation_id
+WHERE delivered_at IS NULL AND operation_id IS NOT NULL AND passed_on_at IS NULL
+    AND (lane IS NULL AND finished_at IS NULL OR NOT event ? 'charge')
     AND received_at < now() - interval '5 seconds'
 ORDER BY received_at LIMIT $1
 """

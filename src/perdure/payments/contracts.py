@@ -18,18 +18,27 @@ HOLD_FUNDS: Final = "payment.hold_funds"
 CHARGE: Final = "payment.charge"
 CHARGE_AT_ONCE: Final = "payment.charge_at_once"
 RESOLVE_CHARGE: Final = "payment.resolve_charge"
+CHECK_CHARGE: Final = "payment.check_charge"
 CONFIRM_CHARGE: Final = "payment.confirm_charge"
 SETTLE: Final = "payment.settle"
 UNDO_CHARGE: Final = "payment.undo_charge"
 CLOSE: Final = "payment.close"
 
+LATE_CHARGE_WORKFLOW: Final = "LateCharge"
+UNDO_LATE_CHARGE: Final = "payment.undo_late_charge"
+
 GATEWAY: Final = "gateway"
 """The provider, as in its queue's name."""
 
 GATEWAY_CALLBACK: Final = "gateway_callback"
-"""The signal that carries the gateway's confirmation."""
+"""The signal that carries one of the gateway's confirmations."""
 STATUS: Final = "status"
 """The query that answers with a `PaymentStatus`."""
+
+
+def late_charge_workflow_id(payment_id: str) -> str:
+    """Return the id of the workflow that undoes what was taken after a payment's end."""
+    return f"{payment_id}-late-charge"
 
 
 class PaymentStatus(StrEnum):
@@ -141,10 +150,21 @@ class ChargeResolution:
 
 @dataclass(frozen=True, slots=True)
 class GatewayCallback:
-    """The gateway's confirmation, verified, as the signal carries it."""
+    """A confirmation that the gateway signed, as the signal carries it: a hint, not the truth.
+
+    What was kept before the last four fields were has none of them, and agrees with nothing.
+
+    Args:
+        type: `charge.succeeded` or `charge.failed`, whatever the charge's status says.
+        reference: Of the charge it is about, as are amount and currency.
+    """
 
     event_id: str
     charge: ChargeOutcome
+    type: str = ""
+    reference: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from perdure.operations.attempts import Attempt, attempt_under_way
 from perdure.operations.lanes.runner import aside
 from perdure.operations.lanes.steps import Promoted, lane_step, provider_lane_step
 from perdure.operations.steps import from_json
+from perdure.payments import rules
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import (
@@ -90,14 +91,20 @@ class PaymentLane:
             return await self._gateway.charge(payment)
 
     async def confirmation(self, payment: PaymentInput, charge: ChargeOutcome) -> ChargeOutcome:
-        """Wait a little for the gateway's confirmation; one that takes long is not waited for."""
+        """Wait a little for the gateway's confirmation.
+
+        One that takes long, or is not all that it should be, is left to the payment's own workflow.
+        """
         if charge.status != "pending":
             return charge
         within_s = min(self._confirmation_s, payment.options.callback_timeout_s)
         with aside():
-            confirmed = await self._callbacks.confirmation(payment.operation_id, within_s=within_s)
-        if confirmed is None:
+            told = await self._callbacks.confirmation(payment.operation_id, within_s=within_s)
+        if not told:
             raise Promoted(f"The gateway did not confirm within {within_s:g} s.")
+        confirmed = rules.confirmed_by(payment, charge, told)
+        if confirmed is None:
+            raise Promoted("The gateway has to be asked about what its callback told.")
         return confirmed
 
     async def settle(self, payment: PaymentInput, charge: ChargeOutcome) -> PaymentEnd:

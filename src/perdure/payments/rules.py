@@ -1,5 +1,6 @@
 """A payment's decisions, without effects."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -18,7 +19,9 @@ from perdure.payments.contracts import (
     CHARGE,
     UNDO_CHARGE,
     ChargeOutcome,
+    GatewayCallback,
     PaymentFailure,
+    PaymentInput,
     PaymentRequest,
 )
 
@@ -76,6 +79,24 @@ def check_limits(request: PaymentRequest, limits: PaymentLimits) -> None:
             code="amount_over_limit",
             param="amount_minor",
         )
+
+
+def confirmed_by(
+    payment: PaymentInput, made: ChargeOutcome, told: Iterable[GatewayCallback]
+) -> ChargeOutcome | None:
+    """Return what can be taken of what callbacks told, without asking the gateway.
+
+    That is a success which agrees in everything with the charge that was made; None: there is none.
+    """
+    request = payment.request
+    agreed = (made.charge_id, payment.operation_id, request.amount_minor, request.currency)
+    for callback in told:
+        charge = callback.charge
+        said = (charge.charge_id, callback.reference, callback.amount_minor, callback.currency)
+        is_success = (callback.type, charge.status) == ("charge.succeeded", "succeeded")
+        if is_success and said == agreed:
+            return charge
+    return None
 
 
 def check_confirmed(charge: ChargeOutcome) -> None:

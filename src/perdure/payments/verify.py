@@ -5,6 +5,7 @@ from typing import Final
 
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
+from perdure.payments.late_charges import LATE_NOT_UNDONE
 from perdure.providers.gateway import Charge
 from perdure.storage.pool import Connection, Pool
 
@@ -44,7 +45,13 @@ async def gateway_violations(
 
 async def _copy(connection: Connection, charges: list[Charge]) -> None:
     records = [
-        (charge.reference, charge.status, charge.amount_minor, charge.refunded_minor)
+        (
+            charge.reference,
+            charge.status,
+            charge.amount_minor,
+            charge.currency,
+            charge.refunded_minor,
+        )
         for charge in charges
     ]
     await connection.copy_records_to_table("gateway_charges", records=records)
@@ -52,7 +59,8 @@ async def _copy(connection: Connection, charges: list[Charge]) -> None:
 
 _CHARGES_TABLE: Final = """
 CREATE TEMPORARY TABLE gateway_charges
-    (reference text, status text, amount_minor bigint, refunded_minor bigint) ON COMMIT DROP
+    (reference text, status text, amount_minor bigint, currency text, refunded_minor bigint)
+ON COMMIT DROP
 """
 
 _BOOKS_TABLE: Final = """
@@ -60,7 +68,8 @@ CREATE TEMPORARY TABLE gateway_books ON COMMIT DROP AS
 SELECT reference,
        count(*) FILTER (WHERE status IN ('pending', 'succeeded')) AS charges,
        coalesce(sum(amount_minor) FILTER (WHERE status = 'succeeded'), 0) AS charged_minor,
-       coalesce(sum(refunded_minor), 0) AS refunded_minor
+       coalesce(sum(refunded_minor), 0) AS refunded_minor,
+       string_agg(DISTINCT currency, '+') FILTER (WHERE status = 'succeeded') AS currency
 FROM gateway_charges GROUP BY reference
 """
 
@@ -107,6 +116,7 @@ WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
 INVARIANTS: Final = {
     "succeeded_posted_once": SUCCEEDED_POSTED_ONCE,
     "others_moved_nothing": OTHERS_MOVED_NOTHING,
+    "late_charges_are_undone": LATE_NOT_UNDONE,
 }
 """Each invariant's name and the query that finds what breaks it."""
 
@@ -118,16 +128,20 @@ FROM gateway_books WHERE charges > 1
 
 SUCCEEDED_CHARGED_ONCE: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('succeeded for %s; the gateway took %s in %s charges and gave %s back',
-              o.input->'request'->>'amount_minor', coalesce(g.charged_minor, 0),
-              coalesce(g.charges, 0), coalesce(g.refunded_minor, 0)) AS detail
+       format('succeeded for %s %s; the gateway took %s %s in %s charges and gave %s back%s',
+              o.input->'request'->>'amount_minor', o.input->'request'->>'currency',
+              coalesce(g.charged_minor, 0), g.currency, coalesce(g.charges, 0),
+              coalesce(g.refunded_minor, 0),
+              CASE WHEN r.status = 'succeeded' THEN ', where ' || r.id || ' gave all back' END)
+           AS detail
 FROM operations o
 LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN gateway_books g ON g.reference = o.id
 WHERE o.kind = 'payment' AND o.status = 'succeeded' AND o.finished_at < now()
     AND (r.id IS NULL OR r.finished_at < now())
-    AND (coalesce(g.charges, 0), coalesce(g.charged_minor, 0), coalesce(g.refunded_minor, 0))
-        <> (1, (o.input->'request'->>'amount_minor')::bigint,
+    AND (coalesce(g.charges, 0), coalesce(g.charged_minor, 0), coalesce(g.currency, ''),
+            coalesce(g.refunded_minor, 0))
+        <> (1, (o.input->'request'->>'amount_minor')::bigint, o.input->'request'->>'currency',
             CASE WHEN r.status = 'succeeded' THEN (o.input->'request'->>'amount_minor')::bigint
                 ELSE 0 END)
 """

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from perdure.notifications.telling import tell
 
 from perdure.fraud import contracts as fraud
-from perdure.payments import contracts
+from perdure.payments import contracts, rules
 from perdure.payments.contracts import (
     AtOnce,
     ChargeOutcome,
@@ -47,24 +47,22 @@ class PaymentWorkflow:
     @workflow.init
     def __init__(self, payment: PaymentInput) -> None:  # noqa: ARG002 - Temporal hands the input
         self._status = PaymentStatus.PENDING
-        self._callback: GatewayCallback | None = None
+        self._callbacks: list[GatewayCallback] = []
+        self._compares = False
         self._tries_first = False
 
     @workflow.run
     async def run(self, payment: PaymentInput) -> PaymentEnd:
         """Run the payment's script."""
         # One marker a run: each costs as much as a step.
-        self._tries_first = workflow.patched(versions.FIRST_TRIES)
+        self._compares = workflow.patched(versions.CALLBACKS_ARE_HINTS)
+        self._tries_first = self._compares or workflow.patched(versions.FIRST_TRIES)
         return await run_payment(payment, self)
 
     @workflow.signal(name=contracts.GATEWAY_CALLBACK)
     def on_gateway_callback(self, callback: GatewayCallback) -> None:
-        """Take the gateway's confirmation, which may come before the charge's own answer.
-
-        The first one counts.
-        """
-        if self._callback is None:
-            self._callback = callback
+        """Take what the gateway tells, which may come before the charge's own answer."""
+        self._callbacks.append(callback)
 
     @workflow.query(name=contracts.STATUS)
     def status(self) -> PaymentStatus:
@@ -160,12 +158,34 @@ class PaymentWorkflow:
         """Wait for the gateway's confirmation, and ask it when the time is over."""
         if charge.status != "pending":
             return charge
-        confirmed = await self._scope.wait(
-            lambda: self._callback is not None, timeout_s=payment.options.callback_timeout_s
-        )
-        if confirmed and self._callback is not None:
-            return self._callback.charge
+        told = await (self._told(payment, charge) if self._compares else self._told_first(payment))
+        if told is not None:
+            return told
         return await self._insist_at_gateway(contracts.CONFIRM_CHARGE, payment, ChargeOutcome)
+
+    async def _told(self, payment: PaymentInput, made: ChargeOutcome) -> ChargeOutcome | None:
+        """Return how the charge ended, once a callback tells it, or has us ask; None: none did.
+
+        Whatever is told besides, the whole time is waited.
+        """
+        until_s = workflow.time() + payment.options.callback_timeout_s
+        while True:
+            left_s = max(until_s - workflow.time(), 0)
+            if not await self._scope.wait(lambda: bool(self._callbacks), timeout_s=left_s):
+                return None
+            told, self._callbacks = self._callbacks, []
+            if (confirmed := rules.confirmed_by(payment, made, told)) is not None:
+                return confirmed
+            found = await self._insist_at_gateway(contracts.CHECK_CHARGE, payment, ChargeOutcome)
+            if found.status != "pending":
+                return found
+
+    async def _told_first(self, payment: PaymentInput) -> ChargeOutcome | None:
+        """Return what the first callback says, as runs did before they compared."""
+        confirmed = await self._scope.wait(
+            lambda: bool(self._callbacks), timeout_s=payment.options.callback_timeout_s
+        )
+        return self._callbacks[0].charge if confirmed else None
 
     async def settle(self, payment: PaymentInput, charge: ChargeOutcome) -> PaymentEnd:
         """Post the money."""
@@ -189,7 +209,7 @@ class PaymentWorkflow:
 
     async def notify(self, notification_ids: list[str]) -> None:
         """Tell payer and payee in parallel."""
-        await tell(notification_ids)
+        await tell(notification_ids, tries_first=self._tries_first)
 
     async def _at_gateway(
         self,

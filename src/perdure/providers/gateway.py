@@ -1,22 +1,14 @@
-"""The payment gateway: charges, refunds, and its signed callbacks."""
+"""The payment gateway: charges and refunds."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
+from pydantic import TypeAdapter
 
-from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
 from perdure.core.identity import GATEWAY
 from perdure.providers.http import ProviderHttp
-
-CALLBACK_TOLERANCE_S: Final = 300
-"""How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
 
 CHARGE_STATUSES: Final = frozenset({"pending", "succeeded", "failed", "cancelled"})
 REFUND_STATUSES: Final = frozenset({"succeeded"})
@@ -63,17 +55,6 @@ class Refund:
     amount_minor: int
     currency: str
     status: str = "succeeded"
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayEvent:
-    """What a callback tells; one event may be told several times, under one `event_id`."""
-
-    event_id: str
-    type: Literal["charge.succeeded", "charge.failed"]
-    reference: str
-    charge: Charge
-    occurred_at: datetime
 
 
 class PaymentGateway(Protocol):
@@ -135,18 +116,10 @@ class _Refunds:
     data: list[Refund]
 
 
-@dataclass(frozen=True, slots=True)
-class _Callback:
-    type: Literal["charge.succeeded", "charge.failed"]
-    timestamp: AwareDatetime
-    data: Charge
-
-
 _CHARGE: Final = TypeAdapter(Charge)
 _CHARGES: Final = TypeAdapter(_Charges)
 _REFUND: Final = TypeAdapter(Refund)
 _REFUNDS: Final = TypeAdapter(_Refunds)
-_CALLBACK: Final = TypeAdapter(_Callback)
 
 
 class HttpPaymentGateway:
@@ -203,87 +176,3 @@ class HttpPaymentGateway:
         """Ask for a refund under our reference."""
         page = await self._http.read("/v1/refunds", _REFUNDS, params={"reference": reference})
         return page.data[0] if page.data else None
-
-
-def verify_callback(
-    secrets: Sequence[str], headers: Mapping[str, str], body: bytes
-) -> GatewayEvent:
-    """Check a callback's signature (https://www.standardwebhooks.com) and read it.
-
-    Args:
-        secrets: Any of them may have signed (`whsec_` + base64), so that one can be replaced.
-        headers: Of the request; names in any case.
-        body: As received, byte for byte.
-
-    Raises:
-        Unauthenticated: `invalid_signature`: a header is missing, or none of the secrets signed
-            this; `stale_callback`: signed more than five minutes from now.
-        InvalidInput: `malformed_callback`: rightly signed, but not an event.
-        ConfigurationError: There is no secret, or one is not base64.
-    """
-    if not secrets:
-        raise ConfigurationError(
-            "No secret is set to check the gateway's callbacks with; set"
-            " PERDURE_GATEWAY_CALLBACK_SECRETS.",
-            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
-        )
-    headers = {name.lower(): value for name, value in headers.items()}
-    _check_fresh(headers.get("webhook-timestamp", ""))
-    if not any(_is_signed_with(secret, headers, body) for secret in secrets):
-        raise _invalid_signature()
-    try:
-        callback = _CALLBACK.validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        param = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(
-            f"The callback is signed, but not an event: {first['msg']}.",
-            code="malformed_callback",
-            param=param or None,
-        ) from error
-    if callback.data.status not in CHARGE_STATUSES:
-        raise InvalidInput(
-            "The callback is signed, but tells a status that we do not know.",
-            code="malformed_callback",
-            param="data.status",
-        )
-    return GatewayEvent(
-        event_id=headers["webhook-id"],
-        type=callback.type,
-        reference=callback.data.reference,
-        charge=callback.data,
-        occurred_at=callback.timestamp,
-    )
-
-
-def _check_fresh(timestamp: str) -> None:
-    if not timestamp.isascii() or not timestamp.isdigit():
-        raise _invalid_signature()
-    if abs(datetime.now(UTC).timestamp() - int(timestamp)) > CALLBACK_TOLERANCE_S:
-        raise Unauthenticated(
-            "The callback was signed more than five minutes from now; sign it when it is sent, and"
-            " check both clocks.",
-            code="stale_callback",
-        )
-
-
-def _is_signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
-    try:
-        webhook = Webhook(secret)
-    except (ValueError, EmptyWebhookSecretError) as error:
-        raise ConfigurationError(
-            "A secret in PERDURE_GATEWAY_CALLBACK_SECRETS is not `whsec_` and base64.",
-            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
-        ) from error
-    try:
-        webhook.verify(body, headers, json_parse=False)
-    except (WebhookVerificationError, ValueError):  # ValueError: a header or the body is garbage
-        return False
-    return True
-
-
-def _invalid_signature() -> Unauthenticated:
-    return Unauthenticated(
-        "The callback's signature is missing or not valid; the secret must be the one set here.",
-        code="invalid_signature",
-    )

@@ -21,6 +21,7 @@ from perdure.simulators.gateway_behaviour import (
 )
 from perdure.simulators.gateway_books import Charge, GatewayBooks, Refund
 from perdure.simulators.gateway_callbacks import Callbacks, is_allowed_url, open_client
+from perdure.simulators.gateway_desk import Desk
 from perdure.simulators.gateway_processing import (
     ChargeRequest,
     GatewaySettings,
@@ -55,10 +56,13 @@ async def open_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
         books = GatewayBooks(journal)
         callbacks = Callbacks(books, client, settings.callback_secret)
         processing = Processing(settings, books, callbacks, background)
-        gateway = Gateway(settings, books, processing)
+        routes = [
+            *Gateway(settings, books, processing).routes(),
+            *Desk(books, processing).routes(),
+        ]
         identity = Identity(GATEWAY, books_in(settings.data_dir))
         async with serve_http(
-            gateway.routes(), host=settings.host, port=settings.port, identity=identity
+            routes, host=settings.host, port=settings.port, identity=identity
         ) as port:
             processing.resume()
             yield port
@@ -148,8 +152,8 @@ class Gateway:
             charge = next(iter(self._books.charges_of(asked.charge_reference)), None)
             if charge is None or charge.status != "succeeded":
                 return refuse(409, "charge_not_refundable", "No succeeded charge has that name.")
-            if asked.amount_minor > charge.amount_minor - charge.refunded_minor:
-                return refuse(409, "refund_exceeds_charge", "Less is left of the charge.")
+            if (refusal := _refuse_refund(asked, charge)) is not None:
+                return refusal
             refund = await self._processing.refund(asked, charge)
         elif not _is_same_refund(asked, refund):
             return _mismatch(asked.reference)
@@ -208,6 +212,15 @@ class Gateway:
     async def _answer(self, request: Request, answer: Answer, response: Response) -> Response:
         """Give the answer, or spoil it; what was asked for is done by now."""
         return await give(request, response, answer, slow_s=self._settings.slow_s)
+
+
+def _refuse_refund(asked: RefundRequest, charge: Charge) -> Response | None:
+    """Return why a charge is not given back; None: it is."""
+    if charge.dispute == "open":
+        return refuse(402, "charge_disputed", "Its holder disputes the charge.")
+    if asked.amount_minor > charge.amount_minor - charge.refunded_minor:
+        return refuse(409, "refund_exceeds_charge", "Less is left of the charge.")
+    return None
 
 
 def _is_same_charge(asked: ChargeRequest, charge: Charge) -> bool:

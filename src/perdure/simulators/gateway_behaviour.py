@@ -19,6 +19,22 @@ class Confirmation(StrEnum):
     NEVER = "never"
 
 
+class Lie(StrEnum):
+    """What is not true in a callback that is sent before a charge has ended."""
+
+    ID = "id"
+    """Another charge under our reference has failed."""
+    AMOUNT = "amount"
+    CURRENCY = "currency"
+    REFERENCE = "reference"
+    """The charge made before this one has succeeded, under this one's id."""
+    STATUS = "status"
+    """It has failed, says the type; it has succeeded, says the status."""
+    PENDING = "pending"
+    """It has succeeded, says the type; it is pending, says the status."""
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How requests with one payment method are treated.
@@ -32,6 +48,7 @@ class Behaviour:
         callback_copies: How many times the callback is sent.
         callback_late: The callback is sent much later than the charge is confirmed.
         callback_first: The charge is confirmed and called back before it is answered.
+        lie: What a callback tells that is sent besides, as soon as the charge is made.
     """
 
     decline_code: str | None = None
@@ -42,6 +59,7 @@ class Behaviour:
     callback_copies: int = 1
     callback_late: bool = False
     callback_first: bool = False
+    lie: Lie | None = None
 
 
 UNKNOWN_TOKEN: Final = Behaviour(decline_code="invalid_payment_method")
@@ -62,6 +80,7 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_duplicate_callback": Behaviour(callback_copies=3),
     "tok_late_callback": Behaviour(callback_late=True),
     "tok_never_confirmed": Behaviour(confirmation=Confirmation.NEVER),
+    **{f"tok_callback_lies_{lie}": Behaviour(lie=lie) for lie in Lie},
     # What follows is the fraud scorer's; the gateway charges as usual.
     "tok_fraud": Behaviour(),
     "tok_fraud_slow": Behaviour(),
@@ -80,6 +99,13 @@ class Fault(StrEnum):
     CALLBACK_DROPPED = "callback_dropped"
     CALLBACK_DOUBLED = "callback_doubled"
     CALLBACK_DELAYED = "callback_delayed"
+    CALLBACK_LIES_ID = "callback_lies_id"
+    CALLBACK_LIES_AMOUNT = "callback_lies_amount"
+    CALLBACK_LIES_CURRENCY = "callback_lies_currency"
+    CALLBACK_LIES_REFERENCE = "callback_lies_reference"
+    CALLBACK_LIES_STATUS = "callback_lies_status"
+    CALLBACK_LIES_PENDING = "callback_lies_pending"
+    CALLBACK_LIES_FAILED = "callback_lies_failed"
 
 
 _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
@@ -90,6 +116,7 @@ _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
     Fault.CALLBACK_DROPPED: {"callback_copies": 0},
     Fault.CALLBACK_DOUBLED: {"callback_copies": 2},
     Fault.CALLBACK_DELAYED: {"callback_late": True},
+    **{Fault(f"callback_lies_{lie}"): {"lie": lie} for lie in Lie},
 }
 
 

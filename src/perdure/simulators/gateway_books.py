@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Final
 
 from perdure.simulators.journal import Journal, Record
@@ -18,6 +19,7 @@ class Charge:
         callback_url: Where its end is told; None: nowhere.
         callback_copies: How many times.
         callback_delay_s: How long after its end.
+        dispute: `open`, `won` or `lost`; None: nobody disputes it.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Charge:
     status: str = "pending"
     failure_code: str | None = None
     refunded_minor: int = 0
+    dispute: str | None = None
 
     def view(self) -> dict[str, Any]:
         """Return what the gateway tells about it."""
@@ -45,6 +48,7 @@ class Charge:
             "status": self.status,
             "failure_code": self.failure_code,
             "refunded_minor": self.refunded_minor,
+            "dispute": self.dispute,
             "payment_method": self.payment_method,
             "created_at": self.created_at,
         }
@@ -66,13 +70,25 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The news of a charge's end, owed to its callback URL."""
+    """The news of a charge's end, or of something else, owed to its callback URL.
+
+    Args:
+        lie: What is not true in it; None: all of it is.
+        reference: Of the charge it tells of, where that is a lie.
+    """
 
     id: str
     type: str
     charge_id: str
     occurred_at: float
     deliver_at: float
+    lie: str | None = None
+    reference: str | None = None
+
+    @property
+    def tells_the_end(self) -> bool:
+        """Whether it tells, truly, how a charge ended."""
+        return self.lie is None and self.type in ("charge.succeeded", "charge.failed")
 
 
 class GatewayBooks:
@@ -123,6 +139,14 @@ class GatewayBooks:
             }
         )
 
+    def record_event(self, event: Event) -> None:
+        """Keep a callback that is owed for something else than a charge's end."""
+        self._record({"kind": "event", "event": asdict(event)})
+
+    def record_dispute(self, charge: Charge, status: str) -> None:
+        """Keep how the dispute of a charge stands."""
+        self._record({"kind": "dispute", "charge_id": charge.id, "status": status})
+
     def record_delivery(self, event: Event) -> None:
         """Keep that a callback has been delivered, or given up."""
         self._record({"kind": "delivery", "event_id": event.id})
@@ -138,6 +162,11 @@ class GatewayBooks:
     def charges(self) -> list[Charge]:
         """Return all charges, the oldest first."""
         return list(self._charges.values())
+
+    def charge_before(self, charge: Charge) -> Charge | None:
+        """Return the charge that was made just before this one."""
+        latest = [self._charges[found] for found in islice(reversed(self._charges), 2)]
+        return next((found for found in latest if found.id != charge.id), None)
 
     def charges_of(self, reference: str) -> list[Charge]:
         """Return the charges under a reference, the oldest first."""
@@ -199,6 +228,10 @@ class GatewayBooks:
                 self._apply_charge(Charge(**record))
             case "end":
                 self._apply_end(**record)
+            case "event":
+                self._undelivered[record["event"]["id"]] = Event(**record["event"])
+            case "dispute":
+                self._charges[record["charge_id"]].dispute = record["status"]
             case "delivery":
                 self._undelivered.pop(record["event_id"], None)
             case "refund":

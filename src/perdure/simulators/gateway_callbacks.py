@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain, repeat
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from perdure.core.errors import ConfigurationError
+from perdure.simulators.gateway_behaviour import Lie
 from perdure.simulators.gateway_books import Charge, Event, GatewayBooks
 
 RETRY_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -82,7 +83,7 @@ class Callbacks:
         charge = self._books.charge(event.charge_id)
         for delay_s in chain(RETRY_DELAYS_S, repeat(RETRY_DELAYS_S[-1])):
             if await self.send(event):
-                for _ in range(charge.callback_copies - 1):
+                for _ in range(charge.callback_copies - 1 if event.tells_the_end else 0):
                     await self.send(event)
                 break
             if time.time() - event.occurred_at > GIVE_UP_AFTER_S:
@@ -119,5 +120,25 @@ class Callbacks:
 
 def _body(event: Event, charge: Charge) -> str:
     occurred_at = datetime.fromtimestamp(event.occurred_at, UTC)
-    content = {"type": event.type, "timestamp": occurred_at.isoformat(), "data": charge.view()}
+    data = charge.view() | _lies(event, charge)
+    content = {"type": event.type, "timestamp": occurred_at.isoformat(), "data": data}
     return json.dumps(content, separators=(",", ":"))
+
+
+def _lies(event: Event, charge: Charge) -> dict[str, Any]:
+    """Return what a callback tells otherwise than the books have it."""
+    failed = {"status": "failed", "failure_code": "lied"}
+    told: dict[str | None, dict[str, Any]] = {
+        Lie.ID: failed | {"id": f"ch_not_{charge.id}"},
+        Lie.AMOUNT: {"status": "succeeded", "amount_minor": charge.amount_minor * 100},
+        Lie.CURRENCY: {"status": "succeeded", "currency": _other_currency(charge.currency)},
+        Lie.REFERENCE: {"status": "succeeded", "reference": event.reference},
+        Lie.STATUS: {"status": "succeeded"},
+        Lie.PENDING: {"status": "pending"},
+        Lie.FAILED: failed,
+    }
+    return told.get(event.lie, {})
+
+
+def _other_currency(currency: str) -> str:
+    return "USD" if currency == "JPY" else "JPY"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from perdure.core.ids import new_id
 from perdure.simulators.background import Background
 from perdure.simulators.faults import Chance
-from perdure.simulators.gateway_behaviour import Behaviour, Confirmation, Fault
+from perdure.simulators.gateway_behaviour import Behaviour, Confirmation, Fault, Lie
 from perdure.simulators.gateway_books import Charge, Event, GatewayBooks, Refund
 from perdure.simulators.gateway_callbacks import TIMEOUT_S, Callbacks
 
@@ -118,6 +118,16 @@ class Processing:
                 callback_delay_s=self._settings.late_callback_s if behaviour.callback_late else 0,
             )
         )
+        if behaviour.lie is not None:
+            before = self._books.charge_before(charge)
+            about = before.reference if before else f"not_{charge.reference}"
+            tells_failure = behaviour.lie in (Lie.ID, Lie.STATUS, Lie.FAILED)
+            self._tell(
+                charge,
+                "charge.failed" if tells_failure else "charge.succeeded",
+                lie=behaviour.lie,
+                reference=about if behaviour.lie == Lie.REFERENCE else None,
+            )
         await self._books.sync()
         return charge
 
@@ -153,6 +163,33 @@ class Processing:
         self._books.record_refund(refund)
         await self._books.sync()
         return refund
+
+    async def refund_at_desk(self, charge: Charge, amount_minor: int) -> Refund:
+        """Give back a part of a charge that nobody asked for over the API, and call back."""
+        asked = RefundRequest(
+            reference=new_id("desk"), charge_reference=charge.reference, amount_minor=amount_minor
+        )
+        refund = await self.refund(asked, charge)
+        self._tell(charge, "charge.refunded")
+        await self._books.sync()
+        return refund
+
+    async def dispute(self, charge: Charge, status: str) -> None:
+        """Have the holder of the payment method dispute a charge, or that dispute end."""
+        self._books.record_dispute(charge, status)
+        self._tell(charge, f"charge.dispute.{'created' if status == 'open' else 'closed'}")
+        await self._books.sync()
+
+    def _tell(
+        self, charge: Charge, kind: str, *, lie: Lie | None = None, reference: str | None = None
+    ) -> None:
+        """Call back with something else than a charge's end."""
+        if charge.callback_url is None:
+            return
+        now = time.time()
+        event = Event(new_id("evt"), kind, charge.id, now, now, lie, reference)
+        self._books.record_event(event)
+        self._background.start(self._callbacks.deliver(event))
 
     async def _confirm_when_due(self, charge: Charge) -> None:
         await asyncio.sleep(max(0.0, charge.due_at - time.time()))

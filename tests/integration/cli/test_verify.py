@@ -109,9 +109,9 @@ async def test_a_call_left_unknown_is_found_but_a_message_on_its_way_is_not(hous
         assert await broken_by(house, payment_id) == expected
 
 
-def charge(reference: str, status: str = "succeeded", **changes: int) -> Charge:
-    values = {"amount_minor": AMOUNT_MINOR} | changes
-    return Charge(new_id("ch"), reference, currency="USD", status=status, **values)  # type: ignore[arg-type]
+def charge(reference: str, status: str = "succeeded", **changes: object) -> Charge:
+    values = {"amount_minor": AMOUNT_MINOR, "currency": "USD"} | changes
+    return Charge(new_id("ch"), reference, status=status, **values)  # type: ignore[arg-type]
 
 
 async def at_gateway(house: House, *charges: Charge) -> list[Violation]:
@@ -137,7 +137,9 @@ async def test_the_gateways_books_are_compared(house: House) -> None:
     ]
     twice, kept = await outcome(Status.SUCCEEDED), await outcome(Status.FAILED)
     never, too_much = await outcome(Status.SUCCEEDED), await outcome(Status.SUCCEEDED)
-    pending, stranger = await outcome(Status.CANCELLED), new_id("pay")
+    yens, desk = await outcome(Status.SUCCEEDED), await outcome(Status.SUCCEEDED)
+    part, pending = await outcome(Status.FAILED), await outcome(Status.CANCELLED)
+    stranger = new_id("pay")
     found = await at_gateway(
         house,
         *good,
@@ -145,16 +147,25 @@ async def test_the_gateways_books_are_compared(house: House) -> None:
         charge(twice),
         charge(kept),
         charge(too_much, amount_minor=AMOUNT_MINOR + 1),
+        charge(yens, currency="JPY"),
+        charge(desk, refunded_minor=1),
+        charge(part, refunded_minor=AMOUNT_MINOR - 1),
         charge(pending, "pending"),
         charge(stranger),
     )
-    ours = {*(item.reference for item in good), twice, kept, never, too_much, pending, stranger}
+    wrong = {twice, kept, never, too_much, yens, desk, part, pending, stranger}
+    ours = {*(item.reference for item in good), *wrong}
     named = {(item.name, item.subject_ids[0]) for item in found if item.subject_ids[0] in ours}
+    details = {item.subject_ids[0]: item.detail for item in found}
+    assert "succeeded for 1250 USD; the gateway took 1250 JPY" in details[yens]
     assert named == {
         ("charged_at_most_once", twice),
         ("succeeded_charged_once", twice),
         ("succeeded_charged_once", never),
         ("succeeded_charged_once", too_much),
+        ("succeeded_charged_once", yens),
+        ("succeeded_charged_once", desk),
+        ("others_left_uncharged", part),
         ("others_left_uncharged", kept),
         ("others_left_uncharged", pending),
         ("charges_have_a_payment", stranger),

@@ -15,7 +15,7 @@ from perdure.operations.model import RunRequest, Status
 from perdure.operations.service import OperationService
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.registration import PAYMENTS
-from perdure.providers.gateway import Charge, GatewayEvent
+from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from perdure.storage.pool import Pool, transaction
 
 from .conftest import NewOperationMaker
@@ -76,12 +76,12 @@ async def test_a_callback_is_kept_for_later(
 ) -> None:
     operation = await accept()
     event_id = new_id("evt")
-    charge = Charge("ch_1", operation.id, 1_000, "USD", "succeeded")
-    event = GatewayEvent(event_id, "charge.succeeded", operation.id, charge, operation.created_at)
+    told = ToldCharge("ch_1", operation.id, 1_000, "USD", "succeeded")
+    event = GatewayEvent(event_id, "charge.succeeded", told)
     receipt = await GatewayCallbacks(pool, engine).receive(event)
     assert (receipt.duplicate, receipt.payment_id) == (False, operation.id)
     kept = await pool.fetchrow(
-        "SELECT delivered_at, operation_id FROM provider_callbacks WHERE event_id = $1", event_id
+        "SELECT passed_on_at, operation_id FROM provider_callbacks WHERE event_id = $1", event_id
     )
     assert kept is not None
-    assert (kept["delivered_at"], kept["operation_id"]) == (None, operation.id)
+    assert (kept["passed_on_at"], kept["operation_id"]) == (None, operation.id)

@@ -8,14 +8,13 @@ from typing import Literal
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
 
-from perdure.core.clock import utc_now
 from perdure.core.ids import new_id
 from perdure.operations.lanes import store as lanes
 from perdure.operations.model import Operation, Status
 from perdure.operations.steps import from_json
 from perdure.payments.callbacks import GatewayCallbacks, Receipt
 from perdure.payments.contracts import PaymentInput
-from perdure.providers.gateway import Charge, GatewayEvent
+from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from tests.polls import eventually
 
 from .lanes import OwnLane, actions, open_lane
@@ -36,18 +35,24 @@ class Post:
         self.signalled.append(operation_id)
         return await self.town.platform.engine.signal(operation_id, name, argument)
 
+    async def charge_id(self, payment_id: str) -> str:
+        """Return the gateway's id of a payment's charge; of one not charged yet, one made up."""
+        charges = await self.town.charges(payment_id)
+        return str(charges[0]["id"]) if charges else "ch_early"
+
     async def receive(
         self,
         payment_id: str,
         *,
         event_id: str | None = None,
         status: Literal["succeeded", "failed"] = "succeeded",
+        charge_id: str | None = None,
     ) -> Receipt:
         """Take the gateway's confirmation of a payment."""
-        charge = Charge("ch_1", payment_id, 1_000, "USD", status)
-        event_id = event_id or new_id("evt")
+        charge_id = charge_id or await self.charge_id(payment_id)
+        told = ToldCharge(charge_id, payment_id, 1_000, "USD", status)
         return await self.callbacks.receive(
-            GatewayEvent(event_id, "charge.succeeded", payment_id, charge, utc_now())
+            GatewayEvent(event_id or new_id("evt"), f"charge.{status}", told)
         )
 
     async def redeliver(self) -> int:
@@ -118,10 +123,11 @@ async def test_a_confirmation_that_comes_before_the_charges_answer_counts(
     assert len(await post.town.charges(payment_id)) == 1
 
 
-async def test_the_first_of_two_confirmations_counts_and_a_copy_is_only_counted(
+async def test_the_true_one_of_two_confirmations_counts_and_a_copy_is_only_counted(
     lane: OwnLane, post: Post
 ) -> None:
     payment_id = await lane.accept("tok_no_callback")
+    await charge(lane, payment_id)
     event_id = new_id("evt")
     assert not (await post.receive(payment_id, event_id=event_id)).duplicate
     assert (await post.receive(payment_id, event_id=event_id)).duplicate
@@ -134,9 +140,10 @@ async def test_the_first_of_two_confirmations_counts_and_a_copy_is_only_counted(
 async def test_of_copies_that_come_together_one_counts(hasty_lane: OwnLane, post: Post) -> None:
     payment_id = await hasty_lane.accept("tok_no_callback")
     assert (await hasty_lane.run()).promoted == 1
-    event_id = new_id("evt")
+    event_id, charge_id = new_id("evt"), await post.charge_id(payment_id)
     receipts = await asyncio.gather(
-        *(post.receive(payment_id, event_id=event_id) for _ in range(3)), post.receive(payment_id)
+        *(post.receive(payment_id, event_id=event_id, charge_id=charge_id) for _ in range(3)),
+        post.receive(payment_id, charge_id=charge_id),
     )
     assert [receipt.duplicate for receipt in receipts] == [False, True, True, False]
     assert post.signalled == [payment_id] * 2
@@ -160,6 +167,7 @@ async def test_a_confirmation_kept_just_before_the_payment_is_promoted_is_found_
     lane: OwnLane, post: Post
 ) -> None:
     payment_id = await lane.accept("tok_no_callback")
+    await charge(lane, payment_id)
     await post.receive(payment_id)
     await promote(lane, payment_id)
     assert (await post.town.end_of(payment_id)).status == Status.SUCCEEDED
@@ -189,14 +197,15 @@ async def test_a_confirmation_kept_while_the_workflow_begins_to_wait_is_passed_o
     assert (post.signalled, await post.delivered(payment_id)) == ([], [False])
     assert await post.redeliver() == 1
     assert (await post.town.end_of(payment_id)).status == Status.SUCCEEDED
-    assert (post.signalled, await post.delivered(payment_id)) == ([payment_id], [True])
     assert await post.redeliver() == 0
+    assert (post.signalled, await post.delivered(payment_id)) == ([payment_id], [True])
 
 
 async def test_a_confirmation_that_comes_before_the_promoted_workflow_exists_is_found_by_it(
     lane: OwnLane, post: Post
 ) -> None:
     payment_id = await lane.accept("tok_no_callback")
+    await charge(lane, payment_id)
     async with post.town.platform.pool.acquire() as connection:
         [promoted] = await lanes.promote(connection, {payment_id: "For the test."})
     await post.receive(payment_id)
@@ -213,6 +222,7 @@ async def test_a_confirmation_of_a_promoted_payment_is_signalled_at_once(
     await until_it_waits(post.town, payment_id)
     await post.receive(payment_id)
     assert (await post.town.end_of(payment_id)).status == Status.SUCCEEDED
+    assert await post.redeliver() == 0
     assert (post.signalled, await post.delivered(payment_id)) == ([payment_id], [True])
 
 
@@ -267,6 +277,27 @@ async def test_confirmations_racing_with_promotions_are_all_counted_once(
         await post.redeliver()
         for payment_id in payments:
             assert await post.delivered(payment_id) == [True]
+
+
+async def test_a_lie_has_the_payment_leave_its_lane_and_the_gateway_asked(
+    lane: OwnLane, post: Post
+) -> None:
+    payment_id = await lane.accept("tok_never_confirmed")
+    await charge(lane, payment_id)
+    await post.receive(payment_id, status="failed")
+    assert (await lane.run()).promoted == 1
+    await until_it_waits(post.town, payment_id)
+    assert (await post.town.platform.operations.get(payment_id)).status == Status.WAITING
+    await post.receive(payment_id)
+    assert (await post.town.end_of(payment_id)).status == Status.SUCCEEDED
+
+
+async def charge(lane: OwnLane, payment_id: str) -> None:
+    """Hold and charge a payment in its lane, up to the gateway's answer."""
+    operation = await lane.town.platform.operations.get(payment_id)
+    payment = from_json(PaymentInput, operation.input)
+    await lane.payments.hold_funds(payment)
+    assert (await lane.gateway.charge(payment)).status == "pending"
 
 
 async def promote(lane: OwnLane, payment_id: str) -> None:

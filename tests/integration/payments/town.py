@@ -122,6 +122,15 @@ class Town:
         data: list[dict[str, Any]] = page["data"]
         return data
 
+    async def collected(self, payment_id: str) -> dict[str, Any]:
+        """Wait until the gateway has a payment's money; returns the charge."""
+        for _ in range(400):
+            charges = await self.charges(payment_id)
+            if charges and charges[0]["status"] == "succeeded":
+                return charges[0]
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"the gateway did not collect {payment_id}: {charges}")
+
     async def steps(self, payment_id: str) -> list[str]:
         """Return the finished attempts at the payment's steps, as `step:outcome`."""
         attempts = await self.platform.operations.step_attempts(payment_id)

@@ -12,12 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.polls import eventually
 
-from perdure.providers.gateway import (
-    Charge,
-    GatewayEvent,
-    HttpPaymentGateway,
-    verify_callback,
-)
+from perdure.providers.gateway import Charge, HttpPaymentGateway
+from perdure.providers.gateway_callbacks import GatewayEvent, verify_callback
 from perdure.providers.http_client import open_http_client
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
@@ -46,7 +42,7 @@ class Receiver:
         return Response(status_code=204)
 
     def of(self, reference: str) -> list[GatewayEvent]:
-        return [event for event in self.events if event.reference == reference]
+        return [event for event in self.events if event.told.reference == reference]
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,10 @@ async def test_confirmations_and_callbacks_go_on_after_a_kill(
         return len(receiver.events) == 2
 
     await eventually(all_came)
-    assert {event.reference for event in receiver.events} == {"pay_undelivered", "pay_unconfirmed"}
+    assert {event.told.reference for event in receiver.events} == {
+        "pay_undelivered",
+        "pay_unconfirmed",
+    }
 
     await client.refund(reference="refund", charge_reference="pay_unconfirmed", amount_minor=50)
     await simulator.kill()

@@ -7,6 +7,7 @@ from perdure.core.errors import (
     ProviderOutcomeUnknown,
     ProviderRateLimited,
 )
+from perdure.providers.gateway_callbacks import ToldCharge
 from perdure.simulators.gateway_behaviour import TOKENS
 
 from .conftest import RunningGateway, StartGateway, called_back
@@ -27,9 +28,10 @@ async def test_a_charge_is_pending_then_succeeds_and_calls_back(
     assert (charge.status, charge.reference, charge.amount_minor) == ("pending", "pay_1", 1250)
     await called_back(gateway, "pay_1")
     event = gateway.receiver.events[0]
-    assert (event.type, event.charge.status) == ("charge.succeeded", "succeeded")
-    assert event.charge.id == charge.id
-    assert await gateway.client.find_charge("pay_1") == event.charge
+    assert (event.type, event.told.status) == ("charge.succeeded", "succeeded")
+    found = await gateway.client.find_charge("pay_1")
+    assert found is not None
+    assert event.told == ToldCharge(charge.id, "pay_1", found.amount_minor, "EUR", "succeeded")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ async def test_fails_later(gateway: RunningGateway) -> None:
     await called_back(gateway, "pay_1")
     event = gateway.receiver.events[0]
     assert event.type == "charge.failed"
-    assert (event.charge.status, event.charge.failure_code) == ("failed", "insufficient_funds")
+    assert (event.told.status, event.told.failure_code) == ("failed", "insufficient_funds")
 
 
 async def test_flaky_fails_twice_without_any_effect(gateway: RunningGateway) -> None:
@@ -121,7 +123,7 @@ async def test_slow_answers_after_its_delay(gateway: RunningGateway) -> None:
 
 async def test_the_callback_may_come_before_the_response(gateway: RunningGateway) -> None:
     charge = await gateway.charge("pay_1", "tok_callback_before_response")
-    assert [event.charge.id for event in gateway.receiver.of("pay_1")] == [charge.id]
+    assert [event.told.id for event in gateway.receiver.of("pay_1")] == [charge.id]
     assert charge.status == "pending"
 
 

@@ -17,7 +17,13 @@ from perdure.core.errors import (
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.core.money import AmountLimit
 from perdure.notifications.contracts import Party
-from perdure.payments.contracts import UNDO_CHARGE, ChargeOutcome, PaymentRequest
+from perdure.payments.contracts import (
+    UNDO_CHARGE,
+    ChargeOutcome,
+    GatewayCallback,
+    PaymentInput,
+    PaymentRequest,
+)
 from perdure.payments.rules import (
     PaymentLimits,
     Step,
@@ -26,6 +32,7 @@ from perdure.payments.rules import (
     check_limits,
     check_request,
     compensation_plan,
+    confirmed_by,
     failure_of,
 )
 
@@ -107,6 +114,36 @@ def test_only_a_charge_that_succeeded_brought_the_money() -> None:
     with pytest.raises(ProviderDeclined) as caught:
         check_confirmed(ChargeOutcome("ch_1", "cancelled"))
     assert caught.value.code == "not_confirmed"
+
+
+MADE = ChargeOutcome("ch_1", "pending")
+SUCCEEDED = ChargeOutcome("ch_1", "succeeded")
+TRUE = GatewayCallback("evt_1", SUCCEEDED, "charge.succeeded", "pay_1", 500, "USD")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"charge": ChargeOutcome("ch_x", "succeeded")},
+        {"charge": MADE},
+        {"charge": ChargeOutcome("ch_1", "failed", "card_declined")},
+        {"charge": ChargeOutcome("ch_1", "requires_action")},
+        {"type": "charge.failed"},
+        {"type": "charge.failed", "charge": ChargeOutcome("ch_1", "failed")},
+        {"reference": "pay_2"},
+        {"amount_minor": 50_000},
+        {"currency": "JPY"},
+        {"type": "", "reference": None, "amount_minor": None, "currency": None},
+    ],
+)
+def test_only_a_success_that_agrees_in_everything_is_taken_without_asking(
+    lie: dict[str, Any],
+) -> None:
+    payment = PaymentInput("pay_1", GOOD)
+    told = dataclasses.replace(TRUE, **lie)
+    assert confirmed_by(payment, MADE, []) is None
+    assert confirmed_by(payment, MADE, [told]) is None
+    assert confirmed_by(payment, MADE, [told, TRUE, told]) == SUCCEEDED
 
 
 def test_a_suspicion_refuses() -> None:

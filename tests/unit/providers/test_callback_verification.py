@@ -1,12 +1,13 @@
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook
 
 from perdure.core.errors import ConfigurationError, InvalidInput, PerdureError, Unauthenticated
-from perdure.providers.gateway import Charge, verify_callback
+from perdure.providers.gateway_callbacks import ToldCharge, verify_callback
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four.").decode()
 NEXT_SECRET = "whsec_" + base64.b64encode(b"another of twenty-four!!").decode()
@@ -46,16 +47,14 @@ def test_a_rightly_signed_callback_is_read() -> None:
     event = verify_callback([SECRET], signed(body), body)
     assert event.event_id == "evt_1"
     assert event.type == "charge.succeeded"
-    assert event.reference == "pay_1"
-    assert event.charge == Charge("ch_1", "pay_1", 1250, "EUR", "succeeded")
-    assert event.occurred_at == datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+    assert event.told == ToldCharge("ch_1", "pay_1", 1250, "EUR", "succeeded")
 
 
 @pytest.mark.parametrize("signer", [SECRET, NEXT_SECRET])
 def test_either_secret_is_taken_while_one_is_replaced(signer: str) -> None:
     body = body_of()
     headers = signed(body, secret=signer)
-    assert verify_callback([NEXT_SECRET, SECRET], headers, body).reference == "pay_1"
+    assert verify_callback([NEXT_SECRET, SECRET], headers, body).told.reference == "pay_1"
 
 
 def test_one_of_several_signatures_is_enough() -> None:
@@ -118,7 +117,7 @@ def test_garbage_for_a_signature_is_refused(signature: str) -> None:
     assert code_of([SECRET], headers, body) == "invalid_signature"
 
 
-@pytest.mark.parametrize("timestamp", ["soon", "-1", "nan", "1e400", "²"])
+@pytest.mark.parametrize("timestamp", ["soon", "-1", "nan", "1e400", "²", "1" * 309, "1" * 5000])
 def test_garbage_for_a_timestamp_is_refused(timestamp: str) -> None:
     body = body_of()
     headers = signed(body) | {"Webhook-Timestamp": timestamp}
@@ -134,7 +133,10 @@ def test_a_body_that_is_no_text_is_refused() -> None:
     [
         (b"not json", None),
         (b"[]", None),
-        (body_of(type="charge.exploded"), "type"),
+        (b"{}", "type"),
+        (body_of(type="charge.\x00"), "type"),
+        (body_of(type="x" * 3_000), "type"),
+        (body_of(data=[]), "data"),
         (body_of(timestamp="2026-01-02T03:04:05"), "timestamp"),
         (body_of(data={"id": "ch_1"}), "data.reference"),
     ],
@@ -144,6 +146,60 @@ def test_a_signed_body_that_is_no_event_is_invalid(body: bytes, param: str | Non
         verify_callback([SECRET], signed(body), body)
     assert caught.value.code == "malformed_callback"
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("field", ["id", "reference", "currency", "status", "failure_code"])
+@pytest.mark.parametrize("value", ["a\x00b", "x" * 3_000, "", "a\nb", 1])
+def test_what_cannot_be_kept_is_refused_with_the_field(field: str, value: object) -> None:
+    body = body_of(data=CONTENT["data"] | {field: value})  # type: ignore[operator]
+    with pytest.raises(InvalidInput) as caught:
+        verify_callback([SECRET], signed(body), body)
+    assert (caught.value.code, caught.value.param) == ("malformed_callback", f"data.{field}")
+
+
+@pytest.mark.parametrize("amount", [-1, 2**63, 12.5, "1250", True, None])
+def test_an_amount_that_is_none_is_refused(amount: object) -> None:
+    body = body_of(data=CONTENT["data"] | {"amount_minor": amount})  # type: ignore[operator]
+    with pytest.raises(InvalidInput) as caught:
+        verify_callback([SECRET], signed(body), body)
+    assert caught.value.param == "data.amount_minor"
+
+
+def test_a_surrogate_is_refused() -> None:
+    body = body_of().replace(b"ch_1", b"\\ud800")
+    with pytest.raises(InvalidInput) as caught:
+        verify_callback([SECRET], signed(body), body)
+    assert caught.value.code == "malformed_callback"
+
+
+def test_an_event_id_that_no_index_holds_is_refused() -> None:
+    body = body_of()
+    with pytest.raises(InvalidInput) as caught:
+        verify_callback([SECRET], signed(body, event_id="e" * 3_000), body)
+    assert (caught.value.code, caught.value.param) == ("malformed_callback", "webhook-id")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data", "told"),
+    [
+        ("ping", None, ToldCharge()),
+        ("payout.arrived", {"id": 7, "reference": ["pay_1"], "more": {}}, ToldCharge()),
+        ("charge.refunded", CONTENT["data"], ToldCharge("ch_1", "pay_1", 1250, "EUR", "succeeded")),
+        (
+            "charge.dispute.created",
+            {"id": "dp_1", "reference": "pay_1", "amount_minor": 2**63, "reason": "a\x00b"},
+            ToldCharge("dp_1", "pay_1"),
+        ),
+    ],
+)
+def test_what_we_do_not_act_on_is_taken_as_far_as_it_can_be_kept(
+    event_type: str, data: dict[str, object] | None, told: ToldCharge
+) -> None:
+    content = CONTENT | {"type": event_type, "data": data}
+    body = json.dumps({key: value for key, value in content.items() if value is not None}).encode()
+    event = verify_callback([SECRET], signed(body), body)
+    assert (event.type, event.is_confirmation) == (event_type, False)
+    assert replace(event.told, refunded_minor=None) == told
 
 
 @pytest.mark.parametrize("secrets", [[], ["whsec_"], ["whsec_a"]])

@@ -1,0 +1,194 @@
+"""The gateway's callbacks: who sent them, and what they tell.
+
+What is signed comes from the gateway; whether it is true is another question, and not asked here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
+
+from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
+from perdure.core.text import TEXT_LENGTH_MAX
+
+TOLERANCE_S: Final = 300
+"""How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
+_TIMESTAMP_LENGTH_MAX: Final = 12
+"""The digits of a time, in seconds, that is in this millennium and the next thirty."""
+
+CONFIRMATIONS: Final = {"charge.succeeded": "succeeded", "charge.failed": "failed"}
+"""The types that tell how a charge ended, and the status each stands for."""
+
+# What PostgreSQL cannot hold, or nobody needs, is refused here, not where it is kept.
+_Text = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=TEXT_LENGTH_MAX, pattern=r"^[^\x00-\x1f\x7f]*$", strict=True
+    ),
+]
+_Minor = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class ToldCharge:
+    """What a callback tells of a charge, or of something that happened to it.
+
+    Args:
+        id: The gateway's, of the charge or of what happened.
+        reference: Ours, of the charge.
+    """
+
+    id: _Text | None = None
+    reference: _Text | None = None
+    amount_minor: _Minor | None = None
+    currency: _Text | None = None
+    status: _Text | None = None
+    failure_code: _Text | None = None
+    refunded_minor: _Minor | None = None
+    reason: _Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEvent:
+    """What a callback tells; one event may be told several times, under one `event_id`.
+
+    Args:
+        type: One of `CONFIRMATIONS`, which say who, how much and how it ended; or any other.
+    """
+
+    event_id: str
+    type: str
+    told: ToldCharge
+
+    @property
+    def is_confirmation(self) -> bool:
+        """Whether it tells how a charge ended."""
+        return self.type in CONFIRMATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    id: _Text
+    reference: _Text
+    amount_minor: _Minor
+    currency: _Text
+    status: _Text
+    failure_code: _Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Confirmation:
+    data: _Ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    type: _Text
+    timestamp: AwareDatetime | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+_CONFIRMATION: Final = TypeAdapter(_Confirmation)
+_ENVELOPE: Final = TypeAdapter(_Envelope)
+_EVENT_ID: Final[TypeAdapter[str]] = TypeAdapter(_Text)
+_TOLD: Final = TypeAdapter(ToldCharge)
+
+
+def verify_callback(
+    secrets: Sequence[str], headers: Mapping[str, str], body: bytes
+) -> GatewayEvent:
+    """Check a callback's signature (https://www.standardwebhooks.com) and read it.
+
+    Args:
+        secrets: Any of them may have signed (`whsec_` + base64), so that one can be replaced.
+        headers: Of the request; names in any case.
+        body: As received, byte for byte.
+
+    Raises:
+        Unauthenticated: `invalid_signature`: a header is missing, or none of the secrets signed
+            this; `stale_callback`: signed more than five minutes from now.
+        InvalidInput: `malformed_callback`: rightly signed, but not an event, or not one that can be
+            kept.
+        ConfigurationError: There is no secret, or one is not base64.
+    """
+    if not secrets:
+        raise ConfigurationError(
+            "No secret is set to check the gateway's callbacks with; set"
+            " PERDURE_GATEWAY_CALLBACK_SECRETS.",
+            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
+        )
+    headers = {name.lower(): value for name, value in headers.items()}
+    _check_fresh(headers.get("webhook-timestamp", ""))
+    if not any(_is_signed_with(secret, headers, body) for secret in secrets):
+        raise _invalid_signature()
+    event_id = _read(_EVENT_ID, headers["webhook-id"], param="webhook-id")
+    envelope = _read(_ENVELOPE, body)
+    if envelope.type in CONFIRMATIONS:
+        told = ToldCharge(**asdict(_read(_CONFIRMATION, body).data))
+    else:
+        told = _what_can_be_kept(envelope.data)
+    return GatewayEvent(event_id, envelope.type, told)
+
+
+def _read(adapter: TypeAdapter[Any], given: str | bytes, *, param: str | None = None) -> Any:
+    try:
+        if isinstance(given, str):
+            return adapter.validate_python(given)
+        return adapter.validate_json(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        param = param or ".".join(str(part) for part in first["loc"]) or None
+        raise InvalidInput(
+            f"The callback is signed, but not an event that can be kept: {first['msg']}.",
+            code="malformed_callback",
+            param=param,
+        ) from error
+
+
+def _what_can_be_kept(data: Mapping[str, Any]) -> ToldCharge:
+    """Read what is told in a form that nobody promised: the fields that are as they should be."""
+    known = {found.name for found in fields(ToldCharge)}
+    given = {name: value for name, value in data.items() if name in known}
+    try:
+        return _TOLD.validate_python(given)
+    except ValidationError as error:
+        wrong = {str(one["loc"][0]) for one in error.errors(include_input=False)}
+        return _TOLD.validate_python({name: given[name] for name in given.keys() - wrong})
+
+
+def _check_fresh(timestamp: str) -> None:
+    is_time = timestamp.isascii() and timestamp.isdigit()
+    if not is_time or len(timestamp) > _TIMESTAMP_LENGTH_MAX:
+        raise _invalid_signature()
+    if abs(datetime.now(UTC).timestamp() - int(timestamp)) > TOLERANCE_S:
+        raise Unauthenticated(
+            "The callback was signed more than five minutes from now; sign it when it is sent, and"
+            " check both clocks.",
+            code="stale_callback",
+        )
+
+
+def _is_signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    try:
+        webhook = Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError) as error:
+        raise ConfigurationError(
+            "A secret in PERDURE_GATEWAY_CALLBACK_SECRETS is not `whsec_` and base64.",
+            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
+        ) from error
+    try:
+        webhook.verify(body, headers, json_parse=False)
+    except (WebhookVerificationError, ValueError):  # ValueError: a header or the body is garbage
+        return False
+    return True
+
+
+def _invalid_signature() -> Unauthenticated:
+    return Unauthenticated(
+        "The callback's signature is missing or not valid; the secret must be the one set here.",
+        code="invalid_signature",
+    )
