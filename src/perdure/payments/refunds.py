@@ -5,6 +5,7 @@ from typing import Final
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.operations.model import Operation
 from perdure.operations.refunding import RefundableKind, RefundTerms
+from perdure.payments.charges import Returned, find_given_back, give_back_the_rest
 from perdure.payments.contracts import GATEWAY, KIND
 from perdure.providers.gateway import PaymentGateway
 from perdure.refunds.contracts import GivenBack, RefundInput
@@ -37,19 +38,26 @@ class GatewayRefunds:
         self.timeout_s = timeout_s
 
     async def give_back(self, refund: RefundInput) -> GivenBack:
-        """Have the whole charge given back; see `RefundProvider.give_back`."""
-        made = await self._gateway.refund(
+        """Have given back what is left of the charge; see `RefundProvider.give_back`."""
+        returned = await give_back_the_rest(
+            self._gateway,
             reference=refund.operation_id,
             charge_reference=refund.request.refund_of,
             amount_minor=refund.request.amount_minor,
+            currency=refund.request.currency,
         )
-        return _given(made.id)
+        return _given(refund, returned)
 
     async def find(self, refund: RefundInput) -> GivenBack | None:
         """Ask for the refund under its id; see `RefundProvider.find`."""
-        found = await self._gateway.find_refund(refund.operation_id)
-        return _given(found.id) if found else None
+        found = await find_given_back(
+            self._gateway, reference=refund.operation_id, currency=refund.request.currency
+        )
+        return _given(refund, found) if found else None
 
 
-def _given(refund_id: str) -> GivenBack:
-    return GivenBack({"gateway_refund_id": refund_id})
+def _given(refund: RefundInput, returned: Returned) -> GivenBack:
+    details = {"gateway_refund_id": returned.id} if returned.id else {}
+    if before_minor := refund.request.amount_minor - returned.amount_minor:
+        details["given_back_before_minor"] = str(before_minor)
+    return GivenBack(details)

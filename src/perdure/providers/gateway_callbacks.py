@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
 
 from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
-from perdure.core.text import TEXT_LENGTH_MAX
+from perdure.core.text import check_text
 
 TOLERANCE_S: Final = 300
 """How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
@@ -23,13 +23,16 @@ _TIMESTAMP_LENGTH_MAX: Final = 12
 CONFIRMATIONS: Final = {"charge.succeeded": "succeeded", "charge.failed": "failed"}
 """The types that tell how a charge ended, and the status each stands for."""
 
+
+def _check_text(value: str) -> str:
+    try:
+        return check_text("", value)
+    except InvalidInput as error:
+        raise ValueError(error.message) from error
+
+
 # What PostgreSQL cannot hold, or nobody needs, is refused here, not where it is kept.
-_Text = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=TEXT_LENGTH_MAX, pattern=r"^[^\x00-\x1f\x7f]*$", strict=True
-    ),
-]
+_Text = Annotated[str, Field(strict=True), AfterValidator(_check_text)]
 _Minor = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 

@@ -1,8 +1,9 @@
 """Cancelling a payment, at each point of its way (BR-9, FR-9)."""
 
+import pytest
+
 from perdure.durable.scope import CancelCall, CancelDecision
 from perdure.operations.model import Status
-from tests.polls import eventually
 
 from .town import Town
 
@@ -34,12 +35,7 @@ async def test_a_charge_the_gateway_has_collected_is_refunded_once_br9(town: Tow
     account = await town.account(funds_minor=10_000)
     payment_id = await town.pay(account, token="tok_no_callback")
     await town.until(payment_id, {"waiting"})
-
-    async def is_collected() -> bool:
-        [charge] = await town.charges(payment_id)
-        return bool(charge["status"] == "succeeded")
-
-    await eventually(is_collected)
+    await town.collected(payment_id)
     await cancel(town, payment_id)
     assert (await town.end_of(payment_id)).status == Status.CANCELLED
     refunds = (
@@ -49,6 +45,26 @@ async def test_a_charge_the_gateway_has_collected_is_refunded_once_br9(town: Tow
     assert Status.REVERSING in await town.statuses(payment_id)
     steps = await town.steps(payment_id)
     assert steps[-3:] == ["undo_charge:succeeded", "refund:succeeded", "close:succeeded"]
+
+
+@pytest.mark.parametrize(("by_hand_minor", "ours"), [(400, [600]), (1_000, [])])
+async def test_what_was_given_back_at_the_gateways_desk_is_not_given_back_twice(
+    town: Town, by_hand_minor: int, ours: list[int]
+) -> None:
+    account = await town.account(funds_minor=10_000)
+    payment_id = await town.pay(account, token="tok_no_callback")
+    await town.until(payment_id, {"waiting"})
+    await town.collected(payment_id)
+    path = f"/control/charges/{payment_id}/refund"
+    (await town.gateway.post(path, json={"amount_minor": by_hand_minor})).raise_for_status()
+    await cancel(town, payment_id)
+    assert (await town.end_of(payment_id)).status == Status.CANCELLED
+    refunds = (
+        await town.gateway.get("/v1/refunds", params={"reference": f"{payment_id}:refund"})
+    ).json()["data"]
+    assert [refund["amount_minor"] for refund in refunds] == ours
+    assert [one["refunded_minor"] for one in await town.charges(payment_id)] == [1_000]
+    assert (await town.balance(account)).available_minor == 10_000
 
 
 async def test_a_payment_that_succeeded_is_not_cancelled_and_the_reason_is_given_br9(

@@ -1,11 +1,11 @@
 """A success that the gateway tells of after a payment's end is undone, or put before somebody."""
 
-import asyncio
 from typing import Any
 
 from perdure.cli import verify
 from perdure.cli.doctor_work import look_at_work
 from perdure.operations.model import TrailEntry
+from tests.polls import eventually
 
 from .test_callbacks import send
 from .town import Town
@@ -28,12 +28,12 @@ async def charge_after_the_end(town: Town, payment_id: str) -> None:
 
 async def on_the_trail(town: Town, payment_id: str, action: str) -> TrailEntry:
     """Wait until a payment's trail has an entry."""
-    async with asyncio.timeout(30):
-        while True:
-            for entry in await town.platform.operations.trail(payment_id):
-                if entry.action == action:
-                    return entry
-            await asyncio.sleep(0.05)
+
+    async def is_there() -> TrailEntry | None:
+        trail = await town.platform.operations.trail(payment_id)
+        return next((entry for entry in trail if entry.action == action), None)
+
+    return await eventually(is_there)
 
 
 async def refunds(town: Town, payment_id: str) -> list[dict[str, Any]]:

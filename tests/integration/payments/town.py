@@ -124,12 +124,12 @@ class Town:
 
     async def collected(self, payment_id: str) -> dict[str, Any]:
         """Wait until the gateway has a payment's money; returns the charge."""
-        for _ in range(400):
+
+        async def is_collected() -> dict[str, Any] | None:
             charges = await self.charges(payment_id)
-            if charges and charges[0]["status"] == "succeeded":
-                return charges[0]
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"the gateway did not collect {payment_id}: {charges}")
+            return charges[0] if charges and charges[0]["status"] == "succeeded" else None
+
+        return await eventually(is_collected)
 
     async def steps(self, payment_id: str) -> list[str]:
         """Return the finished attempts at the payment's steps, as `step:outcome`."""

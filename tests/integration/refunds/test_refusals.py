@@ -78,23 +78,47 @@ async def test_a_payout_that_is_not_recallable_stays_paid(town: Town) -> None:
 
 async def test_a_no_that_can_change_may_be_asked_again(town: Town) -> None:
     found = await done(town, "payment")
-    # Somebody gave a part of it back at the gateway, by hand.
-    part = {"reference": f"by hand {found.id}", "charge_reference": found.id, "amount_minor": 1}
-    (await town.gateway.post("/v1/refunds", json=part)).raise_for_status()
+    dispute = f"/control/charges/{found.id}/dispute"
+    (await town.gateway.put(dispute, json={"status": "open"})).raise_for_status()
     first = await refund(town, found.id)
-    assert ended(await town.end_of(first.id)) == ("failed", "refund_exceeds_charge")
+    assert ended(await town.end_of(first.id)) == ("failed", "charge_disputed")
     await check_balance(town, found, FUNDS_MINOR - found.amount_minor)
-    assert await broken(town, found.id) == {"succeeded_charged_once"}
     second = await refund(town, found.id)
     assert second.id != first.id
-    assert ended(await town.end_of(second.id)) == ("failed", "refund_exceeds_charge")
+    assert ended(await town.end_of(second.id)) == ("failed", "charge_disputed")
+    (await town.gateway.put(dispute, json={"status": "won"})).raise_for_status()
     relaunched = await town.platform.operations.actions.relaunch(second.id, ADA)
     assert (relaunched.is_new, relaunched.operation.refund_of) == (True, found.id)
-    assert ended(await town.end_of(relaunched.operation.id))[0] == "failed"
+    assert ended(await town.end_of(relaunched.operation.id)) == ("succeeded", None)
     assert [action for action, _, _ in await told(town, found.id)] == [
         "refund_requested",
         "refund_failed",
-    ] * 3
+        "refund_requested",
+        "refund_failed",
+        "refund_requested",
+        "refunded",
+    ]
+    assert await broken(town, found.id) == set()
+
+
+@pytest.mark.parametrize(("by_hand_minor", "calls"), [(400, 2), (1_500, 1)])
+async def test_what_was_given_back_at_the_gateways_desk_is_not_given_back_again(
+    town: Town, by_hand_minor: int, calls: int
+) -> None:
+    found = await done(town, "payment")
+    path = f"/control/charges/{found.id}/refund"
+    (await town.gateway.post(path, json={"amount_minor": by_hand_minor})).raise_for_status()
+    assert await broken(town, found.id) == {"succeeded_charged_once"}
+    asked = await refund(town, found.id)
+    operation = await town.end_of(asked.id)
+    assert ended(operation) == ("succeeded", None)
+    assert operation.result is not None
+    assert operation.result["amount_minor"] == found.amount_minor
+    assert operation.result["given_back_before_minor"] == str(by_hand_minor)
+    assert ("gateway_refund_id" in operation.result) == (calls == 2)
+    assert await KINDS["payment"].given_back(town, found) == calls
+    await check_balance(town, found, FUNDS_MINOR)
+    assert await broken(town, found.id, asked.id) == set()
 
 
 @pytest.mark.parametrize("kind", KINDS)

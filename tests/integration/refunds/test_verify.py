@@ -181,8 +181,7 @@ async def test_a_refund_that_only_one_side_knows_of_is_found_at_the_registry(tow
 async def test_all_books_agree_in_the_end(town: Town) -> None:
     for kind in KINDS:
         await refunded(town, kind)
-    # One of the tests gives back a part at the gateway by hand; nothing else is amiss.
-    assert await broken(town) <= {"succeeded_charged_once"}
+    assert await broken(town) == set()
 
 
 @asynccontextmanager
