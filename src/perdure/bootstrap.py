@@ -37,12 +37,9 @@ from perdure.limits.permits import Permits
 from perdure.notifications import registration as notifications
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
-from perdure.notifications.redelivery import NotificationRedelivery
 from perdure.operations.bulk.runner import BulkRunner
 from perdure.operations.bulk.service import BulkService
-from perdure.operations.deadlines import Deadlines
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.kinds import OperationKinds
 from perdure.operations.lanes.bell import RING_INTERVAL_S
 from perdure.operations.lanes.calls import LaneListener
@@ -60,7 +57,7 @@ from perdure.payments.at_once import PaymentAtOnceActivities
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.lane import PaymentLane
-from perdure.payments.late_charges import LateChargeActivities, LateCharges
+from perdure.payments.late_charges import LateChargeActivities
 from perdure.payments.refunds import REFUNDABLE_PAYMENTS, GatewayRefunds
 from perdure.payments.registration import PAYMENTS
 from perdure.payments.reporting import PaymentReporting
@@ -215,26 +212,6 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
         flags=flags,
         flag_provider=flag_provider,
         routing=routing,
-    )
-
-
-def janitor(platform: Platform) -> Janitor:
-    """Return the janitor of an operations worker."""
-    settings = platform.settings
-    redelivery = NotificationRedelivery(platform.pool, platform.client, platform.queues)
-    deadlines = Deadlines(platform.pool, platform.operations.actions)
-    return Janitor(
-        platform.pool,
-        platform.engine,
-        chores=[
-            platform.gateway_callbacks.redeliver,
-            LateCharges(platform.pool, platform.client, platform.queues).look,
-            redelivery.redeliver,
-            deadlines.cancel_overdue,
-        ],
-        times=JanitorTimes(
-            interval_s=settings.janitor_interval_s, stale_after_s=settings.janitor_stale_after_s
-        ),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from perdure.bootstrap import Platform, compose, janitor, open_registrations
+from perdure.bootstrap import Platform, compose, open_registrations
 from perdure.config import Settings
 from perdure.durable.bulks import registration as bulk_registration
 from perdure.durable.bulks.activities import BulkActivities
@@ -21,6 +21,7 @@ from perdure.operations.bulk.runner import BulkLimits, BulkRunner
 from perdure.operations.janitor import Janitor
 from perdure.operations.model import Operation
 from perdure.storage.pool import open_pool
+from perdure.worker.janitor import janitor
 from perdure.worker.main import build_worker
 from perdure.worker.plans import work_of
 from tests.integration.bulk.office import Office

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from temporalio.client import Client
 
-from perdure.bootstrap import janitor
 from perdure.cli import verify
 from perdure.core.ids import new_id
 from perdure.operations.engine import RunState
 from perdure.operations.model import Operation, Status
 from perdure.payments.contracts import KIND as PAYMENT
 from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
+from perdure.worker.janitor import janitor
 from tests.integration.payments.town import ENDED, Town
 from tests.integration.payments.written import written
 from tests.integration.transfers.conftest import town_of_its_own

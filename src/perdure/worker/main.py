@@ -9,13 +9,14 @@ from typing import Any, Final
 import structlog
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from perdure.bootstrap import Platform, interceptors, janitor, open_platform, open_registrations
+from perdure.bootstrap import Platform, interceptors, open_platform, open_registrations
 from perdure.config import Settings
 from perdure.durable.client import logging_runtime
 from perdure.durable.provider_slots import provider_tuner
 from perdure.durable.queues import OPERATIONS, provider_of
 from perdure.durable.registration import Registration
 from perdure.durable.sandbox import sandboxed_runner
+from perdure.worker.janitor import janitor
 from perdure.worker.plans import work_of
 
 log = structlog.get_logger()

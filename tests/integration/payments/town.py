@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from perdure.api.keys import create_key
 from perdure.api.main import server_of
-from perdure.bootstrap import Platform, compose, janitor, open_registrations
+from perdure.bootstrap import Platform, compose, open_registrations
 from perdure.config import Settings
 from perdure.core.clock import utc_now
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
@@ -33,6 +33,7 @@ from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.sms import SmsSettings, open_sms
 from perdure.storage.pool import Pool, transaction
 from perdure.transfers.contracts import BANK
+from perdure.worker.janitor import janitor
 from perdure.worker.main import build_worker
 from perdure.worker.plans import ALL, work_of
 from tests.polls import eventually

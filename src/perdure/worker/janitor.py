@@ -1,0 +1,27 @@
+"""The janitor of an operations worker, with the chores of every capability."""
+
+from perdure.bootstrap import Platform
+from perdure.notifications.redelivery import NotificationRedelivery
+from perdure.operations.deadlines import Deadlines
+from perdure.operations.janitor import Janitor, JanitorTimes
+from perdure.payments.late_charges import LateCharges
+
+
+def janitor(platform: Platform) -> Janitor:
+    """Return the janitor of an operations worker."""
+    settings = platform.settings
+    redelivery = NotificationRedelivery(platform.pool, platform.client, platform.queues)
+    deadlines = Deadlines(platform.pool, platform.operations.actions)
+    return Janitor(
+        platform.pool,
+        platform.engine,
+        chores=[
+            platform.gateway_callbacks.redeliver,
+            LateCharges(platform.pool, platform.client, platform.queues).look,
+            redelivery.redeliver,
+            deadlines.cancel_overdue,
+        ],
+        times=JanitorTimes(
+            interval_s=settings.janitor_interval_s, stale_after_s=settings.janitor_stale_after_s
+        ),
+    )
