@@ -5,7 +5,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,7 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-_START_S = 10.0
+from tests.polls import eventually_without_a_loop
+
 _CONNECTIONS = 2
 """So few that what is not asked in one transaction is soon asked on another connection."""
 
@@ -87,9 +87,11 @@ def _user(host: str) -> pwd.struct_passwd:
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline_s = time.monotonic() + _START_S
-    while not socket.exists():
-        told = log.read_text() if log.exists() else "nothing"
-        assert process.poll() is None, f"PgBouncer ended, and said: {told}"
-        assert time.monotonic() < deadline_s, f"PgBouncer does not start, and said: {told}"
-        time.sleep(0.05)
+    def told() -> str:
+        return f"PgBouncer said: {log.read_text() if log.exists() else 'nothing'}"
+
+    def is_there() -> bool:
+        assert process.poll() is None, told()
+        return socket.exists()
+
+    eventually_without_a_loop(is_there, why_not=told)

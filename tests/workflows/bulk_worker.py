@@ -100,7 +100,7 @@ class Works:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.kill()
-    process.wait(30)
+    process.wait(60)
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ async def test_a_worker_killed_in_the_middle_has_each_acted_on_once_r8(works: Wo
     process = works.lanes_process()
     await works.until_done(bulk_id, 40)
     process.kill()
-    process.wait(30)
+    process.wait(60)
     done = (await office.bulks.progress_of(bulk_id)).done
     assert 40 <= done < 300
     # What the database says is true while nobody runs it, and for who asks it anew.

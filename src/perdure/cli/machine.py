@@ -20,6 +20,7 @@ from perdure.cli.environment import (
 )
 from perdure.cli.ports import HeldPorts, Ports, setting_of
 from perdure.config import Settings
+from perdure.core.errors import ConfigurationError
 from perdure.core.identity import (
     BANK,
     FRAUD_SCORER,
@@ -34,7 +35,7 @@ from perdure.core.ports import LOOPBACK
 from perdure.durable.client import connect
 from perdure.embedded.postgres import postgres_process, postgres_url
 from perdure.embedded.processes import ProcessSpec
-from perdure.embedded.supervisor import Supervisor
+from perdure.embedded.supervisor import Supervisor, require_nobody_runs
 from perdure.embedded.temporal import TemporalServer, require_free_port, wait_ready
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.migrate import migrate
@@ -110,8 +111,7 @@ async def run_machine(
     """
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     given = dict(os.environ)
-    api_host = given.get("PERDURE_API_HOST") or LOOPBACK
-    with HeldPorts(Ports.load(port_base), api_host=api_host, given=given) as ports:
+    with _hold_ports(folder, Ports.load(port_base), given) as ports:
         plan = _Plan(folder, ports, given, report)
         specs = await plan.specs(workers, gateway_options)
         leave_out_servers(os.environ, named_in=plan.environment)
@@ -131,6 +131,15 @@ async def run_machine(
         async with machine.supervisor:
             write_environment(folder.environment_path, plan.lasting_environment())
             yield machine
+
+
+def _hold_ports(folder: DataFolder, ports: Ports, given: Mapping[str, str]) -> HeldPorts:
+    try:
+        return HeldPorts(ports, api_host=given.get("PERDURE_API_HOST") or LOOPBACK, given=given)
+    except ConfigurationError:
+        # Those of the platform that runs there already are no other program's.
+        require_nobody_runs(folder.path.resolve())
+        raise
 
 
 class _Plan:

@@ -82,7 +82,7 @@ class Supervisor:
         self._report = report
         self._backoff = backoff or Backoff()
         self._handle_signals = handle_signals
-        self._lock = FileLock(self.data_dir / "supervisor.lock")
+        self._lock = _lock_of(self.data_dir)
         self._record = process_record(self.data_dir)
         self._children = [
             _Child(spec, self.data_dir / "logs" / f"{spec.name}.log", asyncio.Event())
@@ -127,11 +127,7 @@ class Supervisor:
         """
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._lock.acquire(wait=False):
-            raise ConfigurationError(
-                f"Perdure already runs on {self.data_dir} (pid {self._record.supervisor_pid()})."
-                " End that one first, or set PERDURE_DATA_DIR to another folder.",
-                param="PERDURE_DATA_DIR",
-            )
+            raise _already_runs(self.data_dir)
         # What is written from now on, by the children too, is read by nobody else.
         self._umask_before = os.umask(OTHERS)
         try:
@@ -290,6 +286,30 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+
+def require_nobody_runs(data_dir: Path) -> None:
+    """Check that a folder has no supervisor.
+
+    Raises:
+        ConfigurationError: It has one.
+    """
+    lock = _lock_of(data_dir)
+    if not lock.acquire(wait=False):
+        raise _already_runs(data_dir)
+    lock.release()
+
+
+def _lock_of(data_dir: Path) -> FileLock:
+    return FileLock(data_dir / "supervisor.lock")
+
+
+def _already_runs(data_dir: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"Perdure already runs on {data_dir} (pid {process_record(data_dir).supervisor_pid()})."
+        " End that one first, or set PERDURE_DATA_DIR to another folder.",
+        param="PERDURE_DATA_DIR",
+    )
 
 
 def _may_pass(error: Exception) -> bool:

@@ -33,7 +33,7 @@ async def listening(
 ) -> AsyncIterator[AsyncIterator[Event]]:
     headers = api.headers() | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     path = f"/v1/operations/{operation_id}/events"
-    async with asyncio.timeout(20), api.http.stream("GET", path, headers=headers) as response:
+    async with asyncio.timeout(60), api.http.stream("GET", path, headers=headers) as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         yield events(response)
@@ -131,7 +131,7 @@ async def test_the_poller_runs_only_while_somebody_listens(api: Api, pool: Pool)
     assert stream.listeners == 0
     poller = stream._poller
     assert poller is not None
-    await asyncio.wait_for(poller, 5)
+    await asyncio.wait_for(poller, 60)
 
 
 async def test_one_listener_too_many_comes_later(api: Api, pool: Pool) -> None:

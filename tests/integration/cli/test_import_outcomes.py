@@ -74,7 +74,7 @@ async def test_outcomes_are_waited_for_and_reported(house: House, tmp_path: Path
         await asyncio.sleep(0)
         assert not following.done()
         await finish(house, taken[3].payment_id, Status.NEEDS_ATTENTION, "stuck")
-        await asyncio.wait_for(following, 20)
+        await asyncio.wait_for(following, 60)
         assert outcomes.settled == {
             "succeeded": 2,
             "failed": 1,

@@ -220,7 +220,7 @@ async def test_what_cannot_be_prepared_at_first_stops_the_start(tmp_path: Path) 
 async def test_a_signal_ends_them_wave_by_wave(tmp_path: Path) -> None:
     process, pids = _up(tmp_path)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20)[0] == ""
+    assert process.communicate(timeout=60)[0] == ""
     assert process.returncode == 0
     assert (tmp_path / "ended").read_text().split() == ["second", "first"]
     assert all(_is_gone(pid) for pid in pids)

@@ -62,7 +62,7 @@ async def until_done(stretch: Stretch, operations: int) -> None:
 
 async def is_set(called: asyncio.Event) -> bool:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await called.wait()
     except TimeoutError:
         return False
@@ -150,7 +150,7 @@ async def test_an_accepted_operation_is_carried_out_at_once(
         await service.begin(await store.get(pool, added))
         await until_done(stretch, done)
     stretch.over.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await running
     await service.close()
 

@@ -20,7 +20,7 @@ from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.http_server import serve_http
 
 SECRET = "whsec_c2lnbnMgdGhlIGNhbGxiYWNrcyBvZiB0aGUgdGVzdHM="
-CLIENT_TIMEOUT_S = 0.6
+CLIENT_TIMEOUT_S = 2.0
 SLOW_S = 0.2
 
 

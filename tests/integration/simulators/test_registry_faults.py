@@ -18,7 +18,7 @@ from perdure.simulators.bank_behaviour import Fault
 
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[RunningRegistry]:
-    async with running_registry(tmp_path, timeout_s=0.6) as running:
+    async with running_registry(tmp_path, timeout_s=2.0) as running:
         yield running
 
 

@@ -30,7 +30,7 @@ async def provider(tmp_path: Path) -> AsyncIterator[Provider]:
     async with open_sms(SmsSettings(tmp_path, port=0)) as port:
         url = f"http://127.0.0.1:{port}"
         async with (
-            open_http_client(url, timeout_s=0.4) as client,
+            open_http_client(url, timeout_s=2.0) as client,
             httpx.AsyncClient(base_url=url) as http,
         ):
             yield Provider(HttpSmsSender(client), http)

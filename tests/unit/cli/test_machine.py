@@ -1,0 +1,72 @@
+"""What `perdure up` gives its children and other commands to go by."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from perdure.cli.environment import DataFolder
+from perdure.cli.machine import _Plan, run_machine
+from perdure.cli.ports import HeldPorts, Ports, setting_of
+from perdure.core.errors import ConfigurationError
+from perdure.core.ports import LOOPBACK
+from perdure.embedded.locks import FileLock
+from perdure.embedded.temporal import TemporalServer
+
+OF_ONES_OWN = {
+    "DATABASE_URL": "postgresql://db.example/payments",
+    "PGSSLMODE": "verify-full",
+    "TEMPORAL_ADDRESS": "temporal.example:7233",
+    "TEMPORAL_NAMESPACE": "prod",
+    "TEMPORAL_API_KEY": "secret",
+    "PERDURE_LANES": "2",
+    "SHELL": "/bin/sh",
+}
+
+
+def plan(folder: Path, given: dict[str, str], ports: HeldPorts) -> _Plan:
+    return _Plan(DataFolder(folder), ports, given, print)
+
+
+@pytest.fixture
+def ports() -> Ports:
+    return Ports.model_validate(dict.fromkeys(Ports.model_fields, 0))
+
+
+def test_servers_of_ones_own_are_kept_with_all_that_says_how_they_are_reached(
+    tmp_path: Path, ports: Ports
+) -> None:
+    with HeldPorts(ports, api_host=LOOPBACK, given=OF_ONES_OWN) as held:
+        lasting = plan(tmp_path, OF_ONES_OWN, held).lasting_environment()
+    assert lasting == {name: value for name, value in OF_ONES_OWN.items() if name != "SHELL"}
+
+
+def test_of_its_own_servers_nothing_is_kept_but_what_it_says_itself(
+    tmp_path: Path, ports: Ports
+) -> None:
+    server = TemporalServer(cli=Path("temporal"), data_dir=tmp_path, port=7001)
+    database_url = "postgresql://postgres@/perdure?host=/run"
+    given = OF_ONES_OWN | {"DATABASE_URL": "", "TEMPORAL_ADDRESS": ""}
+    with HeldPorts(ports, api_host=LOOPBACK, given=given) as held:
+        made = plan(tmp_path, given, held)
+        made.environment |= {"DATABASE_URL": database_url} | server.environment
+        lasting = made.lasting_environment()
+    assert lasting == {
+        "DATABASE_URL": database_url,
+        "TEMPORAL_ADDRESS": "127.0.0.1:7001",
+        "TEMPORAL_NAMESPACE": "default",
+        "TEMPORAL_CONFIG_FILE": "/dev/null",
+        "PERDURE_LANES": "2",
+    }
+
+
+async def test_one_that_runs_on_the_folder_is_told_and_not_the_ports_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((LOOPBACK, 0)) as running, FileLock(tmp_path / "supervisor.lock"):
+        for name in Ports.model_fields:
+            monkeypatch.setenv(setting_of(name), "0")
+        monkeypatch.setenv("PERDURE_API_PORT", str(running.getsockname()[1]))
+        with pytest.raises(ConfigurationError, match="Perdure already runs on"):
+            async with run_machine(DataFolder(tmp_path), workers=1, report=print):
+                pass
