@@ -5,6 +5,8 @@ import pytest
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 
+PAYMENT = "PERDURE_PAYMENT"
+
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +52,43 @@ def test_a_registry_is_set_for_an_ending_however_it_is_written(
 ) -> None:
     monkeypatch.setenv("PERDURE_REGISTRY_URLS", '{".CO.UK": "http://a", "Info": "http://b"}')
     assert Settings.load().registry_urls == {"co.uk": "http://a", "info": "http://b"}
+
+
+def test_a_limit_is_a_default_and_a_table_of_currencies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PAYMENT}_AMOUNT_MINOR_MAX", "500000")
+    monkeypatch.setenv(f"{PAYMENT}_AMOUNT_MINOR_MAX_BY_CURRENCY", '{"JPY": 1500000}')
+    monkeypatch.setenv(f"{PAYMENT}_DAILY_LIMIT_MINOR_BY_CURRENCY", '{"EUR": 900}')
+    settings = Settings.load()
+    amount, daily = settings.payment_amount_limit, settings.payment_daily_limit
+    assert [amount.minor_of(currency) for currency in ("USD", "JPY", "KRW", "KWD")] == [
+        500_000,
+        1_500_000,
+        5_000,
+        5_000_000,
+    ]
+    assert [daily.minor_of(currency) for currency in ("EUR", "USD")] == [900, None]
+    assert settings.transfer_amount_limit.minor_of("JPY") == 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (f"{PAYMENT}_AMOUNT_MINOR_MAX_BY_CURRENCY", '{"XXX": 1}'),
+        (f"{PAYMENT}_AMOUNT_MINOR_MAX_BY_CURRENCY", '{"JPY": 0}'),
+        (f"{PAYMENT}_AMOUNT_MINOR_MAX", str(2**63)),
+        (f"{PAYMENT}_DAILY_LIMIT_MINOR", "0"),
+        ("PERDURE_MAIL_SENDER", "zahlung@exämple..com"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        Settings.load()
+
+
+def test_mails_are_sent_from_an_address_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, kept in (("a@exämple.com", "a@xn--exmple-cua.com"), ("a@localhost", "a@localhost")):
+        monkeypatch.setenv("PERDURE_MAIL_SENDER", given)
+        assert Settings.load().mail_sender == kept

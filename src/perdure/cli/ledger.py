@@ -24,6 +24,7 @@ from perdure.cli.output import (
     tell_of_more,
 )
 from perdure.cli.session import actor, open_session, run
+from perdure.cli.values import AmountArgument
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.core.money import check_currency, format_amount
 from perdure.core.text import check_identifier, check_text
@@ -79,7 +80,7 @@ async def open_customer_account(
 @app.command()
 def deposit(
     account: AccountId,
-    amount_minor: Annotated[int, typer.Argument(help="In minor units: 1250 is 12.50 USD.")],
+    amount_minor: AmountArgument,
     reference: Annotated[
         str | None, typer.Option(help="Your name for it: the same again adds nothing.")
     ] = None,

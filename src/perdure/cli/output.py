@@ -4,6 +4,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from itertools import zip_longest
@@ -153,7 +154,7 @@ def cell(value: object) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, dict):
-        return json.dumps(value)
+        return json.dumps(value, default=_to_json)
     if isinstance(value, list):
         return " ".join(map(cell, value)) or "-"
     return " ".join(str(value).splitlines())
@@ -161,7 +162,9 @@ def cell(value: object) -> str:
 
 def moment(at: datetime, *, timespec: str = "seconds") -> str:
     """Write a time in this machine's zone, and say which that is."""
-    return at.astimezone().isoformat(sep=" ", timespec=timespec)
+    with suppress(OverflowError):  # the last day that UTC has may be none in this zone
+        at = at.astimezone()
+    return at.isoformat(sep=" ", timespec=timespec)
 
 
 def print_error(error: PerdureError | str, *, code: str = "not_done") -> None:

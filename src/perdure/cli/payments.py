@@ -6,11 +6,11 @@ import typer
 
 from perdure.api.payment_schemas import PaymentView
 from perdure.bootstrap import Platform
-from perdure.cli.deadlines import DEADLINE_HELP, read_deadline
 from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.payments_import import import_file
 from perdure.cli.session import actor
+from perdure.cli.values import AmountOption, Deadline
 from perdure.core.ids import PAYMENT
 from perdure.notifications.contracts import Party
 from perdure.operations.model import Operation
@@ -33,7 +33,7 @@ def create(
     *,
     customer: Annotated[str, typer.Option(help="Who pays.")],
     account: Annotated[str, typer.Option(help="The account the money comes from, acc_….")],
-    amount_minor: Annotated[int, typer.Option(help="In minor units: 1250 is 12.50 USD.")],
+    amount_minor: AmountOption,
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     payment_method: Annotated[str, typer.Option(help="The gateway's token.")] = "tok_ok",
     reference: Annotated[
@@ -45,7 +45,7 @@ def create(
     payee_email: Annotated[str | None, typer.Option()] = None,
     payee_phone: Annotated[str | None, typer.Option()] = None,
     description: Annotated[str, typer.Option()] = "",
-    deadline: Annotated[str | None, typer.Option(help=DEADLINE_HELP)] = None,
+    deadline: Deadline = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Create a payment; `watch` follows it to its end."""
@@ -63,7 +63,7 @@ def create(
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
         return await platform.payments.accept(
-            connection, request, actor=actor(), deadline_at=read_deadline(deadline)
+            connection, request, actor=actor(), deadline_at=deadline
         )
 
     _commands.create(accept, output)

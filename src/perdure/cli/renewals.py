@@ -6,12 +6,12 @@ import typer
 
 from perdure.api.renewal_schemas import RenewalView
 from perdure.bootstrap import Platform
-from perdure.cli.deadlines import DEADLINE_HELP, read_deadline
 from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.session import actor
+from perdure.cli.values import Deadline
 from perdure.core.ids import RENEWAL
-from perdure.core.money import format_amount
+from perdure.core.money import format_amount, read_amount_minor
 from perdure.notifications.contracts import Party
 from perdure.operations.model import Operation
 from perdure.renewals.contracts import KIND, RenewalRequest
@@ -48,8 +48,10 @@ def create(
     price_minor_max: Annotated[
         int | None,
         typer.Option(
+            parser=lambda text: read_amount_minor(text, param="price_minor_max"),
+            metavar="INTEGER",
             help="The most it may cost, for all years, in minor units. A premium domain is renewed"
-            " only with it."
+            " only with it.",
         ),
     ] = None,
     reference: Annotated[
@@ -58,7 +60,7 @@ def create(
     customer_name: Annotated[str, typer.Option()] = "",
     customer_email: Annotated[str | None, typer.Option(help="Told how it ended.")] = None,
     customer_phone: Annotated[str | None, typer.Option(help="Told how it ended.")] = None,
-    deadline: Annotated[str | None, typer.Option(help=DEADLINE_HELP)] = None,
+    deadline: Deadline = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Create a renewal; `watch` follows it to its end.
@@ -78,7 +80,7 @@ def create(
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
         return await platform.renewals.accept(
-            connection, request, actor=actor(), deadline_at=read_deadline(deadline)
+            connection, request, actor=actor(), deadline_at=deadline
         )
 
     _commands.create(accept, output)

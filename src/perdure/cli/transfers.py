@@ -6,10 +6,10 @@ import typer
 
 from perdure.api.transfer_schemas import TransferView
 from perdure.bootstrap import Platform
-from perdure.cli.deadlines import DEADLINE_HELP, read_deadline
 from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.session import actor
+from perdure.cli.values import AmountOption, Deadline
 from perdure.core.ids import OUTGOING_TRANSFER
 from perdure.notifications.contracts import Party
 from perdure.operations.model import Operation
@@ -31,7 +31,7 @@ def create(
     *,
     customer: Annotated[str, typer.Option(help="Whose money it is.")],
     account: Annotated[str, typer.Option(help="The account it comes from, acc_….")],
-    amount_minor: Annotated[int, typer.Option(help="In minor units: 1250 is 12.50 USD.")],
+    amount_minor: AmountOption,
     destination: Annotated[str, typer.Option(help="Where it goes, as the bank names it: an IBAN.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     reference: Annotated[
@@ -41,7 +41,7 @@ def create(
     customer_email: Annotated[str | None, typer.Option(help="Told how it ended.")] = None,
     customer_phone: Annotated[str | None, typer.Option(help="Told how it ended.")] = None,
     description: Annotated[str, typer.Option()] = "",
-    deadline: Annotated[str | None, typer.Option(help=DEADLINE_HELP)] = None,
+    deadline: Deadline = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Create a transfer; `watch` follows it to its end."""
@@ -58,7 +58,7 @@ def create(
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
         return await platform.transfers.accept(
-            connection, request, actor=actor(), deadline_at=read_deadline(deadline)
+            connection, request, actor=actor(), deadline_at=deadline
         )
 
     _commands.create(accept, output)

@@ -84,10 +84,12 @@ def check_records(file: BinaryIO) -> None:
     """Refuse a file that is not CSV from its beginning to its end; it is read from its beginning.
 
     Raises:
-        InvalidInput: As `read_records`.
+        InvalidInput: As `read_records`, and as `read_header`.
     """
     file.seek(0)
-    for _ in read_records(file):
+    records = read_records(file)
+    read_header(records)
+    for _ in records:
         pass
     file.seek(0)
 

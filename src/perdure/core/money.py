@@ -9,6 +9,8 @@ from perdure.core.errors import InvalidInput
 AMOUNT_MINOR_MAX: Final = 2**63 - 1
 """The largest amount a PostgreSQL `bigint` and a signed 64-bit client can both hold."""
 
+_AMOUNT_DIGITS_MAX: Final = len(str(AMOUNT_MINOR_MAX))
+
 MINOR_UNIT_DIGITS: Final[dict[str, int]] = {
     "AUD": 2, "BHD": 3, "BRL": 2, "CAD": 2, "CHF": 2, "CNY": 2, "CZK": 2, "DKK": 2,
     "EUR": 2, "GBP": 2, "HKD": 2, "HUF": 2, "ILS": 2, "INR": 2, "ISK": 0, "JPY": 0,
@@ -53,6 +55,22 @@ def check_amount_minor(amount_minor: int, *, param: str = "amount_minor") -> int
             param=param,
         )
     return amount_minor
+
+
+def read_amount_minor(text: str, *, param: str = "amount_minor") -> int:
+    """Return an amount from its digits.
+
+    Raises:
+        InvalidInput: `invalid_amount`.
+    """
+    # `int` takes more than it should: 1_000, ٣, +5; and a number of any length.
+    if not (text.isascii() and text.isdigit()) or len(text) > _AMOUNT_DIGITS_MAX:
+        raise InvalidInput(
+            f"{text[:40]!r} is not a whole number of minor units: 12.50 USD is 1250.",
+            code="invalid_amount",
+            param=param,
+        )
+    return check_amount_minor(int(text), param=param)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from perdure.core.csv_records import Record, check_records, read_header, read_records
 from perdure.core.errors import InvalidInput
+from perdure.core.money import read_amount_minor
 from perdure.core.text import check_optional_text
 from perdure.notifications.contracts import Party
 from perdure.payments.contracts import PaymentRequest
@@ -32,9 +33,6 @@ COLUMNS_OPTIONAL: Final = (
     "description",
 )
 COLUMNS: Final = COLUMNS_REQUIRED + COLUMNS_OPTIONAL
-
-AMOUNT_DIGITS_MAX: Final = 19
-"""As many as the largest amount has; a longer number is not even converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _request(values: dict[str, str]) -> PaymentRequest:
     return PaymentRequest(
         customer_id=values["customer_id"],
         account_id=values["account_id"],
-        amount_minor=_amount_minor(values["amount_minor"]),
+        amount_minor=read_amount_minor(values["amount_minor"]),
         currency=values["currency"],
         payment_method=values["payment_method"],
         payer=Party(
@@ -165,17 +163,6 @@ def _request(values: dict[str, str]) -> PaymentRequest:
         reference=values["reference"],
         description=values.get("description", ""),
     )
-
-
-def _amount_minor(text: str) -> int:
-    # `int` takes more than it should: 1_000, ٣, +5.
-    if not (text.isascii() and text.isdigit()) or len(text) > AMOUNT_DIGITS_MAX:
-        raise InvalidInput(
-            f"{text[:40]!r} is not a whole number of minor units: 12.50 USD is 1250.",
-            code="invalid_amount",
-            param="amount_minor",
-        )
-    return int(text)
 
 
 COLUMN_OF_PARAM: Final = {

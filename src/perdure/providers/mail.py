@@ -73,6 +73,9 @@ class _Page:
 
 _MESSAGES: Final = TypeAdapter(_Page)
 
+_SEPARATORS: Final = {0x2028: " ", 0x2029: " "}
+"""Of lines and paragraphs: a text may hold them, a header is one line."""
+
 _SEVEN_BIT: Final = SMTP_POLICY.clone(cte_type="7bit")
 """What every server takes: other letters are encoded, so that no extension has to be asked for."""
 
@@ -170,7 +173,7 @@ def _compose(mail: Mail) -> bytes:
         message["Date"] = format_datetime(datetime.now(UTC))
         message["From"] = mail.sender
         message["To"] = mail.to
-        message["Subject"] = mail.subject
+        message["Subject"] = mail.subject.translate(_SEPARATORS)
         message.set_content(mail.text)
         return message.as_bytes()
     except ValueError as error:  # a line break in a header, for one: no server would take it

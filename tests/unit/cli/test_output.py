@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -73,6 +74,19 @@ def test_values_are_written_for_people() -> None:
     assert cell(None) == "-"
     assert cell(0) == "0"
     assert cell({"a": 1}) == '{"a": 1}'
+
+
+def test_every_time_there_is_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    try:
+        for zone in ("UTC", "Asia/Tokyo"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert cell(last) == "9999-12-31 23:59:59+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert cell({"after": last}) == '{"after": "9999-12-31T23:59:59+00:00"}'
     assert cell(["payments:read", "payments:write"]) == "payments:read payments:write"
 
 

@@ -125,7 +125,7 @@ def test_line_ends_and_separators_of_others_are_told() -> None:
     for content, told in (
         (f"{HEADER}\r{GOOD}\r", "carriage return"),
         (f"{HEADER}\r{GOOD}\r" * 2_000, "carriage return"),
-        (f"{HEADER}\n{GOOD}".replace(",", ";"), "separated by semicolons"),
+        (f'{HEADER}\n{GOOD},"x"'.replace(",", ";"), "separated by semicolons"),
         (f"{HEADER}\n{GOOD}".replace(",", "\t"), "separated by tabs"),
     ):
         with pytest.raises(InvalidInput, match=told):
