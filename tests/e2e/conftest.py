@@ -47,8 +47,8 @@ api_key = "secret"
 """
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """This process's environment without settings of the platform, and with free ports.
 
     What it says of servers, and the profile in the user's home, is about somebody else's.
@@ -60,10 +60,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
     if cli := os.environ.get("PERDURE_TEMPORAL_CLI"):
         own["PERDURE_TEMPORAL_CLI"] = cli
-    profiles = tmp_path / "config" / "temporalio" / "temporal.toml"
+    config = tmp_path_factory.mktemp("config")
+    profiles = config / "temporalio" / "temporal.toml"
     profiles.parent.mkdir(parents=True)
     profiles.write_text(PROFILE)
-    own |= SOMEBODY_ELSES_SERVERS | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    own |= SOMEBODY_ELSES_SERVERS | {"XDG_CONFIG_HOME": str(config)}
     return own | {f"PERDURE_{name}_PORT": "0" for name in PORTS}
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.documentation import command_lines, what_is_wrong
+
 from .conftest import PERDURE
 
 
@@ -32,6 +34,7 @@ def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder
     assert result["verify"]["ok"]
     assert result["verify"]["violations"] == []
     assert result["kills"] == 1
+    check_told(done.stderr, ["perdure payments import"])
     assert "kill -9" in done.stderr
     assert "restarted" in done.stderr
 
@@ -78,3 +81,12 @@ def test_an_overrun_registry_renews_each_domain_once(
     assert result["by_status"] == {"succeeded": 80}
     assert result["times_renewed"] == {"1": 80}
     assert result["verify"]["violations"] == []
+    check_told(done.stderr, ["perdure limits set", "perdure bulk create relaunch"])
+
+
+def check_told(told: str, commands: list[str]) -> None:
+    """See that what the demo says it does can be pasted (F27)."""
+    lines = command_lines(told)
+    assert len(lines) == len(commands)
+    assert all(line.startswith(command) for line, command in zip(lines, commands, strict=True))
+    assert [problem for line in lines for problem in what_is_wrong(line)] == []

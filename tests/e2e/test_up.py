@@ -1,4 +1,4 @@
-"""`perdure up`: payments through the API, kills of a worker and of everything, and the end."""
+"""`perdure up`: the documentation's commands, kills of a worker and of everything, and the end."""
 
 import json
 import os
@@ -17,11 +17,17 @@ import httpx
 import psutil
 import pytest
 
+from perdure.cli.environment import DATA_DIR_DEFAULT, read_environment
+from tests.documentation import blocks
 from tests.polls import eventually_without_a_loop
 
 from .conftest import PERDURE
+from .forked_perdure import perdure_in
 
 FINISHED = {"succeeded", "failed", "cancelled"}
+ELSEWHERE = {"make up", "make demo", "make test"}
+"""The documentation's commands that are not run with the others: one is what these run on, one is
+the suite, and the demo has a test of its own."""
 
 
 class Up:
@@ -108,13 +114,21 @@ class Up:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def start(environment: dict[str, str], folder: Path) -> Iterator[Callable[[], Up]]:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where somebody runs `perdure up`; its data folder is the usual one."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def start(environment: dict[str, str], home: Path) -> Iterator[Callable[[], Up]]:
+    """Start `perdure up`, or return the one that runs: starting it is the most of a test."""
     started: list[Up] = []
     settings = {"PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "10", "PERDURE_JANITOR_STALE_AFTER_S": "10"}
 
     def begin() -> Up:
-        started.append(Up(environment | settings, folder))
+        if not started or started[-1].process.poll() is not None:
+            started.append(Up(environment | settings, home / DATA_DIR_DEFAULT))
         return started[-1]
 
     yield begin
@@ -150,10 +164,63 @@ def command(environment: dict[str, str], folder: Path, *arguments: str) -> dict[
     return result
 
 
+def script(up: Up) -> str:
+    """Return the documentation's commands, on the ports of what runs."""
+    settings = read_environment(up.folder / "environment")
+    usual = {
+        8080: up.api_url,
+        8101: settings["PERDURE_GATEWAY_URL"],
+        8105: settings["PERDURE_BANK_URL"],
+        8106: json.loads(settings["PERDURE_REGISTRY_URLS"])["info"],
+    }
+    parts = ["set -euo pipefail"]
+    for block in blocks("sh"):
+        lines = block.text.splitlines()
+        parts.append(f"echo '== {block.name}' >&2")
+        parts += [line for line in lines if line.partition("#")[0].strip() not in ELSEWHERE]
+    return re.sub(
+        r"http://127\.0\.0\.1:(\d+)", lambda match: usual[int(match[1])], "\n".join(parts)
+    )
+
+
+@pytest.mark.timeout(600)
+def test_every_command_of_the_documentation_can_be_pasted_f27(
+    start: Callable[[], Up], environment: dict[str, str], home: Path
+) -> None:
+    up = start()
+    commands = "\n".join(block.text for block in blocks("sh"))
+    assert all(re.search(f"^{line}\\b", commands, re.MULTILINE) for line in ELSEWHERE)
+    activate = home / ".venv" / "bin" / "activate"
+    with perdure_in(activate.parent):
+        activate.write_text(f"PATH={activate.parent}:$PATH")
+        done = subprocess.run(
+            ["bash"],
+            input=script(up),
+            cwd=home,
+            env={name: value for name, value in environment.items() if not name.endswith("_PORT")}
+            | {"no_proxy": "127.0.0.1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    for shown in ("refunded by", '"action":"settled"', "bulk_preview", "payments.outcomes.csv"):
+        assert shown in done.stdout
+
+    def open_ones() -> list[str]:
+        found = up.http.get("/v1/operations", params={"limit": 100}).json()["data"]
+        assert len(found) > 10
+        return [one["id"] for one in found if one["status"] != "succeeded"]
+
+    eventually_without_a_loop(lambda: not open_ones(), pause_s=0.1, why_not=open_ones)
+
+
 @pytest.mark.timeout(600)
 def test_payments_survive_kills_of_a_worker_and_of_everything(
-    start: Callable[[], Up], environment: dict[str, str], folder: Path
+    start: Callable[[], Up], environment: dict[str, str], home: Path
 ) -> None:
+    folder = home / DATA_DIR_DEFAULT
     up = start()
     first = up.create(key="one")
     assert up.create(key="one")["id"] == first["id"]

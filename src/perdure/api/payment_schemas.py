@@ -43,7 +43,7 @@ class PaymentBody(RequestBody):
     account_id: Text = Field(description="The customer's account that pays.")
     amount_minor: AmountMinor
     currency: Currency
-    payment_method: Text = Field(description="The gateway's token.", examples=["pm_card_visa"])
+    payment_method: Text = Field(description="The gateway's token.", examples=["tok_ok"])
     payer: PartyBody = PartyBody()
     payee: PartyBody = PartyBody()
     reference: Reference | None = Field(

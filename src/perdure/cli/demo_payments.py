@@ -96,7 +96,8 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     wallets = [await _open_wallet(platform, number, _DEPOSIT_MINOR) for number in range(_WALLETS)]
     poor = await _open_wallet(platform, _WALLETS, 100)
     result = DemoResult(payments, write_demo_file(file, payments, wallets, poor))
-    tell(f"Importing {len(result.expected)} rows: perdure payments import {file}")
+    tell(f"Importing {len(result.expected)} rows:")
+    tell(f"perdure payments import {file}")
     began = time.monotonic()
     async with (
         _beside(_cancel_some(platform)),

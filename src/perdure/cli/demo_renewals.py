@@ -48,7 +48,11 @@ _TWICE_EVERY: Final = 5
 """Of so many domains one is asked for twice, as by a double click."""
 _OVERRUN: Final = {"requests_per_s": 0, "at_once": 2, "latency_s": 0.4}
 _RECOVERED: Final = {"requests_per_s": 60, "at_once": 8, "latency_s": 0.1}
-_LIMIT: Final = Limit(registry_name(_NEW_TLD), per_second=40, at_once=6)
+_PER_SECOND: Final = 40
+_AT_ONCE: Final = 6
+_LIMIT: Final = Limit(registry_name(_NEW_TLD), per_second=_PER_SECOND, at_once=_AT_ONCE)
+_WHY_LIMITED: Final = "what the registry can take"
+_WHY_RELAUNCHED: Final = "the registry is back, and its limit is kept now"
 _POLL_S: Final = 0.5
 _PATIENCE_S: Final = 300.0
 
@@ -131,8 +135,11 @@ async def _show(machine: Machine, platform: Platform, count: int, tell: Report) 
     result.stopped = await _until_stopped(platform, tell)
     tell(f"{result.stopped} renewals need attention: {await _reasons(platform)}.")
     await _control(platform, _NEW_TLD, "PATCH", "/control/limits", _RECOVERED)
-    await limits.set_limit(platform.pool, _LIMIT, actor=_ACTOR, reason="what the registry can take")
-    tell(f"perdure limits set {_LIMIT.provider} --per-second 40 --at-once 6   (all of it runs on)")
+    await limits.set_limit(platform.pool, _LIMIT, actor=_ACTOR, reason=_WHY_LIMITED)
+    tell(
+        f"perdure limits set {_LIMIT.provider} --per-second {_PER_SECOND} --at-once {_AT_ONCE}"
+        f' --reason "{_WHY_LIMITED}"'
+    )
     result.bulk = await _relaunch(platform, result.stopped, tell)
     await _until_ended(platform, tell)
     result.ended = await _statuses(platform)
@@ -226,11 +233,14 @@ async def _reasons(platform: Platform) -> str:
 async def _relaunch(platform: Platform, stopped: int, tell: Report) -> BulkProgress:
     if not stopped:
         return BulkProgress()
-    tell(f"perdure bulk create relaunch --kind {KIND} --status needs_attention --yes")
+    tell(
+        f"perdure bulk create relaunch --kind {KIND} --status needs_attention"
+        f' --reason "{_WHY_RELAUNCHED}" --yes --confirm-count {stopped}'
+    )
     bulk = await platform.bulks.create(
         NewBulk(
             "relaunch",
-            "The registry is back, and its limit is kept now.",
+            _WHY_RELAUNCHED,
             BulkQuery(kind=KIND, status=Status.NEEDS_ATTENTION),
             confirm_count=stopped,
         ),

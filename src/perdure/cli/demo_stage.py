@@ -109,8 +109,9 @@ async def _stage(
             print_json(story.as_json(result, seconds))
         else:
             story.print(result, seconds)
-            await greet(machine, platform)
+        # Where nobody looks around, all ends at once: addresses would lead nowhere.
         if sys.stdin.isatty() and output == OutputFormat.TEXT:
+            await greet(machine, platform)
             tell("\nStill running, to look around; Ctrl-C ends it.")
             await machine.supervisor.run_until_signalled()
     tell(f"\nEnded. `perdure up --data-dir {folder.path}` goes on with the same data.")

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,10 +143,11 @@ async def greet(machine: Machine, platform: Platform) -> None:
     else:
         # A database of somebody's own is given no made-up customer.
         say(f"\nOpen an account:\n\n{account_line(machine)}")
-    prefix = ""
+    # As it can be typed: where the environment is not activated, by its path.
+    command = "perdure" if shutil.which("perdure") else shlex.quote(sys.argv[0])
     if machine.folder.path.resolve() != DATA_DIR_DEFAULT.resolve():
-        prefix = f"--data-dir {shlex.quote(str(machine.folder.path))} "
-    say(f"\nand look at it:\n\nperdure {prefix}payments list")
+        command += f" --data-dir {shlex.quote(str(machine.folder.path))}"
+    say(f"\nand look at it:\n\n{command} payments list")
 
 
 async def ensure_api_key(folder: DataFolder, platform: Platform) -> None:
