@@ -43,6 +43,8 @@ class Up:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+
+    def wait_until_it_runs(self) -> None:
         self.read_until("Running;", timeout_s=180)
         self.api_url = self.setting(r"^API +(\S+)")
         self.http = self.connect()
@@ -106,7 +108,8 @@ class Up:
         return self.wait_for(payment_id, FINISHED.__contains__)
 
     def close(self) -> None:
-        self.http.close()
+        if hasattr(self, "http"):
+            self.http.close()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(60)
@@ -129,6 +132,7 @@ def start(environment: dict[str, str], home: Path) -> Iterator[Callable[[], Up]]
     def begin() -> Up:
         if not started or started[-1].process.poll() is not None:
             started.append(Up(environment | settings, home / DATA_DIR_DEFAULT))
+            started[-1].wait_until_it_runs()
         return started[-1]
 
     yield begin
