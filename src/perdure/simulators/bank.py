@@ -23,7 +23,15 @@ from perdure.simulators.bank_behaviour import (
     hit_by,
 )
 from perdure.simulators.bank_books import BankBooks, Payout
-from perdure.simulators.faults import Answer, Chance, FaultControl, give
+from perdure.simulators.faults import (
+    UNKNOWN_STATUS,
+    Answer,
+    Chance,
+    FaultControl,
+    give,
+    otherwise,
+    told,
+)
 from perdure.simulators.http_server import (
     invalid,
     page,
@@ -129,7 +137,7 @@ class Bank:
             return await self._repeat(asked, earlier[0])
         payout = _payout(asked, behaviour)
         self._books.record_payout(payout)
-        response = JSONResponse(payout.view(), status_code=201)
+        response = JSONResponse(told(behaviour.lie, payout.view()), status_code=201)
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 
@@ -154,11 +162,11 @@ class Bank:
         if payout is None:
             payout = _payout_of_nothing(reference)
             self._books.record_payout(payout)
-        elif payout.status == "paid":
+        elif payout.status in ("paid", UNKNOWN_STATUS):
             if payout.destination == NOT_RECALLABLE:
                 return refuse(402, "payout_not_recallable", "The money cannot be taken back.")
             self._books.record_recall(payout)
-        response = JSONResponse(payout.view())
+        response = JSONResponse(told(behaviour.lie, payout.view()))
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 
@@ -200,7 +208,7 @@ class Bank:
 
 
 def _payout(asked: PayoutRequest, behaviour: Behaviour) -> Payout:
-    return Payout(
+    payout = Payout(
         id=new_id("po"),
         reference=asked.reference,
         amount_minor=asked.amount_minor,
@@ -210,6 +218,7 @@ def _payout(asked: PayoutRequest, behaviour: Behaviour) -> Payout:
         status="failed" if behaviour.failure_code else "paid",
         failure_code=behaviour.failure_code,
     )
+    return replace(payout, **otherwise(behaviour.does, payout.view()))
 
 
 def _payout_of_nothing(reference: str) -> Payout:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from perdure.simulators.faults import ALWAYS, Answer
+from perdure.simulators.faults import ALWAYS, Answer, Lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Behaviour:
         rate_limited_first: How many first attempts are answered 429.
         failure_code: The payout is taken, and fails.
         answer: What the client gets once the payout is made.
+        lie: What that answer says otherwise than it is.
+        does: What is done otherwise than it was asked for.
     """
 
     decline_code: str | None = None
@@ -27,6 +29,8 @@ class Behaviour:
     rate_limited_first: int = 0
     failure_code: str | None = None
     answer: Answer = Answer.NORMAL
+    lie: Lie | None = None
+    does: Lie | None = None
 
 
 PAYS: Final = Behaviour()
@@ -45,6 +49,11 @@ DESTINATIONS: Final[dict[str, Behaviour]] = {
     "dest_cut_after": Behaviour(answer=Answer.CUT),
     "dest_timeout": Behaviour(answer=Answer.NEVER),
     "dest_slow": Behaviour(answer=Answer.SLOW),
+    "dest_in_use": Behaviour(answer=Answer.IN_USE),
+    "dest_other_amount": Behaviour(does=Lie.AMOUNT),
+    "dest_other_currency": Behaviour(does=Lie.CURRENCY),
+    "dest_other_reference": Behaviour(does=Lie.REFERENCE),
+    "dest_unknown_status": Behaviour(does=Lie.STATUS),
     NOT_RECALLABLE: PAYS,
 }
 
@@ -57,6 +66,11 @@ class Fault(StrEnum):
     UNAVAILABLE_AFTER = "unavailable_after"
     CUT_AFTER = "cut_after"
     DELAY = "delay"
+    IN_USE = "in_use"
+    OTHER_AMOUNT = "other_amount"
+    OTHER_CURRENCY = "other_currency"
+    OTHER_REFERENCE = "other_reference"
+    UNKNOWN_STATUS = "unknown_status"
 
 
 _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
@@ -65,6 +79,8 @@ _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
     Fault.UNAVAILABLE_AFTER: {"answer": Answer.UNAVAILABLE},
     Fault.CUT_AFTER: {"answer": Answer.CUT},
     Fault.DELAY: {"answer": Answer.SLOW},
+    Fault.IN_USE: {"answer": Answer.IN_USE},
+    **{Fault(lie): {"lie": lie} for lie in Lie},
 }
 
 

@@ -114,9 +114,10 @@ class BankBooks:
                 self._apply_payout(Payout(**record))
             case "recall":
                 payout = self._payouts[record["payout_id"]]
-                self._counts["paid"] -= 1
+                self._counts[payout.status] -= 1
                 self._counts["recalled"] += 1
-                self._paid_minor[payout.currency] -= payout.amount_minor
+                if payout.status == "paid":
+                    self._paid_minor[payout.currency] -= payout.amount_minor
                 payout.status = "recalled"
 
     def _apply_payout(self, payout: Payout) -> None:

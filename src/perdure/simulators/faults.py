@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -34,6 +35,41 @@ class Answer(StrEnum):
     CUT = "cut"
     NEVER = "never"
     SLOW = "slow"
+    IN_USE = "in_use"
+
+
+class Lie(StrEnum):
+    """What is otherwise than it was asked for: in one answer, or in the books too."""
+
+    AMOUNT = "other_amount"
+    CURRENCY = "other_currency"
+    REFERENCE = "other_reference"
+    STATUS = "unknown_status"
+
+
+UNKNOWN_STATUS: Final = "requires_action"
+"""A status that no client of ours knows the meaning of."""
+
+
+def otherwise(lie: Lie | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of something that are otherwise, as they then are."""
+    match lie:
+        case Lie.AMOUNT:
+            name = "price_minor" if "price_minor" in said else "amount_minor"
+            return {name: said[name] * 100}
+        case Lie.CURRENCY:
+            return {"currency": "EUR" if said["currency"] == "JPY" else "JPY"}
+        case Lie.REFERENCE:
+            return {"reference": f"{said['reference']}-other"}
+        case Lie.STATUS:
+            return {"status": UNKNOWN_STATUS}
+        case None:
+            return {}
+
+
+def told(lie: Lie | None, said: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of something, which is as it is but for the lie."""
+    return said | otherwise(lie, said)
 
 
 async def give(request: Request, response: Response, answer: Answer, *, slow_s: float) -> Response:
@@ -51,6 +87,8 @@ async def give(request: Request, response: Response, answer: Answer, *, slow_s: 
             await until_client_gives_up(request)
         case Answer.SLOW:
             await asyncio.sleep(slow_s)
+        case Answer.IN_USE:
+            return refuse(409, "idempotency_key_in_use", "A call under this key is at work.")
         case Answer.NORMAL:
             pass
     return response

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from perdure.core.identity import GATEWAY, Identity, books_in
 from perdure.simulators.background import Background
-from perdure.simulators.faults import Answer, FaultControl, give
+from perdure.simulators.faults import Answer, FaultControl, give, told
 from perdure.simulators.gateway_behaviour import (
     TOKENS,
     UNKNOWN_TOKEN,
@@ -113,7 +113,7 @@ class Gateway:
         if (refusal := self._refuse_at_first(asked, behaviour)) is not None:
             return refusal
         charge = await self._processing.charge(asked, behaviour, url)
-        response = JSONResponse(charge.view(), status_code=201)
+        response = JSONResponse(told(behaviour.lie, charge.view()), status_code=201)
         if behaviour.callback_first:
             await self._processing.confirm_now(charge)
         else:
@@ -129,14 +129,15 @@ class Gateway:
     async def cancel_charge(self, request: Request) -> Response:
         """Call off a pending charge; one that has ended is answered as it is."""
         reference = request.path_params["reference"]
-        answer = self._answer_by_chance(f"{reference}:cancel")
-        if answer is None:
+        behaviour = self._behaviour_by_chance(f"{reference}:cancel")
+        if behaviour.unavailable_first:
             return unavailable()
         charges = self._books.charges_of(reference)
         if not charges:
             return refuse(404, "charge_not_found", f"There is no charge under {reference}.")
         await self._processing.cancel(charges[0])
-        return await self._answer(request, answer, JSONResponse(charges[0].view()))
+        response = JSONResponse(told(behaviour.lie, charges[0].view()))
+        return await self._answer(request, behaviour.answer, response)
 
     async def create_refund(self, request: Request) -> Response:
         """Give back a charge, once per reference."""
@@ -144,8 +145,8 @@ class Gateway:
             asked = RefundRequest.model_validate_json(await request.body())
         except ValidationError as error:
             return invalid(error)
-        answer = self._answer_by_chance(f"{asked.reference}:refund")
-        if answer is None:
+        behaviour = self._behaviour_by_chance(f"{asked.reference}:refund")
+        if behaviour.unavailable_first:
             return unavailable()
         refund = self._books.refund_of(asked.reference)
         if refund is None:
@@ -157,7 +158,8 @@ class Gateway:
             refund = await self._processing.refund(asked, charge)
         elif not _is_same_refund(asked, refund):
             return _mismatch(asked.reference)
-        return await self._answer(request, answer, JSONResponse(asdict(refund), status_code=201))
+        response = JSONResponse(told(behaviour.lie, asdict(refund)), status_code=201)
+        return await self._answer(request, behaviour.answer, response)
 
     async def list_refunds(self, request: Request) -> Response:
         """List refunds, or the one under a `?reference=`."""
@@ -204,10 +206,9 @@ class Gateway:
         await self._books.sync()
         return JSONResponse(earlier.view()) if same else _mismatch(asked.reference)
 
-    def _answer_by_chance(self, attempted: str) -> Answer | None:
-        """Return how a cancellation or a refund is answered; None: 503 before it is done."""
-        behaviour = hit_by(Behaviour(), self._faults.draw_next(attempted))
-        return None if behaviour.unavailable_first else behaviour.answer
+    def _behaviour_by_chance(self, attempted: str) -> Behaviour:
+        """Return how a cancellation or a refund is treated."""
+        return hit_by(Behaviour(), self._faults.draw_next(attempted))
 
     async def _answer(self, request: Request, answer: Answer, response: Response) -> Response:
         """Give the answer, or spoil it; what was asked for is done by now."""

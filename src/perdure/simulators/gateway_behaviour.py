@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from perdure.simulators.faults import ALWAYS, Answer
+from perdure.simulators.faults import ALWAYS, Answer, Lie
 
 
 class Confirmation(StrEnum):
@@ -44,6 +44,8 @@ class Behaviour:
         unavailable_first: How many first attempts are answered 503 before anything is done.
         rate_limited_first: How many first attempts are answered 429.
         answer: What the client gets once the charge is made.
+        lie: What that answer says otherwise than it is.
+        does: What is done otherwise than it was asked for.
         confirmation: What becomes of the charge.
         callback_copies: How many times the callback is sent.
         callback_late: The callback is sent much later than the charge is confirmed.
@@ -55,6 +57,8 @@ class Behaviour:
     unavailable_first: int = 0
     rate_limited_first: int = 0
     answer: Answer = Answer.NORMAL
+    lie: Lie | None = None
+    does: Lie | None = None
     confirmation: Confirmation = Confirmation.SUCCEEDED
     callback_copies: int = 1
     callback_late: bool = False
@@ -79,6 +83,11 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_no_callback": Behaviour(callback_copies=0),
     "tok_duplicate_callback": Behaviour(callback_copies=3),
     "tok_late_callback": Behaviour(callback_late=True),
+    "tok_in_use": Behaviour(answer=Answer.IN_USE),
+    "tok_other_amount": Behaviour(does=Lie.AMOUNT),
+    "tok_other_currency": Behaviour(does=Lie.CURRENCY),
+    "tok_other_reference": Behaviour(does=Lie.REFERENCE),
+    "tok_unknown_status": Behaviour(does=Lie.STATUS),
     "tok_never_confirmed": Behaviour(confirmation=Confirmation.NEVER),
     **{f"tok_callback_lies_{lie}": Behaviour(lie=lie) for lie in Lie},
     # What follows is the fraud scorer's; the gateway charges as usual.
@@ -96,6 +105,11 @@ class Fault(StrEnum):
     UNAVAILABLE_AFTER = "unavailable_after"
     CUT_AFTER = "cut_after"
     DELAY = "delay"
+    IN_USE = "in_use"
+    OTHER_AMOUNT = "other_amount"
+    OTHER_CURRENCY = "other_currency"
+    OTHER_REFERENCE = "other_reference"
+    UNKNOWN_STATUS = "unknown_status"
     CALLBACK_DROPPED = "callback_dropped"
     CALLBACK_DOUBLED = "callback_doubled"
     CALLBACK_DELAYED = "callback_delayed"
@@ -113,6 +127,8 @@ _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
     Fault.UNAVAILABLE_AFTER: {"answer": Answer.UNAVAILABLE},
     Fault.CUT_AFTER: {"answer": Answer.CUT},
     Fault.DELAY: {"answer": Answer.SLOW},
+    Fault.IN_USE: {"answer": Answer.IN_USE},
+    **{Fault(lie): {"lie": lie} for lie in Lie},
     Fault.CALLBACK_DROPPED: {"callback_copies": 0},
     Fault.CALLBACK_DOUBLED: {"callback_copies": 2},
     Fault.CALLBACK_DELAYED: {"callback_late": True},

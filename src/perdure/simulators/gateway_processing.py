@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from perdure.core.ids import new_id
 from perdure.simulators.background import Background
-from perdure.simulators.faults import Chance
+from perdure.simulators.faults import UNKNOWN_STATUS, Chance, otherwise
 from perdure.simulators.gateway_behaviour import Behaviour, Confirmation, Fault, Lie
 from perdure.simulators.gateway_books import Charge, Event, GatewayBooks, Refund
 from perdure.simulators.gateway_callbacks import TIMEOUT_S, Callbacks
@@ -103,21 +103,21 @@ class Processing:
         """Make a pending charge."""
         self._books.record_attempt(asked.reference, "charged")
         now = time.time()
-        charge = self._books.record_charge(
-            Charge(
-                id=new_id("ch"),
-                reference=asked.reference,
-                amount_minor=asked.amount_minor,
-                currency=asked.currency,
-                payment_method=asked.payment_method,
-                created_at=now,
-                confirmation=behaviour.confirmation,
-                due_at=now + self._settings.confirm_delay_s,
-                callback_url=url,
-                callback_copies=behaviour.callback_copies,
-                callback_delay_s=self._settings.late_callback_s if behaviour.callback_late else 0,
-            )
+        made = Charge(
+            id=new_id("ch"),
+            reference=asked.reference,
+            amount_minor=asked.amount_minor,
+            currency=asked.currency,
+            payment_method=asked.payment_method,
+            created_at=now,
+            confirmation=behaviour.confirmation,
+            due_at=now + self._settings.confirm_delay_s,
+            callback_url=url,
+            callback_copies=behaviour.callback_copies,
+            callback_delay_s=self._settings.late_callback_s if behaviour.callback_late else 0,
         )
+        changes = otherwise(behaviour.does, made.view())
+        charge = self._books.record_charge(replace(made, **changes))
         if behaviour.lie is not None:
             before = self._books.charge_before(charge)
             about = before.reference if before else f"not_{charge.reference}"
@@ -144,8 +144,8 @@ class Processing:
             await asyncio.wait([delivery], timeout=TIMEOUT_S)
 
     async def cancel(self, charge: Charge) -> None:
-        """Call a charge off, if it is still pending."""
-        if charge.status == "pending":
+        """Call a charge off that has not ended yet."""
+        if charge.status in ("pending", UNKNOWN_STATUS):
             self._books.record_end(charge, "cancelled", failure_code=None, event=None)
             await self._books.sync()
 

@@ -17,7 +17,7 @@ from perdure.core.identity import Identity, books_in, registry_of
 from perdure.core.ids import new_id
 from perdure.simulators.background import Background
 from perdure.simulators.bank_behaviour import Behaviour, Fault, hit_by
-from perdure.simulators.faults import Answer, Chance, FaultControl, give
+from perdure.simulators.faults import Answer, Chance, FaultControl, give, otherwise, told
 from perdure.simulators.http_server import (
     invalid,
     page,
@@ -232,7 +232,7 @@ class Registry:
             self._books.record_refusal(asked.reference, renewed)
             return _refusal(renewed)
         self._books.record_renewal(renewed)
-        response = JSONResponse(renewed.view(), status_code=201)
+        response = JSONResponse(told(behaviour.lie, renewed.view()), status_code=201)
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 
@@ -261,7 +261,7 @@ class Registry:
             if time.time() - renewal.created_at >= self._settings.grace_s:
                 return _refusal("grace_period_over")
             self._books.record_undoing(renewal)
-        response = JSONResponse(renewal.view())
+        response = JSONResponse(told(behaviour.lie, renewal.view()))
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 
@@ -323,7 +323,7 @@ class Registry:
         expires_on = add_years(domain.expires_on, asked.years)
         if expires_on > add_years(self._books.day, YEARS_MAX):
             return "years_over_maximum"
-        return Renewal(
+        renewal = Renewal(
             id=new_id("ren"),
             reference=asked.reference,
             domain=asked.domain,
@@ -333,6 +333,7 @@ class Registry:
             price_minor=domain.price_minor * asked.years,
             created_at=time.time(),
         )
+        return replace(renewal, **otherwise(behaviour.does, renewal.view()))
 
     def _no_domain_of_ours(self, name: str) -> Response:
         message = f"domain: {name[:253]!r} is no domain under .{self._settings.tld}."

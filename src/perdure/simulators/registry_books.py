@@ -34,6 +34,7 @@ class Renewal:
     price_minor: int
     created_at: float
     status: str = "renewed"
+    currency: str = CURRENCY
 
     def view(self) -> Record:
         """Return what the registry tells about it."""
@@ -45,7 +46,7 @@ class Renewal:
             "previous_expires_on": self.previous_expires_on.isoformat(),
             "expires_on": self.expires_on.isoformat(),
             "price_minor": self.price_minor,
-            "currency": CURRENCY,
+            "currency": self.currency,
             "created_at": self.created_at,
             "status": self.status,
         }
@@ -173,7 +174,6 @@ class RegistryBooks:
                 self._refusals[record["reference"]] += 1
                 self._refusals_by_code[record["code"]] += 1
             case "renewal":
-                del record["currency"]
                 for day in ("previous_expires_on", "expires_on"):
                     record[day] = date.fromisoformat(record[day])
                 self._apply_renewal(Renewal(**record))
