@@ -1,6 +1,7 @@
 """Checks that each renewal did what its outcome says: in our books, and in the registries'."""
 
 from collections.abc import AsyncIterable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from perdure.ledger.verify import Violation
@@ -51,7 +52,15 @@ async def registry_violations(
 
 async def _copy(connection: Connection, renewals: list[RegistryRenewal]) -> None:
     records = [
-        (found.reference, found.status, found.price_minor, found.expires_on) for found in renewals
+        (
+            found.reference,
+            found.domain,
+            found.status,
+            Decimal(found.price_minor),
+            found.currency,
+            found.expires_on,
+        )
+        for found in renewals
     ]
     await connection.copy_records_to_table("registry_renewals", records=records)
 
@@ -60,7 +69,8 @@ _TABLES: Final = (
     "CREATE TEMPORARY TABLE compared (registry text) ON COMMIT DROP",
     """
     CREATE TEMPORARY TABLE registry_renewals
-        (reference text, status text, price_minor bigint, expires_on date) ON COMMIT DROP
+        (reference text, domain text, status text, price_minor numeric, currency text,
+            expires_on date) ON COMMIT DROP
     """,
 )
 
@@ -68,8 +78,11 @@ _BOOKS_TABLE: Final = """
 CREATE TEMPORARY TABLE registry_books ON COMMIT DROP AS
 SELECT reference,
        count(*) FILTER (WHERE status = 'renewed') AS renewed,
-       coalesce(sum(price_minor) FILTER (WHERE status = 'renewed'), 0)::bigint AS billed_minor,
-       max(expires_on) FILTER (WHERE status = 'renewed') AS expires_on
+       count(*) FILTER (WHERE status NOT IN ('renewed', 'undone')) AS undecided,
+       coalesce(sum(price_minor) FILTER (WHERE status = 'renewed'), 0) AS billed_minor,
+       max(expires_on) FILTER (WHERE status = 'renewed') AS expires_on,
+       array_agg(DISTINCT currency) AS currencies,
+       array_agg(DISTINCT domain) AS domains
 FROM registry_renewals GROUP BY reference
 """
 
@@ -214,36 +227,44 @@ FROM registry_books WHERE renewed > 1
 # Until a refund that is under way has ended, either is right; after it, none is left there.
 SUCCEEDED_RENEWED_ONCE: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('succeeded to %s for %s, %s; the registry has %s renewals, to %s for %s',
-              o.result->>'expires_on', o.result->>'price_minor',
+       format('%s succeeded to %s for %s %s, %s; the registry has %s renewals, of %s to %s for %s'
+              ' (%s)', o.input->'request'->>'domain', o.result->>'expires_on',
+              o.result->>'price_minor', o.result->>'currency',
               coalesce('refunded by ' || r.id, 'not refunded'), coalesce(b.renewed, 0),
-              coalesce(b.expires_on::text, 'nothing'), coalesce(b.billed_minor, 0)) AS detail
+              coalesce(array_to_string(b.domains, ', '), 'nothing'),
+              coalesce(b.expires_on::text, 'nothing'), coalesce(b.billed_minor, 0),
+              array_to_string(b.currencies, ', ')) AS detail
 FROM operations o
 LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN registry_books b ON b.reference = o.id
 WHERE o.kind = 'renewal' AND o.status = 'succeeded' AND o.finished_at < now()
     AND (r.id IS NULL OR r.finished_at < now())
     AND o.input->>'registry' IN (SELECT registry FROM compared)
-    AND CASE WHEN r.status = 'succeeded' THEN b.renewed = 0 ELSE b.renewed = 1
-        AND b.billed_minor = (o.result->>'price_minor')::bigint
-        AND b.expires_on = (o.result->>'expires_on')::date END IS NOT TRUE
+    AND (b.domains = ARRAY[o.input->'request'->>'domain']
+        AND b.currencies = ARRAY[o.result->>'currency'] AND b.undecided = 0
+        AND CASE WHEN r.status = 'succeeded' THEN b.renewed = 0 ELSE b.renewed = 1
+            AND b.billed_minor = (o.result->>'price_minor')::bigint
+            AND b.expires_on = (o.result->>'expires_on')::date END) IS NOT TRUE
 """
 
 OTHERS_LEFT_AS_THEY_WERE: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('%s; the registry has it renewed to %s for %s', o.status, b.expires_on,
-              b.billed_minor) AS detail
+       format('%s; the registry has it renewed to %s for %s (%s), and %s undecided', o.status,
+              coalesce(b.expires_on::text, 'nothing'), b.billed_minor,
+              array_to_string(b.currencies, ', '), b.undecided) AS detail
 FROM operations o JOIN registry_books b ON b.reference = o.id
 WHERE o.kind = 'renewal' AND o.status IN ('failed', 'cancelled') AND o.finished_at < now()
-    AND b.renewed > 0
+    AND (b.renewed > 0 OR b.undecided > 0)
 """
 
 # Others may renew at a registry too; what bears an id like ours has to be ours.
 RENEWALS_HAVE_AN_OPERATION: Final = """
 SELECT ARRAY[b.reference] AS subject_ids,
-       format('the registry has it renewed to %s; there is no such renewal', b.expires_on) AS detail
+       format('the registry has %s renewals of %s under it, to %s; there is no such renewal',
+              b.renewed, array_to_string(b.domains, ', '),
+              coalesce(b.expires_on::text, 'nothing: undone')) AS detail
 FROM registry_books b
-WHERE b.renewed > 0 AND b.reference LIKE 'rnw\\_%'
+WHERE b.reference LIKE 'rnw\\_%'
     AND NOT EXISTS (SELECT FROM operations o WHERE o.id = b.reference AND o.kind = 'renewal')
 """
 

@@ -1,6 +1,7 @@
 """Checks that each transfer moved what its outcome says: in the ledger, and at the bank."""
 
 from collections.abc import AsyncIterable
+from decimal import Decimal
 from typing import Final
 
 from perdure.ledger.verify import Violation
@@ -43,20 +44,28 @@ async def bank_violations(
 
 
 async def _copy(connection: Connection, payouts: list[Payout]) -> None:
-    records = [(payout.reference, payout.status, payout.amount_minor) for payout in payouts]
+    records = [
+        (payout.reference, payout.status, Decimal(payout.amount_minor), payout.currency)
+        for payout in payouts
+    ]
     await connection.copy_records_to_table("bank_payouts", records=records)
 
 
 _PAYOUTS_TABLE: Final = """
 CREATE TEMPORARY TABLE bank_payouts
-    (reference text, status text, amount_minor bigint) ON COMMIT DROP
+    (reference text, status text, amount_minor numeric, currency text) ON COMMIT DROP
 """
 
 _BOOKS_TABLE: Final = """
 CREATE TEMPORARY TABLE bank_books ON COMMIT DROP AS
 SELECT reference,
        count(*) FILTER (WHERE status = 'paid') AS paid,
-       coalesce(sum(amount_minor) FILTER (WHERE status = 'paid'), 0)::bigint AS paid_minor
+       coalesce(sum(amount_minor) FILTER (WHERE status = 'paid'), 0) AS paid_minor,
+       coalesce(sum(amount_minor) FILTER (WHERE status = 'recalled'), 0) AS recalled_minor,
+       -- A payout of nothing, which a recall leaves, has no currency.
+       coalesce(array_agg(DISTINCT currency) FILTER (WHERE amount_minor <> 0), '{}') AS currencies,
+       coalesce(array_agg(DISTINCT status) FILTER
+           (WHERE status NOT IN ('paid', 'failed', 'recalled')), '{}') AS unknown_statuses
 FROM bank_payouts GROUP BY reference
 """
 
@@ -152,29 +161,35 @@ INVARIANTS: Final = {
 
 PAID_OUT_AT_MOST_ONCE: Final = """
 SELECT ARRAY[reference] AS subject_ids,
-       format('paid out %s times, %s in all', paid, paid_minor) AS detail
+       format('paid out %s times, %s in all (%s)', paid, paid_minor,
+              array_to_string(currencies, ', ')) AS detail
 FROM bank_books WHERE paid > 1
 """
 
 SUCCEEDED_PAID_OUT_ONCE: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('succeeded for %s, %s; the bank paid %s in %s payouts',
-              o.input->'request'->>'amount_minor', coalesce('refunded by ' || r.id, 'not refunded'),
-              coalesce(b.paid_minor, 0), coalesce(b.paid, 0)) AS detail
+       format('succeeded for %s %s, %s; the bank paid %s in %s payouts, and took %s back (%s)',
+              o.input->'request'->>'amount_minor', o.input->'request'->>'currency',
+              coalesce('refunded by ' || r.id, 'not refunded'),
+              coalesce(b.paid_minor, 0), coalesce(b.paid, 0), coalesce(b.recalled_minor, 0),
+              array_to_string(b.currencies, ', ')) AS detail
 FROM operations o
 LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN bank_books b ON b.reference = o.id
 WHERE o.kind = 'transfer' AND o.status = 'succeeded' AND o.finished_at < now()
     AND (r.id IS NULL OR r.finished_at < now())
-    AND (coalesce(b.paid, 0), coalesce(b.paid_minor, 0))
-        <> (CASE WHEN r.status = 'succeeded' THEN 0 ELSE 1 END,
-            CASE WHEN r.status = 'succeeded' THEN 0
-                ELSE (o.input->'request'->>'amount_minor')::bigint END)
+    AND (b.currencies = ARRAY[o.input->'request'->>'currency']
+        AND CASE WHEN r.status = 'succeeded'
+            THEN b.paid = 0
+                AND b.recalled_minor = (o.input->'request'->>'amount_minor')::bigint
+            ELSE b.paid = 1
+                AND b.paid_minor = (o.input->'request'->>'amount_minor')::bigint END) IS NOT TRUE
 """
 
 OTHERS_LEFT_UNPAID: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
-       format('%s; the bank paid %s and has not taken it back', o.status, b.paid_minor) AS detail
+       format('%s; the bank paid %s (%s) and has not taken it back', o.status, b.paid_minor,
+              array_to_string(b.currencies, ', ')) AS detail
 FROM operations o JOIN bank_books b ON b.reference = o.id
 WHERE o.kind = 'transfer' AND o.status IN ('failed', 'cancelled') AND o.finished_at < now()
     AND b.paid > 0
@@ -182,10 +197,20 @@ WHERE o.kind = 'transfer' AND o.status IN ('failed', 'cancelled') AND o.finished
 
 PAYOUTS_HAVE_A_TRANSFER: Final = """
 SELECT ARRAY[b.reference] AS subject_ids,
-       format('the bank paid %s; there is no such transfer', b.paid_minor) AS detail
+       format('the bank paid %s and took %s back; there is no such transfer', b.paid_minor,
+              b.recalled_minor) AS detail
 FROM bank_books b
-WHERE b.paid > 0
+WHERE (b.paid > 0 OR b.recalled_minor > 0)
     AND NOT EXISTS (SELECT FROM operations o WHERE o.id = b.reference AND o.kind = 'transfer')
+"""
+
+# Of an open transfer such a payout is found out by its own steps.
+PAYOUTS_HAVE_ENDED: Final = """
+SELECT ARRAY[b.reference] AS subject_ids,
+       format('%s; the bank has a payout of it as %s', coalesce(o.status, 'no transfer'),
+              array_to_string(b.unknown_statuses, ', ')) AS detail
+FROM bank_books b LEFT JOIN operations o ON o.id = b.reference AND o.kind = 'transfer'
+WHERE b.unknown_statuses <> '{}' AND (o.id IS NULL OR o.finished_at < now())
 """
 
 BANK_INVARIANTS: Final = {
@@ -193,5 +218,6 @@ BANK_INVARIANTS: Final = {
     "succeeded_paid_out_once": SUCCEEDED_PAID_OUT_ONCE,
     "others_left_unpaid": OTHERS_LEFT_UNPAID,
     "payouts_have_a_transfer": PAYOUTS_HAVE_A_TRANSFER,
+    "payouts_have_ended": PAYOUTS_HAVE_ENDED,
 }
 """What must hold between the bank's books and ours."""

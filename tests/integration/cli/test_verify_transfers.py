@@ -170,8 +170,13 @@ async def test_money_paid_out_and_not_recalled_is_found(house: House) -> None:
     assert await broken_by(house, transfer_id) == {"other_transfers_recalled_what_was_paid"}
 
 
-def payout(reference: str, status: str = "paid", amount_minor: int = AMOUNT_MINOR) -> Payout:
-    return Payout(new_id("po"), reference, amount_minor, "USD", status)
+def payout(
+    reference: str,
+    status: str = "paid",
+    amount_minor: int = AMOUNT_MINOR,
+    currency: str = "USD",
+) -> Payout:
+    return Payout(new_id("po"), reference, amount_minor, currency, status)
 
 
 async def test_the_banks_books_are_compared(house: House) -> None:
@@ -181,12 +186,14 @@ async def test_the_banks_books_are_compared(house: House) -> None:
     good = [
         payout(await succeeded(house)),
         payout(await undone(), "recalled"),
-        payout(await undone(), "recalled", 0),
+        payout(await undone(), "recalled", 0, ""),
         payout(await undone(), "failed"),
         payout(await transfer(house, Status.PROCESSING, settled="held")),
+        payout(await transfer(house, Status.PROCESSING, settled="held"), "requires_action"),
     ]
     twice, never, too_much = [await succeeded(house) for _ in range(3)]
     taken_back, kept, stranger = await succeeded(house), await undone(), new_id("tfr")
+    abroad, open_there, recalled_stranger = await succeeded(house), await undone(), new_id("tfr")
     listed = [
         *good,
         payout(twice),
@@ -195,6 +202,9 @@ async def test_the_banks_books_are_compared(house: House) -> None:
         payout(taken_back, "recalled"),
         payout(kept),
         payout(stranger),
+        payout(abroad, currency="JPY"),
+        payout(open_there, "requires_action"),
+        payout(recalled_stranger, "recalled", 10**30),
     ]
 
     async def payouts() -> AsyncIterator[Payout]:
@@ -213,4 +223,7 @@ async def test_the_banks_books_are_compared(house: House) -> None:
         ("succeeded_paid_out_once", taken_back),
         ("others_left_unpaid", kept),
         ("payouts_have_a_transfer", stranger),
+        ("succeeded_paid_out_once", abroad),
+        ("payouts_have_ended", open_there),
+        ("payouts_have_a_transfer", recalled_stranger),
     }
