@@ -137,7 +137,7 @@ class Bank:
             return await self._repeat(asked, earlier[0])
         payout = _payout(asked, behaviour)
         self._books.record_payout(payout)
-        response = JSONResponse(told(behaviour.lie, payout.view()), status_code=201)
+        response = JSONResponse(told(behaviour.says, payout.view()), status_code=201)
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 
@@ -166,7 +166,7 @@ class Bank:
             if payout.destination == NOT_RECALLABLE:
                 return refuse(402, "payout_not_recallable", "The money cannot be taken back.")
             self._books.record_recall(payout)
-        response = JSONResponse(told(behaviour.lie, payout.view()))
+        response = JSONResponse(told(behaviour.says, payout.view()))
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 

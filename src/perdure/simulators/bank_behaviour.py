@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from perdure.simulators.faults import ALWAYS, Answer, Lie
+from perdure.simulators.faults import ALWAYS, Answer, Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Behaviour:
         rate_limited_first: How many first attempts are answered 429.
         failure_code: The payout is taken, and fails.
         answer: What the client gets once the payout is made.
-        lie: What that answer says otherwise than it is.
+        says: What that answer says otherwise than it is.
         does: What is done otherwise than it was asked for.
     """
 
@@ -29,8 +29,8 @@ class Behaviour:
     rate_limited_first: int = 0
     failure_code: str | None = None
     answer: Answer = Answer.NORMAL
-    lie: Lie | None = None
-    does: Lie | None = None
+    says: Difference | None = None
+    does: Difference | None = None
 
 
 PAYS: Final = Behaviour()
@@ -50,10 +50,10 @@ DESTINATIONS: Final[dict[str, Behaviour]] = {
     "dest_timeout": Behaviour(answer=Answer.NEVER),
     "dest_slow": Behaviour(answer=Answer.SLOW),
     "dest_in_use": Behaviour(answer=Answer.IN_USE),
-    "dest_other_amount": Behaviour(does=Lie.AMOUNT),
-    "dest_other_currency": Behaviour(does=Lie.CURRENCY),
-    "dest_other_reference": Behaviour(does=Lie.REFERENCE),
-    "dest_unknown_status": Behaviour(does=Lie.STATUS),
+    "dest_other_amount": Behaviour(does=Difference.AMOUNT),
+    "dest_other_currency": Behaviour(does=Difference.CURRENCY),
+    "dest_other_reference": Behaviour(does=Difference.REFERENCE),
+    "dest_unknown_status": Behaviour(does=Difference.STATUS),
     NOT_RECALLABLE: PAYS,
 }
 
@@ -80,7 +80,7 @@ _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
     Fault.CUT_AFTER: {"answer": Answer.CUT},
     Fault.DELAY: {"answer": Answer.SLOW},
     Fault.IN_USE: {"answer": Answer.IN_USE},
-    **{Fault(lie): {"lie": lie} for lie in Lie},
+    **{Fault(one): {"says": one} for one in Difference},
 }
 
 

@@ -38,7 +38,7 @@ class Answer(StrEnum):
     IN_USE = "in_use"
 
 
-class Lie(StrEnum):
+class Difference(StrEnum):
     """What is otherwise than it was asked for: in one answer, or in the books too."""
 
     AMOUNT = "other_amount"
@@ -51,25 +51,25 @@ UNKNOWN_STATUS: Final = "requires_action"
 """A status that no client of ours knows the meaning of."""
 
 
-def otherwise(lie: Lie | None, said: Mapping[str, Any]) -> dict[str, Any]:
+def otherwise(difference: Difference | None, said: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of something that are otherwise, as they then are."""
-    match lie:
-        case Lie.AMOUNT:
+    match difference:
+        case Difference.AMOUNT:
             name = "price_minor" if "price_minor" in said else "amount_minor"
             return {name: said[name] * 100}
-        case Lie.CURRENCY:
+        case Difference.CURRENCY:
             return {"currency": "EUR" if said["currency"] == "JPY" else "JPY"}
-        case Lie.REFERENCE:
+        case Difference.REFERENCE:
             return {"reference": f"{said['reference']}-other"}
-        case Lie.STATUS:
+        case Difference.STATUS:
             return {"status": UNKNOWN_STATUS}
         case None:
             return {}
 
 
-def told(lie: Lie | None, said: dict[str, Any]) -> dict[str, Any]:
-    """Return what is told of something, which is as it is but for the lie."""
-    return said | otherwise(lie, said)
+def told(difference: Difference | None, said: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of something, which is as it is but for the difference."""
+    return said | otherwise(difference, said)
 
 
 async def give(request: Request, response: Response, answer: Answer, *, slow_s: float) -> Response:

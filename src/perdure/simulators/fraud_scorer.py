@@ -102,7 +102,9 @@ class FraudScorer:
                 return unavailable()
         verdict = self._judge(asked)
         self._verdicts[verdict["verdict"]] += 1
-        return JSONResponse({"reference": asked.reference, **verdict})
+        elsewhere = asked.payment_method == "tok_fraud_other_reference"
+        reference = f"{asked.reference}-other" if elsewhere else asked.reference
+        return JSONResponse({"reference": reference, **verdict})
 
     async def show_totals(self, _: Request) -> Response:
         """Tell how many were judged which way."""
@@ -112,6 +114,8 @@ class FraudScorer:
         limit = self._settings.fail_from_minor
         if asked.payment_method == "tok_fraud":
             return {"verdict": "fail", "score": SCORE_FAIL, "reasons": ["stolen_payment_method"]}
+        if asked.payment_method == "tok_fraud_review":
+            return {"verdict": "review", "score": SCORE_FAIL, "reasons": ["a_person_looks"]}
         if limit is not None and asked.amount_minor >= limit:
             return {"verdict": "fail", "score": SCORE_FAIL, "reasons": ["amount_too_high"]}
         score = min(asked.amount_minor // _MINOR_PER_POINT, _SCORE_PASS_MAX)

@@ -113,7 +113,7 @@ class Gateway:
         if (refusal := self._refuse_at_first(asked, behaviour)) is not None:
             return refusal
         charge = await self._processing.charge(asked, behaviour, url)
-        response = JSONResponse(told(behaviour.lie, charge.view()), status_code=201)
+        response = JSONResponse(told(behaviour.says, charge.view()), status_code=201)
         if behaviour.callback_first:
             await self._processing.confirm_now(charge)
         else:
@@ -136,7 +136,7 @@ class Gateway:
         if not charges:
             return refuse(404, "charge_not_found", f"There is no charge under {reference}.")
         await self._processing.cancel(charges[0])
-        response = JSONResponse(told(behaviour.lie, charges[0].view()))
+        response = JSONResponse(told(behaviour.says, charges[0].view()))
         return await self._answer(request, behaviour.answer, response)
 
     async def create_refund(self, request: Request) -> Response:
@@ -158,7 +158,7 @@ class Gateway:
             refund = await self._processing.refund(asked, charge)
         elif not _is_same_refund(asked, refund):
             return _mismatch(asked.reference)
-        response = JSONResponse(told(behaviour.lie, asdict(refund)), status_code=201)
+        response = JSONResponse(told(behaviour.says, asdict(refund)), status_code=201)
         return await self._answer(request, behaviour.answer, response)
 
     async def list_refunds(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from perdure.simulators.faults import ALWAYS, Answer, Lie
+from perdure.simulators.faults import ALWAYS, Answer, Difference
 
 
 class Confirmation(StrEnum):
@@ -44,7 +44,7 @@ class Behaviour:
         unavailable_first: How many first attempts are answered 503 before anything is done.
         rate_limited_first: How many first attempts are answered 429.
         answer: What the client gets once the charge is made.
-        lie: What that answer says otherwise than it is.
+        says: What that answer says otherwise than it is.
         does: What is done otherwise than it was asked for.
         confirmation: What becomes of the charge.
         callback_copies: How many times the callback is sent.
@@ -57,8 +57,8 @@ class Behaviour:
     unavailable_first: int = 0
     rate_limited_first: int = 0
     answer: Answer = Answer.NORMAL
-    lie: Lie | None = None
-    does: Lie | None = None
+    says: Difference | None = None
+    does: Difference | None = None
     confirmation: Confirmation = Confirmation.SUCCEEDED
     callback_copies: int = 1
     callback_late: bool = False
@@ -84,10 +84,10 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_duplicate_callback": Behaviour(callback_copies=3),
     "tok_late_callback": Behaviour(callback_late=True),
     "tok_in_use": Behaviour(answer=Answer.IN_USE),
-    "tok_other_amount": Behaviour(does=Lie.AMOUNT),
-    "tok_other_currency": Behaviour(does=Lie.CURRENCY),
-    "tok_other_reference": Behaviour(does=Lie.REFERENCE),
-    "tok_unknown_status": Behaviour(does=Lie.STATUS),
+    "tok_other_amount": Behaviour(does=Difference.AMOUNT),
+    "tok_other_currency": Behaviour(does=Difference.CURRENCY),
+    "tok_other_reference": Behaviour(does=Difference.REFERENCE),
+    "tok_unknown_status": Behaviour(does=Difference.STATUS),
     "tok_never_confirmed": Behaviour(confirmation=Confirmation.NEVER),
     **{f"tok_callback_lies_{lie}": Behaviour(lie=lie) for lie in Lie},
     # What follows is the fraud scorer's; the gateway charges as usual.
@@ -95,6 +95,8 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_fraud_slow": Behaviour(),
     "tok_fraud_flaky": Behaviour(),
     "tok_fraud_down": Behaviour(),
+    "tok_fraud_review": Behaviour(),
+    "tok_fraud_other_reference": Behaviour(),
 }
 
 
@@ -128,7 +130,7 @@ _CHANGES: Final[dict[Fault, dict[str, Any]]] = {
     Fault.CUT_AFTER: {"answer": Answer.CUT},
     Fault.DELAY: {"answer": Answer.SLOW},
     Fault.IN_USE: {"answer": Answer.IN_USE},
-    **{Fault(lie): {"lie": lie} for lie in Lie},
+    **{Fault(one): {"says": one} for one in Difference},
     Fault.CALLBACK_DROPPED: {"callback_copies": 0},
     Fault.CALLBACK_DOUBLED: {"callback_copies": 2},
     Fault.CALLBACK_DELAYED: {"callback_late": True},

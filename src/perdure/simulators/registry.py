@@ -232,7 +232,7 @@ class Registry:
             self._books.record_refusal(asked.reference, renewed)
             return _refusal(renewed)
         self._books.record_renewal(renewed)
-        response = JSONResponse(told(behaviour.lie, renewed.view()), status_code=201)
+        response = JSONResponse(told(behaviour.says, renewed.view()), status_code=201)
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 
@@ -261,7 +261,7 @@ class Registry:
             if time.time() - renewal.created_at >= self._settings.grace_s:
                 return _refusal("grace_period_over")
             self._books.record_undoing(renewal)
-        response = JSONResponse(told(behaviour.lie, renewal.view()))
+        response = JSONResponse(told(behaviour.says, renewal.view()))
         await self._books.sync()
         return await give(request, response, behaviour.answer, slow_s=self._settings.slow_s)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from perdure.core.errors import ConfigurationError
 from perdure.simulators.bank_behaviour import Behaviour
-from perdure.simulators.faults import ALWAYS, Answer, Lie
+from perdure.simulators.faults import ALWAYS, Answer, Difference
 
 CURRENCY: Final = "USD"
 YEARS_MAX: Final = 10
@@ -107,10 +107,10 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
     "timeout": Behaviour(answer=Answer.NEVER),
     "slow": Behaviour(answer=Answer.SLOW),
     "inuse": Behaviour(answer=Answer.IN_USE),
-    "overbilled": Behaviour(does=Lie.AMOUNT),
-    "misbilled": Behaviour(does=Lie.CURRENCY),
-    "misfiled": Behaviour(does=Lie.REFERENCE),
-    "undecided": Behaviour(does=Lie.STATUS),
+    "overbilled": Behaviour(does=Difference.AMOUNT),
+    "misbilled": Behaviour(does=Difference.CURRENCY),
+    "misfiled": Behaviour(does=Difference.REFERENCE),
+    "undecided": Behaviour(does=Difference.STATUS),
 }
 """How a renewal is treated, by the token that the domain's name begins with."""
 
