@@ -15,6 +15,7 @@ from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
+from perdure.operations.agreement import agreed
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
@@ -314,8 +315,11 @@ class PaymentGatewayActivities:
             )
         if found.status != "pending":
             return found
-        charge = await self._gateway.cancel_charge(payment.operation_id)
-        expected_charge(payment, made).check(charge)
+        charge = await agreed(
+            expected_charge(payment, made),
+            await self._gateway.cancel_charge(payment.operation_id),
+            lambda: self._gateway.find_charge(payment.operation_id),
+        )
         return outcome_of(charge)
 
     @activity.defn(name=contracts.UNDO_CHARGE)

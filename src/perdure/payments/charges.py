@@ -145,6 +145,8 @@ class ChargesUndone:
             ProviderDisagrees: What it says makes no sense of it.
         """
         charge = await self._gateway.cancel_charge(payment_id)
+        # What its books say counts, not what it answered to that.
+        charge = await self._gateway.find_charge(payment_id) or charge
         Expected(GATEWAY, {"reference": payment_id}, {"status": _ENDED}).check(charge)
         if _left_minor(charge) <= 0:
             return charge
