@@ -18,7 +18,7 @@ from perdure.core.errors import (
 )
 from perdure.operations import store
 from perdure.operations.attempts import current_attempt, record_attempt
-from perdure.operations.model import FINISHED, Failure, Operation, Status
+from perdure.operations.model import CUSTOMERS_KEY, FINISHED, Failure, Operation, Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_call_groups import NewAnswer, NewIntent, ProviderCallGroups
 from perdure.operations.steps import check_may_begin, may_begin, to_json
@@ -244,6 +244,24 @@ class ProviderCallRecords:
                 failure = Failure(error.code, error.message, call.step)
                 action = f"{call.step}_disagrees"
                 await _move(connection, operation, Status.UNKNOWN, action, failure)
+
+    async def went_on_after(self, call: Call, error: ProviderDisagrees) -> bool:
+        """Whether an operation was parked for this, and somebody of the house had it go on.
+
+        Not in a bulk, for which nobody has read it.
+        """
+        found: bool = await self._pool.fetchval(
+            "SELECT EXISTS (SELECT FROM operation_trail told"
+            " JOIN operation_trail went_on USING (operation_id)"
+            " WHERE operation_id = $1 AND told.action = 'parked' AND told.reason = $2"
+            " AND went_on.id > told.id AND went_on.action IN ('relaunched', 'resumed')"
+            " AND NOT starts_with(went_on.actor, $3)"
+            " AND NOT coalesce(went_on.data, '{}') ? 'bulk_id')",
+            call.operation_id,
+            error.message,
+            CUSTOMERS_KEY,
+        )
+        return found
 
 
 def _goes_on(operation: Operation, step: str) -> bool:

@@ -98,8 +98,8 @@ class ProviderCalls:
 
         Raises:
             ProviderOutcomeUnknown: Not known yet; ask again later.
-            ProviderDisagrees: It has something of another reference, or knows no more of what it
-                answered.
+            ProviderDisagrees: It has something of another reference; or it knows no more of what it
+                answered, and nobody of the house, told so, had the operation go on.
         """
         intent = await self._records.look(call)
         if intent is None or intent.state == "not_made":
@@ -112,10 +112,12 @@ class ProviderCalls:
             if intent.state != "answered":
                 await self._records.answered(call, call.outcome(said))
             return said
-        if intent.state == "answered":
-            raise _knows_no_more(call, intent)
-        if intent.state != "refused":
-            self._check_never_seen(call, intent, asked_at=asked_at)
+        if intent.state == "answered" or (intent.was_answered_otherwise and not call.repeatable):
+            gone = _knows_no_more(call, intent, "Have it found there, or go on once none is left.")
+            if not await self._records.went_on_after(call, gone):
+                raise gone
+        if intent.state == "unknown":
+            self._records.check_lease(call, intent, at=asked_at)
             await self._records.close(call, intent)
         return None
 
@@ -143,7 +145,7 @@ class ProviderCalls:
     def _check_never_seen(self, call: Call, intent: Intent, *, asked_at: datetime) -> None:
         """Believe that a call was never seen, unless it was answered, or may still arrive."""
         if intent.was_answered_otherwise and not call.repeatable:
-            raise _knows_no_more(call, intent)
+            raise _knows_no_more(call, intent, "Have it found there: it is not made again.")
         # The call may have arrived since the provider looked.
         self._records.check_lease(call, intent, at=asked_at)
 
@@ -253,9 +255,9 @@ def _cannot_be_asked(call: Call, error: PerdureError) -> str:
     return f"{call.provider} could not be asked about {call.reference}: {error.message}"
 
 
-def _knows_no_more(call: Call, intent: Intent) -> ProviderDisagrees:
+def _knows_no_more(call: Call, intent: Intent, advice: str) -> ProviderDisagrees:
     before = f" ({intent.answer['message']})" if intent.was_answered_otherwise else ""
     return ProviderDisagrees(
         f"{call.provider} answered a call under {call.reference}{before}, and says now that it"
-        " knows of none. Have it found there: it is not made again."
+        f" knows of none. {advice}"
     )

@@ -1,5 +1,6 @@
 """Answers that are not what was asked, and a no that is not one: neither ends in a second call."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +16,10 @@ from perdure.core.errors import (
 )
 from perdure.operations import store
 from perdure.operations.agreement import Expected
-from perdure.operations.model import Operation, Status
+from perdure.operations.model import CUSTOMERS_KEY, Operation, Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
-from perdure.storage.pool import Pool
+from perdure.storage.pool import Pool, transaction
 
 from .conftest import NewOperationMaker
 from .interleaving.outside import Clock
@@ -338,13 +339,31 @@ async def test_undoing_leaves_alone_what_has_another_reference(
         await calls.left_behind(provider.call())
 
 
-async def test_undoing_does_not_take_what_was_answered_for_nothing_once_it_is_not_found(
-    calls: ProviderCalls, provider: Provider
+@pytest.mark.parametrize("first", [{}, LIES["reference"]], ids=["agreed", "differed"])
+async def test_what_was_answered_and_is_not_found_is_nothing_once_the_house_has_seen_to_it(
+    pool: Pool, calls: ProviderCalls, provider: Provider, first: dict[str, Any]
 ) -> None:
-    await calls.get_or_create(provider.call())
+    provider.answers, provider.loses = [first], True
+    with suppress(ProviderDisagrees):
+        await calls.get_or_create(provider.call())
     provider.has = []
-    with pytest.raises(ProviderDisagrees, match="knows of none"):
+    with pytest.raises(ProviderDisagrees, match="go on once none is left") as caught:
         await calls.left_behind(provider.call())
+
+    async def note(actor: str, action: str, **more: Any) -> None:
+        async with transaction(pool) as connection:
+            row = await store.get(connection, provider.operation.id)
+            await store.note(connection, row, actor=actor, action=action, **more)
+
+    await note("ada", "relaunched", reason="She was not told yet.")
+    await note("system", "parked", reason=caught.value.message)
+    await note(f"{CUSTOMERS_KEY}1", "relaunched", reason="A customer.")
+    await note("ada", "relaunched", reason="All of them.", data={"bulk_id": "blk_1"})
+    with pytest.raises(ProviderDisagrees):
+        await calls.left_behind(provider.call())
+    await note("ada", "relaunched", reason="The stray charge is voided there.")
+    assert await calls.left_behind(provider.call()) is None
+    assert (await provider.row())[0] == ("not_made" if first else "answered")
 
 
 async def test_what_was_never_called_or_never_seen_leaves_nothing_behind(
