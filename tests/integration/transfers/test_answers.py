@@ -1,12 +1,16 @@
 """A bank that answers something else than it was asked: no success, no second payout, a way out."""
 
-import asyncio
+from contextlib import suppress
 
 import pytest
 
+from perdure.cli import verify
+from perdure.core.errors import Conflict
+from perdure.operations.model import By
 from tests.integration.payments.town import Town
+from tests.polls import eventually
 
-from .transfers import actions, bank_misbehaves, ended, payouts, transfer
+from .transfers import bank_misbehaves, ended, payouts, transfer
 
 LIES = {
     "other_amount": "amount_minor 100000 instead of 1000",
@@ -16,19 +20,8 @@ LIES = {
 }
 
 
-async def until_parked(town: Town, operation_id: str, *, times: int) -> None:
-    for _ in range(600):
-        if (await actions(town, operation_id)).count("parked") >= times:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(await actions(town, operation_id))
-
-
-@pytest.mark.parametrize("lane", [None, 6])
-@pytest.mark.parametrize("lie", LIES)
-async def test_a_payout_that_differs_parks_the_transfer_with_both_values(
-    town: Town, lie: str, lane: int | None
-) -> None:
+async def parked(town: Town, lie: str, lane: int | None) -> tuple[str, dict[str, str]]:
+    """Return a transfer that the bank does otherwise, once it is parked, and its account."""
     account = await town.account(funds_minor=5_000)
     found = await transfer(town, account, lane=lane, destination=f"dest_{lie}")
     operation = await town.until(found, {"needs_attention", "succeeded", "failed"})
@@ -37,16 +30,56 @@ async def test_a_payout_that_differs_parks_the_transfer_with_both_values(
     assert operation.failure is not None
     assert LIES[lie] in operation.failure.message
     assert (await town.balance(account)).available_minor == 4_000
-    attempts = (await town.bank.get("/v1/payouts", params={"limit": 1000})).json()["data"]
-    assert sum(one["reference"].startswith(found) for one in attempts) == 1
-    # Whoever calls it off gets back what is there, if it is ours.
-    await town.platform.operations.cancel(found, actor="ada", reason="It is not what I asked for.")
-    if lie == "other_reference":
-        await until_parked(town, found, times=2)
-        return
+    made = (await town.bank.get("/v1/payouts", params={"limit": 1000})).json()["data"]
+    assert sum(one["reference"].startswith(found) for one in made) == 1
+    return found, account
+
+
+async def cancel(town: Town, transfer_id: str) -> None:
+    await town.platform.operations.cancel(transfer_id, actor="ada", reason="Not what I asked for.")
+
+
+@pytest.mark.parametrize("lane", [None, 6])
+@pytest.mark.parametrize("lie", [lie for lie in LIES if lie != "other_reference"])
+async def test_a_payout_that_differs_parks_the_transfer_and_is_recalled_as_it_is(
+    town: Town, lie: str, lane: int | None
+) -> None:
+    found, account = await parked(town, lie, lane)
+    await cancel(town, found)
     assert ended(await town.end_of(found)) == ("cancelled", "cancelled")
     assert await payouts(town, found) == ["recalled"]
     assert (await town.balance(account)).available_minor == 5_000
+
+
+@pytest.mark.parametrize("lane", [None, 6])
+async def test_a_payout_under_another_reference_is_a_persons_to_see_to(
+    quiet_town: Town, lane: int | None
+) -> None:
+    town = quiet_town
+    found, account = await parked(town, "other_reference", lane)
+    await cancel(town, found)
+
+    async def is_told_what_to_do() -> bool:
+        trail = await town.platform.operations.trail(found)
+        return any((entry.reason or "").endswith("go on once none is left.") for entry in trail)
+
+    await eventually(is_told_what_to_do)
+    stray = {"reference": f"{found}-other"}
+    (await town.bank.post("/v1/payouts/recall", json=stray)).raise_for_status()
+
+    async def goes_on() -> bool:
+        # Who called it off may be having it asked once more.
+        with suppress(Conflict):
+            await town.platform.operations.actions.relaunch(found, By("ada", "It is recalled."))
+            return True
+        return False
+
+    await eventually(goes_on)
+    assert ended(await town.end_of(found)) == ("cancelled", "cancelled")
+    assert (await town.balance(account)).available_minor == 5_000
+    left = await verify.violations(town.platform, None, town.platform.settings.bank_url)
+    named = {one.name for one in left if one.subject_ids == (stray["reference"],)}
+    assert named == {"payouts_have_a_transfer"}
 
 
 @pytest.mark.parametrize("kind", ["in_use", *LIES])
