@@ -6,7 +6,10 @@ the fleet a key has its share times the number of processes.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
+
+import structlog
 
 from perdure.api.keys import ApiKey
 from perdure.core.errors import ProviderRateLimited
@@ -14,6 +17,14 @@ from perdure.operations.model import Side
 
 _BURST_S: Final = 1.0
 """What was not used for so long may be used at once."""
+
+
+@dataclass(slots=True)
+class _Share:
+    """What a key has used: all until a moment, which its next request moves on."""
+
+    actor: str
+    paid_until_s: float = 0.0
 
 
 class RequestShares:
@@ -33,7 +44,7 @@ class RequestShares:
     ) -> None:
         self._per_s = {Side.CUSTOMER: customers_per_s, Side.HOUSE: house_per_s}
         self._clock = clock
-        self._paid_until: dict[bytes, float] = {}
+        self._shares: dict[bytes, _Share] = {}
 
     def check(self, digest: bytes) -> None:
         """Refuse a key known to be over its share, before it costs the database a question.
@@ -41,8 +52,12 @@ class RequestShares:
         Raises:
             ProviderRateLimited: `too_many_requests`.
         """
-        wait_s = self._paid_until.get(digest, 0.0) - self._clock() - _BURST_S
+        share = self._shares.get(digest)
+        if share is None:
+            return
+        wait_s = share.paid_until_s - self._clock() - _BURST_S
         if wait_s > 0:
+            structlog.contextvars.bind_contextvars(actor=share.actor)
             raise ProviderRateLimited(
                 "This API key sends more requests than its share; wait as Retry-After says.",
                 code="too_many_requests",
@@ -51,5 +66,6 @@ class RequestShares:
 
     def take(self, digest: bytes, key: ApiKey) -> None:
         """Count a request of a key that is valid: so only those are remembered."""
-        paid_until = max(self._paid_until.get(digest, 0.0), self._clock())
-        self._paid_until[digest] = paid_until + 1 / self._per_s[key.side]
+        share = self._shares.setdefault(digest, _Share(key.actor))
+        paid_until_s = max(share.paid_until_s, self._clock())
+        share.paid_until_s = paid_until_s + 1 / self._per_s[key.side]

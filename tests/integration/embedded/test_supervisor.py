@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,8 @@ import pytest
 
 from perdure.core.errors import ConfigurationError
 from perdure.core.ports import LOOPBACK, hold_port
+from perdure.embedded import supervisor as supervisor_module
+from perdure.embedded.log_files import put_aside_if_large
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Backoff, Supervisor
 from tests.polls import eventually
@@ -110,6 +113,20 @@ async def test_what_is_in_its_folder_is_read_by_nobody_else(tmp_path: Path) -> N
         for path in (folder, *folder.rglob("*")):
             assert path.stat().st_mode & 0o077 == 0, path
     assert os.umask(before) == before
+
+
+async def test_a_log_that_grows_is_put_aside_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "_LOGS_LOOK_S", 0.05)
+    small = partial(put_aside_if_large, bytes_max=1000)
+    monkeypatch.setattr(supervisor_module, "put_aside_if_large", small)
+    script = ["sh", "-c", "while :; do echo a line of its log; sleep 0.001; done"]
+    log = tmp_path / "logs" / "worker-1.log"
+    async with _supervisor(tmp_path, ProcessSpec(name="worker-1", argv=script), reports=[]):
+        await eventually(log.with_name("worker-1.log.1").exists)
+        await eventually(lambda: log.stat().st_size > 0)
+    assert len(list(log.parent.iterdir())) == 2
 
 
 ANSWERS = """

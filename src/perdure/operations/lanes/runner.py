@@ -296,6 +296,7 @@ class _Work:
         return permit.done()
 
     async def _carry_out(self, entry: LaneEntry) -> None:
+        structlog.contextvars.bind_contextvars(operation_id=entry.id)
         tries, reason = 0, ""
         while tries < _TRIES_MAX:
             await self._wait_out_the_pause()
