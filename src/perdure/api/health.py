@@ -2,17 +2,20 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.api.authentication import PlatformOfApp
 from perdure.bootstrap import Platform
 from perdure.core.errors import ConfigurationError
+from perdure.limits import store as limits
+from perdure.operations import store
+from perdure.operations.model import Status
 from perdure.storage.pool import TAKES_NO_CHANGES, Pool
 from perdure.storage.revisions import missing_revisions
 
@@ -38,6 +41,18 @@ class Readiness(BaseModel):
     status: Literal["ready", "not_ready"]
     database: DatabaseState
     temporal: Literal["ok", "unreachable"]
+    providers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Those that leave calls unanswered, or asked to wait; the API takes requests"
+        " meanwhile, and what needs one of them waits for it.",
+    )
+    oldest_unknown_s: float | None = Field(
+        default=None,
+        description="For how long some outcome has been unknown; null: none is.",
+    )
+    oldest_waiting_s: float | None = Field(
+        default=None, description="For how long an operation has waited; null: none does."
+    )
 
 
 @router.get("/healthz")
@@ -48,14 +63,34 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response, platform: PlatformOfApp) -> Readiness:
-    """Look at the database and at Temporal."""
+    """Look at the database and at Temporal; and tell which provider is away, and what waits."""
     database, temporal = await asyncio.gather(
         _database(platform, request), _temporal(platform.client)
     )
+    outside = await _outside(platform.pool) if database == "ok" else {}
     if (database, temporal) == ("ok", "ok"):
-        return Readiness(status="ready", database="ok", temporal="ok")
+        return Readiness(status="ready", database="ok", temporal="ok", **outside)
     response.status_code = 503
-    return Readiness(status="not_ready", database=database, temporal=temporal)
+    return Readiness(status="not_ready", database=database, temporal=temporal, **outside)
+
+
+async def _outside(pool: Pool) -> dict[str, Any]:
+    """Return how providers stand, and what waits for them; nothing where that takes too long."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            statuses, standstills = await limits.statuses(pool), await store.standstills(pool)
+    except Exception as error:  # noqa: BLE001 - whether requests can be taken is known without it
+        log.warning("providers_not_looked_at", error=repr(error))
+        return {}
+    return {
+        "providers": {
+            status.limit.provider: str(status.standing)
+            for status in statuses
+            if not status.standing.is_well
+        },
+        "oldest_unknown_s": standstills[Status.UNKNOWN].oldest_s,
+        "oldest_waiting_s": standstills[Status.WAITING].oldest_s,
+    }
 
 
 async def _database(platform: Platform, request: Request) -> DatabaseState:

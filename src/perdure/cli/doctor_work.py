@@ -7,7 +7,7 @@ from typing import Final
 from perdure.cli.findings import Finding, Health
 from perdure.core.clock import utc_now
 from perdure.limits import store as limits
-from perdure.limits.model import BudgetState
+from perdure.operations import store
 from perdure.operations.model import Status
 from perdure.payments import late_charges
 from perdure.renewals.legacy import queue as legacy
@@ -16,11 +16,8 @@ from perdure.storage.pool import Pool
 _STANDS_STILL_AFTER: Final = timedelta(minutes=10)
 """The old system polls every few seconds; what waits for so long waits for a worker."""
 
-_NOT_CALLED: Final = {
-    BudgetState.PAUSED: "asked us to wait; its calls wait",
-    BudgetState.BROKEN: "failed time and again; it is not called for a while",
-    BudgetState.PROBED: "failed time and again; one call finds out whether it is back",
-}
+_LONG: Final = {Status.UNKNOWN: timedelta(minutes=1), Status.WAITING: timedelta(minutes=10)}
+"""Nothing stands so for so long, while the providers answer and the gateway confirms."""
 
 
 async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
@@ -37,12 +34,25 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         detail = f"the gateway has money of {late} payments that ended without success"
         fix = "perdure verify names them; the trail of each says what stands in the way."
         yield Finding("late charges", Health.WARN, detail, fix)
-    for status in await limits.statuses(pool):
-        if said := _NOT_CALLED.get(status.state):
-            detail = f"{status.limit.provider} {said}; {status.wanted} wait"
-            yield Finding("limits", Health.WARN, detail, "perdure limits list")
+    for found in [_standstill(*entry) for entry in (await store.standstills(pool)).items()]:
+        yield found
+    troubled = [one for one in await limits.statuses(pool) if not one.standing.is_well]
+    for status in troubled:
+        detail = f"{status.limit.provider} {status.standing}; {status.wanted} calls wait here"
+        yield Finding("providers", Health.WARN, detail, "perdure limits list")
+    if not troubled:
+        yield Finding("providers", Health.OK, "those that were called lately answer")
     for backlog in await legacy.backlogs(pool):
         yield _old_system(backlog)
+
+
+def _standstill(status: Status, found: store.Standstill) -> Finding:
+    if found.oldest_s is None:
+        return Finding(status, Health.OK, "none")
+    detail = f"{found.count}, the oldest for {found.oldest_s:.0f} s"
+    if timedelta(seconds=found.oldest_s) > _LONG[status]:
+        return Finding(status, Health.WARN, detail, f"perdure operations list --status {status}")
+    return Finding(status, Health.OK, detail)
 
 
 def _old_system(backlog: legacy.Backlog) -> Finding:

@@ -198,6 +198,20 @@ class Standing:
         """Whether it is called, and answers most of the calls."""
         return self.state == BudgetState.OPEN and (self.failing_share or 0.0) < FAILING
 
+    def __str__(self) -> str:
+        until = "" if self.until is None else f" until {self.until:%H:%M:%S} UTC"
+        since = "" if self.failing_since is None else f", since {self.failing_since:%H:%M:%S} UTC"
+        share = "" if self.failing_share is None else f" ({self.failing_share:.0%} of the latest)"
+        match self.state:
+            case BudgetState.PAUSED:
+                return f"asked to be left alone{until}"
+            case BudgetState.BROKEN:
+                return f"answers nobody{since}{share}; it is tried again after{until[6:]}"
+            case BudgetState.PROBED:
+                return f"answers nobody{since}{share}; one call sees whether it is back"
+            case BudgetState.OPEN:
+                return f"leaves calls unanswered{share}{since}" if share else "answers"
+
 
 FAILING: Final = 0.5
 """A provider that fails as many of the latest calls is in trouble, be it called or not."""

@@ -14,7 +14,11 @@ from temporalio.client import Client
 from perdure.api.app import create_app
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
-from perdure.storage.pool import open_pool
+from perdure.core.ids import new_id
+from perdure.limits import store as limits
+from perdure.limits.model import Ask, Heard
+from perdure.limits.rules import FAILURES_MAX
+from perdure.storage.pool import Pool, open_pool
 from tests.polls import eventually
 
 from .api_client import Api, created, ok, payment_body, refused
@@ -177,7 +181,8 @@ async def test_the_process_lives_and_says_what_it_lacks(api: Api) -> None:
     assert ok(await api.http.get("/healthz")) == {"status": "ok"}
     answer = await api.http.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"status": "not_ready", "database": "ok", "temporal": "unreachable"}
+    states = {name: answer.json()[name] for name in ("status", "database", "temporal")}
+    assert states == {"status": "not_ready", "database": "ok", "temporal": "unreachable"}
 
 
 async def test_the_process_is_ready_once_everything_is_there(
@@ -186,7 +191,22 @@ async def test_the_process_is_ready_once_everything_is_there(
     ready = compose(settings, platform.pool, temporal_client)
     async with api_on(ready, admin_secret) as api:
         answer = ok(await api.http.get("/readyz"))
-    assert answer == {"status": "ready", "database": "ok", "temporal": "ok"}
+    assert (answer["status"], answer["database"], answer["temporal"]) == ("ready", "ok", "ok")
+
+
+async def test_a_provider_that_is_away_and_what_waits_for_it_are_told(
+    settings: Settings, platform: Platform, temporal_client: Client, pool: Pool
+) -> None:
+    provider = new_id("prv")
+    failing = {"charge": Heard(failed=FAILURES_MAX, is_failing=True)}
+    asked = Ask(0, 0, failures=FAILURES_MAX, heard=failing)
+    await limits.ask(pool, provider, "some-process", asked)
+    ready = compose(settings, platform.pool, temporal_client)
+    async with api_on(ready, "") as api:
+        answer = ok(await api.http.get("/readyz"))
+    assert answer["status"] == "ready", "what needs it waits for it, and is accepted"
+    assert answer["providers"][provider].startswith("answers nobody, since ")
+    assert {"oldest_unknown_s", "oldest_waiting_s"} <= answer.keys()
 
 
 async def test_a_database_that_is_not_migrated_is_not_ready(

@@ -11,7 +11,7 @@ from perdure.cli.environment import DataFolder, write_environment
 from perdure.cli.findings import Finding, Health
 from perdure.core.ids import new_id
 from perdure.limits import store as limits
-from perdure.limits.model import Ask, Limit
+from perdure.limits.model import Ask, Heard, Limit
 from perdure.limits.rules import FAILURES_MAX
 from perdure.payments.contracts import PaymentRequest
 from perdure.renewals.legacy import queue as legacy
@@ -59,13 +59,55 @@ async def test_operations_that_need_somebody_are_told(house: House) -> None:
 async def test_a_provider_that_is_not_called_is_told(pool: Pool) -> None:
     provider = new_id("prv")
     await limits.set_limit(pool, Limit(provider, at_once=5), actor="test", reason="test")
-    assert not [one for one in await findings(pool, "limits") if provider in one.detail]
+    assert not [one for one in await findings(pool, "providers") if provider in one.detail]
 
     await limits.ask(pool, provider, "test", Ask(waiting=7, under_way=0, failures=FAILURES_MAX))
 
-    [found] = [one for one in await findings(pool, "limits") if provider in one.detail]
+    [found] = [one for one in await findings(pool, "providers") if provider in one.detail]
     assert found.health == Health.WARN
-    assert "not called for a while; 7 wait" in found.detail
+    assert found.detail.startswith(f"{provider} answers nobody; it is tried again after ")
+    assert found.detail.endswith("; 7 calls wait here")
+
+
+async def test_a_provider_that_fails_most_of_few_calls_is_told_before_anything_breaks(
+    pool: Pool,
+) -> None:
+    """One that hangs: nothing is known of it but that a call or two ran out of time."""
+    provider = new_id("prv")
+    heard = {"charge": Heard(answered=1, failed=2, is_failing=True)}
+    await limits.ask(pool, provider, "test", Ask(0, 5, failures=2, heard=heard))
+
+    [found] = [one for one in await findings(pool, "providers") if provider in one.detail]
+    assert found.health == Health.WARN
+    assert "leaves calls unanswered (67% of the latest), since " in found.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "health"),
+    [
+        ("unknown", "30 seconds", Health.OK),
+        ("unknown", "2 minutes", Health.WARN),
+        ("waiting", "2 minutes", Health.OK),
+        ("waiting", "11 minutes", Health.WARN),
+    ],
+)
+async def test_how_long_the_oldest_has_stood_so_is_told(
+    house: House, status: str, since: str, health: Health
+) -> None:
+    operation_id = await accept(house)
+    await house.pool.execute(
+        "UPDATE operations SET status = $2, updated_at = now() - $3::text::interval WHERE id = $1",
+        operation_id,
+        status,
+        since,
+    )
+    [found] = await findings(house.pool, status)
+    await house.pool.execute(
+        "UPDATE operations SET status = 'cancelled', finished_at = now() WHERE id = $1",
+        operation_id,
+    )
+    assert found.health == health
+    assert "the oldest for" in found.detail
 
 
 @pytest.mark.parametrize(
