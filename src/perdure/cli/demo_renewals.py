@@ -35,7 +35,11 @@ from perdure.renewals.contracts import KIND, RenewalRequest
 from perdure.renewals.domains import NewDomain
 from perdure.renewals.legacy.worker import LegacyRenewals
 
-_SETTINGS: Final = {"PERDURE_REGISTRY_TIMEOUT_S": "0.7"}
+_SETTINGS: Final = {
+    "PERDURE_REGISTRY_TIMEOUT_S": "0.7",
+    # Nobody waits an hour for a demo: what has waited for so long needs attention.
+    "PERDURE_RENEWAL_PATIENCE_S": "4",
+}
 _FLAG: Final = "renewals-engine"
 _NEW_TLD: Final = "fr"
 _OLD_TLD: Final = "info"
