@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,19 +64,27 @@ def pgbouncer(server_url: str) -> Iterator[str]:
 @cache
 def _binary() -> str:
     places = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    if shutil.which("pgbouncer", path=places) is None and shutil.which("apt-get"):
-        for arguments in (["update"], ["install", "--yes", "pgbouncer"]):
-            subprocess.run(
-                ["apt-get", "--quiet", *arguments],
-                check=False,
-                capture_output=True,
-                timeout=90,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            )
+    if shutil.which("pgbouncer", path=places) is None:
+        _install()
     found = shutil.which("pgbouncer", path=places)
     if found is None:
         pytest.skip("there is no PgBouncer, and none can be installed (apt-get install pgbouncer)")
     return found
+
+
+def _install() -> None:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                ["apt-get", "--quiet", *arguments],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=45,
+                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+            )
 
 
 def _user(host: str) -> pwd.struct_passwd:

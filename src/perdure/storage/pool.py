@@ -53,6 +53,8 @@ TAKES_NO_CHANGES: Final = "SELECT current_setting('transaction_read_only')::bool
 
 _RENEW_S: Final = 1.0
 """How often connections are renewed while the server takes no changes."""
+_TELL_AGAIN_S: Final = 60.0
+"""How long it has taken changes before it is told that it does not."""
 
 
 class _Returned:
@@ -75,8 +77,9 @@ class _Returned:
             return
         now = asyncio.get_running_loop().time()
         if now - self._renewed_at > _RENEW_S:
+            if now - self._renewed_at > _TELL_AGAIN_S:
+                log.info("database_takes_no_changes")
             self._renewed_at = now
-            log.info("database_takes_no_changes")
             await self.pool.expire_connections()
 
 

@@ -77,8 +77,8 @@ async def test_every_process_tells_it_in_one_line_and_ends(
     told: str,
 ) -> None:
     shell = Shell(await database(databases), tmp_path)
-    for words in PROCESSES:
-        done = await asyncio.to_thread(shell.run, *words)
+    all_done = await asyncio.gather(*(asyncio.to_thread(shell.run, *words) for words in PROCESSES))
+    for words, done in zip(PROCESSES, all_done, strict=True):
         said = done.stdout + done.stderr
         assert done.returncode == 1, said
         [line] = [line for line in said.splitlines() if told in line]
