@@ -8,7 +8,7 @@ put on the trail of the payment it names.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
@@ -208,7 +208,7 @@ class GatewayCallbacks:
                     operation,
                     actor=GATEWAY,
                     action="gateway_told",
-                    reason=content["type"],
+                    reason=_said(content["type"], content["told"]),
                     data={"event_id": event_id, **content["told"]},
                 )
 
@@ -229,6 +229,13 @@ def _content(event: GatewayEvent) -> dict[str, Any]:
     )
     content: dict[str, Any] = to_json(callback)
     return content
+
+
+def _said(kind: str, told: Mapping[str, Any]) -> str:
+    """Return what an event says, as the trail has it: `charge.refunded: refunded_minor 400`."""
+    names = ("amount_minor", "refunded_minor", "currency", "status", "reason")
+    facts = ", ".join(f"{name} {told[name]}" for name in names if name in told)
+    return f"{kind}: {facts}" if facts else kind
 
 
 def _confirmations(told: Told) -> list[GatewayCallback]:

@@ -80,10 +80,11 @@ class LateChargeActivities:
         if charge is not None and charge.status not in ("failed", "cancelled"):
             charge = await self._undo(payment_id, charge)
         if charge is None or charge.status != "succeeded":
-            stands = f"is {charge.status}" if charge else "is unknown to it"
-            await self._end(payment_id, told, DENIED, f"A callback told of a charge that {stands}.")
+            stands = f"has it as {charge.status}" if charge else "knows of no such charge"
+            denied = f"A callback told of a success; the gateway, asked, {stands}."
+            await self._end(payment_id, told, DENIED, denied)
             return
-        given_back = f"The gateway gave {charge.amount_minor} {charge.currency} of it back."
+        given_back = f"The gateway gave charge {charge.id} back: {_amount_of(charge)}."
         # Where there was no call, it was undone before the payment ended: nothing came late.
         was_late = await self._pool.fetchval(_WAS_CALLED, payment_id, _STEP)
         await self._end(payment_id, told, UNDONE if was_late else None, given_back)
@@ -112,15 +113,19 @@ class LateChargeActivities:
     ) -> None:
         """Put it before an operator, once for each reason."""
         reason = (
-            f"The gateway has charge {charge.id}, and does not give it back: {error.message}"
-            " Give it back at the gateway's own desk."
+            f"The gateway took {_amount_of(charge)} as charge {charge.id}, and does not give it"
+            f" back: {error.message} Give it back at the gateway's own desk."
         )
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, payment_id)
             if not await connection.fetchval(_IS_NOTED, payment_id, NOT_UNDONE, reason):
                 await store.note(
-                    connection, operation, actor=store.SYSTEM, action=NOT_UNDONE, reason=reason
+                    connection, operation, actor="janitor", action=NOT_UNDONE, reason=reason
                 )
+
+
+def _amount_of(charge: Charge) -> str:
+    return f"{charge.amount_minor} {charge.currency} in minor units"
 
 
 async def count_not_undone(pool: Pool) -> int:
