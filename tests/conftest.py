@@ -1,6 +1,8 @@
 """What every test may ask for: a migrated PostgreSQL and a Temporal server of its session."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -15,11 +17,13 @@ from perdure.storage.pool import Pool, open_pool
 from .servers import migrated_database, postgres_server, tell, temporal_server
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have the tests' servers reached by what tests say alone, and errors logged plainly.
 
     With colours and variables, a logged error takes seconds.
     """
+    if os.geteuid() == 0 and not config.option.basetemp:
+        _keep_files_apart(config)
     embedded = {name: "here" for name in SERVERS if not os.environ.get(name)}
     leave_out_servers(os.environ, named_in=embedded)
     if "TEMPORAL_ADDRESS" in embedded:
@@ -32,6 +36,17 @@ def pytest_configure() -> None:
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
         ]
     )
+
+
+def _keep_files_apart(config: pytest.Config) -> None:
+    """Have the session's files below a folder of its own.
+
+    Below the common one, another session that starts would close it to PostgreSQL's user, whom root
+    lets through: every server of this session would die.
+    """
+    folder = tempfile.mkdtemp(prefix="perdure-tests-")
+    if os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder) == folder:
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

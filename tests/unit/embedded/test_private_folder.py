@@ -1,7 +1,10 @@
 """The data folder is its user's alone, also one that was not."""
 
+import os
 import stat
 from pathlib import Path
+
+import pytest
 
 from perdure.embedded.private_folder import OTHERS, make_private_folder
 
@@ -33,3 +36,13 @@ def test_a_folder_that_others_could_read_is_tightened(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     make_private_folder(tmp_path / "a" / "data")
     assert modes(tmp_path / "a" / "data") == {"data": 0o700}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder another group")
+def test_a_group_that_root_lets_through_goes_on_passing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    os.chown(folder, -1, 12_345)
+    folder.chmod(0o755)
+    make_private_folder(folder)
+    assert modes(folder) == {"data": 0o710}
