@@ -6,9 +6,15 @@ import json
 import pytest
 from pydantic import TypeAdapter
 
-from perdure.core.errors import PerdureError, ProviderDeclined, ProviderOutcomeUnknown
+from perdure.core.errors import (
+    PerdureError,
+    ProviderDeclined,
+    ProviderOutcomeUnknown,
+    ProviderUnavailable,
+)
 from perdure.providers.http import ProviderHttp
 from perdure.providers.http_client import open_http_client
+from perdure.providers.sms import HttpSmsSender
 
 from .calls import LONG_S, act
 from .raw_server import Conversation, answer, answering, serve
@@ -81,3 +87,24 @@ def test_a_declines_message_is_one_that_can_be_kept(runner: asyncio.Runner) -> N
     found = runner.run(failure(refusal(402, body)))
     assert found.code == "no\ufffd"
     assert len(found.message) == 1_000
+
+
+def test_a_text_that_is_told_of_under_another_reference_is_not_known_to_be_sent(
+    runner: asyncio.Runner,
+) -> None:
+    other = b'{"id": "msg_1", "reference": "ntf_2"}'
+    listed = b'{"data": [%s]}' % other
+
+    async def told() -> None:
+        async with (
+            serve(answering(answer(other), answer(listed), answer(listed))) as server,
+            open_http_client(server.url, timeout_s=LONG_S) as client,
+        ):
+            sms = HttpSmsSender(client)
+            with pytest.raises(ProviderOutcomeUnknown, match="'ntf_2' instead of 'ntf_1'"):
+                await sms.send(reference="ntf_1", to="+15550100", text="Hello")
+            with pytest.raises(ProviderUnavailable, match="other texts"):
+                await sms.was_sent("ntf_1")
+            assert await sms.was_sent("ntf_2")
+
+    runner.run(told())
