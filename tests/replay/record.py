@@ -18,7 +18,12 @@ from perdure.storage.pool import Pool, open_pool
 from tests.replay.recorded import HISTORIES
 from tests.replay.refund_scenarios import REFUND_SCENARIOS
 from tests.replay.renewal_scenarios import RENEWAL_SCENARIOS
-from tests.replay.scenarios import SCENARIOS, SCENARIOS_AT_ONCE, SCENARIOS_WITH_LIES
+from tests.replay.scenarios import (
+    SCENARIOS,
+    SCENARIOS_AT_ONCE,
+    SCENARIOS_THAT_WAIT,
+    SCENARIOS_WITH_LIES,
+)
 from tests.replay.transfer_scenarios import TRANSFER_SCENARIOS
 from tests.servers import migrated_database, postgres_server, temporal_server
 from tests.workflows.worker import (
@@ -49,7 +54,7 @@ async def record(version: str) -> None:
 
 
 async def _record_payments(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES:
+    for scenario in SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT:
         async with scripted_payments(client, pool) as payments:
             payments.world.answers.update(scenario.answers)
             handle = await payments.start(daily_limit_minor=700, **scenario.start)

@@ -17,7 +17,13 @@ from perdure.transfers.workflow import TransferWorkflow
 
 from .refund_scenarios import REFUND_SCENARIOS
 from .renewal_scenarios import RENEWAL_SCENARIOS
-from .scenarios import SCENARIOS, SCENARIOS_AT_ONCE, SCENARIOS_WITH_LIES, Scenario
+from .scenarios import (
+    SCENARIOS,
+    SCENARIOS_AT_ONCE,
+    SCENARIOS_THAT_WAIT,
+    SCENARIOS_WITH_LIES,
+    Scenario,
+)
 from .transfer_scenarios import TRANSFER_SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -69,6 +75,14 @@ RECORDED = [
         payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES,
         frozenset({versions.CALLBACKS_ARE_HINTS}),
+    ),
+    Recorded(
+        "payment-v5",
+        PaymentWorkflow,
+        payments.ID_PREFIX,
+        SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT,
+        frozenset({versions.CALLBACKS_ARE_HINTS}),
+        frozenset({versions.CANCEL_WAITING_CHECK}),
     ),
     Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
     Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),

@@ -8,13 +8,15 @@ from temporalio.client import WorkflowHandle
 
 from perdure.core.errors import (
     InsufficientFunds,
+    ProviderAway,
     ProviderDeclined,
     ProviderDisagrees,
+    ProviderNotCalled,
     ProviderOutcomeUnknown,
 )
 from perdure.durable.scope import PARK, CancelCall
 from perdure.fraud import contracts as fraud
-from perdure.fraud.contracts import SCORE_AT_ONCE, FraudVerdict
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FraudVerdict
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.payments import contracts
 from perdure.payments.contracts import ChargeOutcome, PaymentEnd
@@ -161,3 +163,39 @@ SCENARIOS_WITH_LIES: list[Scenario[PaymentScenario]] = [
     ),
 ]
 """What payments do since they compare what callbacks tell."""
+
+
+async def wait_for_the_gateway(
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+) -> None:
+    await scenario.until_called(PARK)
+    await handle.signal("resume")
+    await scenario.until_called(contracts.CHARGE, times=2)
+    await scenario.confirm(handle)
+    await handle.result()
+
+
+async def cancel_while_the_scorer_is_away(
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+) -> None:
+    await scenario.until_called(SCORE, times=2)
+    await scenario.until_called(contracts.HOLD_FUNDS)
+    await handle.signal("cancel", CancelCall("ada", "It takes too long."))
+    await handle.result()
+
+
+SCENARIOS_THAT_WAIT: list[Scenario[PaymentScenario]] = [
+    Scenario(
+        "waited_for_the_gateway",
+        wait_for_the_gateway,
+        {contracts.CHARGE: [ProviderAway("Nobody.", code="gateway_unavailable"), PENDING]},
+        holds=("ProviderAway",),
+    ),
+    Scenario(
+        "cancelled_while_the_scorer_is_away",
+        cancel_while_the_scorer_is_away,
+        {SCORE: ProviderNotCalled("Nobody.")},
+        holds=("EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",),
+    ),
+]
+"""What payments do since an outage is waited for."""

@@ -1,9 +1,9 @@
 """A provider that is away for longer than an operation waits: it is parked, and goes on."""
 
-from perdure.core.errors import ProviderAway
+from perdure.core.errors import ProviderAway, ProviderNotCalled
 from perdure.durable.scope import PARK, CancelCall
 from perdure.fraud.contracts import SCORE, FraudVerdict
-from perdure.payments.contracts import CHARGE, CLOSE, RESOLVE_CHARGE
+from perdure.payments.contracts import CHARGE, CLOSE, HOLD_FUNDS, RESOLVE_CHARGE
 from perdure.refunds.contracts import FIND_OUT, GIVE_BACK
 from perdure.renewals.contracts import RENEW, RESOLVE_RENEWAL
 from perdure.transfers.contracts import PAY_OUT, RESOLVE_PAYOUT
@@ -55,6 +55,18 @@ async def test_a_payment_waits_for_its_fraud_check_and_fails_nobody(
     assert CHARGE not in scenario.world.calls
     await handle.signal("resume")
     assert (await handle.result()).status == "succeeded"
+
+
+async def test_a_payment_whose_fraud_check_waits_is_cancelled_at_once(
+    scenario: PaymentScenario,
+) -> None:
+    scenario.world.answers[SCORE] = ProviderNotCalled("It is away.")
+    handle = await scenario.start()
+    await scenario.until_called(SCORE, times=2)
+    await scenario.until_called(HOLD_FUNDS)
+    await handle.signal("cancel", CancelCall("ada", "It takes too long."))
+    assert (await handle.result()).status == "cancelled"
+    assert CHARGE not in scenario.world.calls
 
 
 async def test_a_transfer_is_parked_and_paid_out_once_resumed(transfers: TransferScenario) -> None:

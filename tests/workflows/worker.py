@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
 from perdure.config import Settings
-from perdure.core.errors import ProviderError
+from perdure.core.errors import ProviderError, ProviderNotCalled
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.interceptors.provider_tries import ProviderTries
@@ -123,7 +123,8 @@ class _OthersGetThrough(ProviderWaits):
     """Has a step's tries be used up, as only it is not answered."""
 
     async def weigh(self, at: StepAtProvider, error: ProviderError, before: Tries) -> None:
-        error.is_last = before.count + 1 >= TRIES_MAX
+        was_a_try = not isinstance(error, ProviderNotCalled)
+        error.is_last = was_a_try and before.count + 1 >= TRIES_MAX
 
 
 @asynccontextmanager
