@@ -39,8 +39,8 @@ def pgbouncer(server_url: str) -> Iterator[str]:
             f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n"
             f"default_pool_size = {_CONNECTIONS}\nlogfile = {folder}/log\n"
         )
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        folder.chmod(0o755)
+        for path in (folder, folder / "pgbouncer.ini"):
+            os.chown(path, user.pw_uid, user.pw_gid)
         runs_as: dict[str, Any] = (
             {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
             if os.geteuid() == 0
