@@ -55,7 +55,7 @@ class Up:
             base_url=self.api_url,
             headers={"Authorization": f"Bearer {key}"},
             trust_env=False,
-            timeout=30,
+            timeout=120,
         )
 
     def read_until(self, words: str, *, timeout_s: float) -> None:
