@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "8"))
 PAYMENTS, TRANSFERS, RENEWALS, KILLS, SEED = 200, 10, 10, 2, 1
 
 

@@ -1,6 +1,7 @@
 """A caller of the HTTP API that never gives up: the same request, the same key, until an answer."""
 
 import asyncio
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -104,7 +105,7 @@ class PersistentClient:
     async def refund(self, path: str, operation_id: str, key: str, seen: Seen) -> None:
         """Refund an operation once it has succeeded, and note the answer; not one that did not."""
         try:
-            if await self._end_of(f"{path}/{operation_id}") != "succeeded":
+            if await self._reached(f"{path}/{operation_id}", FINISHED) != "succeeded":
                 return
             body = {"reason": "Chaos refunds some."}
             response = await self.post(f"{path}/{operation_id}/refund", body, key=key)
@@ -113,13 +114,19 @@ class PersistentClient:
             return
         seen.refund = "accepted" if response.is_success else _code(response)
 
-    async def _end_of(self, path: str) -> str | None:
-        """Return how an operation ended; None: it has not, for long."""
+    async def call_off_parked(self, path: str, operation_id: str, seen: Seen) -> None:
+        """Cancel an operation once it waits for a person; not one that has ended before."""
+        at = f"{path}/{operation_id}"
+        if await self._reached(at, {*FINISHED, "needs_attention"}) == "needs_attention":
+            await self.cancel(path, operation_id, seen)
+
+    async def _reached(self, path: str, statuses: Set[str]) -> str | None:
+        """Return which of these statuses an operation took; None: none of them, for long."""
         deadline_s = asyncio.get_running_loop().time() + _PATIENCE_S
         while asyncio.get_running_loop().time() < deadline_s:
             with suppress(httpx.HTTPError, ValueError, KeyError):
                 status = str((await self._http.get(path, timeout=_TIMEOUT_S)).json()["status"])
-                if status in FINISHED:
+                if status in statuses:
                     return status
             await asyncio.sleep(_LOOK_S)
         return None

@@ -8,11 +8,18 @@ from typing import Any, ClassVar, Final
 
 FINISHED: Final = frozenset({"succeeded", "failed", "cancelled"})
 
-NEVER_SUCCEED: Final = frozenset(
-    {"tok_declined", "tok_fails_later", "tok_fraud", "tok_never_confirmed"}
+PARKS: Final = frozenset(
+    {"tok_other_amount", "tok_unknown_status", "dest_other_amount", "dest_unknown_status"}
 )
+"""What has the provider do something else than it was asked: a person looks, and calls it off."""
+NEVER_SUCCEED: Final = PARKS | {
+    "tok_declined",
+    "tok_fails_later",
+    "tok_fraud",
+    "tok_never_confirmed",
+}
 """The tokens whose payments must not succeed, whatever else happens."""
-NEVER_PAID: Final = frozenset({"dest_declined", "dest_fails"})
+NEVER_PAID: Final = PARKS | {"dest_declined", "dest_fails"}
 """The destinations whose transfers must not succeed."""
 NEVER_RENEWED: Final = frozenset({"locked", "unregistered"})
 """What a domain's name begins with whose renewal must not succeed."""
@@ -84,6 +91,11 @@ class Planned(ABC):
     @abstractmethod
     def never_succeeds(self) -> bool:
         """Whether it must not succeed, whatever else happens."""
+
+    @property
+    def parks(self) -> bool:
+        """Whether it waits for a person, who calls it off."""
+        return self.method in PARKS
 
     @property
     def may_stand(self) -> bool:

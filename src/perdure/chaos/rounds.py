@@ -19,7 +19,7 @@ from perdure.chaos.check import Finding, outcomes
 from perdure.chaos.client import PersistentClient
 from perdure.chaos.domains import register_domains
 from perdure.chaos.plan import plan_round
-from perdure.chaos.storm import Storm, raise_storm, refund
+from perdure.chaos.storm import Storm, attend, raise_storm
 from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
 
@@ -176,9 +176,9 @@ class Rounds:
 
     async def _settle(self, storm: Storm, client: PersistentClient, storm_s: float) -> None:
         plan, began = storm.plan, time.monotonic()
-        async with asyncio.TaskGroup() as refunds:
+        async with asyncio.TaskGroup() as desk:
             for planned in plan.operations:
-                refunds.create_task(refund(planned, storm, client))
+                desk.create_task(attend(planned, storm, client))
         quiet_since = began
         while await books.count_unsettled(self._platform, [plan.customer_id]):
             # The next rounds' kills are met by this one too.

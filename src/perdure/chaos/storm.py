@@ -121,10 +121,14 @@ async def follow_up(planned: Planned, storm: Storm, client: PersistentClient) ->
         await client.cancel(planned.path, seen.operation_ids[0], seen)
 
 
-async def refund(planned: Planned, storm: Storm, client: PersistentClient) -> None:
-    """Refund an operation as soon as it has succeeded, where that is its plan."""
+async def attend(planned: Planned, storm: Storm, client: PersistentClient) -> None:
+    """Do what a person does later: refund what is to be, call off what a provider did otherwise."""
     seen = storm.seen[planned.key]
-    if planned.refunded and seen.operation_ids:
+    if not seen.operation_ids:
+        return
+    if planned.parks:
+        await client.call_off_parked(planned.path, seen.operation_ids[0], seen)
+    elif planned.refunded:
         await client.refund(planned.path, seen.operation_ids[0], f"{planned.key}-refund", seen)
 
 

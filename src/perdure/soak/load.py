@@ -67,8 +67,10 @@ class Payments:
             storm.plan = replace(storm.plan, operations=begun)
 
     async def _open(self) -> Storm:
-        seed = next(self._seeds)
-        return await open_storm(plan_round(seed, payments=PAYMENTS_PER_PLAN, kills=0), self.client)
+        plan = plan_round(next(self._seeds), payments=PAYMENTS_PER_PLAN, kills=0)
+        # Nobody is there to call off what a provider did otherwise than it was asked.
+        by_itself = tuple(each for each in plan.operations if not each.parks)
+        return await open_storm(replace(plan, operations=by_itself), self.client)
 
 
 async def measure_capacity(
