@@ -3,7 +3,7 @@
 from perdure.core.errors import ProviderAway, ProviderNotCalled
 from perdure.durable.scope import PARK, CancelCall
 from perdure.fraud.contracts import SCORE, FraudVerdict
-from perdure.payments.contracts import CHARGE, CLOSE, HOLD_FUNDS, RESOLVE_CHARGE
+from perdure.payments.contracts import CHARGE, CLOSE, HOLD_FUNDS, RESOLVE_CHARGE, UNDO_CHARGE
 from perdure.refunds.contracts import FIND_OUT, GIVE_BACK
 from perdure.renewals.contracts import RENEW, RESOLVE_RENEWAL
 from perdure.transfers.contracts import PAY_OUT, RESOLVE_PAYOUT
@@ -67,6 +67,8 @@ async def test_a_payment_whose_fraud_check_waits_is_cancelled_at_once(
     await handle.signal("cancel", CancelCall("ada", "It takes too long."))
     assert (await handle.result()).status == "cancelled"
     assert CHARGE not in scenario.world.calls
+    # A lane may have charged before: the run that is cancelled does not know.
+    assert scenario.world.calls.index(UNDO_CHARGE) < scenario.world.calls.index(CLOSE)
 
 
 async def test_a_transfer_is_parked_and_paid_out_once_resumed(transfers: TransferScenario) -> None:

@@ -146,6 +146,28 @@ async def test_a_renewal_that_stands_at_the_registry_succeeds_although_cancelled
     assert CLOSE not in renewals.world.calls
 
 
+@pytest.mark.parametrize(
+    ("undone", "status", "end"),
+    [
+        (Undone(), "cancelled", CLOSE),
+        (Undone(REPORT, "It takes none back."), "succeeded", LET_STAND),
+    ],
+)
+async def test_what_a_lane_renewed_is_undone_though_this_run_did_not_come_to_it_r1(
+    renewals: RenewalScenario, undone: Undone, status: str, end: str
+) -> None:
+    renewals.world.answers |= {CHECK_DOMAIN: [AWAY] * 5 + [OFFER], UNDO_RENEWAL: undone}
+    handle = await renewals.start()
+    await renewals.world.until_called(PARK)
+    await handle.signal("cancel", CancelCall("ada", "Wrong domain."))
+    assert (await handle.result()).status == status
+    assert RENEW not in renewals.world.calls
+    assert [call for call in renewals.world.calls if call != CHECK_DOMAIN][-3:-1] == [
+        UNDO_RENEWAL,
+        end,
+    ]
+
+
 async def test_another_refusal_to_undo_is_parked_until_it_is_resumed_r1(
     renewals: RenewalScenario,
 ) -> None:

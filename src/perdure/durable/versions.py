@@ -46,3 +46,10 @@ PAYMENT_DAILY_LIMIT: Final = "payment-daily-limit"
 A daily limit per customer is kept with the hold; `FIRST_TRIES` goes with it. Until no v1 run is
 open.
 """
+
+UNDO_EARLIER_RUNS: Final = "undo-earlier-runs"
+"""2026-11-27, payments and renewals.
+
+What is called off or refused before this run came to its provider is undone all the same, as a
+lane or an earlier run may have been there. Until no earlier run is open.
+"""

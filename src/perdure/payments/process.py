@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from perdure.core.errors import PerdureError
+from perdure.core.errors import Conflict, PerdureError
 from perdure.payments import rules
 from perdure.payments.contracts import (
     ChargeOutcome,
@@ -57,8 +57,7 @@ async def run_payment(payment: PaymentInput, steps: PaymentSteps) -> PaymentEnd:
     """Carry a payment to its end: the money moved and everybody told, or nothing moved."""
     begun: list[rules.Step] = []
     try:
-        await _check_and_hold(payment, steps)
-        begun.append(rules.Step.CHARGE)
+        await _check_and_hold(payment, steps, begun)
         charge = await steps.charge(payment)
         charge = await steps.confirmation(payment, charge)
         rules.check_confirmed(charge)
@@ -71,14 +70,23 @@ async def run_payment(payment: PaymentInput, steps: PaymentSteps) -> PaymentEnd:
     return end
 
 
-async def _check_and_hold(payment: PaymentInput, steps: PaymentSteps) -> None:
-    """Set the money aside while the fraud check runs; both have to be good before money leaves."""
+async def _check_and_hold(
+    payment: PaymentInput, steps: PaymentSteps, begun: list[rules.Step]
+) -> None:
+    """Set the money aside while the fraud check runs; both have to be good before money leaves.
+
+    Once it is set aside, a lane or an earlier run may have charged already, whatever the check says
+    now: a charge may have begun. Only a hold that was refused says that none has.
+    """
     fraud_check = asyncio.ensure_future(steps.passes_fraud_check(payment))
     # Looked at even if the hold is refused first, so that no error of the check goes unseen.
     fraud_check.add_done_callback(lambda check: check.cancelled() or check.exception())
     try:
         await steps.hold_funds(payment)
-    except PerdureError:
+        begun.append(rules.Step.CHARGE)
+    except PerdureError as error:
+        if isinstance(error, Conflict):
+            begun.append(rules.Step.CHARGE)
         fraud_check.cancel()
         raise
     rules.check_fraud(await fraud_check)

@@ -50,6 +50,7 @@ class PaymentWorkflow:
         self._callbacks: list[GatewayCallback] = []
         self._compares = False
         self._tries_first = False
+        self._charges = False
 
     @workflow.run
     async def run(self, payment: PaymentInput) -> PaymentEnd:
@@ -129,6 +130,7 @@ class PaymentWorkflow:
 
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Have the gateway collect, once."""
+        self._charges = True
         if self._tries_first:
             tried = await first_try(contracts.CHARGE_AT_ONCE, payment, returns=AtOnce)
             if tried is not None and tried.charge is not None:
@@ -196,8 +198,9 @@ class PaymentWorkflow:
         return end
 
     async def compensate(self, activity: str, payment: PaymentInput) -> None:
-        """Undo what a step did, or may have done."""
-        await self._insist_at_gateway(activity, payment, ChargeResolution, undoes=True)
+        """Undo what a step did, or may have done, be it before this run."""
+        if self._charges or workflow.patched(versions.UNDO_EARLIER_RUNS):
+            await self._insist_at_gateway(activity, payment, ChargeResolution, undoes=True)
 
     async def close(self, payment: PaymentInput, failure: PaymentFailure) -> PaymentEnd:
         """Release the money."""

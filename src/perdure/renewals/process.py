@@ -79,6 +79,9 @@ async def run_renewal(renewal: RenewalInput, steps: RenewalSteps) -> RenewalEnd:
         undone = Undone()
         if rules.has_to_be_undone(begun, error):
             undone = await steps.undo_renewal(renewal)
+        if fee is None and undone.standing is not None:
+            # A lane or an earlier run renewed it, so the registry's offer is kept.
+            fee = rules.fee_of(renewal, await steps.check_domain(renewal))
         if fee is not None and undone.standing is not None:
             standing = LetStand(renewal, fee, undone.standing, failure, undone.refusal)
             end = await steps.let_stand(standing)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from perdure.core.errors import (
+    Conflict,
     InvalidInput,
     OperationCancelled,
     PerdureError,
@@ -198,12 +199,14 @@ def failure_of(error: PerdureError) -> RenewalFailure:
 
 
 def has_to_be_undone(begun: list[Step], error: PerdureError) -> bool:
-    """Whether the registry may have renewed the domain.
+    """Whether the registry may have renewed the domain, in this run, an earlier one or a lane.
 
-    What it refused did nothing. Releasing the fee and the domain is no part of undoing: closing the
-    renewal does it, in the same commit as the status.
+    What it refused did nothing. What is called off before this run came to it may have been there.
+    Releasing the fee and the domain is no part of undoing: closing the renewal does it, in the same
+    commit as the status.
     """
-    return Step.RENEW in begun and not isinstance(error, ProviderDeclined)
+    may_have_begun = Step.RENEW in begun or isinstance(error, OperationCancelled | Conflict)
+    return may_have_begun and not isinstance(error, ProviderDeclined)
 
 
 def stands_after(refusal: ProviderDeclined) -> bool:

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from perdure.core.errors import ANSWERS, PerdureError, ProviderAway, ProviderUnavailable
-    from perdure.durable import options
+    from perdure.durable import options, versions
     from perdure.durable.queues import provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
     from perdure.notifications.telling import tell
@@ -32,6 +32,10 @@ from perdure.renewals.process import run_renewal
 class RenewalWorkflow:
     """Carries one renewal to its end."""
 
+    @workflow.init
+    def __init__(self, renewal: RenewalInput) -> None:  # noqa: ARG002 - Temporal hands the input
+        self._renews = False
+
     @workflow.run
     async def run(self, renewal: RenewalInput) -> RenewalEnd:
         """Run the renewal's script."""
@@ -52,6 +56,7 @@ class RenewalWorkflow:
 
     async def renew(self, renewal: RenewalInput) -> RenewalReport:
         """Have the registry renew, once; one that cannot be reached parks the renewal."""
+        self._renews = True
         return await self._scope.insist(contracts.RENEW, lambda: self._renew(renewal))
 
     async def _renew(self, renewal: RenewalInput) -> RenewalReport:
@@ -102,7 +107,9 @@ class RenewalWorkflow:
         )
 
     async def undo_renewal(self, renewal: RenewalInput) -> Undone:
-        """Undo what the registry did, or may have done, if it lets us."""
+        """Undo what the registry did, or may have done, be it before this run; if it lets us."""
+        if not (self._renews or workflow.patched(versions.UNDO_EARLIER_RUNS)):
+            return Undone()
         return await self._scope.insist(
             contracts.UNDO_RENEWAL,
             lambda: self._at_registry(
