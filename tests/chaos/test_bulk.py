@@ -84,6 +84,7 @@ def test_each_of_many_is_parked_once_whoever_is_killed(
     up = Up(environment, folder)
     bare = {name: value for name, value in environment.items() if not name.endswith("_PORT")}
     try:
+        up.wait_until_it_runs()
         limit = {"per_second": 0.01, "reason": "so that they wait"}
         up.http.put("/v1/limits/gateway", json=limit).raise_for_status()
         import_payments(bare, up, OPERATIONS)

@@ -152,16 +152,15 @@ WHERE {LATE} AND greatest(received_at, finished_at) < now() - interval '1 minute
 GROUP BY operation_id, operations.status
 """
 
-# One that was passed on while the payment was open was passed on to nobody who could act on it.
+# Whether it was passed on is no matter: the payment may have been closing just then.
 _TO_LOOK_INTO: Final = f"""
 SELECT operation_id FROM provider_callbacks JOIN operations ON operations.id = operation_id
-WHERE {LATE}
-    AND (passed_on_at IS NULL OR passed_on_at < greatest(finished_at, now() - $1::interval))
+WHERE {LATE} AND (looked_into_at IS NULL OR looked_into_at < now() - $1::interval)
 GROUP BY operation_id ORDER BY min(received_at) LIMIT $2
 """
 
 _STARTED: Final = """
-UPDATE provider_callbacks SET passed_on_at = now()
+UPDATE provider_callbacks SET looked_into_at = now()
 WHERE operation_id = $1 AND delivered_at IS NULL AND event ? 'charge'
 """
 

@@ -114,6 +114,8 @@ async def test_a_killed_server_whose_exit_nobody_collected_does_not_block_the_ne
     cluster = PostgresCluster(data_dir)
     for lock_file in (cluster.folder / "postmaster.pid", cluster.socket_dir / SOCKET_LOCK):
         lock_file.write_text(f"{killed_server}\n{cluster.folder}\n")
+        if cluster.owner is not None:
+            os.chown(lock_file, *cluster.owner)
     with start_postgres(data_dir) as server:
         connection = await asyncpg.connect(server.url)
         assert await connection.fetchval("SELECT 1") == 1

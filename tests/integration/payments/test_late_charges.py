@@ -70,6 +70,21 @@ async def test_a_success_for_a_payment_that_has_failed_is_undone_once(town: Town
     assert await undelivered(town, payment_id) == 0
 
 
+async def test_a_success_that_was_passed_on_while_the_payment_closed_is_undone(town: Town) -> None:
+    payment_id = await failed_payment(town)
+    await charge_after_the_end(town, payment_id)
+    event = {"event_id": "evt_closing", "charge": {"charge_id": "ch_1", "status": "succeeded"}}
+    await town.platform.pool.execute(
+        "INSERT INTO provider_callbacks (provider, event_id, operation_id, event, passed_on_at)"
+        " VALUES ('gateway', $1, $2, $3, now())",
+        f"evt_{payment_id}",
+        payment_id,
+        event | {"type": "charge.succeeded"},
+    )
+    await on_the_trail(town, payment_id, "late_charge_undone")
+    assert await undelivered(town, payment_id) == 0
+
+
 async def test_a_success_that_there_was_not_changes_nothing_and_is_on_the_trail(
     town: Town,
 ) -> None:
@@ -108,7 +123,7 @@ async def test_a_late_charge_that_is_not_given_back_is_put_before_an_operator(to
 
 async def ten_minutes_pass(town: Town, payment_id: str) -> None:
     ago = "interval '10 minutes'"
-    callbacks = f"SET received_at = received_at - {ago}, passed_on_at = passed_on_at - {ago}"
+    callbacks = f"SET received_at = received_at - {ago}, looked_into_at = looked_into_at - {ago}"
     for statement in (
         f"UPDATE provider_callbacks {callbacks} WHERE operation_id = $1",
         f"UPDATE operations SET finished_at = finished_at - {ago} WHERE id = $1",

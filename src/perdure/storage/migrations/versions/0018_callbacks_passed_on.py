@@ -1,4 +1,4 @@
-"""When a callback was passed on, beside when nothing is left to do about it."""
+"""When a callback was passed on, and looked into, beside when nothing is left to do about it."""
 
 from alembic import op
 
@@ -9,8 +9,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE provider_callbacks ADD COLUMN passed_on_at timestamptz")
+    op.execute(
+        "ALTER TABLE provider_callbacks ADD COLUMN passed_on_at timestamptz,"
+        " ADD COLUMN looked_into_at timestamptz"
+    )
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE provider_callbacks DROP COLUMN passed_on_at")
+    op.execute(
+        "ALTER TABLE provider_callbacks DROP COLUMN looked_into_at, DROP COLUMN passed_on_at"
+    )
