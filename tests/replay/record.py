@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowHistory
 from perdure.storage.pool import Pool, open_pool
 from tests.replay.recorded import HISTORIES
 from tests.replay.refund_scenarios import REFUND_SCENARIOS
-from tests.replay.renewal_scenarios import RENEWAL_SCENARIOS
+from tests.replay.renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
 from tests.replay.scenarios import (
     SCENARIOS,
     SCENARIOS_AT_ONCE,
@@ -48,7 +48,7 @@ async def record(version: str) -> None:
         async with (
             migrated_database(server_url) as database_url,
             open_pool(database_url, size=5) as pool,
-            temporal_server(Path(temporary)) as client,
+            temporal_server(Path(temporary) / "temporal") as client,
         ):
             await _RECORDERS[kind](client, pool, folder)
 
@@ -72,7 +72,7 @@ async def _record_transfers(client: Client, pool: Pool, folder: Path) -> None:
 
 
 async def _record_renewals(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in RENEWAL_SCENARIOS:
+    for scenario in RENEWAL_SCENARIOS + RENEWAL_SCENARIOS_CALLED_OFF:
         async with scripted_renewals(client, pool) as renewals:
             renewals.world.answers.update(scenario.answers)
             handle = await renewals.start()

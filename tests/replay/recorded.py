@@ -16,7 +16,7 @@ from perdure.transfers import contracts as transfers
 from perdure.transfers.workflow import TransferWorkflow
 
 from .refund_scenarios import REFUND_SCENARIOS
-from .renewal_scenarios import RENEWAL_SCENARIOS
+from .renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
 from .scenarios import (
     SCENARIOS,
     SCENARIOS_AT_ONCE,
@@ -84,12 +84,34 @@ RECORDED = [
         frozenset({versions.CALLBACKS_ARE_HINTS}),
         frozenset({versions.CANCEL_WAITING_CHECK}),
     ),
+    Recorded(
+        "payment-v6",
+        PaymentWorkflow,
+        payments.ID_PREFIX,
+        SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT,
+        frozenset({versions.CALLBACKS_ARE_HINTS}),
+        frozenset(
+            {
+                versions.CANCEL_WAITING_CALL,
+                versions.CANCEL_WAITING_CHECK,
+                versions.UNDO_EARLIER_RUNS,
+            }
+        ),
+    ),
     Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
     Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),
     Recorded("refund-v1", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS),
     Recorded("transfer-v2", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS, *SECOND),
     Recorded(
         "renewal-v2", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS, frozenset(), SECOND[0]
+    ),
+    Recorded(
+        "renewal-v3",
+        RenewalWorkflow,
+        renewals.ID_PREFIX,
+        RENEWAL_SCENARIOS + RENEWAL_SCENARIOS_CALLED_OFF,
+        frozenset(),
+        SECOND[0] | {versions.UNDO_EARLIER_RUNS},
     ),
     Recorded("refund-v2", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS, *SECOND),
 ]

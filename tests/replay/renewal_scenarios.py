@@ -101,3 +101,13 @@ RENEWAL_SCENARIOS: list[Scenario[RenewalScenario]] = [
         holds=(contracts.UNDO_RENEWAL,),
     ),
 ]
+
+RENEWAL_SCENARIOS_CALLED_OFF: list[Scenario[RenewalScenario]] = [
+    Scenario(
+        "called_off_before_it_came_to_the_registry",
+        cancel,
+        {contracts.CHECK_DOMAIN: AWAY},
+        holds=(contracts.UNDO_RENEWAL, "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED"),
+    ),
+]
+"""Since `UNDO_EARLIER_RUNS`."""
