@@ -11,6 +11,7 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.chart import SystemAccount, system_account_id
+from perdure.payments.late_charges import LATE
 from perdure.storage.outages import wait_out
 from perdure.storage.pool import Connection
 
@@ -154,15 +155,20 @@ async def read_own_books(platform: Platform, customer_id: str, wallets: list[str
 
 
 async def count_unsettled(platform: Platform, customer_ids: Sequence[str]) -> int:
-    """Return how many of the customers' operations have not ended, or owe a message."""
+    """Return how many of the customers' operations have not ended, or owe a message.
+
+    Or have ended without a success that the gateway told of, and are being looked into.
+    """
 
     async def count() -> int:
         return int(
             await platform.pool.fetchval(
-                "SELECT count(*) FROM operations o WHERE customer_id = ANY($1)"
+                "SELECT count(*) FROM operations WHERE customer_id = ANY($1)"
                 " AND (finished_at IS NULL"
-                " OR EXISTS (SELECT FROM notifications n WHERE n.operation_id = o.id"
-                " AND n.state = 'pending'))",
+                " OR EXISTS (SELECT FROM notifications n WHERE n.operation_id = operations.id"
+                " AND n.state = 'pending')"
+                " OR EXISTS (SELECT FROM provider_callbacks"
+                f" WHERE operation_id = operations.id AND {LATE}))",
                 list(customer_ids),
             )
         )

@@ -14,7 +14,9 @@ from perdure.core.errors import ProviderUnavailable
 _PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.1
 _LOOK_S: Final = 0.5
-"""How often it is looked whether what is to be refunded has ended."""
+"""How often it is looked whether what is to be refunded, or called off, has come so far."""
+_LOOK_S_MAX: Final = 600.0
+"""And for how long: an operation takes its time while others are killed."""
 _TIMEOUT_S: Final = 10.0
 """Longer than the API waits for anything; an answer that is later is taken for lost."""
 
@@ -122,7 +124,7 @@ class PersistentClient:
 
     async def _reached(self, path: str, statuses: Set[str]) -> str | None:
         """Return which of these statuses an operation took; None: none of them, for long."""
-        deadline_s = asyncio.get_running_loop().time() + _PATIENCE_S
+        deadline_s = asyncio.get_running_loop().time() + _LOOK_S_MAX
         while asyncio.get_running_loop().time() < deadline_s:
             with suppress(httpx.HTTPError, ValueError, KeyError):
                 status = str((await self._http.get(path, timeout=_TIMEOUT_S)).json()["status"])

@@ -131,7 +131,7 @@ def _amount_of(charge: Charge) -> str:
 async def count_not_undone(pool: Pool) -> int:
     """Return how many payments the gateway has money of that were not to have taken any.
 
-    Those of the last minute are being seen to.
+    Those of the last five minutes are being seen to.
     """
     count: int = await pool.fetchval(f"SELECT count(*) FROM ({LATE_NOT_UNDONE}) AS late")
     return count
@@ -148,7 +148,7 @@ LATE_NOT_UNDONE: Final = f"""
 SELECT ARRAY[operation_id] AS subject_ids,
        format('%s, and the gateway told of a charge that succeeded', operations.status) AS detail
 FROM provider_callbacks JOIN operations ON operations.id = operation_id
-WHERE {LATE} AND greatest(received_at, finished_at) < now() - interval '1 minute'
+WHERE {LATE} AND greatest(received_at, finished_at) < now() - interval '5 minutes'
 GROUP BY operation_id, operations.status
 """
 
