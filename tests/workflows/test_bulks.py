@@ -1,12 +1,14 @@
 """Bulks on the real server: paused, stopped and killed; each operation is acted on once."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
+from perdure.core.clock import utc_now
 from perdure.durable.bulks import workflow as bulk_workflow
 from perdure.durable.bulks.contracts import BulkEnd
 from perdure.operations.bulk.model import BulkQuery, ItemState
@@ -132,7 +134,8 @@ async def test_a_long_bulk_continues_as_new(works: Works, monkeypatch: pytest.Mo
 
 async def test_a_bulk_whose_workflow_was_ended_by_hand_goes_on(works: Works) -> None:
     office = works.office
-    await office.add(60)
+    # Of tomorrow, so that the janitor finds nothing that has stood still but the bulk.
+    await office.add(60, updated_at=utc_now() + timedelta(days=1))
     bulk_id = await office.create(selection=PAYMENTS, rate_per_s=40.0)
     async with works.lanes_worker():
         await works.until_done(bulk_id, 5)
