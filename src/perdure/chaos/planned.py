@@ -158,13 +158,28 @@ class PlannedPayment(Planned):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedTransfer(Planned):
+class PlannedForOwner(Planned):
+    """What concerns nobody but the owner of the account that pays."""
+
+    owner: Contact
+
+    @property
+    def customer(self) -> Contact:
+        """The account's owner."""
+        return self.owner
+
+    def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
+        """The owner hears of every end."""
+        return [(self.owner, status in FINISHED)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTransfer(PlannedForOwner):
     """A transfer to be made."""
 
     path: ClassVar[str] = "/v1/transfers"
 
     destination: str
-    owner: Contact
 
     @property
     def method(self) -> str:
@@ -175,15 +190,6 @@ class PlannedTransfer(Planned):
     def never_succeeds(self) -> bool:
         """Whether the bank never pays it."""
         return self.destination in NEVER_PAID
-
-    @property
-    def customer(self) -> Contact:
-        """The account's owner."""
-        return self.owner
-
-    def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
-        """The owner hears of every end."""
-        return [(self.owner, status in FINISHED)]
 
     def details(self) -> dict[str, Any]:
         """Return the amount, the destination and the owner."""
@@ -196,13 +202,12 @@ class PlannedTransfer(Planned):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRenewal(Planned):
+class PlannedRenewal(PlannedForOwner):
     """A renewal to be made; its amount is what the registry's price comes to."""
 
     path: ClassVar[str] = "/v1/renewals"
 
     domain: str
-    owner: Contact
 
     @property
     def tld(self) -> str:
@@ -223,15 +228,6 @@ class PlannedRenewal(Planned):
     def may_stand(self) -> bool:
         """Whether the registry keeps what was renewed."""
         return self.tld == FINAL_TLD
-
-    @property
-    def customer(self) -> Contact:
-        """The domain's owner."""
-        return self.owner
-
-    def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
-        """The owner hears of every end."""
-        return [(self.owner, status in FINISHED)]
 
     def details(self) -> dict[str, Any]:
         """Return the domain and its owner."""
