@@ -1,9 +1,10 @@
 """A payment's charge at the gateway: compared with the one we made, and given back."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from perdure.core.errors import InvalidInput, ProviderDisagrees, Refused
+from perdure.core.errors import ANSWERS, InvalidInput, ProviderDisagrees, Refused
 from perdure.operations.agreement import Expected
 from perdure.operations.model import Status
 from perdure.operations.provider_call import ProviderCall
@@ -148,9 +149,14 @@ class ChargesUndone:
         # What its books say counts, not what it answered to that.
         charge = await self._gateway.find_charge(payment_id) or charge
         Expected(GATEWAY, {"reference": payment_id}, {"status": _ENDED}).check(charge)
+        call = self._call(charge, step)
         if _left_minor(charge) <= 0:
+            # It may have been given back by an earlier call whose answer was lost; one that was
+            # refused is no matter any more.
+            with suppress(*ANSWERS):
+                await self._calls.resolve(call)
             return charge
-        await self._calls.get_or_create(self._call(charge, step))
+        await self._calls.get_or_create(call)
         charge = await self._gateway.find_charge(payment_id) or charge
         if (left := _left_minor(charge)) > 0:
             raise ProviderDisagrees(

@@ -124,7 +124,10 @@ async def test_a_callback_replayed_later_is_refused_br6(town: Town) -> None:
     assert await kept(town, event_id) is None
 
 
-async def test_a_callback_that_could_not_be_passed_on_is_passed_on_later(town: Town) -> None:
+async def test_a_callback_that_could_not_be_passed_on_is_passed_on_later(
+    quiet_town: Town,
+) -> None:
+    town = quiet_town
     payment_id = await town.pay(await town.account(), token="tok_never_confirmed")
     await town.until(payment_id, {"waiting"})
     [charge] = await town.charges(payment_id)
@@ -137,6 +140,7 @@ async def test_a_callback_that_could_not_be_passed_on_is_passed_on_later(town: T
         payment_id,
         to_json(callback),
     )
+    await town.platform.gateway_callbacks.redeliver()
     operation = await town.end_of(payment_id)
     assert operation.status == Status.SUCCEEDED
 

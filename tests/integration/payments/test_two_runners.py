@@ -102,6 +102,51 @@ async def test_a_runner_that_comes_after_the_end_is_told_the_messages_it_owes(
     assert sorted(end.notification_ids) == sorted(row["id"] for row in owed)
 
 
+async def test_an_undoing_whose_answer_was_lost_is_known_in_the_end(
+    town: Town, runner: Runner
+) -> None:
+    payment_id = await town.pay(await town.account(), token="tok_no_callback")
+    await town.until(payment_id, {"waiting"})
+    await town.collected(payment_id)
+    payment = await runner.input_of(payment_id)
+    await runner.gateway.undo_charge(payment)
+    await town.platform.pool.execute(
+        "UPDATE provider_calls SET state = 'intended', answer = NULL, lease_until = now()"
+        " WHERE reference = $1",
+        f"{payment_id}:refund",
+    )
+    await runner.gateway.undo_charge(payment)
+    assert await state_of_refund(town, payment_id) == "answered"
+    assert await refunds(town, payment_id) == 1
+
+
+async def test_what_was_given_back_otherwise_leaves_no_call_unknown(
+    town: Town, runner: Runner
+) -> None:
+    payment_id = await town.pay(await town.account(), token="tok_no_callback")
+    await town.until(payment_id, {"waiting"})
+    await town.collected(payment_id)
+    # One that never reached the gateway, where somebody refunds at the desk meanwhile.
+    await town.platform.pool.execute(
+        "INSERT INTO provider_calls (operation_id, step, provider, reference, state, lease_until)"
+        " VALUES ($1, 'refund', 'gateway', $2, 'unknown', now())",
+        payment_id,
+        f"{payment_id}:refund",
+    )
+    refunded = await town.gateway.post(f"/control/charges/{payment_id}/refund", json={})
+    refunded.raise_for_status()
+    await runner.gateway.undo_charge(await runner.input_of(payment_id))
+    assert await state_of_refund(town, payment_id) == "not_made"
+    assert await refunds(town, payment_id) == 0
+
+
+async def state_of_refund(town: Town, payment_id: str) -> str:
+    state: str = await town.platform.pool.fetchval(
+        "SELECT state FROM provider_calls WHERE reference = $1", f"{payment_id}:refund"
+    )
+    return state
+
+
 async def test_nothing_is_settled_while_another_runner_undoes(town: Town, runner: Runner) -> None:
     account = await town.account(funds_minor=10_000)
     payment_id = await town.pay(account, token="tok_no_callback")
