@@ -24,6 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulators": {"core"},
     "embedded": {"core"},
     "config": {"core"},
+    "capability": {"core", "storage", "ledger", "operations", "durable", "providers", "limits"},
+    "capabilities": {"core", "capability"},
     **{
         name: {
             "core",
@@ -34,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "providers",
             "limits",
             "flags",
+            "capability",
         }
         for name in CAPABILITIES
     },

@@ -1,7 +1,7 @@
 """Payments as they are asked for and shown."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -22,18 +22,8 @@ from perdure.api.schemas import (
 from perdure.operations.customer_view import operation_seen_by
 from perdure.operations.model import Operation, Side, Status
 from perdure.operations.steps import from_json
+from perdure.payments.capability import public_status
 from perdure.payments.contracts import PaymentInput, PaymentRequest, PaymentStatus
-
-_FAILED: Final = frozenset({Status.FAILED, Status.CANCELLED})
-
-
-def public_status(status: Status) -> PaymentStatus:
-    """Return a status in the four words callers know, as the payment's workflow tells it."""
-    if status == Status.PENDING:
-        return PaymentStatus.PENDING
-    if status == Status.SUCCEEDED:
-        return PaymentStatus.SUCCESS
-    return PaymentStatus.FAIL if status in _FAILED else PaymentStatus.PROCESSING
 
 
 class PaymentBody(RequestBody):

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from perdure.core.notes import correctable
 from perdure.ledger.store import LedgerStore
 from perdure.operations.funded_acceptance import FundedAcceptance
 from perdure.payments.contracts import (
@@ -16,15 +17,6 @@ from perdure.storage.pool import Connection
 
 VERB: Final = "pay"
 """What the customer wants to do, as messages about the account say it."""
-
-
-CORRECTABLE: Final = {
-    "payment_method": "charge",
-    "payer": None,
-    "payee": None,
-    "description": None,
-}
-"""As in `KindActions`: the gateway is asked once, by the payment method."""
 
 
 class PaymentAcceptance(FundedAcceptance[PaymentRequest]):
@@ -52,7 +44,7 @@ class PaymentAcceptance(FundedAcceptance[PaymentRequest]):
             check_request=check_request,
             check_limits=lambda request: check_limits(request, limits),
             request_type=PaymentRequest,
-            correctable=CORRECTABLE,
+            correctable=correctable(PaymentRequest),
             input_of=self._input_of_request,
         )
 

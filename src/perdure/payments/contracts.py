@@ -5,9 +5,10 @@ Old histories decode into these: a field is only ever added, with a default.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 from perdure.core.ids import PAYMENT
+from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "payment"
@@ -52,25 +53,33 @@ class PaymentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
-    """What the caller asks for.
+    """What the caller asks for."""
 
-    Args:
-        customer_id: Who pays.
-        account_id: The account the money comes from.
-        amount_minor: In minor units of the currency.
-        payment_method: The gateway's token for the method.
-        reference: The caller's own name for the payment: one payment of a customer has it.
-    """
-
-    customer_id: str
-    account_id: str
+    customer_id: Annotated[str, Note(option="customer", help="Who pays.")]
+    account_id: Annotated[
+        str,
+        Note(
+            "The customer's account that pays.",
+            option="account",
+            help="The account the money comes from, acc_….",
+        ),
+    ]
     amount_minor: int
-    currency: str
-    payment_method: str
-    payer: Party = field(default_factory=Party)
-    payee: Party = field(default_factory=Party)
+    currency: Annotated[str, Note(option_default="USD")]
+    payment_method: Annotated[
+        str,
+        Note(
+            "The gateway's token.",
+            examples=["tok_ok"],
+            fixed_by="charge",
+            option_default="tok_ok",
+            in_summary=True,
+        ),
+    ]
+    payer: Annotated[Party, Note(correctable=True)] = field(default_factory=Party)
+    payee: Annotated[Party, Note(correctable=True)] = field(default_factory=Party)
     reference: str | None = None
-    description: str = ""
+    description: Annotated[str, Note(correctable=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

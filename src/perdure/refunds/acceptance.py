@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from perdure.core.errors import Conflict, Refused
 from perdure.core.ids import new_id
+from perdure.core.notes import correctable
 from perdure.ledger.model import AccountStatus
 from perdure.ledger.store import LedgerStore
 from perdure.notifications.contracts import Party
@@ -22,8 +23,7 @@ from perdure.operations.steps import from_json, to_json
 from perdure.refunds.contracts import ID_PREFIX, KIND, RefundInput, RefundRequest
 from perdure.storage.pool import Connection
 
-CORRECTABLE: Final = {"customer": None}
-"""As in `KindActions`: what is given back is what was taken."""
+CORRECTABLE: Final = correctable(RefundRequest)
 
 
 class RefundAcceptance:

@@ -4,9 +4,10 @@ Old histories decode into these: a field is only ever added, with a default.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 from perdure.core.ids import REFUND
+from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "refund"
@@ -40,7 +41,8 @@ class RefundRequest:
     amount_minor: int
     currency: str
     reason: str
-    customer: Party = field(default_factory=Party)
+    # What is given back is what was taken.
+    customer: Annotated[Party, Note(correctable=True)] = field(default_factory=Party)
     reference: str | None = None
 
 

@@ -18,6 +18,7 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.core.ids import new_id
+from perdure.core.notes import correctable
 from perdure.ledger.store import LedgerStore
 from perdure.operations import store
 from perdure.operations.acceptance import (
@@ -40,8 +41,7 @@ from perdure.renewals.domains import Domain
 from perdure.renewals.rules import check_domain_name, check_request
 from perdure.storage.pool import Connection
 
-_CORRECTABLE: Final = {"customer": None, "price_minor_max": "renew"}
-"""As in `KindActions`: once the registry may have renewed, the price is what it is."""
+_CORRECTABLE: Final = correctable(RenewalRequest)
 
 Outcome = Operation | PerdureError
 """What becomes of a request: the operation, new or known, or why there is none."""

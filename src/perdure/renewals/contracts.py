@@ -5,9 +5,10 @@ Old histories decode into these: a field is only ever added, with a default. Dat
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 from perdure.core.ids import RENEWAL
+from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "renewal"
@@ -27,29 +28,60 @@ CLOSE: Final = "renewal.close"
 
 @dataclass(frozen=True, slots=True)
 class RenewalRequest:
-    """What the caller asks for.
+    """What the caller asks for."""
 
-    Args:
-        customer_id: Whose domain it is, and whose money.
-        domain: Its name: lower case, without a final dot.
-        years: By how many it is renewed.
-        account_id: The account that pays.
-        customer: Told how it ended.
-        reference: The caller's own name for the renewal: one renewal of a customer has it.
-        price_minor_max: The most it may cost, for all years, in minor units; None: the registry's
-            usual price, so a premium domain is refused.
-        current_expires_on: The domain's last day, as whoever asks knows it: asked for again when
-            it is done, it is the same renewal, not one more. None: the one that we know.
-    """
-
-    customer_id: str
-    domain: str
-    years: int
-    account_id: str
-    customer: Party = field(default_factory=Party)
+    customer_id: Annotated[str, Note(option="customer", help="Whose domain it is.")]
+    domain: Annotated[
+        str,
+        Note(
+            "In lower case.",
+            examples=["example.info"],
+            help="Its name, in lower case: example.info.",
+            in_summary=True,
+        ),
+    ]
+    years: Annotated[
+        int,
+        Note(
+            "By how many it is renewed: 1 to 10.",
+            default=1,
+            help="By how many: 1 to 10.",
+            in_summary=True,
+        ),
+    ]
+    account_id: Annotated[
+        str,
+        Note(
+            "The customer's account that pays.",
+            option="account",
+            help="The account that pays, acc_….",
+        ),
+    ]
+    customer: Annotated[Party, Note("Who is told how it ended.", correctable=True)] = field(
+        default_factory=Party
+    )
     reference: str | None = None
-    price_minor_max: int | None = None
-    current_expires_on: str | None = None
+    price_minor_max: Annotated[
+        int | None,
+        Note(
+            "The most it may cost, for all years, in minor units. A premium domain is renewed only"
+            " where this is given.",
+            # Once the registry may have renewed, the price is what it is.
+            fixed_by="renew",
+            help="The most it may cost, for all years, in minor units. A premium domain is renewed"
+            " only with it.",
+        ),
+    ] = None
+    current_expires_on: Annotated[
+        str | None,
+        Note(
+            "The domain's last day, as you show it to the customer: asked for again when it is"
+            " done, by a second click say, it is the same renewal and not one more.",
+            examples=["2027-11-21"],
+            option="expires-on",
+            help="The domain's last day now; so the same command twice renews once.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from perdure.core.notes import correctable
 from perdure.ledger.store import LedgerStore
 from perdure.operations.funded_acceptance import FundedAcceptance
 from perdure.storage.pool import Connection
@@ -10,10 +11,6 @@ from perdure.transfers.rules import TransferLimits, check_limits, check_request
 
 VERB: Final = "transfer"
 """What the customer wants to do, as messages about the account say it."""
-
-
-CORRECTABLE: Final = {"destination": "pay_out", "customer": None, "description": None}
-"""As in `KindActions`: the bank is asked once, by the destination."""
 
 
 class TransferAcceptance(FundedAcceptance[TransferRequest]):
@@ -32,6 +29,6 @@ class TransferAcceptance(FundedAcceptance[TransferRequest]):
             check_request=check_request,
             check_limits=lambda request: check_limits(request, limits),
             request_type=TransferRequest,
-            correctable=CORRECTABLE,
+            correctable=correctable(TransferRequest),
             input_of=TransferInput,
         )

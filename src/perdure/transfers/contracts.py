@@ -4,9 +4,10 @@ Old histories decode into these: a field is only ever added, with a default.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 from perdure.core.ids import OUTGOING_TRANSFER
+from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "transfer"
@@ -27,25 +28,34 @@ BANK: Final = "bank"
 
 @dataclass(frozen=True, slots=True)
 class TransferRequest:
-    """What the caller asks for.
+    """What the caller asks for."""
 
-    Args:
-        customer_id: Whose money it is.
-        account_id: The account it comes from.
-        amount_minor: In minor units of the currency.
-        destination: Where it goes, as the bank names it: an IBAN, say.
-        customer: Told how it ended.
-        reference: The caller's own name for the transfer: one transfer of a customer has it.
-    """
-
-    customer_id: str
-    account_id: str
+    customer_id: Annotated[str, Note(option="customer", help="Whose money it is.")]
+    account_id: Annotated[
+        str,
+        Note(
+            "The customer's account that the money comes from.",
+            option="account",
+            help="The account it comes from, acc_….",
+        ),
+    ]
     amount_minor: int
-    currency: str
-    destination: str
-    customer: Party = field(default_factory=Party)
+    currency: Annotated[str, Note(option_default="USD")]
+    destination: Annotated[
+        str,
+        Note(
+            "Where the money goes, as the bank names it.",
+            examples=["DE89370400440532013000"],
+            fixed_by="pay_out",
+            help="Where it goes, as the bank names it: an IBAN.",
+            in_summary=True,
+        ),
+    ]
+    customer: Annotated[Party, Note("Who is told how it ended.", correctable=True)] = field(
+        default_factory=Party
+    )
     reference: str | None = None
-    description: str = ""
+    description: Annotated[str, Note(correctable=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from perdure.api.operation_schemas import TimelineQuery
-from perdure.api.payment_schemas import public_status
 from perdure.api.schemas import page_of
 from perdure.core.errors import InvalidInput
 from perdure.operations.model import FINISHED, Status
 from perdure.operations.reporting import TimelineCursor
+from perdure.payments.capability import public_status
 from perdure.payments.contracts import PaymentStatus
 
 

@@ -6,14 +6,15 @@ import pytest
 
 from perdure.core.errors import InvalidInput
 from perdure.core.ids import ACCOUNT, new_id
+from perdure.core.notes import correctable
 from perdure.notifications.contracts import Party
 from perdure.operations.correction import correct, merge, read_request
 from perdure.operations.model import By
 from perdure.operations.steps import to_json
-from perdure.payments.acceptance import CORRECTABLE
 from perdure.payments.contracts import PaymentRequest
 from perdure.payments.rules import check_request
 
+CORRECTABLE = correctable(PaymentRequest)
 REQUEST = to_json(PaymentRequest("cus_1", "acc_1", 500, "USD", "tok_ok", reference="ref"))
 
 

@@ -1,0 +1,98 @@
+"""What a kind of operation says of itself; everything else asks for it here.
+
+A folder exports one `Capability`. What takes Temporal, the database or FastAPI is named by a
+string, `module:attribute`, and imported by whoever needs it: the API does not import workflows, and
+a command imports nothing of a kind that it is not about.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from perdure.core.money import Money
+from perdure.operations.model import Operation
+
+Place = str
+"""`module:attribute`, imported when it is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A field of the view that the request does not have: what came of the operation, say.
+
+    Args:
+        type: As an annotation: `str | None`, `date`.
+        read: Reads it from the operation's row.
+    """
+
+    name: str
+    type: Any
+    read: Callable[[Operation], Any]
+    description: str = ""
+
+
+def in_result(*path: str) -> Callable[[Operation], Any]:
+    """Return what reads a value of an operation's result; None until there is one."""
+
+    def read(operation: Operation) -> Any:
+        found: Any = operation.result
+        for name in path:
+            found = (found or {}).get(name)
+        return found
+
+    return read
+
+
+def amount_asked(operation: Operation) -> Money | None:
+    """Return the money that was asked for."""
+    request = operation.input["request"]
+    return Money(request["amount_minor"], request["currency"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """A kind of operation.
+
+    Args:
+        name: What one is called; as in `operations.kind`: `transfer`.
+        plural: What several are called: the API's path and tag, the command's group, the scopes
+            (`transfers:read`, `transfers:write`).
+        id_prefix: The first part of its ids: `tfr`.
+        workflow: The name of its workflow.
+        help: One line for people who look for it.
+        request: The dataclass of what is asked for; its fields carry a `Note`.
+        remarks: What is to be known of an action beyond what holds for every kind, by its name:
+            `create`, `cancel`, `refund`.
+        shows: The fields of the view beside the request's and those that every operation has; one
+            with a request's name takes its place.
+        amount: The money that one moves; None: it is not known yet.
+        is_created: Whether the API and the CLI create it. A refund is asked for at what it refunds.
+        has_lane: Whether a flood of them is carried out in lanes.
+        refundable: A `RefundableKind`, where one that has succeeded can be given back.
+        invariants: What `verify` checks of it: each one's name and query.
+        routes: API routers beside those of every kind.
+        commands: Commands in its own group beside those of every kind, by name.
+        groups: Commands and groups of commands beside its own, by name.
+    """
+
+    name: str
+    plural: str
+    id_prefix: str
+    workflow: str
+    help: str
+    request: type
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    shows: tuple[Shown, ...] = ()
+    amount: Callable[[Operation], Money | None] = amount_asked
+    is_created: bool = True
+    has_lane: bool = False
+    refundable: Place | None = None
+    invariants: Place | None = None
+    routes: tuple[Place, ...] = ()
+    commands: Mapping[str, Place] = field(default_factory=dict)
+    groups: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def is_refundable(self) -> bool:
+        """Whether one that has succeeded can be given back."""
+        return self.refundable is not None

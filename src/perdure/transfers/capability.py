@@ -1,0 +1,26 @@
+"""Transfers: money paid out at a bank."""
+
+from typing import Final
+
+from perdure.capability.declaration import Capability, Shown, in_result
+from perdure.transfers.contracts import ID_PREFIX, KIND, WORKFLOW, TransferRequest
+
+TRANSFERS: Final = Capability(
+    name=KIND,
+    plural="transfers",
+    id_prefix=ID_PREFIX,
+    workflow=WORKFLOW,
+    help="Transfers: money paid out at a bank.",
+    request=TransferRequest,
+    shows=(
+        Shown(
+            "payout_id",
+            str | None,
+            in_result("payout", "payout_id"),
+            "The bank's own id, once it has succeeded.",
+        ),
+    ),
+    has_lane=True,
+    refundable="perdure.transfers.refunds:REFUNDABLE_TRANSFERS",
+    invariants="perdure.transfers.verify:INVARIANTS",
+)
