@@ -6,8 +6,7 @@ import pytest
 from temporalio.client import Client
 
 from perdure.storage.pool import Pool
-from tests.integration.payments.town import Town
-from tests.integration.transfers.conftest import town_of_its_own
+from tests.integration.payments.town import Town, open_town
 
 from .scripted import PaymentScenario
 from .scripted_refunds import RefundScenario
@@ -54,7 +53,7 @@ async def town(
     postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """The whole platform on real servers; its janitor is quick to look."""
-    async with town_of_its_own(
+    async with open_town(
         postgres_url,
         temporal_client,
         tmp_path_factory.mktemp("town"),

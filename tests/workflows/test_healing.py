@@ -17,9 +17,8 @@ from perdure.operations.model import Operation, Status
 from perdure.payments.contracts import KIND as PAYMENT
 from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from perdure.worker.janitor import janitor
-from tests.integration.payments.town import ENDED, Town
+from tests.integration.payments.town import ENDED, Town, open_town
 from tests.integration.payments.written import written
-from tests.integration.transfers.conftest import town_of_its_own
 from tests.integration.transfers.transfers import bank_misbehaves, payouts
 from tests.polls import eventually
 
@@ -88,7 +87,7 @@ async def quiet_town(
     postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """A town where callbacks are waited for long, and whose janitor looks when the test says."""
-    async with town_of_its_own(
+    async with open_town(
         postgres_url,
         temporal_client,
         tmp_path_factory.mktemp("quiet"),

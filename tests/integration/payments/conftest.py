@@ -5,22 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from perdure.storage.pool import Pool, open_pool
-from tests.servers import migrated_database
-
 from .town import Town, open_town
 
 
 @pytest.fixture(scope="package")
 async def town(
-    pool: Pool,
-    database_url: str,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
+    postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """The whole platform with its providers, on real servers."""
     folder = tmp_path_factory.mktemp("town")
-    async with open_town(pool, database_url, temporal_client, folder) as opened:
+    async with open_town(postgres_url, temporal_client, folder) as opened:
         yield opened
 
 
@@ -28,21 +22,16 @@ async def town(
 async def quiet_town(
     postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
-    """A town on a database of its own whose janitor does not look, so that tests say who acts.
+    """A town whose janitor does not look, so that tests say who acts.
 
     A workflow there waits for its confirmation for longer than a test lasts.
     """
     folder = tmp_path_factory.mktemp("quiet")
-    async with (
-        migrated_database(postgres_url) as database_url,
-        open_pool(database_url, size=20, application_name="perdure-tests") as pool,
-        open_town(
-            pool,
-            database_url,
-            temporal_client,
-            folder,
-            janitor_interval_s=86_400,
-            payment_callback_timeout_s=120,
-        ) as opened,
-    ):
+    async with open_town(
+        postgres_url,
+        temporal_client,
+        folder,
+        janitor_interval_s=86_400,
+        payment_callback_timeout_s=120,
+    ) as opened:
         yield opened

@@ -7,22 +7,18 @@ import pytest
 from temporalio.client import Client
 
 from perdure.operations.model import Status
-from perdure.storage.pool import Pool
 
 from .town import Town, open_town
 
 
 @pytest.fixture(scope="module")
 async def limited_town(
-    pool: Pool,
-    database_url: str,
-    temporal_client: Client,
-    tmp_path_factory: pytest.TempPathFactory,
+    postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """A town where a customer pays at most 30.00 a day."""
     folder = tmp_path_factory.mktemp("limited")
     async with open_town(
-        pool, database_url, temporal_client, folder, payment_daily_limit_minor=3_000
+        postgres_url, temporal_client, folder, payment_daily_limit_minor=3_000
     ) as opened:
         yield opened
 

@@ -31,13 +31,13 @@ from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.sms import SmsSettings, open_sms
-from perdure.storage.pool import Pool, transaction
+from perdure.storage.pool import open_pool, transaction
 from perdure.transfers.contracts import BANK
 from perdure.worker.janitor import janitor
 from perdure.worker.main import build_worker
 from perdure.worker.plans import ALL, work_of
 from tests.polls import eventually
-from tests.servers import RunningRegistry, running_registry
+from tests.servers import RunningRegistry, migrated_database, running_registry
 
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS10ZXN0cy0wMDAwMDAwMA=="
 TLDS = ("info", "fr")
@@ -169,14 +169,20 @@ async def until_status(
 
 @asynccontextmanager
 async def open_town(
-    pool: Pool, database_url: str, client: Client, folder: Path, **settings: Any
+    postgres_url: str, client: Client, folder: Path, **settings: Any
 ) -> AsyncIterator[Town]:
     """Open the platform, its API, its workers and the providers, on ports of their own.
+
+    Its database is its own too: what others leave unfinished in theirs, its janitor need not heal.
 
     Args:
         settings: Settings that differ from the tests' own.
     """
-    async with AsyncExitStack() as stack:
+    async with (
+        migrated_database(postgres_url) as database_url,
+        open_pool(database_url, size=20, application_name="perdure-tests") as pool,
+        AsyncExitStack() as stack,
+    ):
 
         async def http(base_url: str, **options: Any) -> httpx.AsyncClient:
             return await stack.enter_async_context(
@@ -199,25 +205,18 @@ async def open_town(
         registries = await stack.enter_async_context(_open_registries(folder))
         listener = _free_listener()
         api_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        suffix = uuid4().hex[:8]
         platform = compose(
-            Settings(
+            _settings(
+                settings,
                 DATABASE_URL=database_url,
-                queues={queue: f"{queue}-{suffix}" for queue in QUEUES},
                 gateway_url=f"http://127.0.0.1:{gateway}",
                 gateway_callback_url=f"{api_url}/v1/callbacks/gateway",
-                gateway_callback_secrets=[SECRET],
-                gateway_timeout_s=1.5,
-                workflow_sandbox=True,
                 bank_url=f"http://127.0.0.1:{bank}",
-                bank_timeout_s=1.5,
                 registry_urls={tld: registry.url for tld, registry in registries.items()},
-                registry_timeout_s=1.5,
                 fraud_scorer_url=f"http://127.0.0.1:{scorer}",
                 mail_port=mail.smtp,
                 mail_inquiry_url=f"http://127.0.0.1:{mail.http}",
                 sms_url=f"http://127.0.0.1:{sms}",
-                **{"payment_callback_timeout_s": 5, "janitor_interval_s": 0.5, **settings},
             ),
             pool,
             client,
@@ -228,7 +227,7 @@ async def open_town(
             await stack.enter_async_context(build_worker(platform, work))
         looking = asyncio.create_task(janitor(platform).run())
         stack.callback(looking.cancel)
-        _, secret = await create_key(pool, f"tests-{suffix}", ["admin"])
+        _, secret = await create_key(pool, f"tests-{uuid4().hex[:8]}", ["admin"])
         yield Town(
             platform,
             await http(api_url, headers={"Authorization": f"Bearer {secret}"}),
@@ -238,6 +237,22 @@ async def open_town(
             await http(f"http://127.0.0.1:{sms}"),
             registries,
         )
+
+
+def _settings(given: dict[str, Any], **addresses: Any) -> Settings:
+    """Return a town's settings: short times, and queues of its own."""
+    suffix = uuid4().hex[:8]
+    defaults: dict[str, Any] = {
+        "queues": {queue: f"{queue}-{suffix}" for queue in QUEUES},
+        "gateway_callback_secrets": [SECRET],
+        "gateway_timeout_s": 1.5,
+        "bank_timeout_s": 1.5,
+        "registry_timeout_s": 1.5,
+        "workflow_sandbox": True,
+        "payment_callback_timeout_s": 5,
+        "janitor_interval_s": 0.5,
+    }
+    return Settings(**(defaults | addresses | given))
 
 
 def _free_listener() -> socket.socket:

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from tests.integration.payments.town import Town
-from tests.integration.transfers.conftest import town_of_its_own
+from tests.integration.payments.town import Town, open_town
 
 
 @pytest.fixture(scope="package")
@@ -15,5 +14,5 @@ async def town(
 ) -> AsyncIterator[Town]:
     """The whole platform with its providers, on real servers."""
     folder = tmp_path_factory.mktemp("town")
-    async with town_of_its_own(postgres_url, temporal_client, folder) as opened:
+    async with open_town(postgres_url, temporal_client, folder) as opened:
         yield opened

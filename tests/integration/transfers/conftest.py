@@ -1,30 +1,12 @@
 """One town for the tests of this folder, and one that is left alone."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.client import Client
 
-from perdure.storage.pool import open_pool
 from tests.integration.payments.town import Town, open_town
 from tests.polls import eventually
-from tests.servers import migrated_database
-
-
-@asynccontextmanager
-async def town_of_its_own(
-    postgres_url: str, client: Client, folder: Path, **settings: Any
-) -> AsyncIterator[Town]:
-    """A town on a database nobody else writes to, so that all its books can be compared."""
-    async with (
-        migrated_database(postgres_url) as database_url,
-        open_pool(database_url, size=20, application_name="perdure-tests") as pool,
-        open_town(pool, database_url, client, folder, **settings) as opened,
-    ):
-        yield opened
 
 
 @pytest.fixture(scope="package")
@@ -33,7 +15,7 @@ async def town(
 ) -> AsyncIterator[Town]:
     """The whole platform with its providers, on real servers."""
     folder = tmp_path_factory.mktemp("town")
-    async with town_of_its_own(postgres_url, temporal_client, folder) as opened:
+    async with open_town(postgres_url, temporal_client, folder) as opened:
         yield opened
 
 
@@ -43,7 +25,7 @@ async def quiet_town(
 ) -> AsyncIterator[Town]:
     """A town whose janitor does not look, so that tests say who acts."""
     folder = tmp_path_factory.mktemp("quiet")
-    async with town_of_its_own(
+    async with open_town(
         postgres_url, temporal_client, folder, janitor_interval_s=86_400
     ) as opened:
         await _first_look(opened)
