@@ -10,6 +10,7 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
 
 from perdure.config import Settings
+from perdure.core.script import Bodies
 from perdure.durable.bulks import registration as bulks
 from perdure.durable.bulks.activities import BulkActivities
 from perdure.durable.bulks.registration import BULKS
@@ -44,6 +45,7 @@ from perdure.operations.kinds import OperationKinds
 from perdure.operations.lanes.bell import RING_INTERVAL_S
 from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.lanes.runner import LaneLimits, LaneProcess, LaneRunner, lane_permits
+from perdure.operations.lanes.script import LaneScript, first_try_of
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
@@ -83,9 +85,8 @@ from perdure.storage.revisions import missing_revisions
 from perdure.transfers import registration as transfers
 from perdure.transfers.acceptance import TransferAcceptance
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
-from perdure.transfers.at_once import TransferAtOnceActivities
-from perdure.transfers.contracts import BANK
-from perdure.transfers.lane import TransferLane
+from perdure.transfers.contracts import BANK, FirstTry, TransferInput
+from perdure.transfers.process import run_transfer
 from perdure.transfers.refunds import REFUNDABLE_TRANSFERS, BankRecalls
 from perdure.transfers.registration import TRANSFERS
 from perdure.transfers.rules import TransferLimits
@@ -249,8 +250,13 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         transfer_steps = _transfer_steps(platform, calls, steps, outside.bank, bank_tries)
         renewal_steps = _renewal_steps(platform, calls, steps, outside.registries)
         permit, at_once = lane_permits(platform.permits), platform.permits.within(_SOON_S)
-        transfers_at_once = TransferAtOnceActivities(
-            *transfer_steps, messages.deliver_now, bank_tries, at_once
+        transfers_at_once = first_try_of(
+            run_transfer,
+            FirstTry,
+            transfer_steps,
+            deliver=messages.deliver_now,
+            permit=at_once,
+            first_tries=bank_tries,
         )
         payments_at_once = PaymentAtOnceActivities(payment_steps[1], gateway_tries, at_once)
         checks = FraudActivities(pool, outside.scorer, _first_tries(settings), at_once)
@@ -263,7 +269,13 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                 permit=permit,
                 confirmation_s=settings.lane_confirmation_s,
             ).run,
-            TRANSFERS.name: TransferLane(*transfer_steps, messages.deliver_now, permit).run,
+            TRANSFERS.name: LaneScript(
+                run_transfer,
+                TransferInput,
+                transfer_steps,
+                deliver=messages.deliver_now,
+                permit=permit,
+            ).run,
             RENEWALS.name: RenewalLane(*renewal_steps, messages.deliver_now, permit).run,
         }
         operations = OperationActivities(pool)
@@ -274,7 +286,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                 payments_at_once,
                 LateChargeActivities(pool, outside.gateway, payment_steps[1].charges),
             ),
-            *transfers.registrations(*transfer_steps, transfers_at_once),
+            *transfers.registrations(transfer_steps, transfers_at_once),
             *renewals.registrations(*renewal_steps, map(registry_name, settings.registry_urls)),
             *_refunds(platform, calls, steps, outside),
             *fraud.registrations(checks),
@@ -311,9 +323,9 @@ def _transfer_steps(
     steps: TransactionalSteps,
     bank: HttpPayoutBank,
     first_tries: FirstTries,
-) -> tuple[TransferLedgerActivities, TransferBankActivities]:
+) -> Bodies:
     timeout_s = platform.settings.bank_timeout_s
-    return (
+    return transfers.bodies_of(
         TransferLedgerActivities(platform.pool, steps, platform.ledger),
         TransferBankActivities(calls, steps, bank, first_tries=first_tries, timeout_s=timeout_s),
     )

@@ -3,6 +3,8 @@
 from temporalio import workflow
 
 from perdure.durable.scope import current_scope
+from perdure.durable.script import WorkflowRunner
+from perdure.notifications.telling import tell_by_marker
 from perdure.payments import contracts
 from perdure.payments.contracts import PaymentEnd, PaymentInput
 from perdure.payments.workflow import PaymentWorkflow
@@ -14,7 +16,9 @@ from perdure.renewals.contracts import WORKFLOW as RENEWAL
 from perdure.renewals.contracts import RenewalEnd, RenewalInput
 from perdure.renewals.workflow import RenewalWorkflow
 from perdure.transfers.contracts import WORKFLOW as TRANSFER
-from perdure.transfers.contracts import TransferEnd, TransferInput
+from perdure.transfers.contracts import SettleTransfer, TransferEnd, TransferInput
+from perdure.transfers.process import HOLD, PAY_OUT
+from perdure.transfers.process import SETTLE as SETTLE_TRANSFER
 from perdure.transfers.workflow import TransferWorkflow
 
 
@@ -53,9 +57,10 @@ class PaysBeforeItHolds(TransferWorkflow):
 
     @workflow.run
     async def run(self, transfer: TransferInput) -> TransferEnd:
-        payout = await self.pay_out(transfer)
-        await self.hold_funds(transfer)
-        return await self.settle(transfer, payout)
+        steps = WorkflowRunner(tell_by_marker)
+        payout = await steps.run(PAY_OUT, transfer)
+        await steps.run(HOLD, transfer)
+        return await steps.run(SETTLE_TRANSFER, SettleTransfer(transfer, payout))
 
 
 @workflow.defn(name=RENEWAL)

@@ -12,7 +12,7 @@ from perdure.core.errors import (
 )
 from perdure.durable.scope import REQUEST_CANCEL, CancelCall
 from perdure.transfers import contracts
-from perdure.transfers.contracts import AtOnce, PayoutResolution, TransferEnd
+from perdure.transfers.contracts import FirstTry, PayoutResolution, TransferEnd
 from tests.workflows.scripted_transfers import PAID, SUCCEEDED, TransferScenario
 
 from .scenarios import Scenario, let_it_run
@@ -35,7 +35,7 @@ TRANSFER_SCENARIOS: list[Scenario[TransferScenario]] = [
     Scenario(
         "at_once",
         let_it_run,
-        {contracts.RUN_AT_ONCE: AtOnce(SUCCEEDED, untold=["ntf_1"])},
+        {contracts.RUN_AT_ONCE: FirstTry(SUCCEEDED, untold=["ntf_1"])},
         holds=("EVENT_TYPE_MARKER_RECORDED", "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"),
     ),
     Scenario("step_by_step", let_it_run, holds=("EVENT_TYPE_ACTIVITY_TASK_COMPLETED",)),

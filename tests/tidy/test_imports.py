@@ -53,6 +53,7 @@ WORKFLOW_IMPORTS = (
     "perdure.durable.versions",
     "perdure.durable.queues",
     "perdure.durable.scope",
+    "perdure.durable.script",
     "perdure.notifications.telling",
 )
 

@@ -12,8 +12,8 @@ from perdure.core.ids import new_id
 from perdure.durable.queues import NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.transfers import contracts
 from perdure.transfers.contracts import (
-    AtOnce,
     CloseTransfer,
+    FirstTry,
     Held,
     PayoutOutcome,
     PayoutResolution,
@@ -36,7 +36,7 @@ class ScriptedBank(Script):
 
     answers: dict[str, Any] = field(
         default_factory=lambda: {
-            contracts.RUN_AT_ONCE: AtOnce(),
+            contracts.RUN_AT_ONCE: FirstTry(),
             contracts.PAY_OUT: PAID,
             contracts.RESOLVE_PAYOUT: PayoutResolution(None),
             contracts.RECALL_PAYOUT: PayoutResolution(RECALLED),
@@ -45,7 +45,7 @@ class ScriptedBank(Script):
     )
 
     @activity.defn(name=contracts.RUN_AT_ONCE)
-    async def run_at_once(self, given: TransferInput) -> AtOnce:
+    async def run_at_once(self, given: TransferInput) -> FirstTry:
         return self.answer(contracts.RUN_AT_ONCE, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.HOLD_FUNDS)

@@ -23,7 +23,7 @@ from perdure.transfers.contracts import (
     RESOLVE_PAYOUT,
     RUN_AT_ONCE,
     SETTLE,
-    AtOnce,
+    FirstTry,
     PayoutOutcome,
     PayoutResolution,
 )
@@ -46,7 +46,7 @@ async def test_a_transfer_debits_pays_out_and_settles_in_order_e5(
 async def test_a_transfer_done_at_once_takes_no_further_step_e5(
     transfers: TransferScenario,
 ) -> None:
-    transfers.world.answers[RUN_AT_ONCE] = AtOnce(SUCCEEDED, untold=["ntf_2"])
+    transfers.world.answers[RUN_AT_ONCE] = FirstTry(SUCCEEDED, untold=["ntf_2"])
     end = await (await transfers.start()).result()
     assert end == SUCCEEDED
     assert transfers.world.calls == [RUN_AT_ONCE, DELIVER]

@@ -1,8 +1,14 @@
-"""What a capability hands to the workers: per queue, its workflows and bound activities."""
+"""What a capability hands to the workers: per queue, its workflows and activities."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from temporalio import activity
+
+from perdure.core.script import Bodies, Body, CallStep, OwnStep, ScriptStep, Step
+from perdure.durable.interceptors.operation_sync import records_its_attempts, records_itself
+from perdure.durable.queues import OPERATIONS, provider_queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +22,40 @@ class Registration:
     queue: str
     workflows: Sequence[type[Any]] = ()
     activities: Sequence[Callable[..., Any]] = ()
+
+
+def registrations(
+    workflows: Sequence[type[Any]], bodies: Bodies, *, providers: Iterable[str]
+) -> list[Registration]:
+    """Return a kind's work: each step's body as the activity that the step names.
+
+    Args:
+        providers: Those its calls go to, as in their queues' names: each has a queue of its own, so
+            that a slow one holds up no other.
+    """
+    activities = {
+        step: _activity_of(step, body)
+        for step, body in bodies.items()
+        if not isinstance(step, OwnStep)
+    }
+    calls = [found for step, found in activities.items() if isinstance(step, CallStep)]
+    return [
+        Registration(
+            OPERATIONS,
+            workflows,
+            [found for step, found in activities.items() if not isinstance(step, CallStep)],
+        ),
+        *(Registration(provider_queue(provider), activities=calls) for provider in providers),
+    ]
+
+
+def _activity_of(step: ScriptStep[Any, Any], body: Body) -> Body:
+    async def run(given: Any) -> Any:
+        return await body(given)
+
+    # What Temporal reads the types of its payloads from.
+    run.__annotations__ = {"given": step.takes, "return": step.returns}
+    # What commits on our database writes the attempt's row with it.
+    if isinstance(step, Step) or records_itself(body):
+        records_its_attempts(run)
+    return activity.defn(name=step.name)(run)

@@ -14,16 +14,22 @@ from perdure.durable.queues import NOTIFICATIONS
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, WORKFLOW, workflow_id
 
 
-async def tell(notification_ids: list[str], *, tries_first: bool = False) -> None:
+async def tell(notification_ids: list[str], *, tries_first: bool = True) -> None:
     """Deliver messages, in parallel; this never fails.
 
     Args:
-        tries_first: The run has a marker that `FIRST_TRIES` goes with; otherwise it is asked for.
+        tries_first: Before its queue is troubled, what is quick is told where the workflow runs.
     """
     if notification_ids:
-        tries_first = tries_first or workflow.patched(versions.FIRST_TRIES)
         untold = await _deliver_at_once(notification_ids) if tries_first else notification_ids
         await asyncio.gather(*(_deliver(found) for found in untold))
+
+
+async def tell_by_marker(notification_ids: list[str]) -> None:
+    """Deliver messages, as `tell`; for kinds whose earlier runs did not try first."""
+    if notification_ids:
+        tries_first = workflow.patched(versions.FIRST_TRIES)
+        await tell(notification_ids, tries_first=tries_first)
 
 
 async def _deliver_at_once(notification_ids: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable import options
     from perdure.durable.queues import provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
-    from perdure.notifications.telling import tell
+    from perdure.notifications.telling import tell_by_marker
 
 from perdure.refunds import contracts
 from perdure.refunds.contracts import (
@@ -36,7 +36,7 @@ class RefundWorkflow:
     async def run(self, refund: RefundInput) -> RefundEnd:
         """Have it given back, once, or say why not; then tell the customer."""
         end = await self._carry_out(refund)
-        await tell(end.notification_ids)
+        await tell_by_marker(end.notification_ids)
         return end
 
     async def _carry_out(self, refund: RefundInput) -> RefundEnd:

@@ -7,7 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable import options, versions
     from perdure.durable.queues import provider_queue
     from perdure.durable.scope import OperationScope, Result, current_scope
-    from perdure.notifications.telling import tell
+    from perdure.notifications.telling import tell_by_marker
 
 from perdure.renewals import contracts, rules
 from perdure.renewals.contracts import (
@@ -132,7 +132,7 @@ class RenewalWorkflow:
 
     async def notify(self, notification_ids: list[str]) -> None:
         """Tell the customer."""
-        await tell(notification_ids)
+        await tell_by_marker(notification_ids)
 
     async def _at_registry(
         self,

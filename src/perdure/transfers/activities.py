@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
-from temporalio import activity
-
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
@@ -69,8 +67,6 @@ class TransferLedgerActivities:
             ends=_ENDS,
         )
 
-    @activity.defn(name=contracts.HOLD_FUNDS)
-    @records_its_attempts
     async def hold_funds(self, transfer: TransferInput) -> Held:
         """Check the account, and set the money aside.
 
@@ -98,8 +94,6 @@ class TransferLedgerActivities:
             if hold.id in held
         }
 
-    @activity.defn(name=contracts.SETTLE)
-    @records_its_attempts
     async def settle(self, given: SettleTransfer) -> TransferEnd:
         """Post the money and owe the customer the message: the transfer has succeeded.
 
@@ -134,8 +128,6 @@ class TransferLedgerActivities:
             for found in settled
         }
 
-    @activity.defn(name=contracts.CLOSE)
-    @records_its_attempts
     async def close(self, given: CloseTransfer) -> TransferEnd:
         """Release what was held and owe the customer the reason.
 
@@ -210,7 +202,6 @@ class TransferBankActivities:
         self._first_tries = first_tries
         self._timeout_s = timeout_s
 
-    @activity.defn(name=contracts.PAY_OUT)
     @records_its_attempts
     async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:
         """Have the bank pay, once, whatever happens to this worker.
@@ -222,7 +213,6 @@ class TransferBankActivities:
         """
         return await self._calls.get_or_create(self._payout_call(transfer))
 
-    @activity.defn(name=contracts.RESOLVE_PAYOUT)
     async def resolve_payout(self, transfer: TransferInput) -> PayoutResolution:
         """Find out what became of a payout whose answer was lost.
 
@@ -232,7 +222,6 @@ class TransferBankActivities:
         found = await self._calls.resolve(self._payout_call(transfer))
         return PayoutResolution(found)
 
-    @activity.defn(name=contracts.RECALL_PAYOUT)
     async def recall_payout(self, transfer: TransferInput) -> PayoutResolution:
         """Take back what was paid out, if anything was.
 

@@ -142,7 +142,7 @@ class TransferEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class AtOnce:
+class FirstTry:
     """What came of running all steps in one go.
 
     Args:

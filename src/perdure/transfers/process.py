@@ -1,56 +1,78 @@
-"""A transfer's script: its steps in their order, written once, whatever runs them."""
+"""A transfer's steps, and its script: their order, written once, whatever runs them."""
 
-from typing import Protocol
+from operator import attrgetter
+from typing import Final
 
-from perdure.core.errors import PerdureError
-from perdure.transfers import rules
-from perdure.transfers.contracts import PayoutOutcome, TransferEnd, TransferFailure, TransferInput
-
-
-class TransferSteps(Protocol):
-    """What runs the steps: a workflow of the transfer's own, or a lane.
-
-    Each step raises the domain's errors. What cannot be done now is waited for, or parked, inside
-    the step.
-    """
-
-    async def hold_funds(self, transfer: TransferInput) -> None:
-        """Check the account, and set the money aside."""
-        ...
-
-    async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:
-        """Have the bank pay, once; the answer is known when this returns."""
-        ...
-
-    async def settle(self, transfer: TransferInput, payout: PayoutOutcome) -> TransferEnd:
-        """Post the money: from here on the transfer has succeeded."""
-        ...
-
-    async def compensate(self, activity: str, transfer: TransferInput) -> None:
-        """Undo what a step did, or may have done."""
-        ...
-
-    async def close(self, transfer: TransferInput, failure: TransferFailure) -> TransferEnd:
-        """Release the money: the transfer has failed, or is cancelled."""
-        ...
-
-    async def notify(self, notification_ids: list[str]) -> None:
-        """Tell the customer; this never fails."""
-        ...
+from perdure.core.errors import PerdureError, ProviderDeclined, Refused
+from perdure.core.script import CallStep, Runner, Step
+from perdure.transfers import contracts, rules
+from perdure.transfers.contracts import (
+    BANK,
+    CloseTransfer,
+    FirstTry,
+    Held,
+    PayoutOutcome,
+    PayoutResolution,
+    SettleTransfer,
+    TransferEnd,
+    TransferInput,
+)
 
 
-async def run_transfer(transfer: TransferInput, steps: TransferSteps) -> TransferEnd:
+def _bank(_: TransferInput) -> str:
+    return BANK
+
+
+def _not_made(_: TransferInput, __: PerdureError) -> PerdureError:
+    return Refused(
+        "The bank cannot be reached, so no money was moved; try again later.",
+        code="bank_unavailable",
+    )
+
+
+FIRST_TRY: Final = Step(contracts.RUN_AT_ONCE, TransferInput, FirstTry)
+"""All of it in one go, if nothing is in the way."""
+
+HOLD: Final = Step(contracts.HOLD_FUNDS, TransferInput, Held)
+"""Check the account, and set the money aside."""
+
+RESOLVE_PAYOUT: Final = CallStep(
+    contracts.RESOLVE_PAYOUT, TransferInput, PayoutResolution, provider=_bank, inquires=True
+)
+PAY_OUT: Final = CallStep(
+    contracts.PAY_OUT,
+    TransferInput,
+    PayoutOutcome,
+    provider=_bank,
+    resolve=RESOLVE_PAYOUT,
+    found=attrgetter("payout"),
+    not_made=_not_made,
+)
+"""Have the bank pay, once."""
+
+SETTLE: Final = Step(contracts.SETTLE, SettleTransfer, TransferEnd)
+"""Post the money: from here on the transfer has succeeded."""
+
+RECALL_PAYOUT: Final = CallStep(
+    contracts.RECALL_PAYOUT, TransferInput, PayoutResolution, provider=_bank, undoes=PAY_OUT
+)
+CLOSE: Final = Step(contracts.CLOSE, CloseTransfer, TransferEnd, undoes=True)
+"""Release the money: the transfer has failed, or is cancelled."""
+
+
+async def run_transfer(transfer: TransferInput, steps: Runner) -> TransferEnd:
     """Carry a transfer to its end: the money paid out and the customer told, or nothing moved."""
-    begun: list[rules.Step] = []
+    is_held = False
     try:
-        await steps.hold_funds(transfer)
-        begun.append(rules.Step.PAY_OUT)
-        payout = await steps.pay_out(transfer)
+        await steps.run(HOLD, transfer)
+        is_held = True
+        payout = await steps.run(PAY_OUT, transfer)
         rules.check_paid(payout)
-        end = await steps.settle(transfer, payout)
+        end = await steps.run(SETTLE, SettleTransfer(transfer, payout))
     except PerdureError as error:
-        for activity in rules.compensation_plan(begun, error):
-            await steps.compensate(activity, transfer)
-        end = await steps.close(transfer, rules.failure_of(error))
-    await steps.notify(end.notification_ids)
+        # A payout the bank refused did nothing; any other end may have moved money.
+        if is_held and not isinstance(error, ProviderDeclined):
+            await steps.run(RECALL_PAYOUT, transfer)
+        end = await steps.run(CLOSE, CloseTransfer(transfer, rules.failure_of(error)))
+    await steps.tell(end.notification_ids)
     return end

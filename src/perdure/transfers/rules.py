@@ -1,26 +1,13 @@
 """A transfer's decisions, without effects."""
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from perdure.core.errors import LimitExceeded, OperationCancelled, PerdureError, ProviderDeclined
 from perdure.core.ids import ACCOUNT, check_id
 from perdure.core.money import AmountLimit, Money, format_amount
 from perdure.core.text import check_identifier, check_optional_text, check_text
 from perdure.notifications.rules import check_party
-from perdure.transfers.contracts import (
-    PAY_OUT,
-    RECALL_PAYOUT,
-    PayoutOutcome,
-    TransferFailure,
-    TransferRequest,
-)
-
-
-class Step(StrEnum):
-    """The steps that have to be undone once they began."""
-
-    PAY_OUT = PAY_OUT
+from perdure.transfers.contracts import PayoutOutcome, TransferFailure, TransferRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +74,3 @@ def failure_of(error: PerdureError) -> TransferFailure:
     return TransferFailure(
         error.code, error.message, isinstance(error, OperationCancelled), error.param
     )
-
-
-def compensation_plan(begun: list[Step], error: PerdureError) -> list[str]:
-    """Return the activities that undo what began, the last first.
-
-    A payout the bank refused did nothing, so there is nothing to undo; any other end may have moved
-    money. Releasing the hold is not in the plan: closing the transfer does it, in the same commit
-    as the status.
-    """
-    undo = {Step.PAY_OUT: RECALL_PAYOUT}
-    refused_by_bank = isinstance(error, ProviderDeclined)
-    return [undo[step] for step in reversed(begun) if not refused_by_bank]

@@ -2,18 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
-from perdure.bootstrap import open_registrations
 from perdure.core.errors import PerdureError
-from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Party
+from perdure.operations.first_tries import FirstTries
 from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.lanes.script import LaneScript
 from perdure.operations.model import Operation
+from perdure.operations.provider_calls import ProviderCalls
+from perdure.operations.steps import TransactionalSteps
+from perdure.providers.bank import HttpPayoutBank
+from perdure.providers.http_client import open_http_client
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
-from perdure.transfers.contracts import KIND, TransferRequest
-from perdure.transfers.lane import TransferLane
+from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
+from perdure.transfers.process import run_transfer
+from perdure.transfers.registration import bodies_of
 from tests.integration.payments.town import Town
 
 
@@ -93,27 +97,40 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
     Args:
         settings: Settings that differ from the town's.
     """
-    platform = replace(town.platform, settings=town.platform.settings.model_copy(update=settings))
-    async with open_registrations(platform) as registrations:
-        bound = {
-            type(found): found
-            for part in registrations
-            for function in part.activities
-            if (found := getattr(function, "__self__", None)) is not None
-        }
-        ledger, bank = bound[TransferLedgerActivities], bound[TransferBankActivities]
-        messages = bound[NotificationActivities]
-        assert isinstance(ledger, TransferLedgerActivities)
-        assert isinstance(bank, TransferBankActivities)
-        assert isinstance(messages, NotificationActivities)
-        lane = TransferLane(ledger, bank, messages.deliver_now, platform.permits.permit)
+    platform = town.platform
+    configured = platform.settings.model_copy(update=settings)
+    steps, timeout_s = TransactionalSteps(platform.pool), configured.bank_timeout_s
+    async with open_http_client(
+        configured.bank_url, timeout_s=timeout_s, connections_max=100
+    ) as http:
+        bodies = bodies_of(
+            TransferLedgerActivities(platform.pool, steps, platform.ledger),
+            TransferBankActivities(
+                ProviderCalls(platform.pool),
+                steps,
+                HttpPayoutBank(http),
+                first_tries=FirstTries(),
+                timeout_s=timeout_s,
+            ),
+        )
+        lane = LaneScript(
+            run_transfer,
+            TransferInput,
+            bodies,
+            deliver=_left_to_others,
+            permit=platform.permits.permit,
+        )
         yield OwnLane(town, number, lane)
+
+
+async def _left_to_others(notification_ids: list[str]) -> list[str]:
+    return notification_ids
 
 
 class OwnLane:
     """A lane of a test's own."""
 
-    def __init__(self, town: Town, number: int, transfers: TransferLane) -> None:
+    def __init__(self, town: Town, number: int, transfers: LaneScript[TransferInput]) -> None:
         self._number = number
         self._runner = LaneRunner(
             town.platform.pool,

@@ -57,6 +57,11 @@ def records_its_attempts(function: Function) -> Function:
     return function
 
 
+def records_itself(function: Callable[..., Any]) -> bool:
+    """Whether an activity's commits carry the rows of its attempts."""
+    return getattr(function, _RECORDS_ITSELF, False)
+
+
 def beats_by_itself(function: Function) -> Function:
     """Mark an activity whose heartbeats carry what it has done so far."""
     setattr(function, _BEATS_ITSELF, True)
@@ -96,8 +101,8 @@ class _ActivitySync(ActivityInboundInterceptor):
             with attempt_under_way(attempt), _logging_as(info, operation_id):
                 if operation_id is None:
                     return await super().execute_activity(input)
-                records_itself = getattr(input.fn, _RECORDS_ITSELF, False)
-                run = self._run_self_recording if records_itself else self._run_recorded
+                records = records_itself(input.fn)
+                run = self._run_self_recording if records else self._run_recorded
                 work = run(input, operation_id, attempt)
                 # Nobody takes a local one back: it is in no queue.
                 return await (work if info.is_local else _to_its_end(work))

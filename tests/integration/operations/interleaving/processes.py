@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from perdure.core.errors import (
     ANSWERS,
@@ -10,35 +10,25 @@ from perdure.core.errors import (
     PerdureError,
     ProviderDisagrees,
     ProviderError,
-    Refused,
 )
+from perdure.core.script import CallStep, Given, Result, ScriptStep, Step
 from perdure.core.turns import Permit
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
 from perdure.operations.first_tries import FirstTries
+from perdure.operations.lanes.script import LaneScript, first_try_of
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.providers.mail import Mail
 from perdure.storage.pool import Pool
-from perdure.transfers import contracts
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
-from perdure.transfers.at_once import TransferAtOnceActivities
-from perdure.transfers.contracts import (
-    CloseTransfer,
-    PayoutOutcome,
-    SettleTransfer,
-    TransferEnd,
-    TransferFailure,
-    TransferInput,
-)
-from perdure.transfers.lane import TransferLane
+from perdure.transfers.contracts import FirstTry, TransferInput
 from perdure.transfers.process import run_transfer
+from perdure.transfers.registration import bodies_of
 
 from .gates import GatedPool, Gates, Life
 from .outside import TIMEOUT_S, Bank, BankClient, Clock, Sms, SmsClient
-
-Result = TypeVar("Result")
 
 TRIES_MAX: Final = 5
 
@@ -72,13 +62,15 @@ class Process:
             return FirstTries(pause_s=0, clock=lambda: clock().timestamp())
 
         bank_tries = first_tries()
-        self.ledger = TransferLedgerActivities(self.pool, steps, PostgresLedger())
-        self.bank = TransferBankActivities(
-            calls,
-            steps,
-            BankClient(bank, self.life),
-            first_tries=bank_tries,
-            timeout_s=TIMEOUT_S,
+        self.bodies = bodies_of(
+            TransferLedgerActivities(self.pool, steps, PostgresLedger()),
+            TransferBankActivities(
+                calls,
+                steps,
+                BankClient(bank, self.life),
+                first_tries=bank_tries,
+                timeout_s=TIMEOUT_S,
+            ),
         )
         self.messages = NotificationActivities(
             self.pool,
@@ -90,9 +82,16 @@ class Process:
             timeout_s=TIMEOUT_S,
         )
         deliver = self.messages.deliver_now
-        self.lane = TransferLane(self.ledger, self.bank, deliver, _no_limit)
-        self.at_once = TransferAtOnceActivities(
-            self.ledger, self.bank, deliver, bank_tries, _no_limit
+        self.lane = LaneScript(
+            run_transfer, TransferInput, self.bodies, deliver=deliver, permit=_no_limit
+        )
+        self.first_try = first_try_of(
+            run_transfer,
+            FirstTry,
+            self.bodies,
+            deliver=deliver,
+            permit=_no_limit,
+            first_tries=bank_tries,
         )
 
 
@@ -109,48 +108,48 @@ class OwnScript:
         self._process = process
         self._wait = wait
 
-    async def run(self, transfer: TransferInput) -> None:
+    async def carry_out(self, transfer: TransferInput) -> None:
         """Carry a transfer to its end: in one go if nothing is in the way, else step by step."""
-        done = await self._process.at_once.run_at_once(transfer)
+        done: FirstTry = await self._process.first_try(transfer)
         if done.end is not None:
-            await self.notify(done.untold)
+            await self.tell(done.untold)
         else:
             await run_transfer(transfer, self)
 
-    async def hold_funds(self, transfer: TransferInput) -> None:
-        await self._until_answered(lambda: self._process.ledger.hold_funds(transfer))
+    async def run(self, step: ScriptStep[Given, Result], given: Given) -> Result:
+        if isinstance(step, CallStep) and step.resolve is not None:
+            return await self._call(step, step.resolve, given)
+        body: Callable[[Given], Awaitable[Result]] = self._process.bodies[step]
+        undoes = isinstance(step, Step | CallStep) and bool(step.undoes)
+        return await self._until_answered(lambda: body(given), undoes=undoes)
 
-    async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:
-        bank, tries = self._process.bank, 0
+    async def run_until(
+        self, call: CallStep[Given, Result], given: Given, check: Callable[[Result], None]
+    ) -> Result:
+        raise AssertionError(call.name)
+
+    async def _call(
+        self, call: CallStep[Given, Result], resolve: CallStep[Given, Any], given: Given
+    ) -> Result:
+        body: Callable[[Given], Awaitable[Result]] = self._process.bodies[call]
+        tries, last = 0, PerdureError("It disagrees.")
         while tries < TRIES_MAX:
             try:
-                return await bank.pay_out(transfer)
+                return await body(given)
             except OperationParked as error:
                 await self._wait(error)
             except ProviderDisagrees:
                 break
             except ProviderError as error:
-                tries += 1
+                tries, last = tries + 1, error
                 await self._wait(error)
-        resolution = await self._until_answered(lambda: bank.resolve_payout(transfer))
-        if resolution.payout is None:
-            raise Refused("The bank cannot be reached.", code="bank_unavailable")
-        return resolution.payout
+        found_out = self._process.bodies[resolve]
+        found = call.found(await self._until_answered(lambda: found_out(given)))
+        if found is None:
+            raise call.not_made(given, last)
+        return found
 
-    async def settle(self, transfer: TransferInput, payout: PayoutOutcome) -> TransferEnd:
-        given = SettleTransfer(transfer, payout)
-        return await self._until_answered(lambda: self._process.ledger.settle(given))
-
-    async def compensate(self, activity: str, transfer: TransferInput) -> None:
-        assert activity == contracts.RECALL_PAYOUT
-        recall = self._process.bank.recall_payout
-        await self._until_answered(lambda: recall(transfer), undoes=True)
-
-    async def close(self, transfer: TransferInput, failure: TransferFailure) -> TransferEnd:
-        given = CloseTransfer(transfer, failure)
-        return await self._until_answered(lambda: self._process.ledger.close(given), undoes=True)
-
-    async def notify(self, notification_ids: list[str]) -> None:
+    async def tell(self, notification_ids: list[str]) -> None:
         for notification_id in notification_ids:
             for _ in range(TRIES_MAX):
                 try:

@@ -165,7 +165,7 @@ class World:
         await self._promote(operation, process, reason)
 
     async def _run_own(self, operation: Operation, process: Process) -> None:
-        await self._script(process).run(from_json(TransferInput, operation.input))
+        await self._script(process).carry_out(from_json(TransferInput, operation.input))
 
     def _script(self, process: Process) -> OwnScript:
         return OwnScript(process, lambda error: self.wait(process, error))
@@ -286,7 +286,7 @@ class World:
             "SELECT id FROM notifications WHERE operation_id = ANY($1) AND state = 'pending'",
             [operation.id for operation in self.operations],
         )
-        await self._script(self.processes[0]).notify([row["id"] for row in owed])
+        await self._script(self.processes[0]).tell([row["id"] for row in owed])
 
 
 def _actions(pool: Pool) -> OperatorActions:

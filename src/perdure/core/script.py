@@ -1,0 +1,110 @@
+"""The words a kind's script is written in: its steps, and what runs them.
+
+A script is plain Python, written once: a function of its operation's input and a `Runner`. The
+operation's own workflow is one (`durable.script`), a lane another (`operations.lanes.script`); how
+a step is run, tried again, waited for or parked is theirs, and declared with the step.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from perdure.core.errors import PerdureError
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScriptStep(Generic[Given, Result]):
+    """A step of a script.
+
+    Args:
+        name: The activity's, which histories have: the kind, a dot, and the step as rows name it.
+        takes: The type of what it is given.
+        returns: The type of its result, to read it back.
+    """
+
+    name: str
+    takes: type[Given]
+    returns: type[Result]
+
+    @property
+    def row_name(self) -> str:
+        """The step's name within its operation."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step(ScriptStep[Given, Result]):
+    """One commit on our database.
+
+    Args:
+        undoes: It undoes or closes: nothing calls it off, and no lane runs it.
+    """
+
+    undoes: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CallStep(ScriptStep[Given, Result]):
+    """A call to a provider: yes, no, or unknown.
+
+    A no ends the script's line; what cannot be known or done now parks the operation.
+
+    Args:
+        provider: Whom it is made to, as in its queue's name.
+        first_try: Makes the call where the workflow runs, if the provider is quick.
+        resolve: Finds out what became of it once its tries are used up.
+        found: What that found, or the first try; None: it was not made. May refuse in its place.
+        not_made: What it means for the operation that it was not made, and will not be: an answer,
+            or else it parks. Given the error of the last try.
+        parks: It parks under its own name where it cannot be found out, and is tried again as a
+            whole; otherwise under that of `resolve`, which is tried again alone.
+        inquires: It has no effect that must not be lost, and is tried for a day.
+        undoes: The call it undoes: nothing calls it off, and no lane runs it. A result that is made
+            without arguments says that there was nothing to undo.
+    """
+
+    provider: Callable[[Given], str]
+    first_try: "Step[Given, Any] | None" = None
+    resolve: "CallStep[Given, Any] | None" = None
+    found: Callable[[Any], Result | None] = lambda found: found
+    not_made: Callable[[Given, PerdureError], PerdureError] = lambda _, error: error
+    parks: bool = False
+    inquires: bool = False
+    undoes: "CallStep[Any, Any] | None" = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnStep(ScriptStep[Given, Result]):
+    """What each runner does in its own way: a wait, a child workflow."""
+
+
+Body = Callable[[Any], Awaitable[Any]]
+"""Does a step's work, given what the step takes."""
+
+Bodies = Mapping[ScriptStep[Any, Any], Body]
+"""What does the work of a kind's steps."""
+
+
+class Runner(Protocol):
+    """What runs a script's steps; each raises the domain's errors.
+
+    What cannot be done now is waited for, or parked, inside the step. A lane leaves a script by an
+    error that is none of the domain's: whoever has something under way beside a step looks for any.
+    """
+
+    async def run(self, step: ScriptStep[Given, Result], given: Given) -> Result:
+        """Run a step once, whatever happens to this process."""
+        ...
+
+    async def run_until(
+        self, call: CallStep[Given, Result], given: Given, check: Callable[[Result], None]
+    ) -> Result:
+        """Make a call until its answer passes a check; each time it does not, a person looks."""
+        ...
+
+    async def tell(self, notification_ids: list[str]) -> None:
+        """Have messages delivered; this never fails."""
+        ...

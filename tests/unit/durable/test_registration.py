@@ -1,0 +1,41 @@
+"""Where the work of a kind's steps is done: the queue, the activity's name and its types."""
+
+from typing import Any
+
+from temporalio import activity
+
+from perdure.core.script import Bodies
+from perdure.durable.interceptors.operation_sync import records_its_attempts, records_itself
+from perdure.durable.queues import OPERATIONS
+from perdure.durable.registration import registrations
+from tests.unit.fake_script import FIND_OUT, GRANT, HOLD, WAIT, Granted, Wish
+
+
+async def work(given: Any) -> Any:
+    return given
+
+
+@records_its_attempts
+async def recording(given: Any) -> Any:
+    return given
+
+
+def test_steps_are_activities_of_their_names_where_their_work_is_done() -> None:
+    bodies: Bodies = {HOLD: work, GRANT: recording, FIND_OUT: work, WAIT: work}
+    made = registrations([], bodies, providers=["a", "b"])
+    found = {
+        (part.queue, definition.name): (definition.arg_types, definition.ret_type, records)
+        for part in made
+        for function in part.activities
+        if (definition := activity._Definition.must_from_callable(function))
+        and (records := records_itself(function)) is not None
+    }
+    at_provider = {
+        GRANT.name: ([Wish], str, True),
+        FIND_OUT.name: ([Wish], Granted, False),
+    }
+    assert found == {
+        (OPERATIONS, HOLD.name): ([Wish], str, True),
+        **{("provider-a", name): types for name, types in at_provider.items()},
+        **{("provider-b", name): types for name, types in at_provider.items()},
+    }
