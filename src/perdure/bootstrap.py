@@ -64,9 +64,9 @@ from perdure.payments.refunds import REFUNDABLE_PAYMENTS, GatewayRefunds
 from perdure.payments.registration import PAYMENTS
 from perdure.payments.reporting import PaymentReporting
 from perdure.payments.rules import PaymentLimits
-from perdure.providers.bank import HttpPayoutBank
-from perdure.providers.gateway import HttpPaymentGateway
-from perdure.providers.registry import HttpDomainRegistry, RegistryDirectory, registry_name
+from perdure.providers.bank import PayoutBank
+from perdure.providers.gateway import PaymentGateway
+from perdure.providers.registry import DomainRegistry, RegistryDirectory, registry_name
 from perdure.refunds import registration as refunds
 from perdure.refunds.acceptance import RefundAcceptance
 from perdure.refunds.activities import RefundLedgerActivities, RefundProviderActivities
@@ -179,7 +179,7 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
         ledger, limits, callback_timeout_s=settings.payment_callback_timeout_s
     )
     transfer_acceptance = TransferAcceptance(ledger, TransferLimits(settings.transfer_amount_limit))
-    renewal_acceptance = RenewalAcceptance(ledger, settings.registry_urls, lanes=settings.lanes)
+    renewal_acceptance = RenewalAcceptance(ledger, settings.tlds, lanes=settings.lanes)
     refund_acceptance = RefundAcceptance(ledger, REFUNDABLE.values())
     operations = OperationService(
         pool,
@@ -201,7 +201,7 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
         engine=engine,
         permits=Permits(pool),
         waits=ProviderWaits(pool, patience_of(settings)),
-        providers=frozenset({GATEWAY, BANK, SCORER, *map(registry_name, settings.registry_urls)}),
+        providers=frozenset({GATEWAY, BANK, SCORER, *map(registry_name, settings.tlds)}),
         ledger=ledger,
         operations=operations,
         bulks=BulkService(pool, operations),
@@ -287,7 +287,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                 LateChargeActivities(pool, outside.gateway, payment_steps[1].charges),
             ),
             *transfers.registrations(transfer_steps, transfers_at_once),
-            *renewals.registrations(*renewal_steps, map(registry_name, settings.registry_urls)),
+            *renewals.registrations(*renewal_steps, map(registry_name, settings.tlds)),
             *_refunds(platform, calls, steps, outside),
             *fraud.registrations(checks),
             *notifications.registrations(messages),
@@ -300,7 +300,7 @@ def _payment_steps(
     platform: Platform,
     calls: ProviderCalls,
     steps: TransactionalSteps,
-    gateway: HttpPaymentGateway,
+    gateway: PaymentGateway,
     first_tries: FirstTries,
 ) -> tuple[PaymentLedgerActivities, PaymentGatewayActivities]:
     return (
@@ -321,7 +321,7 @@ def _transfer_steps(
     platform: Platform,
     calls: ProviderCalls,
     steps: TransactionalSteps,
-    bank: HttpPayoutBank,
+    bank: PayoutBank,
     first_tries: FirstTries,
 ) -> Bodies:
     timeout_s = platform.settings.bank_timeout_s
@@ -335,7 +335,7 @@ def _renewal_steps(
     platform: Platform,
     calls: ProviderCalls,
     steps: TransactionalSteps,
-    registries: Mapping[str, HttpDomainRegistry],
+    registries: Mapping[str, DomainRegistry],
 ) -> tuple[RenewalLedgerActivities, RenewalRegistryActivities]:
     timeout_s = platform.settings.registry_timeout_s
     return (

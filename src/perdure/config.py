@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from perdure.core.addresses import check_mail_address
 from perdure.core.errors import ConfigurationError, InvalidInput
 from perdure.core.money import AMOUNT_MINOR_MAX, AmountLimit, check_currency
+from perdure.core.settings import EnvironmentSettings
 from perdure.core.tlds import normal_tld
 
 
@@ -41,9 +42,9 @@ def _address_in_ascii(address: str) -> str:
         raise ValueError(error.message.removesuffix(".")) from None
 
 
-def _by_normal_tld(urls: dict[str, str]) -> dict[str, str]:
-    normal = {normal_tld(tld): url for tld, url in urls.items()}
-    if len(normal) < len(urls):
+def _by_normal_tld(given: dict[str, str]) -> dict[str, str]:
+    normal = {normal_tld(tld): value for tld, value in given.items()}
+    if len(normal) < len(given):
         raise ValueError("A TLD is given twice")
     for tld in normal:
         if not _TLD.fullmatch(tld):
@@ -52,22 +53,16 @@ def _by_normal_tld(urls: dict[str, str]) -> dict[str, str]:
 
 
 _TLD: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-RegistryUrls = Annotated[dict[str, str], AfterValidator(_by_normal_tld)]
+ByTld = Annotated[dict[str, str], AfterValidator(_by_normal_tld)]
 
 
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """What a process is told from outside.
 
     Every field is an environment variable `PERDURE_<FIELD>`.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="PERDURE_",
-        env_ignore_empty=True,
-        frozen=True,
-        extra="ignore",
-        populate_by_name=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="PERDURE_")
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     """PostgreSQL, as `postgresql://…`.
@@ -142,6 +137,15 @@ class Settings(BaseSettings):
     refund_patience_s: float = Field(default=3600.0, ge=0)
     """How long one waits for a provider that gives nobody an answer, before it needs attention."""
 
+    gateway: str = "http"
+    bank: str = "http"
+    fraud_scorer: str = "http"
+    mail: str = "smtp"
+    sms: str = "http"
+    """Which class serves each: a name of Perdure's own, or of a package (docs/settings.md)."""
+    registries: ByTld = {}
+    """Which class serves a TLD, as JSON, where it is not `http`: `{"fr": "afnic"}`."""
+
     gateway_url: str = "http://127.0.0.1:8101"
     gateway_timeout_s: float = Field(default=5.0, gt=0, le=25)
     gateway_callback_url: str = "http://127.0.0.1:8080/v1/callbacks/gateway"
@@ -152,7 +156,7 @@ class Settings(BaseSettings):
     """
     bank_url: str = "http://127.0.0.1:8105"
     bank_timeout_s: float = Field(default=5.0, gt=0, le=25)
-    registry_urls: RegistryUrls = {
+    registry_urls: ByTld = {
         "info": "http://127.0.0.1:8106",
         "fr": "http://127.0.0.1:8107",
         "com": "http://127.0.0.1:8108",
@@ -173,6 +177,11 @@ class Settings(BaseSettings):
 
     janitor_interval_s: float = Field(default=2.0, gt=0)
     janitor_stale_after_s: float = Field(default=60.0, gt=0)
+
+    @property
+    def tlds(self) -> list[str]:
+        """The TLDs that there is a registry for."""
+        return [*dict.fromkeys([*self.registry_urls, *self.registries])]
 
     @property
     def payment_amount_limit(self) -> AmountLimit:
@@ -200,18 +209,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: One is wrong; the message names it.
         """
-        try:
-            return cls()
-        except ValidationError as error:
-            first = error.errors()[0]
-            field, *inside = (str(part) for part in first["loc"])
-            where = f" at {'.'.join(inside)}" if inside else ""
-            told = first["msg"].removeprefix("Value error, ")
-            raise _wrong(field, f"{told}{where}") from error
-        except SettingsError as error:
-            # It could not be read as JSON. What it says is the field's name, in quotes.
-            _, field, *_ = str(error).split('"')
-            raise _wrong(field, f"it is no JSON: {error.__cause__}") from error
+        return cls.read()
 
     def require_database_url(self) -> str:
         """Return the database's URL.
@@ -226,8 +224,3 @@ class Settings(BaseSettings):
                 param="DATABASE_URL",
             )
         return self.database_url
-
-
-def _wrong(field: str, told: str) -> ConfigurationError:
-    name = field if field.isupper() else f"PERDURE_{field.upper()}"
-    return ConfigurationError(f"The setting {name} is wrong: {told}.", param=name)

@@ -1,19 +1,29 @@
-"""The clients of the outside systems, as the settings name them."""
+"""The outside systems, each served by the class that a setting names."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-
-import aiohttp
+from typing import Any, Final
 
 from perdure.config import Settings
-from perdure.providers.bank import HttpPayoutBank
-from perdure.providers.fraud_scorer import HttpFraudScorer
-from perdure.providers.gateway import HttpPaymentGateway
-from perdure.providers.http_client import open_http_client
-from perdure.providers.mail import SmtpMailSender
-from perdure.providers.registry import HttpDomainRegistry
-from perdure.providers.sms import HttpSmsSender
+from perdure.providers.bank import BANK_ROLE, PayoutBank
+from perdure.providers.choice import Provider, Role, Use
+from perdure.providers.fraud_scorer import FRAUD_SCORER_ROLE, FraudScorer
+from perdure.providers.gateway import GATEWAY_ROLE, PaymentGateway
+from perdure.providers.host import ProviderHost
+from perdure.providers.mail import MAIL_ROLE, Mailer
+from perdure.providers.registry import REGISTRY_ROLE, DomainRegistry
+from perdure.providers.sms import SMS_ROLE, SmsSender
+
+ROLES: Final[tuple[Role[Any], ...]] = (
+    GATEWAY_ROLE,
+    FRAUD_SCORER_ROLE,
+    MAIL_ROLE,
+    SMS_ROLE,
+    BANK_ROLE,
+    REGISTRY_ROLE,
+)
+"""What the house's own kinds call; there is a registry for each TLD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,42 +34,61 @@ class Outside:
         registries: By TLD.
     """
 
-    gateway: HttpPaymentGateway
-    bank: HttpPayoutBank
-    scorer: HttpFraudScorer
-    mail: SmtpMailSender
-    sms: HttpSmsSender
-    registries: Mapping[str, HttpDomainRegistry]
+    gateway: PaymentGateway
+    bank: PayoutBank
+    scorer: FraudScorer
+    mail: Mailer
+    sms: SmsSender
+    registries: Mapping[str, DomainRegistry]
 
 
 @asynccontextmanager
 async def open_outside(settings: Settings) -> AsyncIterator[Outside]:
-    """Open the clients, and close them at the end."""
-    timeout_s = settings.provider_timeout_s
+    """Make the clients, and close them at the end.
+
+    Raises:
+        ConfigurationError: A setting names no class that can do it, or a class lacks a setting.
+    """
     async with AsyncExitStack() as stack:
 
-        async def http(base_url: str, timeout_s: float) -> aiohttp.ClientSession:
-            client = open_http_client(
-                base_url, timeout_s=timeout_s, connections_max=settings.max_concurrent_activities
-            )
-            return await stack.enter_async_context(client)
+        async def made(use: Use[Provider]) -> Provider:
+            host = host_of(use, connections_max=settings.max_concurrent_activities)
+            return use.make(await stack.enter_async_context(host))
 
-        inquiry_url = settings.mail_inquiry_url
         yield Outside(
-            gateway=HttpPaymentGateway(
-                await http(settings.gateway_url, settings.gateway_timeout_s)
-            ),
-            bank=HttpPayoutBank(await http(settings.bank_url, settings.bank_timeout_s)),
-            scorer=HttpFraudScorer(await http(settings.fraud_scorer_url, timeout_s)),
-            mail=SmtpMailSender(
-                settings.mail_host,
-                settings.mail_port,
-                timeout_s=timeout_s,
-                inquiry=await http(inquiry_url, timeout_s) if inquiry_url else None,
-            ),
-            sms=HttpSmsSender(await http(settings.sms_url, timeout_s)),
-            registries={
-                tld: HttpDomainRegistry(await http(url, settings.registry_timeout_s), tld)
-                for tld, url in settings.registry_urls.items()
-            },
+            gateway=await made(use_of(GATEWAY_ROLE, settings)),
+            bank=await made(use_of(BANK_ROLE, settings)),
+            scorer=await made(use_of(FRAUD_SCORER_ROLE, settings)),
+            mail=await made(use_of(MAIL_ROLE, settings)),
+            sms=await made(use_of(SMS_ROLE, settings)),
+            registries={tld: await made(registry_use(tld, settings)) for tld in settings.tlds},
         )
+
+
+def uses(settings: Settings) -> list[Use[Any]]:
+    """Return every outside system, with the class that serves it."""
+    own = [use_of(role, settings) for role in ROLES if role is not REGISTRY_ROLE]
+    return [*own, *(registry_use(tld, settings) for tld in settings.tlds)]
+
+
+def use_of(role: Role[Provider], settings: Settings) -> Use[Provider]:
+    """Return which class serves a role that is not the registries'."""
+    given: dict[str, Any] = {
+        field.removeprefix(f"{role.name}_"): value
+        for field, value in settings
+        if field.startswith(f"{role.name}_")
+    }
+    timeout_s = given.pop("timeout_s", settings.provider_timeout_s)
+    return Use(role, getattr(settings, role.name), timeout_s, given)
+
+
+def registry_use(tld: str, settings: Settings) -> Use[DomainRegistry]:
+    """Return which class serves a TLD."""
+    chosen = settings.registries.get(tld, REGISTRY_ROLE.default)
+    given = {"url": settings.registry_urls[tld]} if tld in settings.registry_urls else {}
+    return Use(REGISTRY_ROLE, chosen, settings.registry_timeout_s, given, tld)
+
+
+def host_of(use: Use[Any], *, connections_max: int) -> ProviderHost:
+    """Return what the class is given to work with."""
+    return ProviderHost(timeout_s=use.timeout_s, connections_max=connections_max, tld=use.tld)

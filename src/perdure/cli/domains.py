@@ -148,5 +148,5 @@ async def _show(name: str) -> dict[str, Any]:
     if found is None:
         raise NotFound(f"There is no domain {name}.", code="domain_not_found", param="name")
     # By the registries there are now; None: none has it.
-    tld = longest_ending(found.name, platform.settings.registry_urls)
+    tld = longest_ending(found.name, platform.settings.tlds)
     return asdict(found) | {"tld": tld, "expires_on": found.expires_on.isoformat()}

@@ -22,8 +22,8 @@ from perdure.cli.output import (
 )
 from perdure.cli.session import actor, open_session, run
 from perdure.config import Settings
-from perdure.providers.http_client import open_http_client
-from perdure.providers.registry import HttpDomainRegistry, RegistryDirectory
+from perdure.outside import host_of, registry_use
+from perdure.providers.registry import RegistryDirectory
 from perdure.renewals.legacy import queue
 from perdure.renewals.legacy.queue import Backlog
 from perdure.renewals.legacy.worker import LegacyRenewals
@@ -99,13 +99,10 @@ async def open_registries(settings: Settings) -> AsyncIterator[RegistryDirectory
     """Open the old system's clients of the registries."""
     async with AsyncExitStack() as stack:
         registries = {}
-        for tld, url in settings.registry_urls.items():
-            client = await stack.enter_async_context(
-                open_http_client(
-                    url, timeout_s=settings.registry_timeout_s, connections_max=CONNECTIONS_MAX
-                )
-            )
-            registries[tld] = HttpDomainRegistry(client, tld)
+        for tld in settings.tlds:
+            use = registry_use(tld, settings)
+            host = host_of(use, connections_max=CONNECTIONS_MAX)
+            registries[tld] = use.make(await stack.enter_async_context(host))
         yield RegistryDirectory(registries)
 
 

@@ -90,7 +90,7 @@ async def until_it_works(machine: Machine, platform: Platform, tell: Report) -> 
     Raises:
         ConfigurationError: Another program answers in a simulator's place.
     """
-    registries = [provider_queue(registry_name(tld)) for tld in platform.settings.registry_urls]
+    registries = [provider_queue(registry_name(tld)) for tld in platform.settings.tlds]
     queues = [platform.queues[queue] for queue in (*queues_of(ALL), *registries)]
     while missing := await wait_for_workers(platform.client, queues, timeout_s=_TOLD_EVERY_S):
         tell(f"Waiting: no worker polls {', '.join(missing)} yet. {_logs(machine)}")

@@ -271,6 +271,9 @@ class ProviderOutcomeUnknown(ProviderError):
         self.in_flight = in_flight
 
 
+CREDENTIALS_REFUSED: Final = "provider_refuses_credentials"
+"""The code where an outside system does not know us: it did nothing, and would for nobody of us."""
+
 CALL_UNDER_WAY: Final = "provider_call_under_way"
 """The code of an unknown outcome where the provider says that it is at work on the call, or one
 like it."""

@@ -16,7 +16,7 @@ from perdure.operations.attempts import Attempt, attempt_under_way
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
-from perdure.providers.mail import Mail, MailSender
+from perdure.providers.mail import Mail, Mailer
 from perdure.providers.sms import SmsSender
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Pool
@@ -45,7 +45,7 @@ class NotificationActivities:
         self,
         pool: Pool,
         calls: ProviderCalls,
-        mail: MailSender,
+        mail: Mailer,
         sms: SmsSender,
         *,
         first_tries: Mapping[Channel, FirstTries],

@@ -12,7 +12,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from perdure.core.clock import utc_now
-from perdure.core.errors import ProviderAway, ProviderError, ProviderNotCalled
+from perdure.core.errors import (
+    CREDENTIALS_REFUSED,
+    ProviderAway,
+    ProviderError,
+    ProviderNotCalled,
+)
 from perdure.limits import store as limits
 from perdure.limits.model import BudgetState, Standing, Work
 from perdure.operations import store
@@ -118,12 +123,15 @@ class ProviderWaits:
         if was_a_try and not are_used_up:
             return
         standing = await limits.standing(self._pool, at.provider)
-        if was_a_try and _others_get_through(at, standing, before):
+        # Who refuses our credentials says nothing of the operation, whomever else it lets through.
+        knows_us = error.code != CREDENTIALS_REFUSED
+        if was_a_try and knows_us and _others_get_through(at, standing, before):
             error.is_last = True
             return
         if _only_slows_down(at, standing, error):
             return
-        left_s = await self.wait(at, standing, asked_wait_s=error.asked_wait_s)
+        because = None if knows_us else error.message
+        left_s = await self.wait(at, standing, asked_wait_s=error.asked_wait_s, because=because)
         error.retry_after_s = _look_again_in_s(standing, error, left_s)
 
     async def wait(
@@ -132,8 +140,12 @@ class ProviderWaits:
         standing: Standing | None = None,
         *,
         asked_wait_s: float | None = None,
+        because: str | None = None,
     ) -> float:
         """Have the operation say that it waits for the provider; returns how long it still may.
+
+        Args:
+            because: Why, where more is known than that nobody gets through.
 
         Raises:
             ProviderAway: It has waited for as long as it may, or would have to.
@@ -141,7 +153,7 @@ class ProviderWaits:
         standing = standing or await limits.standing(self._pool, at.provider)
         patience = self.patience[at.step]
         asked_until = _asked_until(standing, asked_wait_s)
-        why = _why(at.provider, standing, asked_until)
+        why = because or _why(at.provider, standing, asked_until)
         since = await self._since(at, Failure(patience.code, f"{why} It is waited for.", at.step))
         until = since + timedelta(seconds=patience.seconds)
         if standing.now >= until:

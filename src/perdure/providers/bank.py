@@ -1,12 +1,15 @@
 """The bank that pays out: payouts, and taking them back."""
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.core.identity import BANK
+from perdure.providers.choice import ASKED_BY_DOCTOR, Role
+from perdure.providers.credentials import HttpSettings
+from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
 PAYOUT_STATUSES: Final = frozenset({"paid", "failed", "recalled"})
@@ -72,6 +75,15 @@ class PayoutBank(Protocol):
         ...
 
 
+BANK_ROLE: Final[Role[PayoutBank]] = Role(
+    "bank",
+    PayoutBank,
+    {"http": "perdure.providers.bank:HttpPayoutBank"},
+    default="http",
+    ask=lambda bank: bank.find_payout(ASKED_BY_DOCTOR),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Payouts:
     data: list[Payout]
@@ -88,8 +100,15 @@ class HttpPayoutBank:
         client: With the base URL and the time-outs; see `open_http_client`.
     """
 
+    settings_type = HttpSettings
+
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(client, "The bank", refusals=REFUSALS, simulated_by=BANK)
+
+    @classmethod
+    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
+        """Return the bank at a URL."""
+        return cls(host.http(settings))
 
     async def pay_out(
         self, *, reference: str, amount_minor: int, currency: str, destination: str

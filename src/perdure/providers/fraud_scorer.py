@@ -1,12 +1,17 @@
 """The fraud scorer: asked about a payment, answers how suspicious it is."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, Self
 
 import aiohttp
 from pydantic import Field, TypeAdapter
 
+from perdure.core.errors import InvalidInput
 from perdure.core.identity import FRAUD_SCORER
+from perdure.providers.choice import ASKED_BY_DOCTOR, Role
+from perdure.providers.credentials import HttpSettings
+from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
 VERDICTS: Final = frozenset({"pass", "fail"})
@@ -50,6 +55,26 @@ class FraudScorer(Protocol):
         ...
 
 
+async def _ask(scorer: FraudScorer) -> None:
+    # One that finds the question wrong has taken our credentials, and answers.
+    with suppress(InvalidInput):
+        await scorer.score(
+            reference=ASKED_BY_DOCTOR,
+            customer_id=ASKED_BY_DOCTOR,
+            amount_minor=1,
+            currency="USD",
+            payment_method=ASKED_BY_DOCTOR,
+        )
+
+
+FRAUD_SCORER_ROLE: Final[Role[FraudScorer]] = Role(
+    "fraud_scorer",
+    FraudScorer,
+    {"http": "perdure.providers.fraud_scorer:HttpFraudScorer"},
+    default="http",
+    ask=_ask,
+)
+
 _SCORE: Final = TypeAdapter(FraudScore)
 
 
@@ -60,8 +85,15 @@ class HttpFraudScorer:
         client: With the base URL and the time-outs; see `open_http_client`.
     """
 
+    settings_type = HttpSettings
+
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(client, "The fraud scorer", simulated_by=FRAUD_SCORER)
+
+    @classmethod
+    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
+        """Return the scorer at a URL."""
+        return cls(host.http(settings))
 
     async def score(
         self,

@@ -1,13 +1,16 @@
 """The payment gateway: charges and refunds."""
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 from urllib.parse import quote
 
 import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.core.identity import GATEWAY
+from perdure.providers.choice import ASKED_BY_DOCTOR, Role
+from perdure.providers.credentials import HttpSettings
+from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
 CHARGE_STATUSES: Final = frozenset({"pending", "succeeded", "failed", "cancelled"})
@@ -106,6 +109,15 @@ class PaymentGateway(Protocol):
         ...
 
 
+GATEWAY_ROLE: Final[Role[PaymentGateway]] = Role(
+    "gateway",
+    PaymentGateway,
+    {"http": "perdure.providers.gateway:HttpPaymentGateway"},
+    default="http",
+    ask=lambda gateway: gateway.find_charge(ASKED_BY_DOCTOR),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Charges:
     data: list[Charge]
@@ -129,10 +141,17 @@ class HttpPaymentGateway:
         client: With the base URL and the time-outs; see `open_http_client`.
     """
 
+    settings_type = HttpSettings
+
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(
             client, "The payment gateway", refusals=REFUSALS, simulated_by=GATEWAY
         )
+
+    @classmethod
+    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
+        """Return the gateway at a URL."""
+        return cls(host.http(settings))
 
     async def charge(
         self,

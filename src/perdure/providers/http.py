@@ -9,11 +9,16 @@
 | 402; 4xx with a documented code        | `ProviderDeclined`       | as without the code   |
 | 409, 423, 425                          | `ProviderOutcomeUnknown` | 409: `InvalidInput`   |
 | 400, 422                               | `InvalidInput`           | `InvalidInput`        |
+| 401, 403, 407                          | `ProviderUnavailable`    | `ProviderUnavailable` |
 | any other 3xx, 4xx                     | `InvalidInput`           | `ProviderUnavailable` |
 
 A conflict (409), a lock (423) and "too early" (425) come where a call under the same key is at
 work: our own, which we gave up waiting for, or its copy that something in between sent again. They
 say nothing about what became of it.
+
+Who does not know us (401, 403, a proxy's 407) did nothing, and says nothing of what was asked: it
+is as if it were away, with the code `provider_refuses_credentials`, until the credentials are
+right.
 
 A 404 to an inquiry is no answer: a wrong URL gives it too, and taking it for "never seen" would
 charge twice. A provider says "never seen" with an empty list.
@@ -37,6 +42,7 @@ from pydantic_core import from_json, to_json
 
 from perdure.core.errors import (
     CALL_UNDER_WAY,
+    CREDENTIALS_REFUSED,
     InvalidInput,
     ProviderDeclined,
     ProviderOutcomeUnknown,
@@ -68,6 +74,7 @@ _NOT_ANSWERED: Final = (
 )
 _ENDED_THERE: Final = frozenset({500, 501, 503})
 """The provider itself broke the request off; any other 5xx comes from something in between."""
+_KNOWS_US_NOT: Final = frozenset({401, 403, 407})
 _MAY_BE_UNDER_WAY: Final = frozenset({409, 423, 425})
 _QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
 
@@ -152,6 +159,8 @@ class ProviderHttp:
             raise ProviderDeclined(
                 message or f"{self._provider} declined.", code=code or ProviderDeclined.code
             )
+        if response.status in _KNOWS_US_NOT:
+            raise self._credentials_refused(response)
         if response.status in _MAY_BE_UNDER_WAY:
             raise ProviderOutcomeUnknown(
                 f"{self._provider} answered {response.status} ({code or 'no reason given'}): a call"
@@ -191,6 +200,8 @@ class ProviderHttp:
             raise self._rate_limited(response)
         if response.status in _QUESTION_IS_WRONG:
             raise self._rejected(response)
+        if response.status in _KNOWS_US_NOT:
+            raise self._credentials_refused(response)
         raise ProviderUnavailable(
             f"{self._provider} answered {response.status}, which is no answer to what was"
             " asked; where it lasts, check the provider's URL.",
@@ -253,6 +264,15 @@ class ProviderHttp:
     def _unavailable(self, error: Exception) -> ProviderUnavailable:
         return ProviderUnavailable(
             f"{self._provider} cannot be reached ({type(error).__name__}); try again later."
+        )
+
+    def _credentials_refused(self, response: _Response) -> ProviderUnavailable:
+        # Its code alone: a message may repeat what we sent.
+        said = " ".join(part for part in (str(response.status), _error_of(response)[0]) if part)
+        return ProviderUnavailable(
+            f"{self._provider} does not take our credentials ({said}); check its settings.",
+            code=CREDENTIALS_REFUSED,
+            asked_wait_s=_retry_after_s(response),
         )
 
     def _rate_limited(self, response: _Response) -> ProviderRateLimited:

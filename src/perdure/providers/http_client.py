@@ -1,6 +1,7 @@
 """The HTTP client of a provider: one pool of connections, opened with the process."""
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,18 +24,40 @@ _THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 async def open_http_client(
     base_url: str, *, timeout_s: float, connections_max: int = CONNECTIONS_MAX
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open the client of one provider.
+    """Open the client of a provider that asks for no credentials; see `http_client`.
 
-    It keeps no cookies, and trusts the certificates that the system trusts. `HTTP_PROXY`,
-    `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are looked at once, here: aiohttp itself
-    (`trust_env`) would do so in a thread at every call. Nothing on this machine is asked through
-    a proxy.
+    Raises:
+        ConfigurationError: The URL, or the proxy's, is none of HTTP.
+    """
+    async with http_client(
+        base_url, timeout_s=timeout_s, connections_max=connections_max
+    ) as client:
+        yield client
+
+
+def http_client(
+    base_url: str,
+    *,
+    timeout_s: float,
+    connections_max: int = CONNECTIONS_MAX,
+    headers: Mapping[str, str] | None = None,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    tls: ssl.SSLContext | bool = True,
+) -> aiohttp.ClientSession:
+    """Return the client of one provider, which its caller closes.
+
+    It keeps no cookies. `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are looked at once,
+    here: aiohttp itself (`trust_env`) would do so in a thread at every call. Nothing on this
+    machine is asked through a proxy.
 
     Args:
         base_url: What every path goes under; it may have a path of its own.
         timeout_s: The longest wait for a connection, and then for each part of the answer; the
             whole takes twice that at most.
         connections_max: How many connections there may be; further calls wait for one.
+        headers: What every request carries.
+        middlewares: What looks at every request before it is sent.
+        tls: How certificates are shown and checked; True: those that the system trusts.
 
     Raises:
         ConfigurationError: The URL, or the proxy's, is none of HTTP.
@@ -44,15 +67,18 @@ async def open_http_client(
     # others let go on for ever: answers that trickle, and a broken chunk after the head, at which
     # aiohttp (3.14) stops its clock and waits.
     timeout = aiohttp.ClientTimeout(total=2 * timeout_s, connect=timeout_s, sock_read=timeout_s)
-    async with aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         url,
-        connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=KEEP_ALIVE_S),
+        connector=aiohttp.TCPConnector(
+            limit=connections_max, keepalive_timeout=KEEP_ALIVE_S, ssl=tls
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        middlewares=middlewares,
         response_class=_Response,
         timeout=timeout,
         proxy=_proxy_to(url),
-    ) as client:
-        yield client
+    )
 
 
 class _Response(aiohttp.ClientResponse):

@@ -1,18 +1,21 @@
 """Mail, over SMTP."""
 
+import ssl
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final, Literal, Protocol, Self
 
 import aiohttp
 import aiosmtplib
-from pydantic import TypeAdapter
+from pydantic import Field, SecretStr, TypeAdapter, model_validator
 
 from perdure.core.addresses import check_mail_address
 from perdure.core.errors import (
+    CREDENTIALS_REFUSED,
     InvalidInput,
     PerdureError,
     ProviderOutcomeUnknown,
@@ -20,6 +23,10 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.core.identity import MAIL
+from perdure.core.settings import EnvironmentSettings
+from perdure.providers.choice import Role
+from perdure.providers.credentials import HttpSettings, tls_context
+from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
 
@@ -39,7 +46,7 @@ class Mail:
     sender: str
 
 
-class MailSender(Protocol):
+class Mailer(Protocol):
     """What Perdure needs of a mail server."""
 
     async def send(self, mail: Mail) -> None:
@@ -60,6 +67,52 @@ class MailSender(Protocol):
         """
         ...
 
+    async def check(self) -> None:
+        """See whether the server would take a mail of ours; sends none.
+
+        Raises:
+            ProviderUnavailable: It would not, now.
+        """
+        ...
+
+
+MAIL_ROLE: Final[Role[Mailer]] = Role(
+    "mail",
+    Mailer,
+    {"smtp": "perdure.providers.mail:SmtpMailer"},
+    default="smtp",
+    ask=lambda mailer: mailer.check(),
+)
+
+Encryption = Literal["offered", "starttls", "implicit", "off"]
+
+
+class SmtpSettings(EnvironmentSettings):
+    """Where a mail server is, and how it knows us.
+
+    Args:
+        inquiry_url: The HTTP API that tells which mails it took; None: it has none. Its credentials
+            are `PERDURE_MAIL_INQUIRY_API_KEY` and so on, as any HTTP API's.
+        user, password: Of the account that sends.
+        tls: `starttls`, `implicit` (TLS from the first byte, often on port 465), `off`, or
+            `offered`: STARTTLS where the server has it, and always where there is a password.
+        ca: A file in PEM: who signed the server's certificate; nobody else is trusted then.
+    """
+
+    host: str
+    port: int = Field(default=25, ge=1, le=65535)
+    inquiry_url: str | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    tls: Encryption = "offered"
+    ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("USER and PASSWORD go together")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class _Message:
@@ -73,6 +126,8 @@ class _Page:
 
 _MESSAGES: Final = TypeAdapter(_Page)
 
+_INQUIRY: Final = "PERDURE_MAIL_INQUIRY_"
+
 _SEPARATORS: Final = {0x2028: " ", 0x2029: " "}
 """Of lines and paragraphs: a text may hold them, a header is one line."""
 
@@ -80,15 +135,20 @@ _SEVEN_BIT: Final = SMTP_POLICY.clone(cte_type="7bit")
 """What every server takes: other letters are encoded, so that no extension has to be asked for."""
 
 
-class SmtpMailSender:
-    """A mail server over SMTP, with STARTTLS where it offers it.
+class SmtpMailer:
+    """A mail server over SMTP.
 
     Args:
         host: The server.
         port: Its port.
         timeout_s: The longest wait for the connection, and for each reply, in seconds.
         inquiry: The HTTP API that tells which mails the server took; None: it has none.
+        user, password: Of the account that sends; None: it asks for none.
+        tls: As in `SmtpSettings`.
+        trusted: How its certificate is checked; None: as everybody does.
     """
+
+    settings_type = SmtpSettings
 
     def __init__(
         self,
@@ -97,25 +157,47 @@ class SmtpMailSender:
         *,
         timeout_s: float = 10.0,
         inquiry: aiohttp.ClientSession | None = None,
+        user: str | None = None,
+        password: SecretStr | None = None,
+        tls: Encryption = "offered",
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._timeout_s = timeout_s
+        self._user = user
+        self._password = password
+        self._tls = tls
+        self._trusted = trusted
         self._inquiry = (
             ProviderHttp(inquiry, "The mail server", simulated_by=MAIL) if inquiry else None
         )
 
+    @classmethod
+    def from_settings(cls, settings: SmtpSettings, host: ProviderHost) -> Self:
+        """Return the server at an address."""
+        host.address = f"smtp://{settings.host}:{settings.port}"
+        inquiry_url, trusted = settings.inquiry_url, tls_context(ca=settings.ca)
+        return cls(
+            settings.host,
+            settings.port,
+            timeout_s=host.timeout_s,
+            inquiry=host.http(HttpSettings.read(prefix=_INQUIRY, url=inquiry_url))
+            if inquiry_url
+            else None,
+            user=settings.user,
+            password=settings.password,
+            tls=settings.tls,
+            trusted=trusted if isinstance(trusted, ssl.SSLContext) else None,
+        )
+
     async def send(self, mail: Mail) -> None:
-        """Hand a mail over; see `MailSender.send`."""
+        """Hand a mail over; see `Mailer.send`."""
         mail = replace(mail, to=_address(mail.to))
         content = _compose(mail)
-        client = aiosmtplib.SMTP(
-            hostname=self._host,
-            port=self._port,
-            timeout=self._timeout_s,
-            local_hostname=mail.sender.rpartition("@")[2],
-        )
+        client = self._client(local_hostname=mail.sender.rpartition("@")[2])
         try:
+            await self._connect(client)
             await self._open_envelope(client, mail)
             await self._transfer(client, content)
         finally:
@@ -123,7 +205,7 @@ class SmtpMailSender:
             client.close()
 
     async def was_sent(self, message_id: str) -> bool | None:
-        """Ask whether a mail was taken; see `MailSender.was_sent`."""
+        """Ask whether a mail was taken; see `Mailer.was_sent`."""
         if self._inquiry is None:
             return None
         params = {"message_id": message_id}
@@ -132,18 +214,50 @@ class SmtpMailSender:
             raise ProviderUnavailable("The mail server told of other mails than it was asked for.")
         return bool(page.data)
 
-    async def _open_envelope(self, client: aiosmtplib.SMTP, mail: Mail) -> None:
-        """Connect and name both ends; whatever fails up to here, no mail was taken."""
+    async def check(self) -> None:
+        """Connect and log in, as `send` does; see `Mailer.check`."""
+        client = self._client(local_hostname=None)
+        try:
+            await self._connect(client)
+        finally:
+            client.close()
+
+    def _client(self, *, local_hostname: str | None) -> aiosmtplib.SMTP:
+        # A password goes over no connection that somebody could read, but where it is said to.
+        must = self._tls == "starttls" or (self._tls == "offered" and self._user is not None)
+        return aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password.get_secret_value() if self._password else None,
+            timeout=self._timeout_s,
+            local_hostname=local_hostname,
+            use_tls=self._tls == "implicit",
+            start_tls=must or (None if self._tls == "offered" else False),
+            tls_context=self._trusted,
+        )
+
+    async def _connect(self, client: aiosmtplib.SMTP) -> None:
         try:
             await client.connect()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise ProviderUnavailable(
+                f"The mail server does not take our user and password ({error.code}); check"
+                " PERDURE_MAIL_USER and PERDURE_MAIL_PASSWORD.",
+                code=CREDENTIALS_REFUSED,
+            ) from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _unreachable(error) from error
+
+    async def _open_envelope(self, client: aiosmtplib.SMTP, mail: Mail) -> None:
+        """Name both ends; whatever fails up to here, no mail was taken."""
+        try:
             await client.mail(mail.sender)
             await client.rcpt(mail.to)
         except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPRecipientRefused) as error:
             raise _refusal(error) from error
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise ProviderUnavailable(
-                f"The mail server cannot be reached ({type(error).__name__}); try again later."
-            ) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _unreachable(error) from error
 
     async def _transfer(self, client: aiosmtplib.SMTP, content: bytes) -> None:
         """Send the content; without a reply nobody knows whether it was taken."""
@@ -151,11 +265,17 @@ class SmtpMailSender:
             await client.data(content)
         except aiosmtplib.SMTPResponseException as error:
             raise _refusal(error) from error
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        except (aiosmtplib.SMTPException, OSError) as error:
             raise ProviderOutcomeUnknown(
                 f"The mail server did not reply ({type(error).__name__}); ask it before trying"
                 " again."
             ) from error
+
+
+def _unreachable(error: Exception) -> ProviderUnavailable:
+    return ProviderUnavailable(
+        f"The mail server cannot be reached ({type(error).__name__}); try again later."
+    )
 
 
 def _address(to: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import aiohttp
 from pydantic import TypeAdapter
@@ -11,6 +11,9 @@ from pydantic import TypeAdapter
 from perdure.core.errors import InvalidInput, NotFound, ProviderDeclined
 from perdure.core.identity import registry_of
 from perdure.core.tlds import longest_ending
+from perdure.providers.choice import ASKED_BY_DOCTOR, Role
+from perdure.providers.credentials import HttpSettings
+from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
 NOT_REGISTERED: Final = "domain_not_registered"
@@ -120,6 +123,15 @@ class DomainRegistry(Protocol):
         ...
 
 
+REGISTRY_ROLE: Final[Role[DomainRegistry]] = Role(
+    "registry",
+    DomainRegistry,
+    {"http": "perdure.providers.registry:HttpDomainRegistry"},
+    default="http",
+    ask=lambda registry: registry.find_renewal(ASKED_BY_DOCTOR),
+)
+
+
 def registry_name(tld: str) -> str:
     """Return a registry's name as a provider, as in its queue `provider-registry-fr`."""
     return f"registry-{tld}"
@@ -184,6 +196,8 @@ class HttpDomainRegistry:
         tld: Which registry it is, for messages.
     """
 
+    settings_type = HttpSettings
+
     def __init__(self, client: aiohttp.ClientSession, tld: str) -> None:
         self._http = ProviderHttp(
             client,
@@ -191,6 +205,11 @@ class HttpDomainRegistry:
             refusals=REFUSALS,
             simulated_by=registry_of(tld),
         )
+
+    @classmethod
+    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
+        """Return the registry of the host's TLD at a URL."""
+        return cls(host.http(settings), host.tld)
 
     async def domain(self, name: str) -> RegisteredDomain:
         """Return what the registry knows of a domain; see `DomainRegistry.domain`."""

@@ -1,7 +1,7 @@
 """Text messages."""
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import aiohttp
 from pydantic import TypeAdapter
@@ -13,6 +13,9 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.core.identity import SMS
+from perdure.providers.choice import ASKED_BY_DOCTOR, Role
+from perdure.providers.credentials import HttpSettings
+from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
 
@@ -38,6 +41,15 @@ class SmsSender(Protocol):
         ...
 
 
+SMS_ROLE: Final[Role[SmsSender]] = Role(
+    "sms",
+    SmsSender,
+    {"http": "perdure.providers.sms:HttpSmsSender"},
+    default="http",
+    ask=lambda sms: sms.was_sent(ASKED_BY_DOCTOR),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Message:
     id: str
@@ -60,8 +72,15 @@ class HttpSmsSender:
         client: With the base URL and the time-outs; see `open_http_client`.
     """
 
+    settings_type = HttpSettings
+
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self._http = ProviderHttp(client, "The SMS provider", simulated_by=SMS)
+
+    @classmethod
+    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
+        """Return the SMS provider at a URL."""
+        return cls(host.http(settings))
 
     async def send(self, *, reference: str, to: str, text: str) -> None:
         """Send a text; see `SmsSender.send`."""

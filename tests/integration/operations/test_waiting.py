@@ -6,6 +6,7 @@ import pytest
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import (
+    CREDENTIALS_REFUSED,
     ProviderAway,
     ProviderError,
     ProviderNotCalled,
@@ -108,6 +109,23 @@ async def test_a_step_is_given_up_where_others_get_through_and_it_does_not_e6(
 
     assert error.is_last
     assert (await store.get(pool, operation.id)).status == Status.PROCESSING
+
+
+async def test_who_refuses_our_credentials_fails_no_operation_whomever_else_it_lets_through(
+    pool: Pool, operation: Operation, provider: str
+) -> None:
+    answered = Heard(answered=1, answered_ago_s=2.0)
+    await tell(pool, provider, Ask(0, 0, heard={"charge": answered}))
+    error = ProviderUnavailable("It does not take our credentials.", code=CREDENTIALS_REFUSED)
+    before = Tries(TRIES_MAX - 1, utc_now() - timedelta(seconds=8))
+
+    await waits(pool).weigh(StepAtProvider(operation.id, "charge", provider), error, before)
+
+    assert not error.is_last
+    waiting = await store.get(pool, operation.id)
+    assert waiting.status == Status.WAITING
+    assert waiting.failure is not None
+    assert "It does not take our credentials." in waiting.failure.message
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_a_server_error_may_say_when_to_ask(runner: asyncio.Runner) -> None:
 
 
 @pytest.mark.parametrize("call", READS)
-@pytest.mark.parametrize("code", [301, 304, 401, 402, 403, 404, 408, 500, 502, 503, 504])
+@pytest.mark.parametrize("code", [301, 304, 402, 404, 408, 500, 502, 503, 504])
 def test_no_such_status_answers_a_question(runner: asyncio.Runner, call: Call, code: int) -> None:
     # A 404 above all: taken for "never seen", it would have the effect made twice.
     assert type(runner.run(outcome(call, status(code))).error) is ProviderUnavailable
@@ -300,7 +300,7 @@ def test_a_decline_without_a_code_is_still_one(runner: asyncio.Runner, body: obj
     assert found.code == "provider_declined"
 
 
-@pytest.mark.parametrize("code", [301, 307, 400, 401, 403, 404, 422])
+@pytest.mark.parametrize("code", [301, 307, 400, 404, 422])
 def test_a_rejected_act_is_not_repeated(runner: asyncio.Runner, code: int) -> None:
     body = {"error": {"code": "bad_currency", "message": "Not taken."}}
     found = runner.run(outcome(act, status(code, body, Location="/elsewhere")))
@@ -308,6 +308,19 @@ def test_a_rejected_act_is_not_repeated(runner: asyncio.Runner, code: int) -> No
     assert found.error.code == "provider_rejected_request"
     assert "bad_currency" in found.error.message
     assert found.requests == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("code", [401, 403, 407])
+def test_who_does_not_know_us_did_nothing_and_is_as_if_away(
+    runner: asyncio.Runner, call: Call, code: int
+) -> None:
+    body = {"error": {"code": "no_such_key", "message": "No key hunter2."}}
+    found = runner.run(outcome(call, status(code, body))).error
+    assert type(found) is ProviderUnavailable
+    assert found.code == "provider_refuses_credentials"
+    assert f"({code} no_such_key)" in found.message
+    assert "hunter2" not in found.message
 
 
 @pytest.mark.parametrize("call", READS)

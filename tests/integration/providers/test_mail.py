@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from perdure.core.errors import Refused
-from perdure.providers.mail import Mail, SmtpMailSender
+from perdure.providers.mail import Mail, SmtpMailer
 
 
 class OldServer:
@@ -32,14 +32,14 @@ class OldServer:
 
 
 @pytest.fixture
-async def old_server() -> AsyncIterator[tuple[OldServer, SmtpMailSender]]:
+async def old_server() -> AsyncIterator[tuple[OldServer, SmtpMailer]]:
     handler, loop = OldServer(), asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: SMTP(handler, hostname="old.example", loop=loop), "127.0.0.1", 0
     )
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield handler, SmtpMailSender("127.0.0.1", port, timeout_s=5)
+        yield handler, SmtpMailer("127.0.0.1", port, timeout_s=5)
 
 
 def mail(to: str) -> Mail:
@@ -49,7 +49,7 @@ def mail(to: str) -> Mail:
 
 
 async def test_a_mail_of_any_letters_is_of_seven_bits(
-    old_server: tuple[OldServer, SmtpMailSender],
+    old_server: tuple[OldServer, SmtpMailer],
 ) -> None:
     server, sender = old_server
     await sender.send(mail("ada@exämple.com"))
@@ -69,7 +69,7 @@ async def test_a_mail_of_any_letters_is_of_seven_bits(
     "to", ["a,b@example.com", "adä@example.com", "nobody", "a@b.com\r\nBcc: eve@example.com"]
 )
 async def test_what_is_no_address_is_sent_to_nobody(
-    old_server: tuple[OldServer, SmtpMailSender], to: str
+    old_server: tuple[OldServer, SmtpMailer], to: str
 ) -> None:
     server, sender = old_server
     with pytest.raises(Refused) as refusal:

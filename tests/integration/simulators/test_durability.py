@@ -16,7 +16,7 @@ from perdure.core.ports import LOOPBACK, hold_port
 from perdure.providers.bank import HttpPayoutBank
 from perdure.providers.gateway import HttpPaymentGateway
 from perdure.providers.http_client import open_http_client
-from perdure.providers.mail import Mail, SmtpMailSender
+from perdure.providers.mail import Mail, SmtpMailer
 from perdure.providers.registry import HttpDomainRegistry
 from perdure.providers.sms import HttpSmsSender
 
@@ -197,7 +197,7 @@ def smtp_port() -> Iterator[int]:
 async def test_mails_outlive_a_kill(start: StartSimulator, smtp_port: int) -> None:
     settings = f"MailSettings(data_dir, port={{port}}, smtp_port={smtp_port})"
     simulator, http, client = await start(settings)
-    sender = SmtpMailSender(LOOPBACK, smtp_port, timeout_s=5, inquiry=client)
+    sender = SmtpMailer(LOOPBACK, smtp_port, timeout_s=5, inquiry=client)
     await sender.send(Mail("<1@example.org>", "ada@example.org", "Hi", "Text", "us@example.org"))
     await simulator.kill()
     await simulator.start()

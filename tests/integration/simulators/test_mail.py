@@ -8,7 +8,7 @@ import pytest
 
 from perdure.core.errors import ProviderOutcomeUnknown, ProviderUnavailable, Refused
 from perdure.providers.http_client import open_http_client
-from perdure.providers.mail import Mail, SmtpMailSender
+from perdure.providers.mail import Mail, SmtpMailer
 from perdure.simulators.mail import MailPorts, MailSettings, open_mail
 
 MESSAGE_ID = "<ntf_1@perdure.example>"
@@ -28,10 +28,10 @@ async def http(ports: MailPorts) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def sender(ports: MailPorts) -> AsyncIterator[SmtpMailSender]:
+async def sender(ports: MailPorts) -> AsyncIterator[SmtpMailer]:
     url = f"http://127.0.0.1:{ports.http}"
     async with open_http_client(url, timeout_s=TIMEOUT_S) as inquiry:
-        yield SmtpMailSender("127.0.0.1", ports.smtp, timeout_s=TIMEOUT_S, inquiry=inquiry)
+        yield SmtpMailer("127.0.0.1", ports.smtp, timeout_s=TIMEOUT_S, inquiry=inquiry)
 
 
 def mail(to: str = "ada@example.org", *, message_id: str = MESSAGE_ID) -> Mail:
@@ -40,7 +40,7 @@ def mail(to: str = "ada@example.org", *, message_id: str = MESSAGE_ID) -> Mail:
 
 
 async def test_a_mail_arrives_as_it_was_written(
-    sender: SmtpMailSender, http: httpx.AsyncClient
+    sender: SmtpMailer, http: httpx.AsyncClient
 ) -> None:
     assert await sender.was_sent(MESSAGE_ID) is False
     await sender.send(mail())
@@ -53,7 +53,7 @@ async def test_a_mail_arrives_as_it_was_written(
     assert found[0]["text"].replace("\r\n", "\n") == mail().text
 
 
-async def test_a_temporary_failure_takes_the_third_attempt(sender: SmtpMailSender) -> None:
+async def test_a_temporary_failure_takes_the_third_attempt(sender: SmtpMailer) -> None:
     for _ in range(2):
         with pytest.raises(ProviderUnavailable):
             await sender.send(mail("tempfail@example.org"))
@@ -62,7 +62,7 @@ async def test_a_temporary_failure_takes_the_third_attempt(sender: SmtpMailSende
     assert await sender.was_sent(MESSAGE_ID) is True
 
 
-async def test_a_mailbox_that_does_not_exist_is_refused_for_good(sender: SmtpMailSender) -> None:
+async def test_a_mailbox_that_does_not_exist_is_refused_for_good(sender: SmtpMailer) -> None:
     with pytest.raises(Refused) as caught:
         await sender.send(mail("reject@example.org"))
     assert caught.value.code == "mail_rejected"
@@ -70,7 +70,7 @@ async def test_a_mailbox_that_does_not_exist_is_refused_for_good(sender: SmtpMai
 
 
 async def test_a_lost_reply_leaves_a_mail_that_the_inquiry_finds(
-    sender: SmtpMailSender, http: httpx.AsyncClient
+    sender: SmtpMailer, http: httpx.AsyncClient
 ) -> None:
     with pytest.raises(ProviderOutcomeUnknown):
         await sender.send(mail("cut@example.org"))
@@ -81,7 +81,7 @@ async def test_a_lost_reply_leaves_a_mail_that_the_inquiry_finds(
     assert totals["duplicates"] == {"count": 1, "references": [MESSAGE_ID]}
 
 
-async def test_concurrent_mails_all_arrive(sender: SmtpMailSender, http: httpx.AsyncClient) -> None:
+async def test_concurrent_mails_all_arrive(sender: SmtpMailer, http: httpx.AsyncClient) -> None:
     ids = [f"<{number}@perdure.example>" for number in range(20)]
     await asyncio.gather(*(sender.send(mail(message_id=message_id)) for message_id in ids))
     found = (await http.get("/v1/messages")).json()["data"]
@@ -90,7 +90,7 @@ async def test_concurrent_mails_all_arrive(sender: SmtpMailSender, http: httpx.A
 
 async def test_nobody_listening_is_unavailable() -> None:
     with pytest.raises(ProviderUnavailable):
-        await SmtpMailSender("127.0.0.1", 9, timeout_s=TIMEOUT_S).send(mail())
+        await SmtpMailer("127.0.0.1", 9, timeout_s=TIMEOUT_S).send(mail())
 
 
 async def test_a_server_that_never_greets_is_unavailable() -> None:
@@ -102,4 +102,4 @@ async def test_a_server_that_never_greets_is_unavailable() -> None:
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ProviderUnavailable):
-            await SmtpMailSender("127.0.0.1", port, timeout_s=0.2).send(mail())
+            await SmtpMailer("127.0.0.1", port, timeout_s=0.2).send(mail())

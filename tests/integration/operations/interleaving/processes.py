@@ -42,6 +42,9 @@ class NoMail:
     async def was_sent(self, message_id: str) -> bool | None:
         raise AssertionError(message_id)
 
+    async def check(self) -> None:
+        raise AssertionError
+
 
 def _no_limit(_provider: str) -> AbstractAsyncContextManager[Permit]:
     return nullcontext(Permit())

@@ -1,0 +1,192 @@
+"""Which class serves an outside system: chosen by a setting, found by name, checked, and made.
+
+A package brings one by an entry point, whose name is what the setting says:
+
+    [project.entry-points."perdure.providers"]
+    acme = "acme_pay.gateway:AcmeGateway"
+
+Only the class that a setting names is imported.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, Generic, TypeVar
+
+from perdure.core.errors import ConfigurationError
+from perdure.core.settings import EnvironmentSettings
+from perdure.providers.host import ProviderHost
+
+GROUP: Final = "perdure.providers"
+
+ASKED_BY_DOCTOR: Final = "perdure-doctor"
+"""The reference that nobody has, by which `perdure doctor` asks."""
+
+Provider = TypeVar("Provider")
+
+
+@dataclass(frozen=True, slots=True)
+class Role(Generic[Provider]):
+    """What an outside system does for us.
+
+    Args:
+        name: In lower case; the setting is called after it.
+        protocol: What a class has to be able to do.
+        built_in: The classes of Perdure's own, by name, as `module:Class`.
+        default: Which of them it is where nobody says.
+        ask: Asks one something that has no effect, to see whether it answers us.
+    """
+
+    name: str
+    protocol: type[Any]
+    built_in: Mapping[str, str]
+    default: str
+    ask: Callable[[Provider], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Use(Generic[Provider]):
+    """An outside system that is called, and the class that serves it.
+
+    Args:
+        chosen: The class's name.
+        timeout_s: The longest wait for an answer, in seconds.
+        given: The settings of Perdure's own class that are known already.
+        tld: Whose registry it is; empty: it is none.
+    """
+
+    role: Role[Provider]
+    chosen: str
+    timeout_s: float
+    given: Mapping[str, Any]
+    tld: str = ""
+
+    @property
+    def setting(self) -> str:
+        """The variable that names the class."""
+        return "PERDURE_REGISTRIES" if self.tld else f"PERDURE_{self.role.name.upper()}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the class that speaks as our simulators do."""
+        return self.chosen == self.role.default
+
+    @property
+    def prefix(self) -> str:
+        """What the settings of a class begin with that has no beginning of its own."""
+        tld = "".join(letter if letter.isalnum() else "_" for letter in self.tld.upper())
+        return f"PERDURE_{self.role.name.upper()}_{f'{tld}_' if tld else ''}"
+
+    def load(self) -> type[Any]:
+        """Return the class.
+
+        Raises:
+            ConfigurationError: There is none of that name, it cannot be imported, or it cannot do
+                what it has to.
+        """
+        place, package = self._find()
+        try:
+            found = _imported(place)
+        except Exception as error:
+            raise self._wrong(package, f"cannot be imported: {_said(error)}") from error
+        if not inspect.isclass(found):
+            raise self._wrong(package, f"{place} is no class")
+        if lacks := list(_lacks(found, self.role.protocol)):
+            what = f"{place} is no {self.role.protocol.__name__}: {'; '.join(lacks)}"
+            raise self._wrong(package, what)
+        return found
+
+    def settings(self, found: type[Any]) -> EnvironmentSettings:
+        """Return the settings of the class.
+
+        Raises:
+            ConfigurationError: One is wrong or missing.
+        """
+        kind: type[EnvironmentSettings] = found.settings_type
+        own = kind.model_config.get("env_prefix")
+        given = self.given if self.is_default else {}
+        try:
+            return kind.read(prefix=own or self.prefix, **given)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self}: {error.message}", param=error.param) from None
+
+    def make(self, host: ProviderHost) -> Provider:
+        """Return the provider, made by its class.
+
+        Raises:
+            ConfigurationError: As `load` and `settings`, or the class itself finds something wrong.
+        """
+        found = self.load()
+        try:
+            made: Provider = found.from_settings(self.settings(found), host)
+        except ConfigurationError as error:
+            if error.message.startswith(f"{self}:"):
+                raise
+            raise ConfigurationError(f"{self}: {error.message}", param=error.param) from None
+        return made
+
+    def __str__(self) -> str:
+        return f"{self.setting}={self.chosen}" + (f" (for .{self.tld})" if self.tld else "")
+
+    def _find(self) -> tuple[str, str]:
+        """Return where the class is, and of which package."""
+        if place := self.role.built_in.get(self.chosen):
+            return place, "perdure"
+        others = entry_points(group=GROUP)
+        if found := [entry for entry in others if entry.name == self.chosen]:
+            packages = [_package_of(entry) for entry in found]
+            if len(found) > 1:
+                raise self._wrong("perdure", f"{' and '.join(packages)} both bring it")
+            return found[0].value, packages[0]
+        known = [*self.role.built_in, *(f"{one.name} (of {_package_of(one)})" for one in others)]
+        raise ConfigurationError(
+            f"{self}: there is no such provider; there are {', '.join(known)}.", param=self.setting
+        )
+
+    def _wrong(self, package: str, what: str) -> ConfigurationError:
+        of = f" of {package}" if package != "perdure" else ""
+        return ConfigurationError(f"{self}{of}: {what}.", param=self.setting)
+
+
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _said(error: Exception) -> str:
+    """Return one line of it."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _package_of(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.module
+
+
+def _lacks(found: type[Any], protocol: type[Any]) -> Iterator[str]:
+    """Yield what a class cannot do, and has to."""
+    kind = getattr(found, "settings_type", None)
+    if not (inspect.isclass(kind) and issubclass(kind, EnvironmentSettings)):
+        yield "it has no settings_type that is an EnvironmentSettings"
+    if not callable(getattr(found, "from_settings", None)):
+        yield "it has no from_settings(settings, host)"
+    for name, asked in vars(protocol).items():
+        if name.startswith("_") or not inspect.isfunction(asked):
+            continue
+        has = getattr(found, name, None)
+        if not callable(has):
+            yield f"it has no {name}"
+        elif inspect.iscoroutinefunction(asked) and not inspect.iscoroutinefunction(has):
+            yield f"its {name} is not async"
+        elif missing := _untaken(asked, has):
+            yield f"its {name} takes no {', '.join(missing)}"
+
+
+def _untaken(asked: Callable[..., Any], has: Callable[..., Any]) -> list[str]:
+    """Return the arguments that are passed, and not taken."""
+    takes = inspect.signature(has).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in takes.values()):
+        return []
+    return [name for name in inspect.signature(asked).parameters if name not in takes]
