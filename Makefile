@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format lock record-histories bench bench-quick clean
+.PHONY: help demo up test check format lock openapi record-histories bench bench-quick clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: $(BENCH)/installed ## Measure Perdure beside what one would use instead; 
 
 bench-quick: $(BENCH)/installed ## The same as one table, in some minutes
 	@$(BENCH)/bin/python -m bench quick --table-only
+
+openapi: $(STAMP) ## Write docs/openapi.json, the API's description
+	@$(BIN)/python -m perdure.api.document docs/openapi.json
 
 clean: ## Remove what was installed and what the demo left
 	rm -rf $(VENV) $(BENCH) .perdure

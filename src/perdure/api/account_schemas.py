@@ -40,13 +40,14 @@ class DepositBody(RequestBody):
     reference: Reference | None = Field(
         default=None,
         description="The bank's or your own name for it: one deposit has it, for good.",
+        examples=["bank-2026-11-21-7"],
     )
 
 
 class AccountsQuery(PageQuery):
     """Which accounts."""
 
-    customer_id: CustomerId | None = None
+    customer_id: CustomerId | None = Field(default=None, description="Only this customer's.")
 
 
 class AccountView(BaseModel):
@@ -59,7 +60,7 @@ class AccountView(BaseModel):
     kind: AccountKind
     currency: str
     status: AccountStatus
-    may_go_negative: bool
+    may_go_negative: bool = Field(description="Whether more may leave it than is on it.")
     created_at: datetime
 
     @classmethod
@@ -104,15 +105,15 @@ class LedgerTransferView(BaseModel):
 
     object: Literal["ledger_transfer"] = "ledger_transfer"
     id: str
-    debit_account_id: str
-    credit_account_id: str
+    debit_account_id: str = Field(description="The account that is debited.")
+    credit_account_id: str = Field(description="The account that is credited.")
     amount_minor: int
     currency: str
-    code: str
-    kind: TransferKind
+    code: str = Field(description="What it is for.")
+    kind: TransferKind = Field(description="A transfer, a hold, or the end of one.")
     pending_id: str | None = Field(description="The hold that it settles.")
     operation_id: str | None
-    expires_at: datetime | None
+    expires_at: datetime | None = Field(description="Until when a hold lasts; null: it is none.")
     created_at: datetime
 
     @classmethod

@@ -24,7 +24,8 @@ from perdure.api.authentication import (
 from perdure.api.deposits import record_deposit
 from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.schemas import ERROR_RESPONSES, Page, PageQuery, Text, page_of
+from perdure.api.openapi import refuses
+from perdure.api.schemas import Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
 from perdure.core.errors import InvalidInput, LimitExceeded, NotFound
 from perdure.core.ids import ACCOUNT, new_id
@@ -33,7 +34,7 @@ from perdure.ledger.model import Account, AccountKind, NewAccount
 from perdure.operations.model import Side
 from perdure.storage.pool import Connection
 
-router = APIRouter(prefix="/v1/accounts", tags=["accounts"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_WRITE))]
@@ -42,7 +43,12 @@ HouseWriter = Annotated[ApiKey, Depends(house_caller_with(Scope.ACCOUNTS_WRITE))
 KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 
 
-@router.post("", status_code=201, response_model=AccountView)
+@router.post(
+    "",
+    status_code=201,
+    response_model=AccountView,
+    openapi_extra=refuses("unknown_currency", "other_customer", "too_many_accounts"),
+)
 async def open_account(
     request: Request, body: AccountBody, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
 ) -> Response:
@@ -72,7 +78,7 @@ async def open_account(
     return answer.response()
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("other_customer"))
 async def list_accounts(
     platform: PlatformOfApp, caller: Reader, query: Annotated[AccountsQuery, Query()]
 ) -> Page[AccountView]:
@@ -87,14 +93,14 @@ async def list_accounts(
     return page_of(found, query.limit, AccountView.of, router.prefix)
 
 
-@router.get("/{account_id}")
+@router.get("/{account_id}", openapi_extra=refuses("account_not_found"))
 async def get_account(account_id: Text, platform: PlatformOfApp, caller: Reader) -> AccountView:
     """Return an account."""
     async with platform.pool.acquire() as connection:
         return AccountView.of(await _visible_account(platform, connection, caller, account_id))
 
 
-@router.get("/{account_id}/balance")
+@router.get("/{account_id}/balance", openapi_extra=refuses("account_not_found"))
 async def get_balance(account_id: Text, platform: PlatformOfApp, caller: Reader) -> BalanceView:
     """Return what is on an account now."""
     async with platform.pool.acquire() as connection:
@@ -102,7 +108,7 @@ async def get_balance(account_id: Text, platform: PlatformOfApp, caller: Reader)
         return BalanceView.of(account, await platform.ledger.balance(connection, account_id))
 
 
-@router.get("/{account_id}/transfers")
+@router.get("/{account_id}/transfers", openapi_extra=refuses("account_not_found"))
 async def list_transfers(
     account_id: Text,
     platform: PlatformOfApp,
@@ -120,7 +126,23 @@ async def list_transfers(
     )
 
 
-@router.post("/{account_id}/deposits", status_code=201, response_model=DepositView)
+@router.post(
+    "/{account_id}/deposits",
+    status_code=201,
+    response_model=DepositView,
+    openapi_extra=refuses(
+        "house_only",
+        "account_not_found",
+        "account_not_open",
+        "not_a_customer_account",
+        "unknown_currency",
+        "currency_mismatch",
+        "invalid_amount",
+        "balance_overflow",
+        "missing_idempotency_key",
+        "idempotency_mismatch",
+    ),
+)
 async def create_deposit(
     *,
     request: Request,

@@ -28,7 +28,11 @@ from perdure.api import (
 )
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
+from perdure.api.kind_meanings import KIND_CODES, KIND_TAGS
+from perdure.api.meanings import CODES, TAGS
+from perdure.api.openapi import describe, operation_id
 from perdure.api.request_context import RequestContext
+from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 
@@ -36,22 +40,25 @@ log = structlog.get_logger()
 
 _PURGE_INTERVAL_S: Final = 60.0
 
-_DESCRIPTION: Final = (
-    "Payments, transfers and other operations that complete, or are undone, exactly once. Amounts"
-    " are whole numbers of minor units. Errors carry a stable `code`. `docs/api.md` is the guide."
-)
+_DESCRIPTION: Final = """
+Payments, transfers and other operations that complete, or are undone, exactly once. Amounts are
+whole numbers of minor units. `docs/api.md` is the guide.
+
+Errors carry a stable `code`: branch on it. Beside those of a route, any request may be answered
+404 `route_not_found`, 405 `method_not_allowed`, and, before it is read whole, 400
+`malformed_request`, 408 `request_timeout` or 431 `headers_too_large`. After 429 and 503,
+`Retry-After` says when to send the request again. Every answer carries `X-Request-Id`: the
+request's own, if it has one.
+"""
+_SERVERS: Final = [
+    {"url": "/", "description": "Where this document comes from."},
+    {"url": "http://127.0.0.1:8080", "description": "`perdure up`, at its default port."},
+]
 
 
 def create_app(platform: Platform) -> FastAPI:
     """Return the application; the platform stays its caller's to close."""
-    # Its documentation page needs nothing from the internet.
-    app = FastAPIOffline(
-        title="Perdure",
-        version=version("perdure"),
-        description=_DESCRIPTION,
-        lifespan=_housekeeping,
-        redoc_url=None,
-    )
+    app = routed_app()
     app.state.platform = platform
     settings = platform.settings
     app.state.event_stream = EventStream(
@@ -64,6 +71,29 @@ def create_app(platform: Platform) -> FastAPI:
         house_per_s=settings.api_house_requests_per_second_max,
     )
     app.state.is_migrated = False
+    app.add_exception_handler(HTTPException, handle)
+    app.add_exception_handler(RequestValidationError, handle)
+    body_bytes_max = settings.api_body_bytes_max
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_bytes_max)
+    # Added last, it is outermost.
+    app.add_middleware(RequestContext, body_bytes_max=body_bytes_max)
+    return app
+
+
+def routed_app() -> FastAPI:
+    """Return an application that has its routes, and nothing yet to work on."""
+    # Its documentation page needs nothing from the internet.
+    app = FastAPIOffline(
+        title="Perdure",
+        version=version("perdure"),
+        description=_DESCRIPTION,
+        openapi_tags=KIND_TAGS + TAGS,
+        servers=_SERVERS,
+        responses={"default": {"model": ErrorBody, "description": "Any other error."}},
+        generate_unique_id_function=operation_id,
+        lifespan=_housekeeping,
+        redoc_url=None,
+    )
     for resource in (
         payments,
         transfers,
@@ -77,12 +107,7 @@ def create_app(platform: Platform) -> FastAPI:
         health,
     ):
         app.include_router(resource.router)
-    app.add_exception_handler(HTTPException, handle)
-    app.add_exception_handler(RequestValidationError, handle)
-    body_bytes_max = settings.api_body_bytes_max
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_bytes_max)
-    # Added last, it is outermost.
-    app.add_middleware(RequestContext, body_bytes_max=body_bytes_max)
+    describe(app, CODES | KIND_CODES)
     return app
 
 

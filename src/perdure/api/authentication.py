@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from perdure.api.keys import ApiKey, Scope, digest_of, find_key
@@ -13,7 +13,12 @@ from perdure.bootstrap import Platform
 from perdure.core.errors import Forbidden, NotFound, Unauthenticated
 from perdure.operations.model import Operation
 
-_BEARER = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer perdure_…`")
+_BEARER = HTTPBearer(
+    scheme_name="ApiKey",
+    bearerFormat="perdure_…",
+    description="An API key, with the scopes that a route names: `Authorization: Bearer perdure_…`",
+    auto_error=False,
+)
 
 
 def platform_of(request: Request) -> Platform:
@@ -37,7 +42,9 @@ def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
     async def caller(
         request: Request,
         platform: PlatformOfApp,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+        credentials: Annotated[
+            HTTPAuthorizationCredentials | None, Security(_BEARER, scopes=[scope])
+        ],
     ) -> ApiKey:
         if credentials is None:
             raise Unauthenticated(

@@ -58,16 +58,18 @@ ConfirmCount = Annotated[
 class BulkQueryBody(RequestBody):
     """Which operations: those that all of this holds for."""
 
-    kind: Kind | None = None
-    status: Annotated[Status | None, Field(strict=False)] = None
+    kind: Kind | None = Field(default=None, description="Of this kind.")
+    status: Annotated[Status | None, Field(strict=False)] = Field(
+        default=None, description="In this status."
+    )
     failure_step: Text | None = Field(default=None, description="Where they failed, or stopped.")
-    failure_code: Text | None = None
+    failure_code: Text | None = Field(default=None, description="Why they failed, or stopped.")
     provider: Text | None = Field(default=None, description="One that was called for them.")
-    customer_id: CustomerId | None = None
-    created_after: Moment | None = None
-    created_before: Moment | None = None
-    updated_after: Moment | None = None
-    updated_before: Moment | None = None
+    customer_id: CustomerId | None = Field(default=None, description="This customer's.")
+    created_after: Moment | None = Field(default=None, description="Accepted after this.")
+    created_before: Moment | None = Field(default=None, description="Accepted before this.")
+    updated_after: Moment | None = Field(default=None, description="Changed after this.")
+    updated_before: Moment | None = Field(default=None, description="Changed before this.")
     metadata: Metadata = Field(default={}, description="Texts that theirs contain.")
 
     def to_query(self) -> BulkQuery:
@@ -78,10 +80,30 @@ class BulkQueryBody(RequestBody):
 class BulkBody(RequestBody):
     """A bulk: one action on many operations, by a query or by their ids."""
 
-    action: Text = Field(examples=["relaunch"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "action": "relaunch",
+                    "reason": "The registry is back.",
+                    "query": {"status": "needs_attention", "failure_code": "registry_unavailable"},
+                    "dry_run": True,
+                }
+            ]
+        }
+    )
+
+    action: Text = Field(
+        description="What is done to each: cancel, relaunch, park, release, correct or refund.",
+        examples=["relaunch"],
+    )
     reason: Reason
-    query: BulkQueryBody | None = None
-    ids: Annotated[list[Text] | None, Field(max_length=_IDS_MAX)] = None
+    query: BulkQueryBody | None = Field(
+        default=None, description="Which operations, by what holds for them; or give `ids`."
+    )
+    ids: Annotated[list[Text] | None, Field(max_length=_IDS_MAX)] = Field(
+        default=None, description="Which operations, by name; or give a `query`."
+    )
     patch: dict[str, Any] | None = Field(
         default=None, description="Of `correct`: the fields that change."
     )
@@ -132,7 +154,7 @@ class BulkRateBody(RequestBody):
 class BulksQuery(PageQuery):
     """Which bulks."""
 
-    status: Status | None = None
+    status: Status | None = Field(default=None, description="Only those in this status.")
 
 
 class BulkItemsQuery(BaseModel):
@@ -140,7 +162,7 @@ class BulkItemsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    state: ItemState | None = None
+    state: ItemState | None = Field(default=None, description="Only those in this state.")
     limit: int = Field(default=10, ge=1, le=PAGE_LIMIT_MAX)
     starting_after: Number = Field(
         default=0, description="The number of the last item of the page before."
@@ -151,12 +173,12 @@ class BulkPreviewView(BaseModel):
     """What a bulk would be about."""
 
     object: Literal["bulk_preview"] = "bulk_preview"
-    count: int
-    by_status: dict[str, int]
-    by_kind: dict[str, int]
+    count: int = Field(description="How many operations it would be about.")
+    by_status: dict[str, int] = Field(description="How many of them are in each status.")
+    by_kind: dict[str, int] = Field(description="How many of them are of each kind.")
     unknown: int = Field(description="How many ids there is no operation of.")
-    confirmation_needed: bool
-    sample: list[OperationView]
+    confirmation_needed: bool = Field(description="Whether `confirm_count` has to be given.")
+    sample: list[OperationView] = Field(description="Some of them.")
 
     @classmethod
     def of(cls, preview: BulkPreview) -> "BulkPreviewView":
@@ -174,11 +196,11 @@ class BulkPreviewView(BaseModel):
 class BulkProgressView(BaseModel):
     """How many items are in which state, and why those are that were refused or failed."""
 
-    pending: int
-    done: int
-    refused: int
-    failed: int
-    skipped: int
+    pending: int = Field(description="How many are not acted on yet.")
+    done: int = Field(description="On how many it was done.")
+    refused: int = Field(description="For how many the action said no.")
+    failed: int = Field(description="For how many it failed, by a defect.")
+    skipped: int = Field(description="How many were left when it was stopped.")
     codes: dict[str, int]
 
 
@@ -187,18 +209,18 @@ class BulkView(BaseModel):
 
     object: Literal["bulk"] = "bulk"
     id: str
-    action: str
+    action: str = Field(description="What is done to each.")
     status: Status
     actor: str
     reason: str
     query: dict[str, Any] | None = Field(description="Null: its operations were named.")
-    arguments: dict[str, Any]
-    rate_per_s: float
+    arguments: dict[str, Any] = Field(description="What the action was given.")
+    rate_per_s: float = Field(description="How many operations are acted on a second.")
     counted: int = Field(description="How many operations it was about when it was asked for.")
     selected: bool = Field(description="Whether its items are all written down.")
-    progress: BulkProgressView
-    undo_of: str | None
-    is_paused: bool
+    progress: BulkProgressView = Field(description="How far it is.")
+    undo_of: str | None = Field(description="The bulk whose inverse it is.")
+    is_paused: bool = Field(description="Whether somebody holds it.")
     failure: FailureView | None
     cancel_request: CancelRequestView | None
     created_at: datetime
@@ -238,13 +260,13 @@ class BulkItemView(BaseModel):
     """One operation of a bulk, and what became of it."""
 
     object: Literal["bulk_item"] = "bulk_item"
-    number: int
+    number: int = Field(description="Its place in the bulk.")
     operation_id: str
     state: ItemState
     code: str | None = Field(description="Why it was refused, or failed.")
-    message: str | None
+    message: str | None = Field(description="The same in words.")
     new_operation_id: str | None = Field(description="What the action made of it.")
-    at: datetime | None
+    at: datetime | None = Field(description="When it was acted on.")
 
     @classmethod
     def of(cls, item: BulkItem) -> "BulkItemView":

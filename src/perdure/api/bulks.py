@@ -1,6 +1,6 @@
 """`/v1/bulks`: one action on many operations."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -18,17 +18,27 @@ from perdure.api.bulk_schemas import (
 )
 from perdure.api.idempotency import Act, Answer, IdempotencyKey, answer_once, idempotency_key
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text, page_of
+from perdure.api.openapi import refuses
+from perdure.api.schemas import Page, ReasonBody, Text, page_of
 from perdure.bootstrap import Platform
 from perdure.operations.bulk.actions import bulk_action
 from perdure.operations.bulk.model import Bulk, BulkProgress
 from perdure.operations.model import By
 from perdure.storage.pool import Connection
 
-router = APIRouter(prefix="/v1/bulks", tags=["bulks"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/bulks", tags=["bulks"])
 
 Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.BULK_READ))]
 Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.BULK_WRITE))]
+_CHANGING: Final = ("house_only", "bulk_not_found", "reason_required")
+_SELECTING: Final = (
+    "nothing_selected",
+    "confirmation_required",
+    "count_changed",
+    "invalid_rate",
+    "reason_required",
+)
+
 Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 
 
@@ -37,6 +47,7 @@ Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
     status_code=201,
     response_model=BulkView,
     responses={200: {"model": BulkPreviewView, "description": "Of a dry run."}},
+    openapi_extra=refuses("house_only", "unknown_action", *_SELECTING),
 )
 async def create_bulk(
     request: Request, body: BulkBody, platform: PlatformOfApp, caller: Writer, key: Key
@@ -56,7 +67,7 @@ async def create_bulk(
     return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("house_only"))
 async def list_bulks(
     platform: PlatformOfApp, _caller: Reader, query: Annotated[BulksQuery, Query()]
 ) -> Page[BulkView]:
@@ -70,13 +81,13 @@ async def list_bulks(
     )
 
 
-@router.get("/{bulk_id}")
+@router.get("/{bulk_id}", openapi_extra=refuses("house_only", "bulk_not_found"))
 async def get_bulk(bulk_id: Text, platform: PlatformOfApp, _caller: Reader) -> BulkView:
     """Return a bulk, and how far it is."""
     return await _view(platform, await platform.bulks.get(bulk_id))
 
 
-@router.get("/{bulk_id}/items")
+@router.get("/{bulk_id}/items", openapi_extra=refuses("house_only", "bulk_not_found"))
 async def list_items(
     bulk_id: Text,
     platform: PlatformOfApp,
@@ -90,7 +101,9 @@ async def list_items(
     return page_of(found, query.limit, BulkItemView.of, f"{router.prefix}/{bulk_id}/items")
 
 
-@router.post("/{bulk_id}/pause")
+@router.post(
+    "/{bulk_id}/pause", openapi_extra=refuses(*_CHANGING, "not_parkable", "already_parked")
+)
 async def pause_bulk(
     bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> BulkView:
@@ -99,7 +112,7 @@ async def pause_bulk(
     return await _view(platform, await platform.bulks.pause(bulk_id, by))
 
 
-@router.post("/{bulk_id}/resume")
+@router.post("/{bulk_id}/resume", openapi_extra=refuses(*_CHANGING, "not_parked", "being_undone"))
 async def resume_bulk(
     bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> BulkView:
@@ -108,7 +121,7 @@ async def resume_bulk(
     return await _view(platform, await platform.bulks.resume(bulk_id, by))
 
 
-@router.post("/{bulk_id}/stop")
+@router.post("/{bulk_id}/stop", openapi_extra=refuses(*_CHANGING, "not_cancellable"))
 async def stop_bulk(
     bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> BulkView:
@@ -117,7 +130,7 @@ async def stop_bulk(
     return await _view(platform, await platform.bulks.stop(bulk_id, by))
 
 
-@router.post("/{bulk_id}/rate")
+@router.post("/{bulk_id}/rate", openapi_extra=refuses(*_CHANGING, "bulk_ended", "invalid_rate"))
 async def change_rate(
     bulk_id: Text, body: BulkRateBody, platform: PlatformOfApp, caller: Writer
 ) -> BulkView:
@@ -126,7 +139,12 @@ async def change_rate(
     return await _view(platform, await platform.bulks.set_rate(bulk_id, body.rate_per_s, by))
 
 
-@router.post("/{bulk_id}/undo", status_code=201, response_model=BulkView)
+@router.post(
+    "/{bulk_id}/undo",
+    status_code=201,
+    response_model=BulkView,
+    openapi_extra=refuses(*_CHANGING, "not_undoable", "bulk_under_way", *_SELECTING),
+)
 async def undo_bulk(
     request: Request,
     bulk_id: Text,

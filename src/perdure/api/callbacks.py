@@ -7,24 +7,34 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp
-from perdure.api.schemas import ERROR_RESPONSES
+from perdure.api.openapi import refuses
 from perdure.providers.gateway_callbacks import verify_callback
 
 log = structlog.get_logger()
 
-router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
 
 class ReceiptView(BaseModel):
     """What became of a callback."""
 
     object: Literal["callback_receipt"] = "callback_receipt"
-    received: Literal[True] = True
+    received: Literal[True] = Field(default=True, description="It is on record.")
     duplicate: bool = Field(description="It had come before; nothing more was done.")
     payment_id: str | None = Field(description="None: it names no payment of ours; it is kept.")
 
 
-@router.post("/gateway", responses={202: {"model": ReceiptView, "description": "Kept."}})
+@router.post(
+    "/gateway",
+    responses={202: {"model": ReceiptView, "description": "It names no payment; it is kept."}},
+    openapi_extra=refuses(
+        "malformed_callback",
+        "invalid_signature",
+        "stale_callback",
+        "internal_error",
+        "database_unavailable",
+    ),
+)
 async def receive_gateway_callback(
     request: Request, response: Response, platform: PlatformOfApp
 ) -> ReceiptView:

@@ -23,7 +23,7 @@ _Values = Annotated[list[Text], Field(max_length=VALUES_MAX)]
 class RuleBody(RequestBody):
     """Gives a variant to what all its conditions hold for."""
 
-    variant: Text
+    variant: Text = Field(description="What it gives.")
     kinds: _Values = Field(default=[], description="Kinds of operation; empty: any.")
     tlds: _Values = Field(default=[], description="Top-level domains; empty: any, and none.")
     customers: Annotated[list[CustomerId], Field(max_length=VALUES_MAX)] = Field(
@@ -49,8 +49,12 @@ class RuleBody(RequestBody):
 class FlagBody(RequestBody):
     """A flag, whole."""
 
-    variants: Annotated[list[Text], Field(max_length=VARIANTS_MAX)]
-    default_variant: Text = Field(description="Where no rule gives one, and while it is off.")
+    variants: Annotated[list[Text], Field(max_length=VARIANTS_MAX)] = Field(
+        description="All that it can give.", examples=[["legacy", "perdure"]]
+    )
+    default_variant: Text = Field(
+        description="Where no rule gives one, and while it is off.", examples=["perdure"]
+    )
     rules: Annotated[list[RuleBody], Field(max_length=RULES_MAX)] = Field(
         default=[], description="The first whose conditions hold counts."
     )
@@ -75,11 +79,11 @@ class FlagBody(RequestBody):
 class RuleView(BaseModel):
     """A rule of a flag."""
 
-    variant: str
-    kinds: list[str]
-    tlds: list[str]
-    customers: list[str]
-    percent: int
+    variant: str = Field(description="What it gives.")
+    kinds: list[str] = Field(description="Kinds of operation; empty: any.")
+    tlds: list[str] = Field(description="Top-level domains; empty: any, and none.")
+    customers: list[str] = Field(description="Customers' ids; empty: any.")
+    percent: int = Field(description="How many of a hundred customers.")
 
 
 class FlagView(BaseModel):
@@ -88,9 +92,9 @@ class FlagView(BaseModel):
     object: Literal["flag"] = "flag"
     key: str
     enabled: bool
-    variants: list[str]
-    default_variant: str
-    rules: list[RuleView]
+    variants: list[str] = Field(description="All that it can give.")
+    default_variant: str = Field(description="Where no rule gives one, and while it is off.")
+    rules: list[RuleView] = Field(description="The first whose conditions hold counts.")
     version: int
 
     @classmethod

@@ -12,28 +12,40 @@ from perdure.api.flag_schemas import (
     FlagView,
 )
 from perdure.api.keys import ApiKey, Scope
-from perdure.api.schemas import ERROR_RESPONSES, Page, Text, WholeList, page_of
+from perdure.api.openapi import refuses
+from perdure.api.schemas import Page, Text, WholeList, page_of
 
-router = APIRouter(prefix="/v1/flags", tags=["flags"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/flags", tags=["flags"])
 
 Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_READ))]
 Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_WRITE))]
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("house_only"))
 async def list_flags(platform: PlatformOfApp, _caller: Reader) -> WholeList[FlagView]:
     """List all flags."""
     flags = await platform.flags.list_flags()
     return WholeList(data=[FlagView.of(flag) for flag in flags], url=router.prefix)
 
 
-@router.get("/{flag_key}")
+@router.get("/{flag_key}", openapi_extra=refuses("house_only", "flag_not_found"))
 async def get_flag(flag_key: Text, platform: PlatformOfApp, _caller: Reader) -> FlagView:
     """Return a flag, as the database has it."""
     return FlagView.of(await platform.flags.get(flag_key))
 
 
-@router.put("/{flag_key}")
+@router.put(
+    "/{flag_key}",
+    openapi_extra=refuses(
+        "house_only",
+        "invalid_flag",
+        "unknown_variant",
+        "invalid_percent",
+        "flag_not_found",
+        "flag_changed",
+        "reason_required",
+    ),
+)
 async def put_flag(
     flag_key: Text, body: FlagBody, platform: PlatformOfApp, caller: Writer
 ) -> FlagView:
@@ -42,7 +54,7 @@ async def put_flag(
     return FlagView.of(flag)
 
 
-@router.get("/{flag_key}/changes")
+@router.get("/{flag_key}/changes", openapi_extra=refuses("house_only", "flag_not_found"))
 async def list_changes(
     flag_key: Text,
     platform: PlatformOfApp,

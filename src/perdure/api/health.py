@@ -32,15 +32,15 @@ DatabaseState = Literal["ok", "unreachable", "read_only", "not_migrated"]
 class Health(BaseModel):
     """The process lives."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field(default="ok", description="It answers.")
 
 
 class Readiness(BaseModel):
     """Whether requests can be taken, and if not, what is missing."""
 
-    status: Literal["ready", "not_ready"]
-    database: DatabaseState
-    temporal: Literal["ok", "unreachable"]
+    status: Literal["ready", "not_ready"] = Field(description="Whether requests can be taken.")
+    database: DatabaseState = Field(description="How the database is.")
+    temporal: Literal["ok", "unreachable"] = Field(description="How Temporal is.")
     providers: dict[str, str] = Field(
         default_factory=dict,
         description="Those that leave calls unanswered, or asked to wait; the API takes requests"
@@ -56,13 +56,15 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-async def healthz() -> Health:
+async def live() -> Health:
     """Answer."""
     return Health()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
-async def readyz(request: Request, response: Response, platform: PlatformOfApp) -> Readiness:
+@router.get(
+    "/readyz", responses={503: {"model": Readiness, "description": "Something of it is missing."}}
+)
+async def ready(request: Request, response: Response, platform: PlatformOfApp) -> Readiness:
     """Look at the database and at Temporal; and tell which provider is away, and what waits."""
     database, temporal = await asyncio.gather(
         _database(platform, request), _temporal(platform.client)

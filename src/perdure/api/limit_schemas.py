@@ -18,6 +18,7 @@ class LimitBody(RequestBody):
     per_second: float | None = Field(
         default=None,
         description="How many calls begin a second, over the whole fleet.",
+        examples=[50.0],
         json_schema_extra={"exclusiveMinimum": 0, "maximum": PER_SECOND_MAX},
     )
     at_once: int | None = Field(
@@ -33,8 +34,12 @@ class LimitView(BaseModel):
 
     object: Literal["limit"] = "limit"
     provider: str
-    per_second: float | None
-    at_once: int | None
+    per_second: float | None = Field(
+        description="How many calls begin a second, over the whole fleet; null: any number."
+    )
+    at_once: int | None = Field(
+        description="How many are under way at once, over the whole fleet; null: any number."
+    )
     state: BudgetState = Field(
         description="`open`: it is called; `paused`: it asked to wait; `broken`: it failed too"
         " often; `probed`: one call finds out whether it is back."
@@ -70,8 +75,8 @@ class LimitView(BaseModel):
 class LimitFigures(BaseModel):
     """What a limit said."""
 
-    per_second: float | None
-    at_once: int | None
+    per_second: float | None = Field(description="How many calls begin a second; null: any number.")
+    at_once: int | None = Field(description="How many are under way at once; null: any number.")
 
 
 class LimitChangeView(BaseModel):

@@ -11,25 +11,36 @@ from perdure.api.limit_schemas import (
     LimitChangeView,
     LimitView,
 )
-from perdure.api.schemas import ERROR_RESPONSES, ReasonBody, Text, WholeList
+from perdure.api.openapi import refuses
+from perdure.api.schemas import ReasonBody, Text, WholeList
 from perdure.limits import store
 from perdure.limits.model import Limit
 from perdure.limits.rules import check_provider
 
-router = APIRouter(prefix="/v1/limits", tags=["limits"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/limits", tags=["limits"])
 
 Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_READ))]
 Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_WRITE))]
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("house_only"))
 async def list_limits(platform: PlatformOfApp, _caller: Reader) -> WholeList[LimitView]:
     """List every provider: its limit, whether it is called now, and how it answers."""
     found = await store.statuses(platform.pool, platform.providers)
     return WholeList(data=[LimitView.of(status) for status in found], url=router.prefix)
 
 
-@router.put("/{provider}")
+@router.put(
+    "/{provider}",
+    openapi_extra=refuses(
+        "house_only",
+        "provider_not_found",
+        "limit_missing",
+        "invalid_rate",
+        "invalid_concurrency",
+        "reason_required",
+    ),
+)
 async def put_limit(
     provider: Text, body: LimitBody, platform: PlatformOfApp, caller: Writer
 ) -> LimitChangeView:
@@ -40,7 +51,9 @@ async def put_limit(
     return LimitChangeView.of(change)
 
 
-@router.post("/{provider}/remove")
+@router.post(
+    "/{provider}/remove", openapi_extra=refuses("house_only", "limit_not_found", "reason_required")
+)
 async def remove_limit(
     provider: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> LimitChangeView:
@@ -51,7 +64,7 @@ async def remove_limit(
     return LimitChangeView.of(change)
 
 
-@router.get("/{provider}/changes")
+@router.get("/{provider}/changes", openapi_extra=refuses("house_only"))
 async def list_changes(
     provider: Text, platform: PlatformOfApp, _caller: Reader
 ) -> WholeList[LimitChangeView]:

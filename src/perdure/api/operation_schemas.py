@@ -41,15 +41,15 @@ Kind = Annotated[
 class OperationsOfKindQuery(TwoWayPageQuery):
     """Which operations of one kind."""
 
-    status: Status | None = None
-    customer_id: CustomerId | None = None
-    reference: Reference | None = None
+    status: Status | None = Field(default=None, description="Only those in this status.")
+    customer_id: CustomerId | None = Field(default=None, description="Only this customer's.")
+    reference: Reference | None = Field(default=None, description="Only with this reference.")
 
 
 class OperationsQuery(OperationsOfKindQuery):
     """Which operations."""
 
-    kind: Kind | None = None
+    kind: Kind | None = Field(default=None, description="Only of this kind.")
 
 
 class OperationView(BaseModel):
@@ -62,7 +62,9 @@ class OperationView(BaseModel):
     customer_id: str
     reference: str | None
     request: dict[str, Any] = Field(description="What was asked for, with later corrections.")
-    result: dict[str, Any] | None
+    result: dict[str, Any] | None = Field(
+        description="What came of it, as its kind has it; null: nothing yet."
+    )
     failure: FailureView | None
     cancel_request: CancelRequestView | None
     deadline: datetime | None
@@ -126,7 +128,7 @@ class OperationCancellation(BaseModel):
     object: Literal["cancellation"] = "cancellation"
     accepted: bool
     reason: str
-    operation: OperationView
+    operation: OperationView = Field(description="The operation, as it stands now.")
 
 
 class OperationEvent(BaseModel):
@@ -168,9 +170,9 @@ class StepAttemptView(BaseModel):
     at: datetime = Field(description="When it began.")
     step: str
     attempt: int
-    outcome: str
-    error: dict[str, Any] | None
-    provider_reference: str | None
+    outcome: str = Field(description="How it ended.")
+    error: dict[str, Any] | None = Field(description="Why it failed; null: it did not.")
+    provider_reference: str | None = Field(description="The provider's own id of what was done.")
     finished_at: datetime | None
 
     @classmethod

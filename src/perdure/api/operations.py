@@ -11,6 +11,8 @@ from perdure.api import kind_routes
 from perdure.api.authentication import PlatformOfApp, caller_with, visible_operation
 from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey, Scope
+from perdure.api.kind_meanings import ACCEPTING, MONEY, REFUNDING, RENEWING
+from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import (
     CorrectionBody,
     OperationCancellation,
@@ -20,19 +22,20 @@ from perdure.api.operation_schemas import (
     Timeline,
     TimelineQuery,
 )
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
+from perdure.api.schemas import Page, ReasonBody, Text
 from perdure.core.errors import InvalidInput
 from perdure.operations.model import By
 
-router = APIRouter(prefix="/v1/operations", tags=["operations"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/operations", tags=["operations"])
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_WRITE))]
 
+_ACTING: Final = ("operation_not_found", "held_by_house", "reason_required")
 _EVENT_ID_MAX: Final = 2**63 - 1
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("two_cursors", "other_customer"))
 async def list_operations(
     platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsQuery, Query()]
 ) -> Page[OperationView]:
@@ -42,7 +45,7 @@ async def list_operations(
     )
 
 
-@router.get("/{operation_id}")
+@router.get("/{operation_id}", openapi_extra=refuses("operation_not_found"))
 async def get_operation(
     operation_id: Text, platform: PlatformOfApp, caller: Reader
 ) -> OperationView:
@@ -51,7 +54,9 @@ async def get_operation(
     return OperationView.of(found, caller.side)
 
 
-@router.get("/{operation_id}/timeline")
+@router.get(
+    "/{operation_id}/timeline", openapi_extra=refuses("operation_not_found", "invalid_cursor")
+)
 async def get_timeline(
     operation_id: Text,
     platform: PlatformOfApp,
@@ -69,14 +74,18 @@ async def get_timeline(
 @router.get(
     "/{operation_id}/events",
     response_class=EventSourceResponse,
+    response_description="Events, as they happen.",
     responses={204: {"description": "It is finished, and there is no event beyond Last-Event-ID."}},
+    openapi_extra=refuses("operation_not_found", "invalid_event_id", "too_many_streams"),
 )
 async def stream_events(
     request: Request,
     operation_id: Text,
     platform: PlatformOfApp,
     caller: Reader,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="The last event that came: answers those after it.")
+    ] = None,
 ) -> Response:
     """Send an operation's events as they happen (server-sent events), until it is finished.
 
@@ -118,7 +127,7 @@ def _after_id(last_event_id: str | None) -> int:
     )
 
 
-@router.post("/{operation_id}/cancel")
+@router.post("/{operation_id}/cancel", openapi_extra=refuses(*_ACTING, "not_cancellable"))
 async def cancel_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationCancellation:
@@ -131,7 +140,7 @@ async def cancel_operation(
     )
 
 
-@router.post("/{operation_id}/resume")
+@router.post("/{operation_id}/resume", openapi_extra=refuses(*_ACTING, "not_parked"))
 async def resume_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -142,7 +151,19 @@ async def resume_operation(
     return OperationView.of(operation, caller.side)
 
 
-@router.post("/{operation_id}/relaunch")
+@router.post(
+    "/{operation_id}/relaunch",
+    openapi_extra=refuses(
+        *_ACTING,
+        "not_relaunchable",
+        "already_relaunched",
+        "already_refunded",
+        "not_supported",
+        *ACCEPTING,
+        *MONEY,
+        *RENEWING,
+    ),
+)
 async def relaunch_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -156,7 +177,7 @@ async def relaunch_operation(
     return OperationView.of(done.operation, caller.side)
 
 
-@router.post("/{operation_id}/refund")
+@router.post("/{operation_id}/refund", openapi_extra=refuses(*_ACTING, *REFUNDING))
 async def refund_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -164,7 +185,9 @@ async def refund_operation(
     return await kind_routes.refund_operation(platform, caller, operation_id, body.reason)
 
 
-@router.post("/{operation_id}/park")
+@router.post(
+    "/{operation_id}/park", openapi_extra=refuses(*_ACTING, "not_parkable", "already_parked")
+)
 async def park_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -175,7 +198,9 @@ async def park_operation(
     return OperationView.of(operation, caller.side)
 
 
-@router.post("/{operation_id}/release")
+@router.post(
+    "/{operation_id}/release", openapi_extra=refuses(*_ACTING, "not_parked", "being_undone")
+)
 async def release_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -186,7 +211,20 @@ async def release_operation(
     return OperationView.of(operation, caller.side)
 
 
-@router.post("/{operation_id}/correct")
+@router.post(
+    "/{operation_id}/correct",
+    openapi_extra=refuses(
+        *_ACTING,
+        "not_parked",
+        "being_undone",
+        "not_supported",
+        "field_not_correctable",
+        "field_fixed",
+        "nothing_to_correct",
+        *MONEY,
+        *RENEWING,
+    ),
+)
 async def correct_operation(
     operation_id: Text, body: CorrectionBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:

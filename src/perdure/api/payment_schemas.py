@@ -34,8 +34,8 @@ class PaymentBody(RequestBody):
     amount_minor: AmountMinor
     currency: Currency
     payment_method: Text = Field(description="The gateway's token.", examples=["tok_ok"])
-    payer: PartyBody = PartyBody()
-    payee: PartyBody = PartyBody()
+    payer: PartyBody = Field(default=PartyBody(), description="Who pays; told how it ended.")
+    payee: PartyBody = Field(default=PartyBody(), description="Who is paid; told how it ended.")
     reference: Reference | None = Field(
         default=None,
         description="Your own name for it: one payment of a customer has it, for good.",
@@ -70,14 +70,14 @@ class PaymentView(BaseModel):
     object: Literal["payment"] = "payment"
     id: str
     status: Status
-    public_status: PaymentStatus
+    public_status: PaymentStatus = Field(description="The same in four words.")
     customer_id: str
     account_id: str
     amount_minor: int
     currency: str
-    payment_method: str
-    payer: PartyView
-    payee: PartyView
+    payment_method: str = Field(description="The gateway's token.")
+    payer: PartyView = Field(description="Who pays.")
+    payee: PartyView = Field(description="Who is paid.")
     reference: str | None
     description: str
     charge_id: str | None = Field(description="The gateway's own id, once it has succeeded.")
@@ -134,7 +134,7 @@ class PaymentCancellation(BaseModel):
     object: Literal["cancellation"] = "cancellation"
     accepted: bool
     reason: str
-    payment: PaymentView
+    payment: PaymentView = Field(description="The payment, as it stands now.")
 
 
 class PaymentWorkflow(BaseModel):
@@ -142,4 +142,4 @@ class PaymentWorkflow(BaseModel):
 
     object: Literal["payment_workflow"] = "payment_workflow"
     payment_id: str
-    public_status: PaymentStatus
+    public_status: PaymentStatus = Field(description="Where it stands, by its own word.")

@@ -14,6 +14,8 @@ from perdure.api.authentication import (
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
 from perdure.api.keys import ApiKey, Scope
+from perdure.api.kind_meanings import ACCEPTING, CANCELLING, MONEY, REFUNDING
+from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.payment_schemas import (
     PaymentBody,
@@ -21,18 +23,23 @@ from perdure.api.payment_schemas import (
     PaymentView,
     PaymentWorkflow,
 )
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
+from perdure.api.schemas import Page, ReasonBody, Text
 from perdure.operations.model import Operation
 from perdure.payments.contracts import KIND
 from perdure.storage.pool import Connection
 
-router = APIRouter(prefix="/v1/payments", tags=["payments"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.PAYMENTS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.PAYMENTS_WRITE))]
 
 
-@router.post("", status_code=201, response_model=PaymentView)
+@router.post(
+    "",
+    status_code=201,
+    response_model=PaymentView,
+    openapi_extra=refuses(*ACCEPTING, *MONEY, "other_customer"),
+)
 async def create_payment(
     request: Request,
     body: PaymentBody,
@@ -58,7 +65,7 @@ async def create_payment(
     )
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("two_cursors", "other_customer"))
 async def list_payments(
     platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsOfKindQuery, Query()]
 ) -> Page[PaymentView]:
@@ -68,14 +75,14 @@ async def list_payments(
     )
 
 
-@router.get("/{payment_id}")
+@router.get("/{payment_id}", openapi_extra=refuses("payment_not_found"))
 async def get_payment(payment_id: Text, platform: PlatformOfApp, caller: Reader) -> PaymentView:
     """Return a payment, as the database has it."""
     found = await visible_operation(platform, caller, payment_id, kind=KIND)
     return PaymentView.of(found, caller.side)
 
 
-@router.post("/{payment_id}/cancel")
+@router.post("/{payment_id}/cancel", openapi_extra=refuses("payment_not_found", *CANCELLING))
 async def cancel_payment(
     payment_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> PaymentCancellation:
@@ -88,7 +95,7 @@ async def cancel_payment(
     )
 
 
-@router.post("/{payment_id}/refund")
+@router.post("/{payment_id}/refund", openapi_extra=refuses("payment_not_found", *REFUNDING))
 async def refund_payment(
     payment_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -96,8 +103,11 @@ async def refund_payment(
     return await kind_routes.refund_operation(platform, caller, payment_id, body.reason, kind=KIND)
 
 
-@router.get("/{payment_id}/workflow")
-async def get_payment_workflow(
+@router.get(
+    "/{payment_id}/workflow",
+    openapi_extra=refuses("payment_not_found", "workflow_not_found", "workflow_not_answering"),
+)
+async def get_workflow(
     payment_id: Text, platform: PlatformOfApp, caller: Reader
 ) -> PaymentWorkflow:
     """Ask the payment's workflow itself where it stands; needs a worker to answer."""

@@ -38,9 +38,8 @@ class RenewalBody(RequestBody):
     )
     current_expires_on: Text | None = Field(
         default=None,
-        description="The domain's last day, as you show it to the customer: asked for again when it"
-        " is done, by a second click say, it is the same renewal and not one more.",
-        examples=["2027-11-21"],
+        description="The domain's last day, as you show it to the customer (2027-11-21): asked"
+        " for again when it is done, by a second click say, it is the same renewal, not another.",
     )
     reference: Reference | None = Field(
         default=None,
@@ -76,10 +75,12 @@ class RenewalView(BaseModel):
     status: Status
     customer_id: str
     account_id: str
-    domain: str
-    years: int
-    customer: PartyView
-    price_minor_max: int | None
+    domain: str = Field(description="In lower case.")
+    years: int = Field(description="By how many it is renewed.")
+    customer: PartyView = Field(description="Who is told how it ended.")
+    price_minor_max: int | None = Field(
+        description="The most it may cost, for all years, in minor units."
+    )
     reference: str | None
     current_expires_on: date = Field(description="The domain's last day when it was accepted.")
     expires_on: date | None = Field(description="Its new last day, once it has succeeded.")
@@ -143,4 +144,4 @@ class RenewalCancellation(BaseModel):
     object: Literal["cancellation"] = "cancellation"
     accepted: bool
     reason: str
-    renewal: RenewalView
+    renewal: RenewalView = Field(description="The renewal, as it stands now.")

@@ -14,20 +14,27 @@ from perdure.api.authentication import (
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
 from perdure.api.keys import ApiKey, Scope
+from perdure.api.kind_meanings import ACCEPTING, CANCELLING, REFUNDING, RENEWING
+from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.renewal_schemas import RenewalBody, RenewalCancellation, RenewalView
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
+from perdure.api.schemas import Page, ReasonBody, Text
 from perdure.operations.model import Operation
 from perdure.renewals.contracts import KIND
 from perdure.storage.pool import Connection
 
-router = APIRouter(prefix="/v1/renewals", tags=["renewals"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/renewals", tags=["renewals"])
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.RENEWALS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.RENEWALS_WRITE))]
 
 
-@router.post("", status_code=201, response_model=RenewalView)
+@router.post(
+    "",
+    status_code=201,
+    response_model=RenewalView,
+    openapi_extra=refuses(*ACCEPTING, *RENEWING, "other_customer"),
+)
 async def create_renewal(
     request: Request,
     body: RenewalBody,
@@ -57,7 +64,7 @@ async def create_renewal(
     )
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("two_cursors", "other_customer"))
 async def list_renewals(
     platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsOfKindQuery, Query()]
 ) -> Page[RenewalView]:
@@ -67,14 +74,14 @@ async def list_renewals(
     )
 
 
-@router.get("/{renewal_id}")
+@router.get("/{renewal_id}", openapi_extra=refuses("renewal_not_found"))
 async def get_renewal(renewal_id: Text, platform: PlatformOfApp, caller: Reader) -> RenewalView:
     """Return a renewal, as the database has it."""
     found = await visible_operation(platform, caller, renewal_id, kind=KIND)
     return RenewalView.of(found, caller.side)
 
 
-@router.post("/{renewal_id}/cancel")
+@router.post("/{renewal_id}/cancel", openapi_extra=refuses("renewal_not_found", *CANCELLING))
 async def cancel_renewal(
     renewal_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> RenewalCancellation:
@@ -90,7 +97,7 @@ async def cancel_renewal(
     )
 
 
-@router.post("/{renewal_id}/refund")
+@router.post("/{renewal_id}/refund", openapi_extra=refuses("renewal_not_found", *REFUNDING))
 async def refund_renewal(
     renewal_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:

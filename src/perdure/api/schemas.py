@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -81,8 +81,7 @@ Deadline = Annotated[
     Moment,
     Field(
         description="It is cancelled, and undone, if it has not ended by then: a time in the"
-        " future, with its zone.",
-        examples=["2030-01-31T12:00:00Z"],
+        " future, with its zone, as 2030-01-31T12:00:00Z.",
     ),
 ]
 AmountMinor = Annotated[
@@ -153,7 +152,9 @@ Row = TypeVar("Row")
 
 
 class Page(BaseModel, Generic[Item]):
-    """A page of a list, newest first."""
+    """A page of a list."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "A page of a list."})
 
     object: Literal["list"] = "list"
     data: list[Item]
@@ -163,6 +164,8 @@ class Page(BaseModel, Generic[Item]):
 
 class WholeList(BaseModel, Generic[Item]):
     """A list that is short enough to be answered in one."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "A whole list."})
 
     object: Literal["list"] = "list"
     data: list[Item]
@@ -190,7 +193,7 @@ class FailureView(BaseModel):
 
     code: str
     message: str
-    step: str | None
+    step: str | None = Field(description="The step it failed at; null: none.")
     param: str | None
 
     @classmethod
@@ -208,7 +211,7 @@ class CancelRequestView(BaseModel):
 
     actor: str
     reason: str | None = Field(description="Not told to a customer where the house asked.")
-    requested_at: datetime
+    requested_at: datetime = Field(description="When.")
 
     @classmethod
     def of(cls, request: CancelRequest | None) -> "CancelRequestView | None":
@@ -223,7 +226,7 @@ class CancelRequestView(BaseModel):
 class ErrorDetail(BaseModel):
     """What went wrong."""
 
-    type: str
+    type: str = Field(description="The kind of error, as its status has it.")
     code: str = Field(description="Stable: branch on this.")
     message: str = Field(description="For people; it may change.")
     param: str | None = Field(description="The field at fault, in dotted form.")
@@ -233,10 +236,4 @@ class ErrorDetail(BaseModel):
 class ErrorBody(BaseModel):
     """Every error's answer."""
 
-    error: ErrorDetail
-
-
-ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {"model": ErrorBody, "description": "The request is refused."},
-    "5XX": {"model": ErrorBody, "description": "It could not be answered; it may be sent again."},
-}
+    error: ErrorDetail = Field(description="The error.")

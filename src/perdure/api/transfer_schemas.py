@@ -74,8 +74,8 @@ class TransferView(BaseModel):
     account_id: str
     amount_minor: int
     currency: str
-    destination: str
-    customer: PartyView
+    destination: str = Field(description="Where the money goes, as the bank names it.")
+    customer: PartyView = Field(description="Who is told how it ended.")
     reference: str | None
     description: str
     payout_id: str | None = Field(description="The bank's own id, once it has succeeded.")
@@ -130,4 +130,4 @@ class TransferCancellation(BaseModel):
     object: Literal["cancellation"] = "cancellation"
     accepted: bool
     reason: str
-    transfer: TransferView
+    transfer: TransferView = Field(description="The transfer, as it stands now.")

@@ -14,20 +14,27 @@ from perdure.api.authentication import (
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
 from perdure.api.keys import ApiKey, Scope
+from perdure.api.kind_meanings import ACCEPTING, CANCELLING, MONEY, REFUNDING
+from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
-from perdure.api.schemas import ERROR_RESPONSES, Page, ReasonBody, Text
+from perdure.api.schemas import Page, ReasonBody, Text
 from perdure.api.transfer_schemas import TransferBody, TransferCancellation, TransferView
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection
 from perdure.transfers.contracts import KIND
 
-router = APIRouter(prefix="/v1/transfers", tags=["transfers"], responses=ERROR_RESPONSES)
+router = APIRouter(prefix="/v1/transfers", tags=["transfers"])
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.TRANSFERS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.TRANSFERS_WRITE))]
 
 
-@router.post("", status_code=201, response_model=TransferView)
+@router.post(
+    "",
+    status_code=201,
+    response_model=TransferView,
+    openapi_extra=refuses(*ACCEPTING, *MONEY, "other_customer"),
+)
 async def create_transfer(
     request: Request,
     body: TransferBody,
@@ -53,7 +60,7 @@ async def create_transfer(
     )
 
 
-@router.get("")
+@router.get("", openapi_extra=refuses("two_cursors", "other_customer"))
 async def list_transfers(
     platform: PlatformOfApp, caller: Reader, query: Annotated[OperationsOfKindQuery, Query()]
 ) -> Page[TransferView]:
@@ -63,14 +70,14 @@ async def list_transfers(
     )
 
 
-@router.get("/{transfer_id}")
+@router.get("/{transfer_id}", openapi_extra=refuses("transfer_not_found"))
 async def get_transfer(transfer_id: Text, platform: PlatformOfApp, caller: Reader) -> TransferView:
     """Return a transfer, as the database has it."""
     found = await visible_operation(platform, caller, transfer_id, kind=KIND)
     return TransferView.of(found, caller.side)
 
 
-@router.post("/{transfer_id}/cancel")
+@router.post("/{transfer_id}/cancel", openapi_extra=refuses("transfer_not_found", *CANCELLING))
 async def cancel_transfer(
     transfer_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> TransferCancellation:
@@ -83,7 +90,7 @@ async def cancel_transfer(
     )
 
 
-@router.post("/{transfer_id}/refund")
+@router.post("/{transfer_id}/refund", openapi_extra=refuses("transfer_not_found", *REFUNDING))
 async def refund_transfer(
     transfer_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:

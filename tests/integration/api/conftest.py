@@ -5,6 +5,7 @@ import base64
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from perdure.core.ports import LOOPBACK, hold_port
 from perdure.storage.pool import Pool
 
 from .api_client import Api
+from .described import check_described
 
 CALLBACK_SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
@@ -47,10 +49,14 @@ async def admin_secret(pool: Pool) -> str:
     return secret
 
 
+def _client(**given: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(event_hooks={"response": [check_described]}, **given)
+
+
 @asynccontextmanager
 async def api_on(platform: Platform, secret: str) -> AsyncIterator[Api]:
     transport = httpx.ASGITransport(app=create_app(platform))
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+    async with _client(transport=transport, base_url="http://api") as http:
         yield Api(http, secret)
 
 
@@ -70,7 +76,7 @@ async def served(platform: Platform, secret: str) -> AsyncIterator[Api]:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            async with _client(base_url=url, timeout=30) as http:
                 yield Api(http, secret)
         finally:
             server.should_exit = True

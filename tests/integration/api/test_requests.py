@@ -11,7 +11,6 @@ import structlog
 from structlog.testing import LogCapture, capture_logs
 from temporalio.client import Client
 
-from perdure.api.app import create_app
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.core.ids import new_id
@@ -218,14 +217,3 @@ async def test_a_database_that_is_not_migrated_is_not_ready(
     ):
         answer = await api.http.get("/readyz")
     assert (answer.status_code, answer.json()["database"]) == (503, "not_migrated")
-
-
-async def test_every_route_is_described(platform: Platform) -> None:
-    document = create_app(platform).openapi()
-    assert "HTTPValidationError" not in document["components"]["schemas"]
-    for path, methods in document["paths"].items():
-        for method, described in methods.items():
-            assert described["summary"], (path, method)
-            if path.startswith("/v1/") and "callbacks" not in path:
-                assert described["security"], (path, method)
-                assert "4XX" in described["responses"], (path, method)
