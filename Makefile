@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format lock openapi record-histories bench bench-quick clean
+.PHONY: help demo up test test-fast test-kind test-long check format lock openapi record-histories bench bench-quick clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,18 @@ up: $(STAMP) ## Run the whole platform on this machine until Ctrl-C
 # Tests mostly wait, so three processes keep two cores busy; a file's tests share their servers.
 test: $(STAMP) ## Run every test, on real servers started for it
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(STAMP) ## Run what starts no platform: unit tests, the house's rules, every recorded history
+	@$(BIN)/pytest tests/unit tests/tidy tests/replay --numprocesses 2 --dist loadfile
+
+# By the singular, which is in the names of a kind's folders, files and tests.
+test-kind: $(STAMP) ## Run what has to do with one kind: KIND=transfers
+	@test -n "$(KIND)" || { echo "Say which: make test-kind KIND=transfers"; exit 2; }
+	@$(BIN)/pytest tests/unit tests/replay tests/integration tests/workflows -k "$(KIND:%s=%)" \
+	  --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test-long: $(STAMP) ## Run what the suite has no time for: chaos of many rounds, with the whole machine
+	@CHAOS_ROUNDS=$(or $(ROUNDS),20) $(BIN)/pytest tests/chaos
 
 check: $(STAMP) ## Check format, style and types
 	@$(BIN)/ruff format --check .

@@ -23,7 +23,7 @@ async def test_a_bank_that_asks_for_time_pauses_the_lane_which_then_goes_on(
     town = quiet_town
     account = await town.account(funds_minor=50_000)
     found = [(await accept(town, account, lane=1)).id for _ in range(20)]
-    async with own_lane(town, 1) as lane:
+    async with own_lane(town, 1, bank_timeout_s=20) as lane:
         async with bank_misbehaves(town, "rate_limited"):
             running = asyncio.create_task(lane.run())
 
@@ -46,7 +46,9 @@ async def test_a_bank_nobody_reaches_pauses_the_lane_until_it_is_back(
 ) -> None:
     account = await quiet_town.account(funds_minor=50_000)
     found = [(await accept(quiet_town, account, lane=2)).id for _ in range(10)]
-    async with own_lane(quiet_town, 2, bank_url=f"http://127.0.0.1:{own_port}") as lane:
+    async with own_lane(
+        quiet_town, 2, bank_url=f"http://127.0.0.1:{own_port}", bank_timeout_s=20
+    ) as lane:
         running = asyncio.create_task(lane.run())
 
         async def each_has_met_that_there_is_nobody() -> bool:

@@ -248,7 +248,8 @@ class World:
             await self._join()
         # What is still on its way to a provider arrives.
         self.clock.pass_to(self.clock() + timedelta(minutes=1))
-        self._go(self._redeliver(), self.processes[0])
+        process, owed = self.processes[0], await self._owed()
+        self._go(self._script(process).tell(owed), process)
         await self._join()
 
     async def _join(self, *, releases: bool = False) -> None:
@@ -281,12 +282,12 @@ class World:
     async def _open_operations(self) -> list[Operation]:
         return [operation for operation in await self.rows() if not operation.is_finished]
 
-    async def _redeliver(self) -> None:
-        owed = await self.pool.fetch(
+    async def _owed(self) -> list[str]:
+        rows = await self.pool.fetch(
             "SELECT id FROM notifications WHERE operation_id = ANY($1) AND state = 'pending'",
             [operation.id for operation in self.operations],
         )
-        await self._script(self.processes[0]).tell([row["id"] for row in owed])
+        return [row["id"] for row in rows]
 
 
 def _actions(pool: Pool) -> OperatorActions:
