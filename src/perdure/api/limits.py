@@ -30,6 +30,15 @@ async def list_limits(platform: PlatformOfApp, _caller: Reader) -> WholeList[Lim
     return WholeList(data=[LimitView.of(status) for status in found], url=router.prefix)
 
 
+@router.get("/changes", openapi_extra=refuses("house_only"))
+async def list_all_changes(platform: PlatformOfApp, _caller: Reader) -> WholeList[LimitChangeView]:
+    """List who changed which limit, when and why: the latest hundred, newest first."""
+    found = await store.changes(platform.pool)
+    return WholeList(
+        data=[LimitChangeView.of(change) for change in found], url=f"{router.prefix}/changes"
+    )
+
+
 @router.put(
     "/{provider}",
     openapi_extra=refuses(

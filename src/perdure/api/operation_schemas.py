@@ -1,6 +1,7 @@
 """Operations of any kind, as they are shown."""
 
 import re
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -14,6 +15,7 @@ from perdure.api.schemas import (
     PageQuery,
     ReasonBody,
     Reference,
+    RequestBody,
     Text,
     TwoWayPageQuery,
 )
@@ -22,7 +24,9 @@ from perdure.core.errors import InvalidInput
 from perdure.operations.allowed import Action, next_actions
 from perdure.operations.customer_view import attempt_seen_by, entry_seen_by, operation_seen_by
 from perdure.operations.model import Operation, Side, Status, StepAttempt, TrailEntry
-from perdure.operations.reporting import TimelineCursor
+from perdure.operations.reporting import OperationReport, TimelineCursor
+
+STATUSES_MAX: Final = 1000
 
 _ATTEMPT_ID: Final = "attempt_"
 
@@ -189,6 +193,56 @@ class StepAttemptView(BaseModel):
             provider_reference=attempt.provider_reference,
             finished_at=attempt.finished_at,
         )
+
+
+class ProviderCallView(BaseModel):
+    """A call to a provider, and what became of it."""
+
+    object: Literal["provider_call"] = "provider_call"
+    step: str
+    provider: str
+    reference: str = Field(description="Ours, by which the provider knows it.")
+    state: str = Field(description="`intended`, `unknown`, `answered`, `refused` or `not_made`.")
+    calls: int = Field(description="How often it was begun.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class OperationReportView(BaseModel):
+    """All that is known of an operation, as of one moment."""
+
+    object: Literal["operation_report"] = "operation_report"
+    operation: OperationView = Field(description="The operation itself.")
+    trail: list[OperationEvent] = Field(description="Who did what, oldest first.")
+    steps: list[StepAttemptView] = Field(description="Each attempt at each step, oldest first.")
+    calls: list[ProviderCallView] = Field(description="Each call to a provider, oldest first.")
+
+    @classmethod
+    def of(cls, report: OperationReport) -> "OperationReportView":
+        """Show one to the house."""
+        return cls(
+            operation=OperationView.of(report.operation, Side.HOUSE),
+            trail=[OperationEvent.of(entry, Side.HOUSE) for entry in report.trail],
+            steps=[StepAttemptView.of(attempt, Side.HOUSE) for attempt in report.attempts],
+            calls=[ProviderCallView(**asdict(call)) for call in report.calls],
+        )
+
+
+class StatusesBody(RequestBody):
+    """Operations that are looked at together."""
+
+    ids: Annotated[list[Text], Field(max_length=STATUSES_MAX)] = Field(
+        description=f"Which, at most {STATUSES_MAX}.", examples=[["pay_01h455vb4pex5vsknk084sn02q"]]
+    )
+
+
+class OperationStatus(BaseModel):
+    """Where an operation stands."""
+
+    object: Literal["operation_status"] = "operation_status"
+    id: str
+    status: Status
+    failure: FailureView | None
 
 
 class TimelineQuery(PageQuery):

@@ -8,7 +8,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from perdure.api import kind_routes
-from perdure.api.authentication import PlatformOfApp, caller_with, visible_operation
+from perdure.api.authentication import (
+    PlatformOfApp,
+    caller_with,
+    house_caller_with,
+    log_as_about,
+    visible_operation,
+)
 from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey, Scope
 from perdure.api.kind_meanings import ACCEPTING, MONEY, REFUNDING, RENEWING
@@ -17,18 +23,22 @@ from perdure.api.operation_schemas import (
     CorrectionBody,
     OperationCancellation,
     OperationEvent,
+    OperationReportView,
     OperationsQuery,
+    OperationStatus,
     OperationView,
+    StatusesBody,
     Timeline,
     TimelineQuery,
 )
-from perdure.api.schemas import Page, ReasonBody, Text
+from perdure.api.schemas import FailureView, Page, ReasonBody, Text, WholeList
 from perdure.core.errors import InvalidInput
 from perdure.operations.model import By
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 
 Reader = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_READ))]
+HouseReader = Annotated[ApiKey, Depends(house_caller_with(Scope.OPERATIONS_READ))]
 Writer = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_WRITE))]
 
 _ACTING: Final = ("operation_not_found", "held_by_house", "reason_required")
@@ -52,6 +62,31 @@ async def get_operation(
     """Return an operation."""
     found = await visible_operation(platform, caller, operation_id)
     return OperationView.of(found, caller.side)
+
+
+@router.post("/statuses", openapi_extra=refuses("house_only"))
+async def list_statuses(
+    body: StatusesBody, platform: PlatformOfApp, _caller: HouseReader
+) -> WholeList[OperationStatus]:
+    """List where many operations stand; those there are none of are left out."""
+    found = await platform.operations.statuses(body.ids)
+    return WholeList(
+        data=[
+            OperationStatus(id=name, status=status, failure=FailureView.of(failure))
+            for name, (status, failure) in found.items()
+        ],
+        url=f"{router.prefix}/statuses",
+    )
+
+
+@router.get("/{operation_id}/report", openapi_extra=refuses("house_only", "operation_not_found"))
+async def get_report(
+    operation_id: Text, platform: PlatformOfApp, _caller: HouseReader
+) -> OperationReportView:
+    """Return all that is known of an operation: its trail, its steps and its calls."""
+    report = await platform.operations.report(operation_id)
+    log_as_about(report.operation)
+    return OperationReportView.of(report)
 
 
 @router.get(

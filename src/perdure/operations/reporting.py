@@ -1,12 +1,13 @@
 """All that is known of an operation, as of one moment: one statement reads it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from perdure.core.errors import NotFound
 from perdure.operations import store
-from perdure.operations.model import Operation, StepAttempt, TrailEntry
+from perdure.operations.model import Failure, Operation, Status, StepAttempt, TrailEntry
 from perdure.operations.steps import from_json
 from perdure.storage.pool import Connection, Pool
 
@@ -107,6 +108,19 @@ async def timeline(
         else from_json(StepAttempt, row["found"])
         for row in rows
     ]
+
+
+async def statuses(
+    connection: Connection | Pool, operation_ids: Sequence[str]
+) -> dict[str, tuple[Status, Failure | None]]:
+    """Return where operations stand, and why, by id; those there are none of are left out."""
+    rows = await connection.fetch(
+        "SELECT id, status, failure FROM operations WHERE id = ANY($1)", operation_ids
+    )
+    return {
+        row["id"]: (Status(row["status"]), Failure(**row["failure"]) if row["failure"] else None)
+        for row in rows
+    }
 
 
 async def report(connection: Connection | Pool, operation_id: str) -> OperationReport:

@@ -16,7 +16,7 @@ from perdure.operations.kinds import KindActions
 from perdure.operations.lanes.bell import LaneBell
 from perdure.operations.lanes.calls import LaneCalls
 from perdure.operations.lanes.store import ELSEWHERE
-from perdure.operations.model import By, Operation, Status, StepAttempt, TrailEntry
+from perdure.operations.model import By, Failure, Operation, Status, StepAttempt, TrailEntry
 from perdure.operations.refunding import Refunds
 from perdure.operations.reporting import OperationReport, TimelineCursor
 from perdure.storage.group_commit import GroupCommit
@@ -137,6 +137,12 @@ class OperationService:
             ending_before=ending_before,
             limit=limit,
         )
+
+    async def statuses(
+        self, operation_ids: Sequence[str]
+    ) -> dict[str, tuple[Status, Failure | None]]:
+        """Return where operations stand, and why, by id; those there are none of are left out."""
+        return await reporting.statuses(self._pool, operation_ids)
 
     async def trail(self, operation_id: str, *, after_id: int = 0) -> list[TrailEntry]:
         """Return who did what to the operation, oldest first."""

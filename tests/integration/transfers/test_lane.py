@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.cli.lanes import lane_statuses
 from perdure.durable.lanes.reporting import LaneReporting
 from perdure.operations import verify
 from perdure.simulators.bank import BankSettings, open_bank
@@ -92,15 +91,12 @@ async def test_a_lane_with_something_to_do_is_listed_with_what_it_did(quiet_town
     await town.end_of(done)
     await until_idle(town, 4, done=1)
     waiting = [(await accept(town, account, lane=number)).id for number in (4, 4, 5)]
-    statuses = {
-        lane.backlog.number: lane
-        for lane in await lane_statuses(town.platform)
-        if lane.backlog.kind == KIND
-    }
-    assert (statuses[4].backlog.count, statuses[4].workflow) == (2, "running")
-    assert (statuses[4].done, statuses[4].promoted) == (1, 0)
-    assert (statuses[5].backlog.count, statuses[5].workflow) == (1, "not running")
-    assert statuses[5].done is None
+    found = (await town.api.get("/v1/lanes")).json()["data"]
+    lanes = {lane["number"]: lane for lane in found if lane["kind"] == KIND}
+    assert (lanes[4]["count"], lanes[4]["workflow"]) == (2, "running")
+    assert (lanes[4]["done"], lanes[4]["promoted"]) == (1, 0)
+    assert (lanes[5]["count"], lanes[5]["workflow"]) == (1, "not running")
+    assert lanes[5]["done"] is None
     await town.platform.operations.run_lanes(KIND, [4, 5])
     for one in waiting:
         assert ended(await town.end_of(one)) == ("succeeded", None)

@@ -48,7 +48,7 @@ def test_every_field_is_described() -> None:
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_every_route_is_described(operation_id: str) -> None:
     operation = OPERATIONS[operation_id]
-    assert re.fullmatch(r"[a-z]+(_[a-z]+){1,2}", operation_id)
+    assert re.fullmatch(r"[a-z]+(_[a-z]+){1,3}", operation_id)
     assert operation["summary"]
     assert operation["description"]
     for parameter in operation.get("parameters", []):
