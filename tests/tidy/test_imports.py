@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "durable": {"core", "storage", "operations", "limits"},
     "providers": {"core"},
     "simulators": {"core"},
+    "testing": {"core", "providers"},
     "embedded": {"core"},
     "config": {"core"},
     "capability": {"core", "storage", "ledger", "operations", "durable", "providers", "limits"},

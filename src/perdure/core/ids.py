@@ -4,7 +4,7 @@ Written as TypeIDs (https://github.com/jetify-com/typeid): `pay_01m7ywcncme7a824
 """
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import typeid
@@ -81,3 +81,12 @@ def derived_id(prefix: str, source_id: str, purpose: str) -> str:
             uuid_utils.UUID(int=(time_bits << 80) | version_and_variant | bits), prefix
         )
     )
+
+
+def time_of(value: str) -> datetime | None:
+    """Return when an identifier was given; None: it is none of ours."""
+    try:
+        found = typeid.TypeID.from_string(value)
+    except TypeIDException:
+        return None
+    return datetime.fromtimestamp((found.uuid.int >> 80) / 1000, UTC)

@@ -22,8 +22,8 @@ _IN_FILE: Final = "_FILE"
 class EnvironmentSettings(BaseSettings):
     """Settings that are read from the environment: each field is `<PREFIX><FIELD>`.
 
-    Where `<PREFIX><FIELD>_FILE` is set instead, it names a file that holds the value. Values are in
-    no error: one that is wrong may be a secret.
+    Where `<PREFIX><FIELD>_FILE` is set instead, it names a file that holds the value. Without a
+    prefix nothing is read. Values are in no error: one that is wrong may be a secret.
     """
 
     model_config = SettingsConfigDict(
@@ -68,6 +68,8 @@ class EnvironmentSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take what was given, then what stands in files, then the environment."""
         prefix = getattr(env_settings, "env_prefix", "")
+        if not prefix:  # USER and PASSWORD of the environment are nobody's here
+            return (init_settings,)
         return init_settings, _Files(settings_cls, prefix), env_settings
 
 

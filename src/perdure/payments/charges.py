@@ -103,7 +103,7 @@ async def give_back_the_rest(
 
 
 async def find_given_back(
-    gateway: PaymentGateway, *, reference: str, currency: str
+    gateway: PaymentGateway, *, reference: str, charge_reference: str, currency: str
 ) -> Returned | None:
     """Return what was given back under a reference; None: nothing was.
 
@@ -111,7 +111,7 @@ async def find_given_back(
         ProviderError: It gave no answer; ask again.
         ProviderDisagrees: It tells of something else.
     """
-    found = await gateway.find_refund(reference)
+    found = await gateway.find_refund(reference, charge_reference=charge_reference)
     if found is None:
         return None
     says = {"reference": reference, "currency": currency}
@@ -182,7 +182,10 @@ class ChargesUndone:
                 currency=taken.currency,
             ),
             find=lambda: find_given_back(
-                self._gateway, reference=reference, currency=taken.currency
+                self._gateway,
+                reference=reference,
+                charge_reference=taken.reference,
+                currency=taken.currency,
             ),
             expects=None,  # how much it is, is known when it is done
             outcome=lambda returned: returned,

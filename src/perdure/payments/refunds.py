@@ -51,7 +51,10 @@ class GatewayRefunds:
     async def find(self, refund: RefundInput) -> GivenBack | None:
         """Ask for the refund under its id; see `RefundProvider.find`."""
         found = await find_given_back(
-            self._gateway, reference=refund.operation_id, currency=refund.request.currency
+            self._gateway,
+            reference=refund.operation_id,
+            charge_reference=refund.request.refund_of,
+            currency=refund.request.currency,
         )
         return _given(refund, found) if found else None
 

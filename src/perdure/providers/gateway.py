@@ -104,8 +104,8 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    async def find_refund(self, reference: str) -> Refund | None:
-        """Ask for the refund under our reference; None: the gateway never saw it."""
+    async def find_refund(self, reference: str, *, charge_reference: str) -> Refund | None:
+        """Ask for the refund of a charge under our reference; None: the gateway never saw it."""
         ...
 
 
@@ -191,7 +191,12 @@ class HttpPaymentGateway:
         }
         return await self._http.act("/v1/refunds", body, _REFUND, idempotency_key=reference)
 
-    async def find_refund(self, reference: str) -> Refund | None:
+    async def find_refund(
+        self,
+        reference: str,
+        *,
+        charge_reference: str,  # noqa: ARG002 - it is found without
+    ) -> Refund | None:
         """Ask for a refund under our reference."""
         page = await self._http.read("/v1/refunds", _REFUNDS, params={"reference": reference})
         return page.data[0] if page.data else None

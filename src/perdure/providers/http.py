@@ -61,21 +61,21 @@ RETRY_AFTER_S_DEFAULT: Final = 1.0
 _RETRY_AFTER_S_MAX: Final = 366 * 86_400.0
 """Whoever says more than a year has to be asked by a person."""
 
-_NOT_SENT: Final = (
+NOT_SENT: Final = (
     aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS
     aiohttp.ConnectionTimeoutError,  # while connecting, or while all connections were taken
     aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
 )
-_NOT_ANSWERED: Final = (
+NOT_ANSWERED: Final = (
     aiohttp.ClientError,
     HttpProcessingError,  # an answer that is not HTTP, without aiohttp's C extension
     OSError,  # time-outs too
 )
-_ENDED_THERE: Final = frozenset({500, 501, 503})
+ENDED_THERE: Final = frozenset({500, 501, 503})
 """The provider itself broke the request off; any other 5xx comes from something in between."""
-_KNOWS_US_NOT: Final = frozenset({401, 403, 407})
-_MAY_BE_UNDER_WAY: Final = frozenset({409, 423, 425})
+KNOWS_US_NOT: Final = frozenset({401, 403, 407})
+MAY_BE_UNDER_WAY: Final = frozenset({409, 423, 425})
 _QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
 
 _IS_A_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -144,9 +144,9 @@ class ProviderHttp:
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         try:
             response = await self._exchange("POST", path, body=body, headers=headers)
-        except _NOT_SENT as error:
+        except NOT_SENT as error:
             raise self._unavailable(error) from error
-        except _NOT_ANSWERED as error:
+        except NOT_ANSWERED as error:
             raise ProviderOutcomeUnknown(
                 f"{self._provider} did not answer ({type(error).__name__}); ask it before trying"
                 " again."
@@ -159,14 +159,14 @@ class ProviderHttp:
             raise ProviderDeclined(
                 message or f"{self._provider} declined.", code=code or ProviderDeclined.code
             )
-        if response.status in _KNOWS_US_NOT:
+        if response.status in KNOWS_US_NOT:
             raise self._credentials_refused(response)
-        if response.status in _MAY_BE_UNDER_WAY:
+        if response.status in MAY_BE_UNDER_WAY:
             raise ProviderOutcomeUnknown(
                 f"{self._provider} answered {response.status} ({code or 'no reason given'}): a call"
                 " like this may be under way there.",
                 code=CALL_UNDER_WAY,
-                retry_after_s=_retry_after_s(response),
+                retry_after_s=retry_after_s(response.headers),
             )
         raise self._rejected(response)
 
@@ -187,7 +187,7 @@ class ProviderHttp:
         method = "GET" if body is None else "POST"
         try:
             response = await self._exchange(method, path, params=params, body=body)
-        except _NOT_ANSWERED as error:
+        except NOT_ANSWERED as error:
             raise self._unavailable(error) from error
         if response.is_success:
             try:
@@ -200,12 +200,12 @@ class ProviderHttp:
             raise self._rate_limited(response)
         if response.status in _QUESTION_IS_WRONG:
             raise self._rejected(response)
-        if response.status in _KNOWS_US_NOT:
+        if response.status in KNOWS_US_NOT:
             raise self._credentials_refused(response)
         raise ProviderUnavailable(
             f"{self._provider} answered {response.status}, which is no answer to what was"
             " asked; where it lasts, check the provider's URL.",
-            asked_wait_s=_retry_after_s(response),
+            asked_wait_s=retry_after_s(response.headers),
         )
 
     async def _exchange(
@@ -228,7 +228,7 @@ class ProviderHttp:
             allow_redirects=False,  # it would repeat a POST elsewhere
         ) as response:
             self._check_who_answers(response.headers)
-            content = _storable(await response.read())
+            content = storable(await response.read())
             return _Response(response.status, response.headers, content)
 
     def _check_who_answers(self, headers: Mapping[str, str]) -> None:
@@ -257,8 +257,8 @@ class ProviderHttp:
             raise ProviderOutcomeUnknown(
                 f"{self._provider} answered {status}, which says nothing about what it did; ask it"
                 " before trying again.",
-                in_flight=status not in _ENDED_THERE,
-                asked_wait_s=_retry_after_s(response),
+                in_flight=status not in ENDED_THERE,
+                asked_wait_s=retry_after_s(response.headers),
             )
 
     def _unavailable(self, error: Exception) -> ProviderUnavailable:
@@ -272,11 +272,11 @@ class ProviderHttp:
         return ProviderUnavailable(
             f"{self._provider} does not take our credentials ({said}); check its settings.",
             code=CREDENTIALS_REFUSED,
-            asked_wait_s=_retry_after_s(response),
+            asked_wait_s=retry_after_s(response.headers),
         )
 
     def _rate_limited(self, response: _Response) -> ProviderRateLimited:
-        wait_s = _retry_after_s(response)
+        wait_s = retry_after_s(response.headers)
         return ProviderRateLimited(
             f"{self._provider} asked to slow down.",
             retry_after_s=RETRY_AFTER_S_DEFAULT if wait_s is None else wait_s,
@@ -292,7 +292,7 @@ class ProviderHttp:
         )
 
 
-def _storable(content: bytes) -> bytes:
+def storable(content: bytes) -> bytes:
     """Return JSON with what PostgreSQL cannot hold replaced, and texts of sensible lengths.
 
     Such an answer, taken as it is, could never be recorded; refused, it would be asked for again
@@ -331,12 +331,12 @@ def _error_of(response: _Response) -> tuple[str, str]:
         return "", ""
 
 
-def _retry_after_s(response: _Response) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`: seconds or a date (RFC 9110, section 10.2.3), in whole seconds.
 
     Fractions are not in the RFC, and are sent all the same. None: it says nothing that makes sense.
     """
-    value = response.headers.get("retry-after", "").strip()
+    value = headers.get("retry-after", "").strip()
     try:
         wait_s = float(value) if _IS_A_NUMBER.fullmatch(value) else _seconds_until(value)
     except (ValueError, OverflowError):

@@ -13,7 +13,6 @@ from perdure.core.errors import (
     ProviderError,
     ProviderOutcomeUnknown,
     ProviderRateLimited,
-    ProviderUnavailable,
 )
 from perdure.providers.bank import HttpPayoutBank, Payout
 from perdure.providers.http_client import open_http_client
@@ -78,15 +77,6 @@ async def start_bank(tmp_path: Path) -> AsyncIterator[StartBank]:
 async def bank(start_bank: StartBank) -> RunningBank:
     """A bank as it is run by default, only quicker."""
     return await start_bank()
-
-
-async def test_nobody_listening_is_unavailable() -> None:
-    async with open_http_client("http://127.0.0.1:9", timeout_s=5) as client:
-        bank = HttpPayoutBank(client)
-        with pytest.raises(ProviderUnavailable):
-            await bank.recall_payout("tfr_1")
-        with pytest.raises(ProviderUnavailable):
-            await bank.find_payout("tfr_1")
 
 
 @pytest.mark.parametrize("destination", [IBAN, "dest_ok", "dest_slow", "dest_not_recallable"])

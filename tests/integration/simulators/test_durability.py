@@ -178,7 +178,7 @@ async def test_confirmations_and_callbacks_go_on_after_a_kill(
     await client.refund(reference="refund", charge_reference="pay_unconfirmed", amount_minor=50)
     await simulator.kill()
     await simulator.start()
-    refund = await client.find_refund("refund")
+    refund = await client.find_refund("refund", charge_reference="pay_1")
     assert refund is not None
     assert refund.amount_minor == 50
     found = await totals(http)

@@ -88,11 +88,6 @@ async def test_concurrent_mails_all_arrive(sender: SmtpMailer, http: httpx.Async
     assert sorted(message["message_id"] for message in found) == sorted(ids)
 
 
-async def test_nobody_listening_is_unavailable() -> None:
-    with pytest.raises(ProviderUnavailable):
-        await SmtpMailer("127.0.0.1", 9, timeout_s=TIMEOUT_S).send(mail())
-
-
 async def test_a_server_that_never_greets_is_unavailable() -> None:
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
