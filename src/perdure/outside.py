@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 from perdure.config import Settings
 from perdure.providers.bank import BANK_ROLE, PayoutBank
@@ -24,6 +24,8 @@ ROLES: Final[tuple[Role[Any], ...]] = (
     REGISTRY_ROLE,
 )
 """What the house's own kinds call; there is a registry for each TLD."""
+
+_CONNECTIONS_WHERE_LAZY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +94,27 @@ def registry_use(tld: str, settings: Settings) -> Use[DomainRegistry]:
 def host_of(use: Use[Any], *, connections_max: int) -> ProviderHost:
     """Return what the class is given to work with."""
     return ProviderHost(timeout_s=use.timeout_s, connections_max=connections_max, tld=use.tld)
+
+
+class LazyProvider(Generic[Provider]):
+    """A provider that is made when it is first needed: not every process comes to that."""
+
+    def __init__(self, use: Use[Provider]) -> None:
+        self._use = use
+        self._made: tuple[ProviderHost, Provider] | None = None
+
+    async def get(self) -> Provider:
+        """Return the provider.
+
+        Raises:
+            ConfigurationError: It cannot be made.
+        """
+        if self._made is None:
+            host = host_of(self._use, connections_max=_CONNECTIONS_WHERE_LAZY)
+            self._made = host, self._use.make(host)
+        return self._made[1]
+
+    async def close(self) -> None:
+        """Close it, if it was made."""
+        if self._made is not None:
+            await self._made[0].__aexit__()

@@ -37,6 +37,8 @@ from perdure.api.request_context import RequestContext
 from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
+from perdure.outside import LazyProvider, use_of
+from perdure.providers.gateway import GATEWAY_ROLE
 
 log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ def create_app(platform: Platform) -> FastAPI:
         customers_per_s=settings.api_requests_per_second_max,
         house_per_s=settings.api_house_requests_per_second_max,
     )
+    app.state.gateway = LazyProvider(use_of(GATEWAY_ROLE, settings))
     app.state.is_migrated = False
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)
@@ -124,6 +127,7 @@ async def _housekeeping(app: FastAPI) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await app.state.gateway.close()
 
 
 async def _purge_idempotency_keys(platform: Platform) -> None:

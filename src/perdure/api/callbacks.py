@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp
 from perdure.api.openapi import refuses
-from perdure.providers.gateway_callbacks import verify_callback
 
 log = structlog.get_logger()
 
@@ -38,13 +37,13 @@ class ReceiptView(BaseModel):
 async def receive_gateway_callback(
     request: Request, response: Response, platform: PlatformOfApp
 ) -> ReceiptView:
-    """Take what the gateway tells, signed as Standard Webhooks say.
+    """Take what the gateway tells, signed as Standard Webhooks, or the gateway itself, say.
 
     How a charge ended is compared with the charge we made, and asked about where it differs;
     anything else that is told of one is on the payment's trail.
     """
-    secrets = [secret.get_secret_value() for secret in platform.settings.gateway_callback_secrets]
-    event = verify_callback(secrets, request.headers, await request.body())
+    gateway = await request.app.state.gateway.get()
+    event = await gateway.read_callback(request.headers, await request.body())
     receipt = await platform.gateway_callbacks.receive(event)
     if receipt.payment_id is None:
         log.warning("callback_of_no_payment", event_id=receipt.event_id, type=event.type)

@@ -25,6 +25,7 @@ from perdure.simulators.main import SimulatorSettings, run_simulator
 from perdure.simulators.registry import GRACE_S, RegistriesSettings, RegistrySettings
 from perdure.simulators.registry_admission import RegistryLimits
 from perdure.simulators.sms import SmsSettings
+from perdure.simulators.stripe import StripeSettings
 
 app = typer.Typer(
     help="Outside systems as servers, with faults on demand.",
@@ -72,6 +73,37 @@ def gateway(
             slow_s=slow_s,
             late_callback_s=late_callback_s,
             chance=Chance(fault_rate, fault_seed, tuple(GatewayFault)),
+        )
+    )
+
+
+@app.command()
+def stripe(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8109,
+    data_dir: DataDir = None,
+    confirm_delay_s: Annotated[
+        float, typer.Option(help="How long what is no card stays pending.")
+    ] = 0.2,
+    slow_s: SlowS = 2.0,
+    fault_rate: FaultRate = 0.0,
+    fault_seed: FaultSeed = 0,
+) -> None:
+    """Run a Stripe, as far as PERDURE_GATEWAY=stripe asks it; its webhooks are signed."""
+    settings = Settings.load()
+    _serve(
+        StripeSettings(
+            GatewaySettings(
+                data_dir=data_dir or _books(settings),
+                callback_secret=DataFolder(settings.data_dir).callback_secret(),
+                host=host,
+                port=port,
+                callback_url=settings.gateway_callback_url,
+                confirm_delay_s=confirm_delay_s,
+                slow_s=slow_s,
+                chance=Chance(fault_rate, fault_seed, tuple(GatewayFault)),
+            )
         )
     )
 

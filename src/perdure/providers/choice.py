@@ -89,6 +89,9 @@ class Use(Generic[Provider]):
         place, package = self._find()
         try:
             found = _imported(place)
+        except ModuleNotFoundError as error:
+            extra = f"; install perdure[{self.chosen}]" if package == "perdure" else ""
+            raise self._wrong(package, f"cannot be imported: {_said(error)}{extra}") from error
         except Exception as error:
             raise self._wrong(package, f"cannot be imported: {_said(error)}") from error
         if not inspect.isclass(found):

@@ -1,15 +1,17 @@
 """The payment gateway: charges and refunds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import TypeAdapter
+from pydantic import SecretStr, TypeAdapter
 
 from perdure.core.identity import GATEWAY
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
+from perdure.providers.gateway_callbacks import GatewayEvent, verify_callback
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
@@ -108,11 +110,28 @@ class PaymentGateway(Protocol):
         """Ask for the refund of a charge under our reference; None: the gateway never saw it."""
         ...
 
+    async def read_callback(self, headers: Mapping[str, str], body: bytes) -> GatewayEvent:
+        """Check who sent a callback, by its signature, and read it.
+
+        A gateway that sends none raises `Unauthenticated`.
+
+        Raises:
+            Unauthenticated: `invalid_signature`, `stale_callback`.
+            InvalidInput: `malformed_callback`: rightly signed, but not an event, or not one that
+                can be kept.
+            ConfigurationError: There is no secret to check it with, or one that is none.
+            ProviderError: What it is about could not be asked; it is to be sent again.
+        """
+        ...
+
 
 GATEWAY_ROLE: Final[Role[PaymentGateway]] = Role(
     "gateway",
     PaymentGateway,
-    {"http": "perdure.providers.gateway:HttpPaymentGateway"},
+    {
+        "http": "perdure.providers.gateway:HttpPaymentGateway",
+        "stripe": "perdure.providers.stripe:StripeGateway",
+    },
     default="http",
     ask=lambda gateway: gateway.find_charge(ASKED_BY_DOCTOR),
 )
@@ -134,24 +153,39 @@ _REFUND: Final = TypeAdapter(Refund)
 _REFUNDS: Final = TypeAdapter(_Refunds)
 
 
+class GatewaySettings(HttpSettings):
+    """Where a gateway over HTTP is, how it knows us, and how we know it.
+
+    Args:
+        callback_secrets: The secrets (`whsec_…`) that sign callbacks.
+    """
+
+    callback_secrets: list[SecretStr] = []  # noqa: RUF012 - pydantic copies it
+
+
 class HttpPaymentGateway:
-    """A gateway over HTTP.
+    """A gateway over HTTP, whose callbacks are signed as Standard Webhooks say.
 
     Args:
         client: With the base URL and the time-outs; see `open_http_client`.
+        callback_secrets: Any of them may have signed a callback.
     """
 
-    settings_type = HttpSettings
+    settings_type = GatewaySettings
 
-    def __init__(self, client: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, client: aiohttp.ClientSession, *, callback_secrets: tuple[str, ...] = ()
+    ) -> None:
+        self._callback_secrets = callback_secrets
         self._http = ProviderHttp(
             client, "The payment gateway", refusals=REFUSALS, simulated_by=GATEWAY
         )
 
     @classmethod
-    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
+    def from_settings(cls, settings: GatewaySettings, host: ProviderHost) -> Self:
         """Return the gateway at a URL."""
-        return cls(host.http(settings))
+        secrets = tuple(secret.get_secret_value() for secret in settings.callback_secrets)
+        return cls(host.http(settings), callback_secrets=secrets)
 
     async def charge(
         self,
@@ -200,3 +234,7 @@ class HttpPaymentGateway:
         """Ask for a refund under our reference."""
         page = await self._http.read("/v1/refunds", _REFUNDS, params={"reference": reference})
         return page.data[0] if page.data else None
+
+    async def read_callback(self, headers: Mapping[str, str], body: bytes) -> GatewayEvent:
+        """Check a callback's signature (https://www.standardwebhooks.com), and read it."""
+        return verify_callback(self._callback_secrets, headers, body)

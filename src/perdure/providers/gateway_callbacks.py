@@ -127,21 +127,31 @@ def verify_callback(
     headers = {name.lower(): value for name, value in headers.items()}
     _check_fresh(headers.get("webhook-timestamp", ""))
     if not any(_is_signed_with(secret, headers, body) for secret in secrets):
-        raise _invalid_signature()
-    event_id = _read(_EVENT_ID, headers["webhook-id"], param="webhook-id")
+        raise invalid_signature()
     envelope = _read(_ENVELOPE, body)
-    if envelope.type in CONFIRMATIONS:
-        told = ToldCharge(**asdict(_read(_CONFIRMATION, body).data))
+    return event_of(headers["webhook-id"], envelope.type, envelope.data)
+
+
+def event_of(event_id: str, kind: str, data: Mapping[str, Any]) -> GatewayEvent:
+    """Return what a verified callback tells.
+
+    Raises:
+        InvalidInput: `malformed_callback`: it is not an event, or not one that can be kept.
+    """
+    event_id = _read(_EVENT_ID, event_id, param="webhook-id")
+    kind = _read(_EVENT_ID, kind, param="type")
+    if kind in CONFIRMATIONS:
+        told = ToldCharge(**asdict(_read(_CONFIRMATION, {"data": data}).data))
     else:
-        told = _what_can_be_kept(envelope.data)
-    return GatewayEvent(event_id, envelope.type, told)
+        told = _what_can_be_kept(data)
+    return GatewayEvent(event_id, kind, told)
 
 
-def _read(adapter: TypeAdapter[Any], given: str | bytes, *, param: str | None = None) -> Any:
+def _read(adapter: TypeAdapter[Any], given: object, *, param: str | None = None) -> Any:
     try:
-        if isinstance(given, str):
-            return adapter.validate_python(given)
-        return adapter.validate_json(given)
+        if isinstance(given, bytes):
+            return adapter.validate_json(given)
+        return adapter.validate_python(given)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         param = param or ".".join(str(part) for part in first["loc"]) or None
@@ -166,13 +176,9 @@ def _what_can_be_kept(data: Mapping[str, Any]) -> ToldCharge:
 def _check_fresh(timestamp: str) -> None:
     is_time = timestamp.isascii() and timestamp.isdigit()
     if not is_time or len(timestamp) > _TIMESTAMP_LENGTH_MAX:
-        raise _invalid_signature()
+        raise invalid_signature()
     if abs(datetime.now(UTC).timestamp() - int(timestamp)) > TOLERANCE_S:
-        raise Unauthenticated(
-            "The callback was signed more than five minutes from now; sign it when it is sent, and"
-            " check both clocks.",
-            code="stale_callback",
-        )
+        raise stale_callback()
 
 
 def _is_signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
@@ -190,7 +196,17 @@ def _is_signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
     return True
 
 
-def _invalid_signature() -> Unauthenticated:
+def stale_callback() -> Unauthenticated:
+    """Return what a callback is refused with that was signed at another time."""
+    return Unauthenticated(
+        "The callback was signed more than five minutes from now; sign it when it is sent, and"
+        " check both clocks.",
+        code="stale_callback",
+    )
+
+
+def invalid_signature() -> Unauthenticated:
+    """Return what a callback is refused with whose sender is not known."""
     return Unauthenticated(
         "The callback's signature is missing or not valid; the secret must be the one set here.",
         code="invalid_signature",

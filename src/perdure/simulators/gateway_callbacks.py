@@ -95,12 +95,12 @@ class Callbacks:
         """Send an event once; tells whether it was taken."""
         charge = self._books.charge(event.charge_id)
         assert charge.callback_url is not None
-        body = _body(event, charge)
+        body = self.body(event, charge)
         try:
             async with self._client.post(
                 charge.callback_url,
                 data=body.encode(),
-                headers=self._headers(event, body),
+                headers=self.headers(event, body),
                 allow_redirects=False,
             ) as response:
                 await response.read()
@@ -108,7 +108,12 @@ class Callbacks:
         except (aiohttp.ClientError, OSError):
             return False
 
-    def _headers(self, event: Event, body: str) -> dict[str, str]:
+    def body(self, event: Event, charge: Charge) -> str:
+        """Return what is told."""
+        return _body(event, charge)
+
+    def headers(self, event: Event, body: str) -> dict[str, str]:
+        """Return who signed it."""
         now = datetime.now(UTC)
         return {
             "content-type": "application/json",

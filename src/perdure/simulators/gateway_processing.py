@@ -136,12 +136,13 @@ class Processing:
         if charge.confirmation != Confirmation.NEVER:
             self._background.start(self._confirm_when_due(charge))
 
-    async def confirm_now(self, charge: Charge) -> None:
-        """Confirm a charge at once, and wait for the callback to have been taken."""
+    async def confirm_now(self, charge: Charge, *, and_told: bool = True) -> None:
+        """Confirm a charge at once, and wait for the callback to have been taken, if it says so."""
         event = await self._confirm(charge)
         if event is not None:
             delivery = self._background.start(self._callbacks.deliver(event))
-            await asyncio.wait([delivery], timeout=TIMEOUT_S)
+            if and_told:
+                await asyncio.wait([delivery], timeout=TIMEOUT_S)
 
     async def cancel(self, charge: Charge) -> None:
         """Call a charge off that has not ended yet."""

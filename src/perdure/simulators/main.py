@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
 
 import structlog
 
@@ -13,6 +15,7 @@ from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailPorts, MailSettings, open_mail
 from perdure.simulators.registry import RegistriesSettings, open_registries
 from perdure.simulators.sms import SmsSettings, open_sms
+from perdure.simulators.stripe import StripeSettings, open_stripe
 
 log = structlog.get_logger()
 
@@ -23,7 +26,19 @@ SimulatorSettings = (
     | SmsSettings
     | BankSettings
     | RegistriesSettings
+    | StripeSettings
 )
+
+
+_OPENS: Final[Mapping[type, Callable[[Any], AbstractAsyncContextManager[Any]]]] = {
+    GatewaySettings: open_gateway,
+    FraudScorerSettings: open_fraud_scorer,
+    MailSettings: open_mail,
+    SmsSettings: open_sms,
+    BankSettings: open_bank,
+    RegistriesSettings: open_registries,
+    StripeSettings: lambda settings: open_stripe(settings.gateway),
+}
 
 
 def open_simulator(
@@ -34,19 +49,7 @@ def open_simulator(
     Raises:
         ConfigurationError: A port is taken, or the data directory is in use.
     """
-    match settings:
-        case GatewaySettings():
-            return open_gateway(settings)
-        case FraudScorerSettings():
-            return open_fraud_scorer(settings)
-        case MailSettings():
-            return open_mail(settings)
-        case SmsSettings():
-            return open_sms(settings)
-        case BankSettings():
-            return open_bank(settings)
-        case RegistriesSettings():
-            return open_registries(settings)
+    return _OPENS[type(settings)](settings)
 
 
 async def run_simulator(settings: SimulatorSettings) -> None:

@@ -55,9 +55,11 @@ def _client(**given: Any) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def api_on(platform: Platform, secret: str) -> AsyncIterator[Api]:
-    transport = httpx.ASGITransport(app=create_app(platform))
+    app = create_app(platform)
+    transport = httpx.ASGITransport(app=app)
     async with _client(transport=transport, base_url="http://api") as http:
         yield Api(http, secret)
+    await app.state.gateway.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from perdure.providers.bank import HttpPayoutBank
 from perdure.providers.credentials import HttpSettings
@@ -13,12 +14,14 @@ from perdure.providers.host import ProviderHost
 from perdure.providers.mail import Mailer, SmtpMailer, SmtpSettings
 from perdure.providers.registry import HttpDomainRegistry
 from perdure.providers.sms import HttpSmsSender
+from perdure.providers.stripe import StripeGateway, StripeSettings
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.sms import SmsSettings, open_sms
+from perdure.simulators.stripe import open_stripe
 from perdure.testing.bank_contract import PayoutBankContract
 from perdure.testing.gateway_contract import PaymentGatewayContract
 from perdure.testing.message_contracts import (
@@ -47,6 +50,23 @@ class TestHttpPaymentGateway(PaymentGatewayContract):
     def make(self, url: str, host: ProviderHost) -> HttpPaymentGateway:
         settings = HttpPaymentGateway.settings_type(url=url)
         return HttpPaymentGateway.from_settings(settings, host)
+
+
+class TestStripeGateway(PaymentGatewayContract):
+    currencies = ("EUR", "JPY", "KWD", "ISK")
+    takes, stays_pending = "pm_card_visa", "tok_never_confirmed"
+    declines, decline_code = "pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def server(cls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+        tmp_path = tmp_path_factory.mktemp("books")
+        async with open_stripe(GatewaySettings(tmp_path, SECRET, port=0)) as port:
+            yield f"http://127.0.0.1:{port}"
+
+    def make(self, url: str, host: ProviderHost) -> StripeGateway:
+        settings = StripeSettings(api_base=url, api_key=SecretStr("sk_test_1"))
+        return StripeGateway.from_settings(settings, host)
 
 
 class TestHttpPayoutBank(PayoutBankContract):
