@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,18 +20,20 @@ from perdure.cli.output import Output, OutputFormat, out, print_json
 from perdure.cli.session import run
 from perdure.cli.who_answers import described, who_answers
 from perdure.config import Settings
-from perdure.core.errors import ConfigurationError
-from perdure.core.identity import (
-    BANK,
-    FRAUD_SCORER,
-    GATEWAY,
-    MAIL,
-    SMS,
-    Identity,
-    registry_of,
+from perdure.core.errors import (
+    CREDENTIALS_REFUSED,
+    ConfigurationError,
+    PerdureError,
+    ProviderRateLimited,
 )
+from perdure.core.identity import Identity, registry_of
+from perdure.core.settings import name_of
 from perdure.durable.client import connect
 from perdure.durable.search_attributes import NAMES
+from perdure.outside import host_of, use_of, uses
+from perdure.providers.choice import Use
+from perdure.providers.gateway import GATEWAY_ROLE
+from perdure.providers.http_client import is_this_machine
 from perdure.storage.connecting import is_pooled
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import TAKES_NO_CHANGES, Pool, open_pool
@@ -193,41 +195,84 @@ async def _slots(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _callbacks(settings: Settings) -> AsyncIterator[Finding]:
-    secrets = len(settings.gateway_callback_secrets)
+    use = use_of(GATEWAY_ROLE, settings)
+    try:
+        own = use.settings(use.load())
+    except ConfigurationError:
+        return  # told where the providers are
+    secrets = getattr(own, "callback_secrets", None)
     if secrets:
-        detail = f"to {settings.gateway_callback_url}, checked with {secrets} secrets"
+        detail = f"to {settings.gateway_callback_url}, checked with {len(secrets)} secrets"
         yield Finding("callbacks", Health.OK, detail)
-    else:
-        fix = 'Set PERDURE_GATEWAY_CALLBACK_SECRETS, as JSON: ["whsec_…"].'
+    elif secrets is not None:
+        setting = name_of(use.prefix_of(own), "callback_secrets")
+        fix = f'Set {setting}, as JSON: ["whsec_…"].'
         detail = "no secret: the gateway's confirmations cannot be checked"
         yield Finding("callbacks", Health.WARN, detail, fix)
 
 
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:
-    for kind, url, setting in (
-        (GATEWAY, settings.gateway_url, "PERDURE_GATEWAY_URL"),
-        (FRAUD_SCORER, settings.fraud_scorer_url, "PERDURE_FRAUD_SCORER_URL"),
-        (MAIL, f"smtp://{settings.mail_host}:{settings.mail_port}", "PERDURE_MAIL_HOST"),
-        (SMS, settings.sms_url, "PERDURE_SMS_URL"),
-        (BANK, settings.bank_url, "PERDURE_BANK_URL"),
-        *(
-            (registry_of(tld), url, "PERDURE_REGISTRY_URLS")
-            for tld, url in settings.registry_urls.items()
-        ),
-    ):
-        yield await _provider(kind, url, setting)
+    for use in uses(settings):
+        yield await _provider(use)
 
 
-async def _provider(kind: str, url: str, setting: str) -> Finding:
-    subject = kind.replace("registry-", "registry .").replace("-", " ")
-    if not await _listens(url):
-        fix = f"Start it (`perdure up` starts a simulator), or set {setting}."
-        return Finding(subject, Health.FAIL, f"{url} cannot be reached", fix)
-    found = await _simulator_at(url)
-    if found is not None and found.kind != kind:
-        detail = f"{described(found)} answers at {url}"
-        return Finding(subject, Health.FAIL, detail, f"End it, or set {setting} to the right URL.")
-    return Finding(subject, Health.OK, url)
+async def _provider(use: Use[Any]) -> Finding:
+    """Say which class serves a role, and try it with the credentials it has."""
+    name = use.role.name.replace("_", " ")
+    subject = f"{name} .{use.tld}" if use.tld else name
+    async with host_of(use, connections_max=1) as host:
+        try:
+            provider = use.make(host)
+        except ConfigurationError as error:
+            return Finding(subject, Health.FAIL, error.message)
+        served = f"{use.chosen} ({type(provider).__module__})"
+        if not host.address:
+            return await _asked_once(use, provider, subject, served)
+        served = f"{served} at {host.address}"
+        if use.is_default and (other := await _another_simulator(use, host.address)):
+            fix = f"End it, or set {use.located_by} to the right one."
+            return Finding(subject, Health.FAIL, f"{other} answers at {host.address}", fix)
+        found = await _asked_once(use, provider, subject, served)
+        if found.health == Health.OK and _is_read_by_others(use, host.address):
+            fix = "Give its URL with https."
+            return Finding(subject, Health.WARN, f"{served}, credentials in the clear", fix)
+        return found
+
+
+async def _asked_once(use: Use[Any], provider: Any, subject: str, served: str) -> Finding:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await use.role.ask(provider)
+    except ProviderRateLimited as error:
+        return Finding(subject, Health.WARN, f"{served}: {error.message}")
+    except PerdureError as error:
+        return Finding(subject, Health.FAIL, f"{served}: {error.message}", _fix_of(use, error))
+    except TimeoutError:
+        return Finding(subject, Health.FAIL, f"{served} gives no answer", _fix_of(use, None))
+    return Finding(subject, Health.OK, served)
+
+
+def _fix_of(use: Use[Any], error: PerdureError | None) -> str | None:
+    if error is not None and error.code == CREDENTIALS_REFUSED:
+        return "Set the credentials it was given for us (docs/settings.md)."
+    if use.is_default:
+        return f"Start it (`perdure up` starts a simulator), or set {use.located_by}."
+    return None
+
+
+def _is_read_by_others(use: Use[Any], address: str) -> bool:
+    """Whether a key or a password goes over a network in the clear."""
+    parts = urlsplit(address)
+    if parts.scheme != "http" or is_this_machine(parts.hostname or ""):
+        return False
+    return bool(getattr(use.settings(use.load()), "sends_secrets", True))
+
+
+async def _another_simulator(use: Use[Any], address: str) -> str | None:
+    kind = use.role.name.replace("_", "-")
+    found = await _simulator_at(address)
+    expected = registry_of(use.tld) if use.tld else kind
+    return described(found) if found is not None and found.kind != expected else None
 
 
 async def _simulator_at(url: str) -> Identity | None:
@@ -238,15 +283,3 @@ async def _simulator_at(url: str) -> Identity | None:
         return await who_answers(url)
     except httpx.HTTPError:
         return None
-
-
-async def _listens(url: str) -> bool:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            _, writer = await asyncio.open_connection(parts.hostname, port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True

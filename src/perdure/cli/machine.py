@@ -94,6 +94,7 @@ async def run_machine(
     workers: int,
     port_base: int | None = None,
     gateway_options: tuple[str, ...] = (),
+    simulators: bool = True,
     report: Report,
 ) -> AsyncIterator[Machine]:
     """Run everything that is not set to be elsewhere, until the context ends.
@@ -104,6 +105,7 @@ async def run_machine(
         workers: How many processes carry operations forward.
         port_base: The first of the ports, where a setting does not say otherwise.
         gateway_options: More of the command line of the simulated gateway.
+        simulators: Outside systems are simulated here, where no setting says otherwise.
         report: Told what happens, in sentences for the person at the terminal.
 
     Raises:
@@ -111,7 +113,7 @@ async def run_machine(
     """
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     given = dict(os.environ)
-    with _hold_ports(folder, Ports.load(port_base), given) as ports:
+    with _hold_ports(folder, Ports.load(port_base), given, simulators=simulators) as ports:
         plan = _Plan(folder, ports, given, report)
         specs = await plan.specs(workers, gateway_options)
         leave_out_servers(os.environ, named_in=plan.environment)
@@ -133,9 +135,12 @@ async def run_machine(
             yield machine
 
 
-def _hold_ports(folder: DataFolder, ports: Ports, given: Mapping[str, str]) -> HeldPorts:
+def _hold_ports(
+    folder: DataFolder, ports: Ports, given: Mapping[str, str], *, simulators: bool
+) -> HeldPorts:
+    api_host = given.get("PERDURE_API_HOST") or LOOPBACK
     try:
-        return HeldPorts(ports, api_host=given.get("PERDURE_API_HOST") or LOOPBACK, given=given)
+        return HeldPorts(ports, api_host=api_host, given=given, simulators=simulators)
     except ConfigurationError:
         # Those of the platform that runs there already are no other program's.
         require_nobody_runs(folder.path.resolve())
@@ -235,21 +240,24 @@ class _Plan:
             (SMS, "sms", ()),
             (BANK, "bank", ()),
         ):
-            setting = f"PERDURE_{part.upper()}_URL"
-            if not self.given.get(setting):
-                self.environment[setting] = self._url(name, f"{part}_port")
+            if f"{part}_port" in self.ports:
+                self.environment[f"PERDURE_{part.upper()}_URL"] = self._url(name, f"{part}_port")
                 specs.append(self._simulator(name, {"--port": f"{part}_port"}, options))
-        if not self.given.get("PERDURE_MAIL_HOST"):
+        if "mail_port" in self.ports:
             specs.append(self._mail())
-        if not self.given.get("PERDURE_REGISTRY_URLS"):
-            specs.append(self._registries())
+        registries = {tld: f"registry_{tld}_port" for tld in ("info", "fr", "com")}
+        here = {tld: name for tld, name in registries.items() if name in self.ports}
+        if here:
+            specs.append(self._registries(here))
         return specs
 
-    def _registries(self) -> ProcessSpec:
-        names = {tld: f"registry_{tld}_port" for tld in ("info", "fr", "com")}
+    def _registries(self, names: Mapping[str, str]) -> ProcessSpec:
+        without = [tld for tld in ("info", "fr", "com") if tld not in names]
+        options = tuple(word for tld in without for word in ("--without", tld))
         urls = {tld: self._url(registry_of(tld), name) for tld, name in names.items()}
         self.environment["PERDURE_REGISTRY_URLS"] = json.dumps(urls)
-        return self._simulator("registries", {f"--{tld}-port": name for tld, name in names.items()})
+        ports = {f"--{tld}-port": name for tld, name in names.items()}
+        return self._simulator("registries", ports, options)
 
     def _mail(self) -> ProcessSpec:
         self.environment["PERDURE_MAIL_HOST"] = LOOPBACK

@@ -1,5 +1,6 @@
 """The ports of `perdure up`: chosen, checked together, and held while it runs."""
 
+import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Annotated, Final, Self
@@ -11,20 +12,24 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from perdure.core.errors import ConfigurationError
 from perdure.core.ports import LOOPBACK, HeldPort, hold_port, why_not
 
-ELSEWHERE_IF: Final[Mapping[str, str]] = {
-    "temporal_port": "TEMPORAL_ADDRESS",
-    "temporal_ui_port": "TEMPORAL_ADDRESS",
-    "gateway_port": "PERDURE_GATEWAY_URL",
-    "fraud_scorer_port": "PERDURE_FRAUD_SCORER_URL",
-    "mail_inquiry_port": "PERDURE_MAIL_HOST",
-    "mail_port": "PERDURE_MAIL_HOST",
-    "sms_port": "PERDURE_SMS_URL",
-    "bank_port": "PERDURE_BANK_URL",
-    "registry_info_port": "PERDURE_REGISTRY_URLS",
-    "registry_fr_port": "PERDURE_REGISTRY_URLS",
-    "registry_com_port": "PERDURE_REGISTRY_URLS",
+ELSEWHERE_IF: Final[Mapping[str, tuple[str, ...]]] = {
+    "temporal_port": ("TEMPORAL_ADDRESS",),
+    "temporal_ui_port": ("TEMPORAL_ADDRESS",),
+    "gateway_port": ("PERDURE_GATEWAY_URL", "PERDURE_GATEWAY"),
+    "fraud_scorer_port": ("PERDURE_FRAUD_SCORER_URL", "PERDURE_FRAUD_SCORER"),
+    "mail_inquiry_port": ("PERDURE_MAIL_HOST", "PERDURE_MAIL"),
+    "mail_port": ("PERDURE_MAIL_HOST", "PERDURE_MAIL"),
+    "sms_port": ("PERDURE_SMS_URL", "PERDURE_SMS"),
+    "bank_port": ("PERDURE_BANK_URL", "PERDURE_BANK"),
+    "registry_info_port": ("PERDURE_REGISTRY_URLS",),
+    "registry_fr_port": ("PERDURE_REGISTRY_URLS",),
+    "registry_com_port": ("PERDURE_REGISTRY_URLS",),
 }
-"""The setting that says that a part runs elsewhere, so that nothing listens for it here."""
+"""The settings that say that a part runs elsewhere, so that nothing listens for it here."""
+
+_OURS: Final = frozenset({"http", "smtp"})
+"""The classes that speak as our simulators do."""
+_REGISTRIES: Final = "PERDURE_REGISTRIES"
 
 PortBase = Annotated[
     int | None,
@@ -88,14 +93,26 @@ class HeldPorts:
         ports: As they were given.
         api_host: Where the API listens; all others are for this machine only.
         given: The settings, which say what runs elsewhere.
+        simulators: Outside systems are simulated here, where no setting says otherwise.
 
     Raises:
         ConfigurationError: Some are taken; the message names all of them, and their settings.
     """
 
-    def __init__(self, ports: Ports, *, api_host: str, given: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        api_host: str,
+        given: Mapping[str, str],
+        simulators: bool = True,
+    ) -> None:
         self._held: dict[str, HeldPort] = {}
-        here = {name: port for name, port in ports if not given.get(ELSEWHERE_IF.get(name, ""))}
+        here = {
+            name: port
+            for name, port in ports
+            if not _is_elsewhere(name, given, simulators=simulators)
+        }
         problems = []
         for name, port in here.items():
             host = api_host if name == "api_port" else LOOPBACK
@@ -104,6 +121,10 @@ class HeldPorts:
         if problems:
             self.close()
             raise _not_to_be_had(problems)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the part whose port it is runs here."""
+        return name in self._held
 
     def __getitem__(self, name: str) -> int:
         return self._held[name].number
@@ -138,6 +159,27 @@ class HeldPorts:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _is_elsewhere(port: str, given: Mapping[str, str], *, simulators: bool) -> bool:
+    settings = ELSEWHERE_IF.get(port, ())
+    if any(given.get(name) and given[name] not in _OURS for name in settings):
+        return True
+    is_simulator = any(name.startswith("PERDURE_") for name in settings)
+    return is_simulator and (not simulators or _tld_of(port) in _served(given))
+
+
+def _tld_of(port: str) -> str:
+    return port.removeprefix("registry_").removesuffix("_port")
+
+
+def _served(given: Mapping[str, str]) -> set[str]:
+    """Return the TLDs that a class of somebody's own serves."""
+    try:
+        table = json.loads(given.get(_REGISTRIES) or "{}")
+        return {tld.strip(".").lower() for tld, name in table.items() if name not in _OURS}
+    except (ValueError, AttributeError):
+        return set()  # what is wrong with it is told where the settings are read
 
 
 def setting_of(name: str) -> str:

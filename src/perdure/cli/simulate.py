@@ -226,6 +226,9 @@ def registries(
     com_port: Annotated[int, typer.Option()] = 8108,
     data_dir: DataDir = None,
     unlimited: Annotated[bool, typer.Option(help="Lift all limits.")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="A TLD to leave out; any number of times.")
+    ] = None,
 ) -> None:
     """Run the registries of info, fr and com in one process."""
     books = data_dir or _books(Settings.load())
@@ -233,6 +236,7 @@ def registries(
     chosen = [
         replace(RegistrySettings.of(tld, books), host=host, port=port)
         for tld, port in ports.items()
+        if tld not in (without or ())
     ]
     if unlimited:
         chosen = [replace(settings, limits=RegistryLimits()) for settings in chosen]

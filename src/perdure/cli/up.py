@@ -46,26 +46,34 @@ Workers = Annotated[
     int, typer.Option(min=1, max=32, help="Processes that carry operations forward.")
 ]
 
+Simulators = Annotated[
+    bool, typer.Option(help="Simulate the outside systems that nothing is set for.")
+]
+
 
 def up(
     context: typer.Context,
     data_dir: DataDirOption = None,
     workers: Workers = 2,
     port_base: PortBase = None,
+    simulators: Simulators = True,
 ) -> None:
     """Run the whole platform on this machine, until Ctrl-C.
 
     PostgreSQL and Temporal are started unless DATABASE_URL and TEMPORAL_ADDRESS are set, each
-    outside system is simulated unless its own setting is. Started again on its folder, it goes on.
+    outside system is simulated unless its URL or its class is. Started again on its folder, it goes
+    on.
     """
     assert context.parent is not None
     folder = DataFolder(data_dir or context.parent.params["data_dir"])
-    run(_up(folder, workers, port_base))
+    run(_up(folder, workers, port_base, simulators=simulators))
 
 
-async def _up(folder: DataFolder, workers: int, port_base: int | None) -> None:
+async def _up(folder: DataFolder, workers: int, port_base: int | None, *, simulators: bool) -> None:
     say(f"Starting on {folder.path}; each process's log is in {folder.logs_path}.")
-    async with run_machine(folder, workers=workers, port_base=port_base, report=say) as machine:
+    async with run_machine(
+        folder, workers=workers, port_base=port_base, simulators=simulators, report=say
+    ) as machine:
         await machine.unless_stopped(lambda: _begin(machine))
         await machine.supervisor.run_until_signalled()
         say("Ending; what is under way goes on at the next start.")

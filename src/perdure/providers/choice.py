@@ -37,6 +37,7 @@ class Role(Generic[Provider]):
         built_in: The classes of Perdure's own, by name, as `module:Class`.
         default: Which of them it is where nobody says.
         ask: Asks one something that has no effect, to see whether it answers us.
+        located_by: The field that says where Perdure's own client finds it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Role(Generic[Provider]):
     built_in: Mapping[str, str]
     default: str
     ask: Callable[[Provider], Awaitable[object]]
+    located_by: str = "url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,17 @@ class Use(Generic[Provider]):
         tld = "".join(letter if letter.isalnum() else "_" for letter in self.tld.upper())
         return f"PERDURE_{self.role.name.upper()}_{f'{tld}_' if tld else ''}"
 
+    @property
+    def located_by(self) -> str:
+        """The variable that says where Perdure's own client finds it."""
+        if self.tld:
+            return "PERDURE_REGISTRY_URLS"
+        return f"{self.prefix}{self.role.located_by.upper()}"
+
+    def prefix_of(self, kind: EnvironmentSettings | type[EnvironmentSettings]) -> str:
+        """Return what the variables of a class's settings begin with."""
+        return kind.model_config.get("env_prefix") or self.prefix
+
     def load(self) -> type[Any]:
         """Return the class.
 
@@ -108,10 +121,9 @@ class Use(Generic[Provider]):
             ConfigurationError: One is wrong or missing.
         """
         kind: type[EnvironmentSettings] = found.settings_type
-        own = kind.model_config.get("env_prefix")
         given = self.given if self.is_default else {}
         try:
-            return kind.read(prefix=own or self.prefix, **given)
+            return kind.read(prefix=self.prefix_of(kind), **given)
         except ConfigurationError as error:
             raise ConfigurationError(f"{self}: {error.message}", param=error.param) from None
 

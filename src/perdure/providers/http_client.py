@@ -95,6 +95,11 @@ class _Response(aiohttp.ClientResponse):
         return await super().start(connection)
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a name is this machine's, whatever the network."""
+    return host in _THIS_MACHINE
+
+
 def _http_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -110,7 +115,7 @@ def _http_url(text: str) -> str:
 def _proxy_to(url: str) -> str | None:
     parts = urlsplit(url)
     address = parts.netloc.rpartition("@")[2]
-    if parts.hostname in _THIS_MACHINE or proxy_bypass(address):
+    if is_this_machine(parts.hostname or "") or proxy_bypass(address):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")

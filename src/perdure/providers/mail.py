@@ -82,6 +82,7 @@ MAIL_ROLE: Final[Role[Mailer]] = Role(
     {"smtp": "perdure.providers.mail:SmtpMailer"},
     default="smtp",
     ask=lambda mailer: mailer.check(),
+    located_by="host",
 )
 
 Encryption = Literal["offered", "starttls", "implicit", "off"]

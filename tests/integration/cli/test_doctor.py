@@ -16,6 +16,8 @@ from perdure.limits.rules import FAILURES_MAX
 from perdure.payments.contracts import PaymentRequest
 from perdure.renewals.legacy import queue as legacy
 from perdure.simulators.bank import BankSettings, open_bank
+from perdure.simulators.gateway_processing import GatewaySettings
+from perdure.simulators.stripe import open_stripe
 from perdure.storage.pool import Pool, transaction
 
 from .conftest import House
@@ -151,6 +153,36 @@ async def test_another_simulator_in_a_providers_place_is_told(
     assert found["bank"]["health"] == Health.OK
     assert found["gateway"]["health"] == Health.FAIL
     assert found["gateway"]["detail"].startswith("the simulator bank with the books ")
+
+
+async def test_each_provider_is_told_with_its_class_and_tried_with_its_credentials(
+    house: House, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = GatewaySettings(tmp_path / "stripe", "whsec_" + "QUJD" * 8, port=0)
+    async with open_stripe(books) as port, open_bank(BankSettings(tmp_path, port=0)) as bank:
+        url = f"http://127.0.0.1:{port}"
+        monkeypatch.setenv("PERDURE_GATEWAY", "stripe")
+        monkeypatch.setenv("PERDURE_STRIPE_API_BASE", url)
+        monkeypatch.setenv("PERDURE_BANK_URL", f"http://127.0.0.1:{bank}")
+        monkeypatch.setenv("PERDURE_SMS", "twilio")
+
+        async def found(key: str) -> dict[str, dict[str, str]]:
+            monkeypatch.setenv("PERDURE_STRIPE_API_KEY", key)
+            shell = Shell(database_url, tmp_path)
+            done = await asyncio.to_thread(shell.run, "doctor", "-o", "json")
+            return {one["subject"]: one for one in json.loads(done.stdout)["findings"]}
+
+        told, wrong = await found("sk_test_1"), await found("sk_live_hunter2")
+    served = f"stripe (perdure.providers.stripe) at {url}"
+    assert (told["gateway"]["health"], told["gateway"]["detail"]) == (Health.OK, served)
+    assert told["bank"]["detail"].startswith("http (perdure.providers.bank) at http://127.0.0.1:")
+    assert told["bank"]["health"] == Health.OK
+    assert told["sms"]["health"] == Health.FAIL
+    assert "PERDURE_SMS=twilio: there is no such provider; there are http" in told["sms"]["detail"]
+    assert "PERDURE_STRIPE_CALLBACK_SECRETS" in told["callbacks"]["fix"]
+    assert wrong["gateway"]["health"] == Health.FAIL
+    assert "does not take our credentials (401)" in wrong["gateway"]["detail"]
+    assert "hunter2" not in str(wrong)
 
 
 def test_where_up_has_run_and_does_not_any_more_a_command_says_so(tmp_path: Path) -> None:

@@ -63,6 +63,23 @@ def test_nothing_is_held_for_what_runs_elsewhere(taken: int) -> None:
             found["gateway_port"]
 
 
+def test_nothing_is_held_for_what_a_class_of_somebodys_own_serves(taken: int) -> None:
+    ports = Ports.model_validate(ANY | {"gateway_port": taken, "registry_fr_port": taken})
+    given = {"PERDURE_GATEWAY": "stripe", "PERDURE_REGISTRIES": '{".FR": "afnic", "com": "http"}'}
+    with held(ports, PERDURE_BANK="http", PERDURE_MAIL="smtp", **given) as found:
+        here = [name for name in Ports.model_fields if name in found]
+    assert "gateway_port" not in here
+    assert "registry_fr_port" not in here
+    assert {"bank_port", "mail_port", "registry_com_port", "temporal_port"} <= set(here)
+
+
+def test_nothing_is_held_for_simulators_that_nobody_wants() -> None:
+    ports = Ports.model_validate(ANY)
+    with HeldPorts(ports, api_host=LOOPBACK, given={}, simulators=False) as found:
+        here = {name for name in Ports.model_fields if name in found}
+    assert here == {"api_port", "temporal_port", "temporal_ui_port"}
+
+
 def test_a_base_moves_all_but_those_with_a_setting_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

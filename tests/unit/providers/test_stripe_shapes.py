@@ -120,7 +120,7 @@ def test_a_webhook_of_somebody_else_or_another_time_is_refused(
     assert no.value.code == code
 
 
-@pytest.mark.parametrize("header", ["", "t=1", "v1=a", "t=x,v1=a", f"t={int(time.time())},v1=a"])
+@pytest.mark.parametrize("header", ["", "t=1", "v1=a", "t=x,v1=a", "t=4102444800,v1=a"])
 def test_a_webhook_without_a_signature_is_refused(header: str) -> None:
     for body in (b"{}", b"\xff"):
         with pytest.raises(Unauthenticated) as no:
