@@ -49,6 +49,7 @@ class DataFolder:
     def callback_secret(self) -> str:
         """Return the callbacks' signing secret, made at the first call."""
         if not self.callback_secret_path.exists():
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             key = base64.b64encode(secrets.token_bytes(32)).decode()
             write_private(self.callback_secret_path, f"whsec_{key}\n")
         return self.callback_secret_path.read_text().strip()
