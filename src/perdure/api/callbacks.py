@@ -37,7 +37,7 @@ class ReceiptView(BaseModel):
 async def receive_gateway_callback(
     request: Request, response: Response, platform: PlatformOfApp
 ) -> ReceiptView:
-    """Take what the gateway tells, signed as Standard Webhooks, or the gateway itself, say.
+    """Take what the gateway tells, signed as Standard Webhooks say.
 
     How a charge ended is compared with the charge we made, and asked about where it differs;
     anything else that is told of one is on the payment's trail.
