@@ -17,6 +17,7 @@ from perdure.limits.model import Limit
 from perdure.operations.model import Operation
 from perdure.providers.registry import registry_name
 from perdure.renewals import domains
+from perdure.renewals.acceptance import RenewalAcceptance
 from perdure.renewals.contracts import KIND, RenewalRequest
 from perdure.renewals.domains import NewDomain
 from perdure.simulators.registry_domains import derived_domain, terms_of
@@ -144,9 +145,9 @@ async def enqueue(platform: Platform, customers: Customers, count: int) -> None:
     numbered = names(count)
     while batch := list(islice(numbered, _BATCH)):
         requests = [request(customers, number, name) for number, name in batch]
-        lanes = [platform.renewals.lane_for(one) for one in requests]
+        lanes = [platform.kinds.own(RenewalAcceptance).lane_for(one) for one in requests]
         async with platform.operations.transaction() as connection:
-            accepted = await platform.renewals.accept_many(
+            accepted = await platform.kinds.acceptance(KIND).accept_many(
                 connection, requests, actor=_WHO, lanes=lanes
             )
         for refused in accepted:
@@ -164,7 +165,7 @@ def request(customers: Customers, number: int, name: str) -> RenewalRequest:
 async def renew_one(platform: Platform, customers: Customers, number: int, name: str) -> Operation:
     """Accept one renewal, as a customer's click does, for a workflow of its own."""
     async with platform.operations.transaction() as connection:
-        operation = await platform.renewals.accept(
+        operation = await platform.kinds.acceptance(KIND).accept(
             connection, request(customers, number, name), actor=_WHO
         )
     await platform.operations.launch(operation)

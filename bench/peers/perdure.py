@@ -69,7 +69,7 @@ class RunningPerdure:
         """Accept a transfer, and start its workflow."""
         operations = self.platform.operations
         async with operations.transaction() as connection:
-            operation = await self.platform.transfers.accept(
+            operation = await self.platform.kinds.acceptance("transfer").accept(
                 connection, self._request(saga), actor=ACTOR
             )
         await operations.launch(operation)
@@ -134,7 +134,7 @@ class FloodedPerdure(RunningPerdure):
         requests = [self._request(saga) for saga in sagas]
         numbers = [lane_of(each.customer_id, platform.settings.lanes) for each in requests]
         async with platform.operations.transaction() as connection:
-            accepted = await platform.transfers.accept_many(
+            accepted = await platform.kinds.acceptance("transfer").accept_many(
                 connection, requests, actor=ACTOR, lanes=numbers
             )
         operations = []

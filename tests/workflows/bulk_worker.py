@@ -120,7 +120,7 @@ async def open_works(postgres_url: str, client: Client) -> AsyncIterator[Works]:
         )
         platform = compose(settings, pool, client)
         registrations = await stack.enter_async_context(open_registrations(platform))
-        (work,) = work_of("operations", registrations)
+        (work,) = work_of("operations", platform.kinds, registrations)
         await stack.enter_async_context(build_worker(platform, work))
         office = Office(pool, platform.operations, platform.bulks)
         yield Works(platform, office, stack)

@@ -46,7 +46,7 @@ async def accepted_payment(
     asked: dict[str, Any] = {**account, "payment_method": token, "reference": reference}
     request = PaymentRequest(amount_minor=1_000, **asked)
     async with town.platform.operations.transaction() as connection:
-        return await town.platform.payments.accept(
+        return await town.platform.kinds.acceptance("payment").accept(
             connection, request, actor="tests", lane=lane, deadline_at=deadline_at
         )
 
@@ -58,7 +58,9 @@ async def accepted_transfer(
     asked: dict[str, Any] = {**account, "destination": destination}
     request = TransferRequest(amount_minor=1_000, **asked)
     async with town.platform.operations.transaction() as connection:
-        return await town.platform.transfers.accept(connection, request, actor="tests", lane=lane)
+        return await town.platform.kinds.acceptance("transfer").accept(
+            connection, request, actor="tests", lane=lane
+        )
 
 
 async def told(town: Town, operation_id: str) -> list[str]:

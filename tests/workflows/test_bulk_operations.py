@@ -46,7 +46,7 @@ async def test_failed_payments_are_relaunched_once_each_r8(town: Town) -> None:
     customer = account["customer_id"]
     request = PaymentRequest(**account, amount_minor=1_000, payment_method="tok_declined")
     async with town.platform.operations.transaction() as connection:
-        await town.platform.payments.accept_many(
+        await town.platform.kinds.acceptance("payment").accept_many(
             connection, [request] * 150, actor="tests", lanes=[n % 4 for n in range(150)]
         )
     await town.platform.operations.run_lanes("payment", range(4))
@@ -78,7 +78,7 @@ async def test_transfers_are_cancelled_and_their_money_is_free_again_r8(town: To
     customer = account["customer_id"]
     request = TransferRequest(**account, amount_minor=1_000, destination="dest_ok")
     async with town.platform.operations.transaction() as connection:
-        await town.platform.transfers.accept_many(
+        await town.platform.kinds.acceptance("transfer").accept_many(
             connection, [request] * 150, actor="tests", lanes=[None] * 150
         )
     # Nothing is begun but what the janitor begins meanwhile.
@@ -101,7 +101,7 @@ async def test_parked_transfers_wait_and_go_on_when_that_is_undone_r8(town: Town
     customer = account["customer_id"]
     request = TransferRequest(**account, amount_minor=1_000, destination="dest_ok")
     async with town.platform.operations.transaction() as connection:
-        await town.platform.transfers.accept_many(
+        await town.platform.kinds.acceptance("transfer").accept_many(
             connection, [request] * 120, actor="tests", lanes=[None] * 120
         )
     end = await carry_out(town, "park", BulkQuery(kind="transfer", customer_id=customer), 120)
@@ -123,7 +123,7 @@ async def test_what_has_succeeded_is_refunded_r8(town: Town) -> None:
     customer = account["customer_id"]
     request = TransferRequest(**account, amount_minor=1_000, destination="dest_ok")
     async with town.platform.operations.transaction() as connection:
-        await town.platform.transfers.accept_many(
+        await town.platform.kinds.acceptance("transfer").accept_many(
             connection, [request] * 20, actor="tests", lanes=[n % 4 for n in range(20)]
         )
     await town.platform.operations.run_lanes("transfer", range(4))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from perdure.bootstrap import KINDS
+from perdure.capability.assembly import operation_kinds
 from perdure.durable.engine import TemporalEngine
 from perdure.operations.actions import OperatorActions
 from perdure.operations.model import RunRequest, Status
@@ -80,8 +80,8 @@ async def test_a_correction_that_could_not_be_told_is_told_by_the_janitor(town: 
     away = await Client.connect("127.0.0.1:1", lazy=True)
     cut_off = OperatorActions(
         platform.pool,
-        TemporalEngine(away, KINDS, platform.queues),
-        {"payment": platform.payments},
+        TemporalEngine(away, operation_kinds(), platform.queues),
+        {"payment": platform.kinds.actions["payment"]},
         platform.operations.begin,
     )
     corrected = await cut_off.correct(payment_id, ADA, EMAIL)

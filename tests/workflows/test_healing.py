@@ -14,6 +14,7 @@ from perdure.cli import verify
 from perdure.core.ids import new_id
 from perdure.operations.engine import RunState
 from perdure.operations.model import Operation, Status
+from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import KIND as PAYMENT
 from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from perdure.worker.janitor import janitor
@@ -136,7 +137,7 @@ async def confirm(town: Town, payment_id: str) -> None:
     [charge] = await town.charges(payment_id)
     told = ToldCharge(charge["id"], payment_id, 1_000, "USD", "succeeded")
     event = GatewayEvent(new_id("evt"), "charge.succeeded", told)
-    await town.platform.gateway_callbacks.receive(event)
+    await town.platform.kinds.own(GatewayCallbacks).receive(event)
 
 
 async def test_one_query_tells_what_an_operation_did_r13(town: Town) -> None:

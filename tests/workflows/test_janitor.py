@@ -8,6 +8,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from perdure.capability.assembly import operation_kinds
 from perdure.core.errors import OperationCancelled
 from perdure.core.ids import new_id
 from perdure.durable.engine import TemporalEngine
@@ -15,13 +16,11 @@ from perdure.operations import store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.engine import RunState
 from perdure.operations.janitor import Janitor, JanitorTimes
-from perdure.operations.kinds import OperationKinds
 from perdure.operations.model import NewOperation, Operation, Status
 from perdure.operations.service import OperationService
 from perdure.operations.steps import to_json
 from perdure.payments import contracts
 from perdure.payments.contracts import PaymentInput, PaymentRequest
-from perdure.payments.registration import PAYMENTS
 from perdure.storage.pool import Pool, transaction
 from tests.polls import eventually
 
@@ -36,7 +35,7 @@ class Healing:
     def __init__(self, pool: Pool, scenario: PaymentScenario) -> None:
         self.pool = pool
         self.scenario = scenario
-        self.engine = TemporalEngine(scenario.client, OperationKinds([PAYMENTS]), scenario.queues)
+        self.engine = TemporalEngine(scenario.client, operation_kinds(), scenario.queues)
         self.janitor = Janitor(pool, self.engine, times=AT_ONCE)
         self.service = OperationService(pool, self.engine)
 

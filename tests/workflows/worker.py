@@ -8,6 +8,7 @@ from uuid import uuid4
 from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
+from perdure.bootstrap import compose
 from perdure.config import Settings
 from perdure.core.errors import ProviderError, ProviderNotCalled
 from perdure.durable.interceptors.cancellation import Cancellation
@@ -20,7 +21,6 @@ from perdure.fraud.contracts import SCORER
 from perdure.fraud.workflow import FraudCheckAtOnceWorkflow, FraudCheckWorkflow
 from perdure.notifications.workflow import NotificationWorkflow
 from perdure.operations.waiting import TRIES_MAX, ProviderWaits, StepAtProvider, Tries
-from perdure.patience import patience_of
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
 from perdure.refunds.workflow import RefundWorkflow
@@ -131,11 +131,12 @@ class _OthersGetThrough(ProviderWaits):
 async def _workers(
     client: Client, pool: Pool, names: QueueNames, world: World, workflows: Mapping[str, list[type]]
 ) -> AsyncIterator[None]:
+    patience = compose(Settings(), pool, client).waits.patience
     interceptors: list[Interceptor] = [
         OperationSync(pool),
         Cancellation(),
         TaskQueues(names),
-        ProviderTries(_OthersGetThrough(pool, patience_of(Settings())), names),
+        ProviderTries(_OthersGetThrough(pool, patience), names),
     ]
     async with AsyncExitStack() as stack:
         for queue, found in workflows.items():

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp
 from perdure.api.openapi import refuses
+from perdure.payments.callbacks import GatewayCallbacks
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ async def receive_gateway_callback(
     """
     gateway = await request.app.state.gateway.get()
     event = await gateway.read_callback(request.headers, await request.body())
-    receipt = await platform.gateway_callbacks.receive(event)
+    receipt = await platform.kinds.own(GatewayCallbacks).receive(event)
     if receipt.payment_id is None:
         log.warning("callback_of_no_payment", event_id=receipt.event_id, type=event.type)
         response.status_code = 202

@@ -12,7 +12,6 @@ from perdure.api.keys import ApiKey
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
-from perdure.operations.lanes.store import lane_of
 from perdure.operations.model import By, Operation, Side
 from perdure.storage.pool import Connection
 
@@ -48,11 +47,6 @@ async def accept_once(
     for operation in accepted:
         await platform.operations.begin(operation)
     return answer.response()
-
-
-def lane_for(platform: Platform, customer_id: str, *, is_bulk: bool) -> int | None:
-    """Return the lane of one of many operations of a customer; None: it has its own workflow."""
-    return lane_of(customer_id, platform.settings.lanes) if is_bulk else None
 
 
 async def list_operations(

@@ -26,7 +26,7 @@ Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_WRITE))]
 @router.get("", openapi_extra=refuses("house_only"))
 async def list_limits(platform: PlatformOfApp, _caller: Reader) -> WholeList[LimitView]:
     """List every provider: its limit, whether it is called now, and how it answers."""
-    found = await store.statuses(platform.pool, platform.providers)
+    found = await store.statuses(platform.pool, platform.kinds.limited_providers)
     return WholeList(data=[LimitView.of(status) for status in found], url=router.prefix)
 
 
@@ -54,7 +54,7 @@ async def put_limit(
     provider: Text, body: LimitBody, platform: PlatformOfApp, caller: Writer
 ) -> LimitChangeView:
     """Set a provider's limit; every process keeps it within two seconds."""
-    check_provider(provider, platform.providers)
+    check_provider(provider, platform.kinds.limited_providers)
     limit = Limit(provider, body.per_second, body.at_once)
     change = await store.set_limit(platform.pool, limit, actor=caller.actor, reason=body.reason)
     return LimitChangeView.of(change)

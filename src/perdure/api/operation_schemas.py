@@ -19,7 +19,7 @@ from perdure.api.schemas import (
     Text,
     TwoWayPageQuery,
 )
-from perdure.bootstrap import KINDS, REFUNDABLE
+from perdure.capability.assembly import operation_kinds, refundable_kinds
 from perdure.core.errors import InvalidInput
 from perdure.operations.allowed import Action, next_actions
 from perdure.operations.customer_view import attempt_seen_by, entry_seen_by, operation_seen_by
@@ -29,16 +29,18 @@ from perdure.operations.reporting import OperationReport, TimelineCursor
 STATUSES_MAX: Final = 1000
 
 _ATTEMPT_ID: Final = "attempt_"
+_KINDS: Final = operation_kinds()
+_REFUNDABLE: Final = refundable_kinds()
 
 
 def _kind_there_is(name: str) -> str:
-    if name not in KINDS:
-        raise ValueError(f"Input should be one of {', '.join(map(repr, KINDS.names))}")
+    if name not in _KINDS:
+        raise ValueError(f"Input should be one of {', '.join(map(repr, _KINDS.names))}")
     return name
 
 
 Kind = Annotated[
-    str, AfterValidator(_kind_there_is), Field(json_schema_extra={"enum": list(KINDS.names)})
+    str, AfterValidator(_kind_there_is), Field(json_schema_extra={"enum": list(_KINDS.names)})
 ]
 
 
@@ -107,7 +109,7 @@ class OperationView(BaseModel):
             refund_of=operation.refund_of,
             refunded_by=operation.refunded_by,
             refund_status=operation.refund_status,
-            next_actions=next_actions(operation, REFUNDABLE, side=side),
+            next_actions=next_actions(operation, _REFUNDABLE, side=side),
             metadata=operation.metadata,
             created_at=operation.created_at,
             updated_at=operation.updated_at,

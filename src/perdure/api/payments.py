@@ -26,6 +26,7 @@ from perdure.api.payment_schemas import (
 from perdure.api.schemas import Page, ReasonBody, Text
 from perdure.operations.model import Operation
 from perdure.payments.contracts import KIND
+from perdure.payments.reporting import PaymentReporting
 from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"])
@@ -51,12 +52,12 @@ async def create_payment(
     check_customer(caller, body.customer_id)
 
     async def accept(connection: Connection) -> Operation:
-        return await platform.payments.accept(
+        return await platform.kinds.acceptance(KIND).accept(
             connection,
             body.to_request(),
             actor=caller.actor,
             metadata=body.metadata,
-            lane=kind_routes.lane_for(platform, body.customer_id, is_bulk=body.bulk),
+            lane=platform.kinds.lane_for(KIND, body.to_request()) if body.bulk else None,
             deadline_at=body.deadline,
         )
 
@@ -112,5 +113,5 @@ async def get_workflow(
 ) -> PaymentWorkflow:
     """Ask the payment's workflow itself where it stands; needs a worker to answer."""
     await visible_operation(platform, caller, payment_id, kind=KIND)
-    status = await platform.payment_reporting.status(payment_id)
+    status = await platform.kinds.own(PaymentReporting).status(payment_id)
     return PaymentWorkflow(payment_id=payment_id, public_status=status)

@@ -50,12 +50,12 @@ async def create_renewal(
 
     async def accept(connection: Connection) -> Operation:
         asked = body.to_request()
-        return await platform.renewals.accept(
+        return await platform.kinds.acceptance(KIND).accept(
             connection,
             asked,
             actor=caller.actor,
             metadata=body.metadata,
-            lane=platform.renewals.lane_for(asked) if body.bulk else None,
+            lane=platform.kinds.lane_for(KIND, asked) if body.bulk else None,
             deadline_at=body.deadline,
         )
 

@@ -46,12 +46,12 @@ async def create_transfer(
     check_customer(caller, body.customer_id)
 
     async def accept(connection: Connection) -> Operation:
-        return await platform.transfers.accept(
+        return await platform.kinds.acceptance(KIND).accept(
             connection,
             body.to_request(),
             actor=caller.actor,
             metadata=body.metadata,
-            lane=kind_routes.lane_for(platform, body.customer_id, is_bulk=body.bulk),
+            lane=platform.kinds.lane_for(KIND, body.to_request()) if body.bulk else None,
             deadline_at=body.deadline,
         )
 

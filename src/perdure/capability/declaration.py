@@ -61,6 +61,8 @@ class Capability:
         workflow: The name of its workflow.
         help: One line for people who look for it.
         request: The dataclass of what is asked for; its fields carry a `Note`.
+        wire: Called with a `Host` in every process, returns a `Wiring`.
+        work: Called with a `WorkerHost` in a worker, and awaited, returns its `Work`.
         remarks: What is to be known of an action beyond what holds for every kind, by its name:
             `create`, `cancel`, `refund`.
         shows: The fields of the view beside the request's and those that every operation has; one
@@ -69,6 +71,7 @@ class Capability:
         is_created: Whether the API and the CLI create it. A refund is asked for at what it refunds.
         has_lane: Whether a flood of them is carried out in lanes.
         refundable: A `RefundableKind`, where one that has succeeded can be given back.
+        engine_flag: The flag that says which system takes one, where another does too.
         invariants: What `verify` checks of it: each one's name and query.
         routes: API routers beside those of every kind.
         commands: Commands in its own group beside those of every kind, by name.
@@ -81,12 +84,15 @@ class Capability:
     workflow: str
     help: str
     request: type
+    wire: Place
+    work: Place
     remarks: Mapping[str, str] = field(default_factory=dict)
     shows: tuple[Shown, ...] = ()
     amount: Callable[[Operation], Money | None] = amount_asked
     is_created: bool = True
     has_lane: bool = False
     refundable: Place | None = None
+    engine_flag: str | None = None
     invariants: Place | None = None
     routes: tuple[Place, ...] = ()
     commands: Mapping[str, Place] = field(default_factory=dict)

@@ -192,11 +192,11 @@ async def _hand_in(
     taken: dict[str, Operation] = {}
     for batch in _batched(asked, 100):
         async with platform.operations.transaction() as connection:
-            found = await platform.renewals.accept_many(
+            found = await platform.kinds.acceptance("renewal").accept_many(
                 connection,
                 batch,
                 actor=_ACTOR,
-                lanes=[platform.renewals.lane_for(request) for request in batch],
+                lanes=[platform.kinds.lane_for("renewal", request) for request in batch],
             )
         for operation in found:
             if isinstance(operation, PerdureError):

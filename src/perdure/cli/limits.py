@@ -62,7 +62,7 @@ def list_limits(output: Output = OutputFormat.TEXT) -> None:
 
 async def _list() -> list[LimitStatus]:
     async with open_session() as platform:
-        return await store.statuses(platform.pool, platform.providers)
+        return await store.statuses(platform.pool, platform.kinds.limited_providers)
 
 
 @app.command("set")
@@ -83,7 +83,7 @@ def set_limit(
 
 async def _set(limit: Limit, reason: str) -> LimitChange:
     async with open_session() as platform:
-        check_provider(limit.provider, platform.providers)
+        check_provider(limit.provider, platform.kinds.limited_providers)
         return await store.set_limit(platform.pool, limit, actor=actor(), reason=reason)
 
 

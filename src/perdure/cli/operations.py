@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from perdure.api.operation_schemas import OperationView
-from perdure.bootstrap import REFUNDABLE
+from perdure.capability.assembly import refundable_kinds
 from perdure.cli import operation_actions
 from perdure.cli.chain import chain_fields, chain_of_entry, with_chains
 from perdure.cli.filters import KindFilter
@@ -150,7 +150,7 @@ def _print_fields(operation: Operation) -> None:
             "deadline": operation.deadline_at,
             "created": operation.created_at,
             "finished": operation.finished_at,
-            "can be done": ", ".join(next_actions(operation, REFUNDABLE)) or None,
+            "can be done": ", ".join(next_actions(operation, refundable_kinds())) or None,
         }
     )
 

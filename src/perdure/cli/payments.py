@@ -11,10 +11,9 @@ from perdure.cli.output import Output, OutputFormat
 from perdure.cli.payments_import import import_file
 from perdure.cli.session import actor
 from perdure.cli.values import AmountOption, Deadline
-from perdure.core.ids import PAYMENT
 from perdure.notifications.contracts import Party
 from perdure.operations.model import Operation
-from perdure.payments.contracts import KIND, PaymentRequest
+from perdure.payments.contracts import ID_PREFIX, KIND, PaymentRequest
 from perdure.storage.pool import Connection
 
 app = typer.Typer(help="Payments.", no_args_is_help=True)
@@ -22,7 +21,7 @@ app.command("import")(import_file)
 
 _commands = KindCommands(
     KIND,
-    PAYMENT,
+    ID_PREFIX,
     PaymentView.of,
     lambda request: {"payment method": request["payment_method"]},
 )
@@ -62,7 +61,7 @@ def create(
     )
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
-        return await platform.payments.accept(
+        return await platform.kinds.acceptance(KIND).accept(
             connection, request, actor=actor(), deadline_at=deadline
         )
 

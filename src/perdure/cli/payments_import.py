@@ -16,6 +16,7 @@ from perdure.cli.input_file import beside, open_input
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json, print_table
 from perdure.cli.session import actor, open_session, run
 from perdure.operations.model import Status
+from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.import_file import BadRow, ImportRow, names_by_content, read_rows
 from perdure.payments.import_outcomes import (
     REJECTED,
@@ -157,7 +158,7 @@ async def import_payments(
         importer = PaymentImport(
             platform.pool,
             platform.operations,
-            platform.payments,
+            platform.kinds.own(PaymentAcceptance),
             actor=actor(),
             lanes=platform.settings.lanes if in_lanes else None,
         )

@@ -10,11 +10,10 @@ from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.session import actor
 from perdure.cli.values import Deadline
-from perdure.core.ids import RENEWAL
 from perdure.core.money import format_amount, read_amount_minor
 from perdure.notifications.contracts import Party
 from perdure.operations.model import Operation
-from perdure.renewals.contracts import KIND, RenewalRequest
+from perdure.renewals.contracts import ID_PREFIX, KIND, RenewalRequest
 from perdure.storage.pool import Connection
 
 app = typer.Typer(help="Renewals: domains renewed at their registry.", no_args_is_help=True)
@@ -27,7 +26,7 @@ def _price(operation: Operation) -> str | None:
 
 _commands = KindCommands(
     KIND,
-    RENEWAL,
+    ID_PREFIX,
     RenewalView.of,
     lambda request: {"domain": request["domain"], "years": request["years"]},
     _price,
@@ -79,7 +78,7 @@ def create(
     )
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
-        return await platform.renewals.accept(
+        return await platform.kinds.acceptance(KIND).accept(
             connection, request, actor=actor(), deadline_at=deadline
         )
 

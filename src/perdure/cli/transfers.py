@@ -10,17 +10,16 @@ from perdure.cli.kind_commands import KindCommands
 from perdure.cli.output import Output, OutputFormat
 from perdure.cli.session import actor
 from perdure.cli.values import AmountOption, Deadline
-from perdure.core.ids import OUTGOING_TRANSFER
 from perdure.notifications.contracts import Party
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection
-from perdure.transfers.contracts import KIND, TransferRequest
+from perdure.transfers.contracts import ID_PREFIX, KIND, TransferRequest
 
 app = typer.Typer(help="Transfers: money paid out at a bank.", no_args_is_help=True)
 
 _commands = KindCommands(
     KIND,
-    OUTGOING_TRANSFER,
+    ID_PREFIX,
     TransferView.of,
     lambda request: {"destination": request["destination"]},
 )
@@ -57,7 +56,7 @@ def create(
     )
 
     async def accept(platform: Platform, connection: Connection) -> Operation:
-        return await platform.transfers.accept(
+        return await platform.kinds.acceptance(KIND).accept(
             connection, request, actor=actor(), deadline_at=deadline
         )
 

@@ -24,9 +24,7 @@ from perdure.cli.session import open_session, run
 from perdure.cli.who_answers import described, who_answers
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity
-from perdure.durable.queues import provider_queue
 from perdure.ledger.model import AccountStatus
-from perdure.providers.registry import registry_name
 from perdure.worker.plans import ALL, queues_of
 from perdure.worker.readiness import wait_for_workers
 
@@ -98,8 +96,7 @@ async def until_it_works(machine: Machine, platform: Platform, tell: Report) -> 
     Raises:
         ConfigurationError: Another program answers in a simulator's place.
     """
-    registries = [provider_queue(registry_name(tld)) for tld in platform.settings.tlds]
-    queues = [platform.queues[queue] for queue in (*queues_of(ALL), *registries)]
+    queues = [platform.queues[queue] for queue in queues_of(ALL, platform.kinds)]
     while missing := await wait_for_workers(platform.client, queues, timeout_s=_TOLD_EVERY_S):
         tell(f"Waiting: no worker polls {', '.join(missing)} yet. {_logs(machine)}")
     await check_who_answers(machine, tell)

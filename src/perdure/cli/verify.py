@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
 import typer
 from pydantic import TypeAdapter
 
-from perdure.bootstrap import KINDS_WITH_LANES, Platform
+from perdure.bootstrap import Platform
+from perdure.capability.assembly import kinds_with_lanes
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_json
 from perdure.cli.session import open_session, run
 from perdure.core.errors import InvalidInput, PerdureError, ProviderUnavailable
@@ -139,7 +140,7 @@ async def violations(
         found = [
             *await ledger.violations(connection),
             *await operations.violations(connection),
-            *await operations.lane_violations(connection, KINDS_WITH_LANES),
+            *await operations.lane_violations(connection, kinds_with_lanes()),
             *await payments.violations(connection),
             *await transfers.violations(connection),
             *await renewals.violations(connection),

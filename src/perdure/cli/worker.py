@@ -8,11 +8,17 @@ from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
 from perdure.config import Settings
 from perdure.worker.main import run_worker
-from perdure.worker.plans import ALL, ROLES
+from perdure.worker.plans import ALL
 
 
 def worker(
-    role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}; or {ALL}.")] = ALL,
+    role: Annotated[
+        str,
+        typer.Option(
+            help="operations, lanes, providers, notifications, one that a kind of operation has"
+            f" for itself (fraud), or {ALL}."
+        ),
+    ] = ALL,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C, then finish what it holds."""
     configure_logging()

@@ -17,18 +17,12 @@ ACCOUNT: Final = "acc"
 API_KEY: Final = "key"
 BULK: Final = "blk"
 NOTIFICATION: Final = "ntf"
-OUTGOING_TRANSFER: Final = "tfr"
-PAYMENT: Final = "pay"
-REFUND: Final = "rfd"
-RENEWAL: Final = "rnw"
 REQUEST: Final = "req"
 TRANSFER: Final = "ltr"
-"""A transfer between ledger accounts; `tfr` is the operation that pays money out."""
+"""A transfer between ledger accounts."""
 
-OPERATION_PREFIXES: Final = frozenset(
-    {PAYMENT, OUTGOING_TRANSFER, RENEWAL, BULK, REFUND, "trd", "onb", "syn", "rec"}
-)
-
+HOUSE_PREFIXES: Final = frozenset({ACCOUNT, API_KEY, BULK, NOTIFICATION, REQUEST, TRANSFER})
+"""What no kind of operation begins its ids with."""
 
 ID_SUFFIX_LENGTH: Final = 26
 """The characters after the prefix: they alone sort by time."""

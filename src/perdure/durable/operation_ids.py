@@ -6,9 +6,10 @@ Those whose id is an operation's, or one with a suffix for its children.
 import re
 from typing import Final
 
-from perdure.core.ids import OPERATION_PREFIXES
+from perdure.core.ids import NOTIFICATION
 
-_OPERATION_ID: Final = re.compile(rf"(?:{'|'.join(sorted(OPERATION_PREFIXES))})_[0-9a-z]{{26}}")
+_OPERATION_ID: Final = re.compile(rf"(?!{NOTIFICATION}_)[a-z]{{1,63}}_[0-9a-z]{{26}}")
+"""Whatever its kind: of other things, only messages have workflows that are called by an id."""
 
 
 def operation_of(workflow_id: str) -> str | None:

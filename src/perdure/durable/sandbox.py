@@ -1,5 +1,6 @@
 """The workflow sandbox: on, with a short list of what passes through it."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -8,18 +9,19 @@ PASSED_THROUGH: Final = (
     # Pure modules without state: importing them for each workflow costs time, finds nothing.
     "perdure.core",
     "perdure.durable",
-    "perdure.fraud.contracts",
     "perdure.notifications.contracts",
-    "perdure.payments.contracts",
-    "perdure.payments.rules",
     # The ids' library behind perdure.core; its clock is read by activities only.
     "typeid",
     "uuid_utils",
 )
 
 
-def sandboxed_runner() -> SandboxedWorkflowRunner:
-    """Return the runner that keeps workflow code from the clock, the network and the disk."""
+def sandboxed_runner(pure: Iterable[str] = ()) -> SandboxedWorkflowRunner:
+    """Return the runner that keeps workflow code from the clock, the network and the disk.
+
+    Args:
+        pure: Modules of the kinds that pass through too.
+    """
     return SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, *pure)
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 from uuid import uuid4
 
 from openfeature import api
@@ -19,10 +18,6 @@ class EngineVariant(StrEnum):
 
     PERDURE = "perdure"
     LEGACY = "legacy"
-
-
-ENGINE_FLAGS: Final[Mapping[str, str]] = {"renewal": "renewals-engine"}
-"""The kinds that another system also carries out, and the flag of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +52,10 @@ class EngineRouting:
 
     Args:
         client: Evaluates the flags.
-        flags: The flag of each kind that has one; every other kind is ours alone.
+        flags: The flag of each kind that another system also carries out; every other is ours.
     """
 
-    def __init__(self, client: OpenFeatureClient, flags: Mapping[str, str] = ENGINE_FLAGS) -> None:
+    def __init__(self, client: OpenFeatureClient, flags: Mapping[str, str]) -> None:
         self._client = client
         self._flags = flags
 

@@ -31,6 +31,8 @@ PAYMENTS: Final = Capability(
     workflow=WORKFLOW,
     help="Payments.",
     request=PaymentRequest,
+    wire="perdure.payments.wiring:wire",
+    work="perdure.payments.registration:work",
     shows=(
         Shown("public_status", PaymentStatus, lambda payment: public_status(payment.status)),
         Shown(

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final
 
-from perdure.core.ids import PAYMENT
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "payment"
-ID_PREFIX: Final = PAYMENT
+ID_PREFIX: Final = "pay"
 WORKFLOW: Final = "Payment"
 
 HOLD_FUNDS: Final = "payment.hold_funds"

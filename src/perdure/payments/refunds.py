@@ -35,6 +35,7 @@ class GatewayRefunds:
 
     def __init__(self, gateway: PaymentGateway, *, timeout_s: float) -> None:
         self._gateway = gateway
+        self.providers = (GATEWAY,)
         self.timeout_s = timeout_s
 
     async def give_back(self, refund: RefundInput) -> GivenBack:

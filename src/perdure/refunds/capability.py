@@ -12,6 +12,8 @@ REFUNDS: Final = Capability(
     workflow=WORKFLOW,
     help="Refunds: what was taken, given back.",
     request=RefundRequest,
+    wire="perdure.refunds.wiring:wire",
+    work="perdure.refunds.registration:work",
     is_created=False,
     invariants="perdure.refunds.verify:INVARIANTS",
 )

@@ -3,15 +3,15 @@
 Old histories decode into these: a field is only ever added, with a default.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Protocol
 
-from perdure.core.ids import REFUND
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "refund"
-ID_PREFIX: Final = REFUND
+ID_PREFIX: Final = "rfd"
 WORKFLOW: Final = "Refund"
 
 GIVE_BACK: Final = "refund.give_back"
@@ -124,6 +124,11 @@ class RefundEnd:
 
 class RefundProvider(Protocol):
     """How the provider of a kind of operation gives back."""
+
+    @property
+    def providers(self) -> Sequence[str]:
+        """Who may have to give back, as in their queues' names."""
+        ...
 
     @property
     def timeout_s(self) -> float:

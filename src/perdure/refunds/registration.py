@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 
+from perdure.capability.wiring import Work, WorkerHost
 from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.registration import Registration
-from perdure.operations.kinds import OperationKind
 from perdure.refunds.activities import RefundLedgerActivities, RefundProviderActivities
-from perdure.refunds.contracts import ID_PREFIX, KIND, WORKFLOW
 from perdure.refunds.workflow import RefundWorkflow
 
-REFUNDS = OperationKind(KIND, ID_PREFIX, WORKFLOW)
+
+async def work(host: WorkerHost) -> Work:
+    """Return what carries refunds out, at the providers of the kinds that are refunded."""
+    ledger = RefundLedgerActivities(host.steps, host.ledger, host.refundable)
+    providers = [name for given in host.refunds.values() for name in given.providers]
+    at_providers = RefundProviderActivities(host.calls, host.refunds)
+    return Work(registrations=registrations(ledger, at_providers, providers))
 
 
 def registrations(

@@ -21,6 +21,8 @@ RENEWALS: Final = Capability(
     workflow=WORKFLOW,
     help="Renewals: domains renewed at their registry.",
     request=RenewalRequest,
+    wire="perdure.renewals.wiring:wire",
+    work="perdure.renewals.registration:work",
     remarks={
         "create": "Asked for again while it is under way, a domain's renewal is answered with the"
         " same one.",
@@ -56,6 +58,7 @@ RENEWALS: Final = Capability(
     ),
     amount=_paid,
     has_lane=True,
+    engine_flag="renewals-engine",
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",
     invariants="perdure.renewals.verify:INVARIANTS",
     groups={"domains": "perdure.cli.domains:app", "legacy": "perdure.cli.legacy:app"},

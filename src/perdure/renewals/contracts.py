@@ -7,12 +7,11 @@ Old histories decode into these: a field is only ever added, with a default. Dat
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from perdure.core.ids import RENEWAL
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "renewal"
-ID_PREFIX: Final = RENEWAL
+ID_PREFIX: Final = "rnw"
 WORKFLOW: Final = "Renewal"
 
 CHECK_DOMAIN: Final = "renewal.check_domain"

@@ -87,6 +87,7 @@ class RegistryRefunds:
 
     def __init__(self, registries: Mapping[str, DomainRegistry], *, timeout_s: float) -> None:
         self._registries = registries
+        self.providers = tuple(registries)
         self.timeout_s = timeout_s
 
     async def give_back(self, refund: RefundInput) -> GivenBack:

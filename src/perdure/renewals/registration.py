@@ -2,15 +2,34 @@
 
 from collections.abc import Iterable
 
+from perdure.capability.wiring import Work, WorkerHost
 from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.registration import Registration
-from perdure.operations.kinds import OperationKind
+from perdure.providers.registry import RegistryDirectory, registry_name
 from perdure.renewals.activities import RenewalLedgerActivities
-from perdure.renewals.contracts import ID_PREFIX, KIND, WORKFLOW
+from perdure.renewals.lane import RenewalLane
+from perdure.renewals.refunds import RegistryRefunds
 from perdure.renewals.registry_activities import RenewalRegistryActivities
 from perdure.renewals.workflow import RenewalWorkflow
 
-RENEWALS = OperationKind(KIND, ID_PREFIX, WORKFLOW)
+
+async def work(host: WorkerHost) -> Work:
+    """Return what carries renewals out."""
+    registries, timeout_s = host.outside.registries, host.settings.registry_timeout_s
+    named = {registry_name(tld): registry for tld, registry in registries.items()}
+    ledger = RenewalLedgerActivities(host.pool, host.steps, host.ledger)
+    at_registries = RenewalRegistryActivities(
+        host.pool,
+        host.calls,
+        host.steps,
+        RegistryDirectory(registries),
+        timeout_s=timeout_s,
+    )
+    return Work(
+        registrations=registrations(ledger, at_registries, named),
+        lane=RenewalLane(ledger, at_registries, host.deliver, host.permit).run,
+        refunds=RegistryRefunds(named, timeout_s=timeout_s),
+    )
 
 
 def registrations(

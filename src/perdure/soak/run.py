@@ -166,7 +166,7 @@ class Soak:
         report.settle_s = round(time.monotonic() - began, 1)
 
     async def _wait_for_workers(self) -> None:
-        queues = [self._platform.queues[queue] for queue in queues_of(ALL)]
+        queues = [self._platform.queues[queue] for queue in queues_of(ALL, self._platform.kinds)]
         missing = await wait_for_workers(self._platform.client, queues, timeout_s=_WORKERS_WAIT_S)
         if missing:
             self._say(f"No worker polls {', '.join(missing)} yet.")

@@ -33,7 +33,7 @@ class Sampler:
         self._supervisor = supervisor
         self._file = file
         self._say = say
-        self._queues = [platform.queues[queue] for queue in queues_of(ALL)]
+        self._queues = [platform.queues[queue] for queue in queues_of(ALL, platform.kinds)]
         self.samples: list[Sample] = []
 
     async def run(self, load: OpenLoop, *, seconds: float, every_s: float) -> None:

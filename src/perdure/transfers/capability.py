@@ -12,6 +12,8 @@ TRANSFERS: Final = Capability(
     workflow=WORKFLOW,
     help="Transfers: money paid out at a bank.",
     request=TransferRequest,
+    wire="perdure.transfers.wiring:wire",
+    work="perdure.transfers.registration:work",
     shows=(
         Shown(
             "payout_id",

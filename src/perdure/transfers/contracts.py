@@ -6,12 +6,11 @@ Old histories decode into these: a field is only ever added, with a default.
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from perdure.core.ids import OUTGOING_TRANSFER
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
 KIND: Final = "transfer"
-ID_PREFIX: Final = OUTGOING_TRANSFER
+ID_PREFIX: Final = "tfr"
 WORKFLOW: Final = "Transfer"
 
 RUN_AT_ONCE: Final = "transfer.run_at_once"

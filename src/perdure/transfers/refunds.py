@@ -37,6 +37,7 @@ class BankRecalls:
 
     def __init__(self, bank: PayoutBank, *, timeout_s: float) -> None:
         self._bank = bank
+        self.providers = (BANK,)
         self.timeout_s = timeout_s
 
     async def give_back(self, refund: RefundInput) -> GivenBack:

@@ -1,11 +1,12 @@
 """What the workers need of transfers."""
 
+from perdure.capability.wiring import Work, WorkerHost
 from perdure.core.script import Bodies, Body
 from perdure.durable.registration import Registration
 from perdure.durable.registration import registrations as registrations_of
-from perdure.operations.kinds import OperationKind
+from perdure.operations.lanes.script import LaneScript, first_try_of
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
-from perdure.transfers.contracts import BANK, ID_PREFIX, KIND, WORKFLOW
+from perdure.transfers.contracts import BANK, FirstTry, TransferInput
 from perdure.transfers.process import (
     CLOSE,
     FIRST_TRY,
@@ -14,10 +15,35 @@ from perdure.transfers.process import (
     RECALL_PAYOUT,
     RESOLVE_PAYOUT,
     SETTLE,
+    run_transfer,
 )
+from perdure.transfers.refunds import BankRecalls
 from perdure.transfers.workflow import TransferWorkflow
 
-TRANSFERS = OperationKind(KIND, ID_PREFIX, WORKFLOW)
+
+async def work(host: WorkerHost) -> Work:
+    """Return what carries transfers out."""
+    bank, timeout_s, tries = host.outside.bank, host.settings.bank_timeout_s, host.first_tries()
+    bodies = bodies_of(
+        TransferLedgerActivities(host.pool, host.steps, host.ledger),
+        TransferBankActivities(
+            host.calls, host.steps, bank, first_tries=tries, timeout_s=timeout_s
+        ),
+    )
+    first_try = first_try_of(
+        run_transfer,
+        FirstTry,
+        bodies,
+        deliver=host.deliver,
+        permit=host.permit_soon,
+        first_tries=tries,
+    )
+    lane = LaneScript(run_transfer, TransferInput, bodies, deliver=host.deliver, permit=host.permit)
+    return Work(
+        registrations=registrations(bodies, first_try),
+        lane=lane.run,
+        refunds=BankRecalls(bank, timeout_s=timeout_s),
+    )
 
 
 def bodies_of(ledger: TransferLedgerActivities, bank: TransferBankActivities) -> Bodies:

@@ -4,7 +4,6 @@ from perdure.bootstrap import Platform
 from perdure.notifications.redelivery import NotificationRedelivery
 from perdure.operations.deadlines import Deadlines
 from perdure.operations.janitor import Janitor, JanitorTimes
-from perdure.payments.late_charges import LateCharges
 
 
 def janitor(platform: Platform) -> Janitor:
@@ -15,12 +14,7 @@ def janitor(platform: Platform) -> Janitor:
     return Janitor(
         platform.pool,
         platform.engine,
-        chores=[
-            platform.gateway_callbacks.redeliver,
-            LateCharges(platform.pool, platform.client, platform.queues).look,
-            redelivery.redeliver,
-            deadlines.cancel_overdue,
-        ],
+        chores=[*platform.kinds.chores, redelivery.redeliver, deadlines.cancel_overdue],
         times=JanitorTimes(
             interval_s=settings.janitor_interval_s, stale_after_s=settings.janitor_stale_after_s
         ),

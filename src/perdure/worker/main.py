@@ -10,6 +10,7 @@ import structlog
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from perdure.bootstrap import Platform, interceptors, open_platform, open_registrations
+from perdure.capability.assembly import pure_modules
 from perdure.config import Settings
 from perdure.durable.client import logging_runtime
 from perdure.durable.provider_slots import provider_tuner
@@ -49,7 +50,7 @@ def build_worker(platform: Platform, work: Registration) -> Worker:
         workflows=work.workflows,
         activities=work.activities,
         interceptors=interceptors(platform),
-        workflow_runner=sandboxed_runner()
+        workflow_runner=sandboxed_runner(pure_modules())
         if settings.workflow_sandbox
         else UnsandboxedWorkflowRunner(),
         graceful_shutdown_timeout=_DRAIN,
@@ -76,7 +77,7 @@ async def run_worker(settings: Settings, role: str) -> None:
         ) as platform,
         open_registrations(platform) as registrations,
     ):
-        await _poll_until(stop, platform, work_of(role, registrations))
+        await _poll_until(stop, platform, work_of(role, platform.kinds, registrations))
     log.info("worker_stopped", role=role)
 
 

@@ -42,10 +42,13 @@ def signaller() -> RecordingSignaller:
 
 @pytest.fixture
 async def gateway_api(
-    platform: Platform, pool: Pool, admin_secret: str, signaller: RecordingSignaller
+    platform: Platform,
+    admin_secret: str,
+    signaller: RecordingSignaller,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Api]:
-    callbacks = GatewayCallbacks(pool, signaller)
-    async with api_on(replace(platform, gateway_callbacks=callbacks), admin_secret) as api:
+    monkeypatch.setattr(platform.kinds.own(GatewayCallbacks), "_signaller", signaller)
+    async with api_on(platform, admin_secret) as api:
         yield api
 
 

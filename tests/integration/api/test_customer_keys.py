@@ -377,6 +377,7 @@ async def test_a_customer_follows_its_own_to_the_end_r6(world: World) -> None:
 
 
 def test_no_correction_reaches_anothers_account(platform: Platform) -> None:
-    for kind in (platform.payments, platform.transfers, platform.renewals):
+    for name in ("payment", "transfer", "renewal"):
+        kind = platform.kinds.actions[name]
         assert kind.correctable
         assert not {"customer_id", "account_id", "domain"} & kind.correctable.keys()

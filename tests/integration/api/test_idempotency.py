@@ -263,7 +263,7 @@ async def test_a_payment_whose_key_cannot_be_kept_is_not_made(api: Api, platform
     request = PaymentBody.model_validate(payment_body(wallet)).to_request()
 
     async def act(connection: Connection) -> Answer:
-        await platform.payments.accept(connection, request, actor="key:unit")
+        await platform.kinds.acceptance("payment").accept(connection, request, actor="key:unit")
         return Answer(201, None)  # type: ignore[arg-type]
 
     with pytest.raises(asyncpg.NotNullViolationError):

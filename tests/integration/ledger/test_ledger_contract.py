@@ -16,7 +16,7 @@ from perdure.core.errors import (
     NotFound,
     Refused,
 )
-from perdure.core.ids import ACCOUNT, PAYMENT, TRANSFER, new_id
+from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.core.money import AMOUNT_MINOR_MAX
 from perdure.ledger.model import (
     AccountKind,
@@ -222,7 +222,7 @@ async def test_posting_a_hold_moves_its_part_and_releases_the_rest(
     ledger: Ledger, session: Any, wallet: str, clearing: str, part: int | None
 ) -> None:
     posted = part or 600
-    new = move(wallet, clearing, 600, operation_id=new_id(PAYMENT))
+    new = move(wallet, clearing, 600, operation_id=new_id("pay"))
     await ledger.hold(session, new, expires_at=FUTURE)
     assert await amounts(ledger, session, wallet) == (1000, 400)
     settling_id = new_id(TRANSFER)
@@ -383,7 +383,7 @@ async def test_a_balance_does_not_overflow(
 async def test_transfers_are_listed_by_account_and_by_operation(
     ledger: Ledger, session: Any, wallet: str, clearing: str, bank: str
 ) -> None:
-    operation_id = new_id(PAYMENT)
+    operation_id = new_id("pay")
     hold = move(wallet, clearing, 300, operation_id=operation_id)
     await ledger.hold(session, hold)
     settled = await ledger.post_hold(session, hold.id, new_id(TRANSFER))

@@ -5,16 +5,15 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client
 
+from perdure.capability.assembly import operation_kinds
 from perdure.core.clock import utc_now
 from perdure.core.ids import new_id
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.queues import QueueNames
 from perdure.operations import run_requests, store
-from perdure.operations.kinds import OperationKinds
 from perdure.operations.model import RunRequest, Status
 from perdure.operations.service import OperationService
 from perdure.payments.callbacks import GatewayCallbacks
-from perdure.payments.registration import PAYMENTS
 from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from perdure.storage.pool import Pool, transaction
 
@@ -25,7 +24,7 @@ from .conftest import NewOperationMaker
 async def engine() -> TemporalEngine:
     """An engine at an address where nobody answers."""
     client = await Client.connect("127.0.0.1:1", lazy=True)
-    return TemporalEngine(client, OperationKinds([PAYMENTS]), QueueNames())
+    return TemporalEngine(client, operation_kinds(), QueueNames())
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from perdure.capability.assembly import operation_kinds
 from perdure.core.errors import OperationParked
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.queues import QueueNames
@@ -15,12 +16,10 @@ from perdure.operations.actions import OperatorActions
 from perdure.operations.engine import RunState
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.janitor import Janitor, JanitorTimes
-from perdure.operations.kinds import OperationKinds
 from perdure.operations.model import By, Operation, Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import StepTransaction, TransactionalSteps
-from perdure.payments.registration import PAYMENTS
 from perdure.storage.pool import Connection, Pool, transaction
 
 from .conftest import NewOperationMaker
@@ -36,7 +35,7 @@ async def begins_nothing(_: Operation) -> None:
 async def actions(pool: Pool) -> OperatorActions:
     """The actions, with an engine at an address where nobody answers."""
     client = await Client.connect("127.0.0.1:1", lazy=True)
-    engine = TemporalEngine(client, OperationKinds([PAYMENTS]), QueueNames())
+    engine = TemporalEngine(client, operation_kinds(), QueueNames())
     return OperatorActions(pool, engine, {}, begins_nothing)
 
 

@@ -15,6 +15,7 @@ from perdure.notifications.contracts import DELIVER, Party
 from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
 from perdure.operations.model import Operation
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
+from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import CHARGE, KIND, SETTLE, PaymentRequest
 from perdure.payments.lane import PaymentLane
 
@@ -40,7 +41,7 @@ async def accept(
         payee=Party("Grace"),
     )
     async with town.platform.operations.transaction() as connection:
-        (found,) = await town.platform.payments.accept_many(
+        (found,) = await town.platform.kinds.acceptance("payment").accept_many(
             connection, [request], actor="tests", lanes=[lane]
         )
     if isinstance(found, PerdureError):
@@ -107,7 +108,7 @@ async def open_lane(
             ledger,
             gateway,
             fraud.score,
-            town.platform.gateway_callbacks,
+            town.platform.kinds.own(GatewayCallbacks),
             deliver=messages.deliver_now,
             permit=town.platform.permits.permit,
             confirmation_s=confirmation_s,

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from perdure.core.ids import new_id
 from perdure.operations.model import By, Status
 from perdure.operations.steps import to_json
+from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import ChargeOutcome, GatewayCallback
 
 from .town import SECRET, Town
@@ -140,7 +141,7 @@ async def test_a_callback_that_could_not_be_passed_on_is_passed_on_later(
         payment_id,
         to_json(callback),
     )
-    await town.platform.gateway_callbacks.redeliver()
+    await town.platform.kinds.own(GatewayCallbacks).redeliver()
     operation = await town.end_of(payment_id)
     assert operation.status == Status.SUCCEEDED
 

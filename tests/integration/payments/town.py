@@ -223,7 +223,7 @@ async def open_town(
         )
         await stack.enter_async_context(_served(platform, listener))
         registrations = await stack.enter_async_context(open_registrations(platform))
-        for work in work_of(ALL, registrations):
+        for work in work_of(ALL, platform.kinds, registrations):
             await stack.enter_async_context(build_worker(platform, work))
         looking = asyncio.create_task(janitor(platform).run())
         stack.callback(looking.cancel)

@@ -63,8 +63,8 @@ def request_for(account: dict[str, str], name: str, **more: Any) -> RenewalReque
 
 async def accept(town: Town, request: RenewalRequest, *, bulk: bool = False) -> Operation:
     """Accept a renewal into a lane, or for a workflow of its own; nothing is started."""
-    renewals = town.platform.renewals
-    lane = renewals.lane_for(request) if bulk else None
+    renewals = town.platform.kinds.acceptance(KIND)
+    lane = town.platform.kinds.lane_for(KIND, request) if bulk else None
     async with town.platform.operations.transaction() as connection:
         return await renewals.accept(connection, request, actor="tests", lane=lane)
 

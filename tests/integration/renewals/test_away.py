@@ -3,6 +3,7 @@
 import pytest
 
 from perdure.cli import verify
+from perdure.renewals.acceptance import RenewalAcceptance
 from tests.integration.payments.town import Town
 from tests.outages import impatient
 from tests.polls import eventually
@@ -82,7 +83,9 @@ async def test_one_registry_that_is_away_holds_up_no_other_r1(town: Town) -> Non
 async def test_the_lanes_of_registries_are_apart(town: Town) -> None:
     account = await town.account()
     lanes = {
-        tld: town.platform.renewals.lane_for(request_for(account, f"example.{tld}"))
+        tld: town.platform.kinds.own(RenewalAcceptance).lane_for(
+            request_for(account, f"example.{tld}")
+        )
         for tld in ("fr", "info")
     }
     count = town.platform.settings.lanes

@@ -37,7 +37,7 @@ async def accept(
         customer=Party("Ada", phone="+15550100"),
     )
     async with town.platform.operations.transaction() as connection:
-        (found,) = await town.platform.transfers.accept_many(
+        (found,) = await town.platform.kinds.acceptance("transfer").accept_many(
             connection, [request], actor="tests", lanes=[lane]
         )
     if isinstance(found, PerdureError):

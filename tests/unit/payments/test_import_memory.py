@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from perdure.bootstrap import Platform
 from perdure.cli.payments_import import import_payments, report_path
-from perdure.core.ids import PAYMENT, new_id
+from perdure.core.ids import new_id
 from perdure.operations.model import Operation, Status
 from perdure.operations.service import OperationService
 from perdure.payments.contracts import KIND, PaymentRequest
@@ -44,7 +44,7 @@ class _Acceptance:
         now = datetime.now(UTC)
         return [
             Operation(
-                id=new_id(PAYMENT),
+                id=new_id("pay"),
                 kind=KIND,
                 status=Status.PENDING,
                 customer_id=request.customer_id,
@@ -72,7 +72,7 @@ async def peak_bytes(path: Path, rows: int) -> int:
     platform: Any = SimpleNamespace(
         pool=database,
         operations=_Operations(database, cast("Any", _NoEngine())),
-        payments=_Acceptance(),
+        kinds=SimpleNamespace(own=lambda _: _Acceptance()),
         settings=SimpleNamespace(lanes=4),
     )
     tracemalloc.start()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perdure.bootstrap import REFUNDABLE
+from perdure.capability.assembly import refundable_kinds
 from perdure.core.errors import Refused
 from perdure.operations.allowed import Action, next_actions, why_not
 from perdure.operations.model import Failure, Operation, Status
@@ -16,6 +16,7 @@ from perdure.operations.refunding import (
 )
 from tests.unit.operations.operations import AT, CANCEL, operation
 
+REFUNDABLE = refundable_kinds()
 REQUEST = {"account_id": "acc_1", "amount_minor": 1_250, "currency": "EUR"}
 INPUT = {"request": REQUEST, "registry": "registry-info"}
 

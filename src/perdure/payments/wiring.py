@@ -1,0 +1,34 @@
+"""Payments, in every process."""
+
+from perdure.capability.wiring import Host, Wiring
+from perdure.durable.queues import FRAUD, provider_queue
+from perdure.fraud.contracts import SCORER
+from perdure.operations.waiting import Patience
+from perdure.payments.acceptance import PaymentAcceptance
+from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.contracts import GATEWAY
+from perdure.payments.late_charges import LateCharges
+from perdure.payments.reporting import PaymentReporting
+from perdure.payments.rules import PaymentLimits
+
+
+def wire(host: Host) -> Wiring:
+    """Return what takes payments in, and what looks after them."""
+    settings = host.settings
+    callbacks = GatewayCallbacks(host.pool, host.engine)
+    return Wiring(
+        actions=PaymentAcceptance(
+            host.ledger,
+            PaymentLimits(settings.payment_amount_limit, settings.payment_daily_limit),
+            callback_timeout_s=settings.payment_callback_timeout_s,
+        ),
+        providers=[GATEWAY],
+        roles={"fraud": [FRAUD, provider_queue(SCORER)]},
+        patience={
+            # A score costs nothing, and no money has left yet.
+            "score": Patience(settings.payment_patience_s, "fraud_check_unavailable", tries_max=10),
+            "charge": Patience(settings.payment_patience_s, "gateway_unavailable"),
+        },
+        chores=[callbacks.redeliver, LateCharges(host.pool, host.client, host.queues).look],
+        own=[callbacks, PaymentReporting(host.client)],
+    )

@@ -1,0 +1,15 @@
+"""Refunds, in every process."""
+
+from perdure.capability.wiring import Host, Wiring
+from perdure.operations.waiting import Patience
+from perdure.refunds.acceptance import RefundAcceptance
+
+
+def wire(host: Host) -> Wiring:
+    """Return what takes refunds in, of every kind that can be refunded."""
+    refunds = RefundAcceptance(host.ledger, host.refundable.values())
+    return Wiring(
+        actions=refunds,
+        patience={"give_back": Patience(host.settings.refund_patience_s, "provider_unavailable")},
+        refunds=refunds,
+    )
