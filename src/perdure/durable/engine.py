@@ -38,6 +38,7 @@ class TemporalEngine:
         self._client = client
         self._kinds = kinds
         self._queues = queues
+        self.kinds = frozenset(kinds.names)
 
     async def start(self, operation: Operation, *, again: bool = False) -> bool:
         """Start the operation's workflow; False if there is one already."""

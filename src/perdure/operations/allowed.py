@@ -6,7 +6,7 @@ from enum import StrEnum
 from perdure.core.errors import Conflict
 from perdure.operations.cancellation import HELD_BY_HOUSE, why_not_cancelled
 from perdure.operations.lanes.store import ELSEWHERE
-from perdure.operations.model import Operation, Side, Status, side_of
+from perdure.operations.model import NOT_INSTALLED, Operation, Side, Status, side_of
 from perdure.operations.refunding import RefundableKind, why_not_refunded
 
 
@@ -69,6 +69,9 @@ def why_not(
     code = ""
     if side == Side.CUSTOMER and operation.is_held_by_house:
         reason, code = HELD_BY_HOUSE, "held_by_house"
+    elif operation.is_not_installed and action not in (Action.CANCEL, Action.PARK, Action.REFUND):
+        assert operation.failure is not None
+        reason, code = operation.failure.message, NOT_INSTALLED
     elif action is None:
         pass
     elif action == Action.REFUND:

@@ -73,7 +73,8 @@ async def request_cancel(
     await store.note(
         connection, operation, actor=actor, action="cancel_requested", reason=reason, data=data
     )
-    return CancelAnswer(accepted=True, reason="It will stop, and what it did is undone.")
+    when = " once its kind is installed again" if operation.is_not_installed else ""
+    return CancelAnswer(accepted=True, reason=f"It will stop, and what it did is undone{when}.")
 
 
 def why_not_cancelled(

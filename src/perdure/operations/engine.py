@@ -1,5 +1,6 @@
 """What operations need of the engine that runs them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -21,6 +22,11 @@ class RunState(StrEnum):
 
 class Engine(Protocol):
     """Starts and tells the workflows of operations. Temporal implements it, in `durable.engine`."""
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """The names of the kinds whose operations it runs."""
+        ...
 
     async def start(self, operation: Operation, *, again: bool = False) -> bool:
         """Start the operation's workflow; False if there is one already.

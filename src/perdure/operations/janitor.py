@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from perdure.core.clock import Clock, utc_now
-from perdure.operations import run_requests, store
+from perdure.operations import not_installed, run_requests, store
 from perdure.operations.engine import Engine, RunState
 from perdure.operations.lanes import store as lanes
 from perdure.operations.model import Failure, Operation, Status
@@ -66,6 +66,7 @@ class Janitor:
         self._chores = chores
         self._times = times or JanitorTimes()
         self._clock = clock
+        self._take_up_at = clock()
 
     async def run(self) -> None:
         """Look again and again, until cancelled.
@@ -89,7 +90,8 @@ class Janitor:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
                 return 0
             healed = (
-                await self._start_accepted()
+                await self._take_up()
+                + await self._start_accepted()
                 + await self._carry_out_run_requests()
                 + await self._heal_closed()
                 + await self._heal_stale()
@@ -98,6 +100,15 @@ class Janitor:
             for chore in self._chores:
                 await self._try(chore(), chore=getattr(chore, "__qualname__", "chore"))
             return healed
+
+    async def _take_up(self) -> int:
+        """Have what was parked for want of its kind go on, if this installation has it."""
+        if self._clock() < self._take_up_at:
+            return 0
+        taken = await not_installed.take_up(self._pool, self._engine.kinds, limit=_BATCH)
+        if taken < _BATCH:
+            self._take_up_at = self._clock() + timedelta(seconds=self._times.stale_after_s)
+        return taken
 
     async def _start_accepted(self) -> int:
         """Start what was accepted and not started; starting it twice is harmless."""
@@ -112,7 +123,10 @@ class Janitor:
         )
 
     async def _start(self, operation_id: str) -> int:
-        await self._engine.start(await store.get(self._pool, operation_id))
+        operation = await store.get(self._pool, operation_id)
+        if operation.kind not in self._engine.kinds:
+            return await not_installed.park(self._pool, operation_id)
+        await self._engine.start(operation)
         await store.mark_started(self._pool, [operation_id])
         log.info("started_by_janitor", operation_id=operation_id)
         return 1
@@ -124,6 +138,9 @@ class Janitor:
         return sum([await self._try(self._carry_out(found), operation_id=found) for found in due])
 
     async def _carry_out(self, operation_id: str) -> int:
+        operation = await store.get(self._pool, operation_id)
+        if operation.kind not in self._engine.kinds:
+            return await not_installed.park(self._pool, operation_id)
         await run_requests.carry_out(self._pool, self._engine, operation_id)
         log.info("told_by_janitor", operation_id=operation_id)
         return 1
@@ -134,6 +151,10 @@ class Janitor:
             await self._try(self._run_lane(kind, lane), kind=kind, lane=str(lane))
 
     async def _run_lane(self, kind: str, lane: int) -> None:
+        if kind not in self._engine.kinds:
+            for entry in await lanes.page(self._pool, kind, lane, after_id="", limit=_BATCH):
+                await not_installed.park(self._pool, entry.id)
+            return
         if await self._engine.lane_state(kind, lane) != RunState.RUNNING:
             await self._engine.run_lane(kind, lane)
             log.info("lane_started_by_janitor", kind=kind, lane=lane)
@@ -197,6 +218,8 @@ class Janitor:
         Returns 1 if something had to be done.
         """
         seen = await store.get(self._pool, operation_id)
+        if seen.kind not in self._engine.kinds:
+            return await not_installed.park(self._pool, operation_id)
         state = await self._engine.run_state(operation_id)
         if state == RunState.RUNNING:
             if seen.cancel_request is not None:

@@ -33,6 +33,9 @@ class Side(StrEnum):
     CUSTOMER = "customer"
 
 
+NOT_INSTALLED: Final = "kind_not_installed"
+"""The failure of what is parked because no package here has its kind."""
+
 CUSTOMERS_KEY: Final = "customer_key:"
 """What the actor's name begins with where a customer's own API key acts."""
 
@@ -203,6 +206,12 @@ class Operation:
         """Whether the house holds it: no customer lifts that."""
         park = self.park_request
         return not self.is_finished and park is not None and side_of(park.actor) == Side.HOUSE
+
+    @property
+    def is_not_installed(self) -> bool:
+        """Whether it is parked because no package here has its kind."""
+        code = self.failure.code if self.failure else None
+        return self.status == Status.NEEDS_ATTENTION and code == NOT_INSTALLED
 
     @property
     def is_finished(self) -> bool:

@@ -25,6 +25,7 @@ class RecordingEngine:
 
     started: list[str] = field(default_factory=list)
     lanes: list[tuple[str, int]] = field(default_factory=list)
+    kinds: frozenset[str] = frozenset({"payment"})
 
     async def start(self, operation: Operation, *, again: bool = False) -> bool:
         self.started.append(operation.id)

@@ -146,6 +146,7 @@ class ActedOnMeanwhile:
     pool: Pool
     actions: OperatorActions
     ended: str
+    kinds: frozenset[str] = frozenset({"payment"})
 
     async def run_state(self, operation_id: str) -> RunState:
         assert operation_id == self.ended

@@ -148,6 +148,9 @@ class LaneRunner:
             OSError, asyncpg.PostgresError: The database is away; what is under way is left as it
                 is, and run again finds what it did.
         """
+        if kind not in self._processes:  # it is not installed any more: the janitor parks them
+            stretch.is_empty = True
+            return
         end = asyncio.get_running_loop().call_later(self._limits.stretch_s, stretch.over.set)
         try:
             with self._hear(kind, lane) as called:
