@@ -6,30 +6,15 @@ Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile)
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from perdure.core.addresses import check_mail_address
 from perdure.core.errors import ConfigurationError, InvalidInput
-from perdure.core.money import AMOUNT_MINOR_MAX, AmountLimit, check_currency
 from perdure.core.settings import EnvironmentSettings
 from perdure.core.tlds import normal_tld
-
-
-def _known(table: dict[str, int]) -> dict[str, int]:
-    for currency in table:
-        try:
-            check_currency(currency)
-        except InvalidInput as error:
-            raise ValueError(error.message.removesuffix(".")) from None
-    return table
-
-
-AmountMinor = Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)]
-ByCurrency = Annotated[dict[str, AmountMinor], AfterValidator(_known)]
-"""As JSON, each in its currency's own minor units: `{"JPY": 1500000}`."""
 
 
 def _address_in_ascii(address: str) -> str:
@@ -56,13 +41,17 @@ _TLD: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 ByTld = Annotated[dict[str, str], AfterValidator(_by_normal_tld)]
 
 
+Own = TypeVar("Own", bound=EnvironmentSettings)
+
+
 class Settings(EnvironmentSettings):
     """What a process is told from outside.
 
     Every field is an environment variable `PERDURE_<FIELD>`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PERDURE_")
+    # What a kind reads for itself may be given here too.
+    model_config = SettingsConfigDict(env_prefix="PERDURE_", extra="allow")
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     """PostgreSQL, as `postgresql://…`.
@@ -90,8 +79,6 @@ class Settings(EnvironmentSettings):
     """Over how many lanes a flood of one kind of operation is spread."""
     lane_operations_at_once: int = Field(default=200, ge=1, le=5000)
     """How many operations one lane has under way."""
-    lane_confirmation_s: float = Field(default=60.0, gt=0)
-    """How long a payment in a lane waits for the gateway before a workflow of its own does."""
     first_tries_at_once: int = Field(default=32, ge=0)
     """How many calls to a quick provider a worker makes beside its queue; 0: none."""
 
@@ -115,27 +102,6 @@ class Settings(EnvironmentSettings):
     """How many of them one key has."""
     customer_accounts_max: int = Field(default=100, ge=1)
     """How many accounts a customer has before its own keys open no more."""
-
-    transfer_amount_minor_max: AmountMinor = 1_000_000
-    """The most one transfer moves, in hundredths: 1,000,000 is 10,000 USD, JPY or KWD."""
-    transfer_amount_minor_max_by_currency: ByCurrency = {}
-    """The currencies for which it is another amount."""
-    payment_amount_minor_max: AmountMinor = 1_000_000
-    """The most one payment moves, in hundredths."""
-    payment_amount_minor_max_by_currency: ByCurrency = {}
-    """The currencies for which it is another amount."""
-    payment_daily_limit_minor: AmountMinor | None = None
-    """The most a customer pays a day in one currency, in hundredths; empty: no limit."""
-    payment_daily_limit_minor_by_currency: ByCurrency = {}
-    """The currencies for which it is another amount, or the only ones that have a limit."""
-    payment_callback_timeout_s: float = Field(default=300.0, gt=0)
-    """How long the gateway's confirmation is waited for before the gateway is asked."""
-
-    payment_patience_s: float = Field(default=3600.0, ge=0)
-    transfer_patience_s: float = Field(default=3600.0, ge=0)
-    renewal_patience_s: float = Field(default=3600.0, ge=0)
-    refund_patience_s: float = Field(default=3600.0, ge=0)
-    """How long one waits for a provider that gives nobody an answer, before it needs attention."""
 
     gateway: str = "http"
     bank: str = "http"
@@ -183,24 +149,14 @@ class Settings(EnvironmentSettings):
         """The TLDs that there is a registry for."""
         return [*dict.fromkeys([*self.registry_urls, *self.registries])]
 
-    @property
-    def payment_amount_limit(self) -> AmountLimit:
-        """The most one payment moves."""
-        return AmountLimit(self.payment_amount_minor_max, self.payment_amount_minor_max_by_currency)
+    def of(self, kind: type[Own]) -> Own:
+        """Return the settings of a kind of operation: what was given here, or else is set.
 
-    @property
-    def payment_daily_limit(self) -> AmountLimit:
-        """The most a customer pays a day."""
-        return AmountLimit(
-            self.payment_daily_limit_minor, self.payment_daily_limit_minor_by_currency
-        )
-
-    @property
-    def transfer_amount_limit(self) -> AmountLimit:
-        """The most one transfer moves."""
-        return AmountLimit(
-            self.transfer_amount_minor_max, self.transfer_amount_minor_max_by_currency
-        )
+        Raises:
+            ConfigurationError: One is wrong or missing; the message names it.
+        """
+        given = self.model_extra or {}
+        return kind.read(**{name: given[name] for name in kind.model_fields if name in given})
 
     @classmethod
     def load(cls) -> Self:

@@ -2,25 +2,34 @@
 
 import pytest
 
+from perdure.capabilities import attribute, installed
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
+from perdure.core.settings import EnvironmentSettings
+from perdure.payments.settings import PaymentSettings
+from perdure.transfers.settings import TransferSettings
 
 PAYMENT = "PERDURE_PAYMENT"
+KINDS: list[type[EnvironmentSettings]] = [
+    Settings,
+    *(attribute(kind.settings) for kind in installed().values() if kind.settings),
+]
+FIELDS = [field for kind in KINDS for field in kind.model_fields]
 
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for field in Settings.model_fields:
+    for field in FIELDS:
         monkeypatch.delenv(f"PERDURE_{field.upper()}", raising=False)
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
 
 def test_every_setting_that_is_empty_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = Settings.load()
-    for field in Settings.model_fields:
+    defaults = [kind.read() for kind in KINDS]
+    for field in FIELDS:
         monkeypatch.setenv(f"PERDURE_{field.upper()}", "")
     monkeypatch.setenv("DATABASE_URL", "")
-    assert Settings.load() == defaults
+    assert [kind.read() for kind in KINDS] == defaults
 
 
 @pytest.mark.parametrize(
@@ -58,8 +67,8 @@ def test_a_limit_is_a_default_and_a_table_of_currencies(monkeypatch: pytest.Monk
     monkeypatch.setenv(f"{PAYMENT}_AMOUNT_MINOR_MAX", "500000")
     monkeypatch.setenv(f"{PAYMENT}_AMOUNT_MINOR_MAX_BY_CURRENCY", '{"JPY": 1500000}')
     monkeypatch.setenv(f"{PAYMENT}_DAILY_LIMIT_MINOR_BY_CURRENCY", '{"EUR": 900}')
-    settings = Settings.load()
-    amount, daily = settings.payment_amount_limit, settings.payment_daily_limit
+    settings = Settings.load().of(PaymentSettings)
+    amount, daily = settings.amount_limit, settings.daily_limit
     assert [amount.minor_of(currency) for currency in ("USD", "JPY", "KRW", "KWD")] == [
         500_000,
         1_500_000,
@@ -67,7 +76,14 @@ def test_a_limit_is_a_default_and_a_table_of_currencies(monkeypatch: pytest.Monk
         5_000_000,
     ]
     assert [daily.minor_of(currency) for currency in ("EUR", "USD")] == [900, None]
-    assert settings.transfer_amount_limit.minor_of("JPY") == 10_000
+    assert TransferSettings.read().amount_limit.minor_of("JPY") == 10_000
+
+
+def test_what_is_given_for_a_kind_comes_before_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PAYMENT}_PATIENCE_S", "7")
+    monkeypatch.setenv(f"{PAYMENT}_CALLBACK_TIMEOUT_S", "8")
+    given = Settings(payment_patience_s=9).of(PaymentSettings)
+    assert (given.payment_patience_s, given.payment_callback_timeout_s) == (9, 8)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +101,7 @@ def test_a_limit_that_is_none_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
-        Settings.load()
+        Settings.load().of(PaymentSettings)
 
 
 def test_mails_are_sent_from_an_address_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,9 +73,7 @@ class Kinds:
 
     def __init__(self, host: Host) -> None:
         self._capabilities = installed()
-        self._wirings: dict[str, Wiring] = {
-            name: _called(one, "wire", one.wire)(host) for name, one in self._capabilities.items()
-        }
+        self._wirings = {name: _wired(one, host) for name, one in self._capabilities.items()}
         self._lanes = host.settings.lanes
         self._check_steps()
         for name, one in self._capabilities.items():
@@ -241,6 +239,20 @@ def _piece(one: Capability, what: str, place: Place) -> Any:
         return attribute(place)
     except Exception as error:
         raise _wrong(one, f"its {what} {place} cannot be loaded: {error!r}") from error
+
+
+def _wired(one: Capability, host: Host) -> Wiring:
+    try:
+        wiring: Wiring = _called(one, "wire", one.wire)(host)
+    except ConfigurationError as error:
+        raise _named(one, error) from None
+    return wiring
+
+
+def _named(one: Capability, error: ConfigurationError) -> ConfigurationError:
+    if one.plural in error.message:
+        return error
+    return ConfigurationError(f"The capability {one.plural}: {error.message}", param=error.param)
 
 
 def _called(one: Capability, what: str, place: Place) -> Callable[[Any], Any]:

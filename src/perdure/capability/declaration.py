@@ -63,6 +63,7 @@ class Capability:
         request: The dataclass of what is asked for; its fields carry a `Note`.
         wire: Called with a `Host` in every process, returns a `Wiring`.
         work: Called with a `WorkerHost` in a worker, and awaited, returns its `Work`.
+        settings: Its own, an `EnvironmentSettings`; None: it has none.
         remarks: What is to be known of an action beyond what holds for every kind, by its name:
             `create`, `cancel`, `refund`.
         shows: The fields of the view beside the request's and those that every operation has; one
@@ -86,6 +87,7 @@ class Capability:
     request: type
     wire: Place
     work: Place
+    settings: Place | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)
     shows: tuple[Shown, ...] = ()
     amount: Callable[[Operation], Money | None] = amount_asked

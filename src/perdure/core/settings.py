@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AliasChoices, AliasPath, ValidationError
+from pydantic import AfterValidator, AliasChoices, AliasPath, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -14,9 +14,24 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from perdure.core.errors import ConfigurationError
+from perdure.core.errors import ConfigurationError, InvalidInput
+from perdure.core.money import AMOUNT_MINOR_MAX, check_currency
 
 _IN_FILE: Final = "_FILE"
+
+
+def _known(table: dict[str, int]) -> dict[str, int]:
+    for currency in table:
+        try:
+            check_currency(currency)
+        except InvalidInput as error:
+            raise ValueError(error.message.removesuffix(".")) from None
+    return table
+
+
+AmountMinor = Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)]
+ByCurrency = Annotated[dict[str, AmountMinor], AfterValidator(_known)]
+"""As JSON, each in its currency's own minor units: `{"JPY": 1500000}`."""
 
 
 class EnvironmentSettings(BaseSettings):

@@ -33,6 +33,7 @@ PAYMENTS: Final = Capability(
     request=PaymentRequest,
     wire="perdure.payments.wiring:wire",
     work="perdure.payments.registration:work",
+    settings="perdure.payments.settings:PaymentSettings",
     shows=(
         Shown("public_status", PaymentStatus, lambda payment: public_status(payment.status)),
         Shown(

@@ -13,12 +13,14 @@ from perdure.payments.lane import PaymentLane
 from perdure.payments.late_charge_workflow import LateChargeWorkflow
 from perdure.payments.late_charges import LateChargeActivities
 from perdure.payments.refunds import GatewayRefunds
+from perdure.payments.settings import PaymentSettings
 from perdure.payments.workflow import PaymentWorkflow
 
 
 async def work(host: WorkerHost) -> Work:
     """Return what carries payments out, with the fraud service that they ask."""
     settings, pool, gateway = host.settings, host.pool, host.outside.gateway
+    confirmation_s = settings.of(PaymentSettings).lane_confirmation_s
     callbacks, tries = host.own(GatewayCallbacks), host.first_tries()
     ledger = PaymentLedgerActivities(pool, host.steps, host.ledger)
     at_gateway = PaymentGatewayActivities(
@@ -38,7 +40,7 @@ async def work(host: WorkerHost) -> Work:
         callbacks,
         deliver=host.deliver,
         permit=host.permit,
-        confirmation_s=settings.lane_confirmation_s,
+        confirmation_s=confirmation_s,
     )
     return Work(
         registrations=[
@@ -51,7 +53,7 @@ async def work(host: WorkerHost) -> Work:
             *fraud.registrations(checks),
         ],
         lane=lane.run,
-        waits_aside_s=settings.lane_confirmation_s,
+        waits_aside_s=confirmation_s,
         refunds=GatewayRefunds(gateway, timeout_s=settings.gateway_timeout_s),
     )
 

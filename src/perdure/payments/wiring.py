@@ -10,16 +10,17 @@ from perdure.payments.contracts import GATEWAY
 from perdure.payments.late_charges import LateCharges
 from perdure.payments.reporting import PaymentReporting
 from perdure.payments.rules import PaymentLimits
+from perdure.payments.settings import PaymentSettings
 
 
 def wire(host: Host) -> Wiring:
     """Return what takes payments in, and what looks after them."""
-    settings = host.settings
+    settings = host.settings.of(PaymentSettings)
     callbacks = GatewayCallbacks(host.pool, host.engine)
     return Wiring(
         actions=PaymentAcceptance(
             host.ledger,
-            PaymentLimits(settings.payment_amount_limit, settings.payment_daily_limit),
+            PaymentLimits(settings.amount_limit, settings.daily_limit),
             callback_timeout_s=settings.payment_callback_timeout_s,
         ),
         providers=[GATEWAY],

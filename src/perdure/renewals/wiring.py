@@ -7,6 +7,7 @@ from perdure.operations.waiting import Patience
 from perdure.providers.registry import registry_name
 from perdure.renewals.acceptance import RenewalAcceptance
 from perdure.renewals.desk import RenewalDesk
+from perdure.renewals.settings import RenewalSettings
 
 _AT_THE_REGISTRY: Final = ("check_domain", "renew", "read_report")
 
@@ -16,7 +17,7 @@ def wire(host: Host) -> Wiring:
     settings = host.settings
     tlds = settings.tlds
     acceptance = RenewalAcceptance(host.ledger, tlds, lanes=settings.lanes)
-    patience = Patience(settings.renewal_patience_s, "registry_unavailable")
+    patience = Patience(settings.of(RenewalSettings).renewal_patience_s, "registry_unavailable")
     return Wiring(
         actions=acceptance,
         acceptance=RenewalDesk(acceptance, host.routing),

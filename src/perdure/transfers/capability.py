@@ -14,6 +14,7 @@ TRANSFERS: Final = Capability(
     request=TransferRequest,
     wire="perdure.transfers.wiring:wire",
     work="perdure.transfers.registration:work",
+    settings="perdure.transfers.settings:TransferSettings",
     shows=(
         Shown(
             "payout_id",

@@ -35,6 +35,9 @@ def packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
 def test_the_built_in_kinds_name_what_can_be_imported() -> None:
     for capability in installed().values():
         named = [
+            capability.wire,
+            capability.work,
+            capability.settings,
             capability.refundable,
             capability.invariants,
             *capability.routes,
