@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
 
+from perdure.capabilities import refuse_others
 from perdure.capability.assembly import Kinds, engine_flags, operation_kinds, refundable_kinds
 from perdure.capability.wiring import Host, Work, WorkerHost
 from perdure.config import Settings
@@ -89,9 +90,10 @@ async def open_platform(
             A worker cannot.
 
     Raises:
-        ConfigurationError: A setting is wrong or missing, Temporal cannot be reached, or the
-            database is none for this release.
+        ConfigurationError: A setting is wrong or missing, a capability is wrong or not allowed,
+            Temporal cannot be reached, or the database is none for this release.
     """
+    refuse_others()
     async with open_pool(
         settings.require_database_url(),
         size=settings.database_pool_size,

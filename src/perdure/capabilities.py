@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from perdure.capability.declaration import Capability, Place
 from perdure.core.errors import ConfigurationError
+from perdure.core.ids import HOUSE_PREFIXES
 
 BUILT_IN: Final[Mapping[str, Place]] = {
     "payments": "perdure.payments.capability:PAYMENTS",
@@ -109,6 +110,12 @@ def _places(allowed: tuple[str, ...]) -> tuple[tuple[str, Place], ...]:
 @cache
 def _installed(found: tuple[tuple[str, Place], ...]) -> tuple[tuple[str, Capability], ...]:
     capabilities = [_loaded(plural, place) for plural, place in found]
+    for capability in capabilities:
+        if capability.id_prefix in HOUSE_PREFIXES:
+            raise ConfigurationError(
+                f"The capability {capability.plural} has the id_prefix {capability.id_prefix!r},"
+                " which is the house's own; give it another."
+            )
     for what in ("name", "id_prefix", "workflow"):
         _check_unique(what, capabilities)
     return tuple((capability.name, capability) for capability in capabilities)

@@ -185,7 +185,10 @@ class Kinds:
         works: dict[str, Work] = {}
         for one in sorted(self._capabilities.values(), key=lambda kind: not kind.is_refundable):
             refunds = {name: work.refunds for name, work in works.items() if work.refunds}
-            work: Work = await _called(one, "work", one.work)(replace(host, refunds=refunds))
+            try:
+                work: Work = await _called(one, "work", one.work)(replace(host, refunds=refunds))
+            except ConfigurationError as error:
+                raise _named(one, error) from None
             _check_work(one, work, self._queues)
             works[one.name] = work
         _check_activities(works.values())

@@ -22,7 +22,7 @@ TRANSFER: Final = "ltr"
 """A transfer between ledger accounts."""
 
 HOUSE_PREFIXES: Final = frozenset({ACCOUNT, API_KEY, BULK, NOTIFICATION, REQUEST, TRANSFER})
-"""What no kind of operation begins its ids with."""
+"""No kind of operation of other packages begins its ids so."""
 
 ID_SUFFIX_LENGTH: Final = 26
 """The characters after the prefix: they alone sort by time."""

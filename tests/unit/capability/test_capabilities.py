@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from perdure.core.errors import ConfigurationError
 
 HERE = "tests.unit.capability.test_capabilities"
 GIFTS = capabilities.load("transfers")
+GIFTCARDS = replace(GIFTS, plural="giftcards")
+KEYS = replace(GIFTCARDS, name="gift", id_prefix="key", workflow="Gift")
 
 
 @pytest.fixture
@@ -80,6 +83,12 @@ def test_a_package_is_loaded_only_if_it_is_allowed(
         ('["giftcards"]', "unlicensed_gifts:GIFTS", "RuntimeError('no licence')"),
         ('["giftcards"]', f"{HERE}:GROUP", "is no Capability"),
         ('["giftcards"]', f"{HERE}:GIFTS", "calls itself transfers, not giftcards"),
+        (
+            '["giftcards"]',
+            f"{HERE}:GIFTCARDS",
+            "giftcards has the name 'transfer', which transfers",
+        ),
+        ('["giftcards"]', f"{HERE}:KEYS", "has the id_prefix 'key', which is the house's own"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
