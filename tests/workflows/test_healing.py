@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from temporalio.client import Client
 
-from perdure.cli import verify
+from perdure.capability import books
 from perdure.core.ids import new_id
 from perdure.operations.engine import RunState
 from perdure.operations.model import Operation, Status
@@ -129,7 +129,10 @@ async def test_a_lost_namespace_is_made_good_from_the_rows_r2_r13(quiet_town: To
     for payment_id, account in payments.items():
         await confirm(town, payment_id)
         await check_paid_once(town, payment_id, account)
-    assert await verify.violations(town.platform, None, town.platform.settings.bank_url) == []
+    assert (
+        await books.violations(town.platform.pool, {"bank": {"": town.platform.settings.bank_url}})
+        == []
+    )
 
 
 async def confirm(town: Town, payment_id: str) -> None:

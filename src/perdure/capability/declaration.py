@@ -74,6 +74,7 @@ class Capability:
         refundable: A `RefundableKind`, where one that has succeeded can be given back.
         engine_flag: The flag that says which system takes one, where another does too.
         invariants: What `verify` checks of it: each one's name and query.
+        books: Its providers' own books, which `verify` compares with ours: each a `Books`.
         routes: API routers beside those of every kind.
         commands: Commands in its own group beside those of every kind, by name.
         groups: Commands and groups of commands beside its own, by name.
@@ -96,6 +97,7 @@ class Capability:
     refundable: Place | None = None
     engine_flag: str | None = None
     invariants: Place | None = None
+    books: tuple[Place, ...] = ()
     routes: tuple[Place, ...] = ()
     commands: Mapping[str, Place] = field(default_factory=dict)
     groups: Mapping[str, Place] = field(default_factory=dict)

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from perdure.bootstrap import Platform
+from perdure.capability import books as verify
 from perdure.chaos import books
 from perdure.chaos.books import Addresses, OutsideBooks, OwnBooks
 from perdure.chaos.check import Finding, books_differ, findings
 from perdure.chaos.storm import Storm
-from perdure.cli import verify
 from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.verify import Violation
 from perdure.storage.outages import wait_out
@@ -62,11 +62,8 @@ class Audit:
 
     async def _broken_invariants(self, compared: Addresses | None = None) -> list[Finding]:
         def look() -> Coroutine[Any, Any, list[Violation]]:
-            if compared is None:
-                return verify.violations(self._platform, None)
-            return verify.violations(
-                self._platform, compared.gateway, compared.bank, compared.registries
-            )
+            urls = compared.books if compared is not None else {}
+            return verify.violations(self._platform.pool, urls)
 
         return [
             Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)

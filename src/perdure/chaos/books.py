@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 
 from perdure.bootstrap import Platform
+from perdure.capability.books import Urls
 from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.payments.late_charges import LATE
@@ -131,6 +132,11 @@ class Addresses:
     mail: str
     sms: str
     registries: Mapping[str, str]
+
+    @property
+    def books(self) -> Urls:
+        """Where those are that `verify` compares."""
+        return {"gateway": {"": self.gateway}, "bank": {"": self.bank}, "registry": self.registries}
 
 
 async def read_own_books(platform: Platform, customer_id: str, wallets: list[str]) -> OwnBooks:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from perdure.bootstrap import Platform
+from perdure.capability.books import invariants, violations
 from perdure.cli import verify
 from perdure.cli.demo_file import (
     CANCELLED_PREFIX,
@@ -108,7 +109,7 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     report = read_report(report_path(file))
     result.by_outcome.update((found.status, found.failure_code) for found in report.values())
     result.unexpected = unexpected(result.expected, report)
-    result.violations = await verify.violations(platform, machine.gateway_url)
+    result.violations = await violations(platform.pool, {"gateway": {"": machine.gateway_url}})
     return result
 
 
@@ -185,7 +186,7 @@ def _as_json(result: DemoResult, seconds: float) -> dict[str, Any]:
         ],
         "unexpected": result.unexpected,
         "kills": result.kills,
-        "verify": verify.as_json(result.violations, verify.invariants(with_gateway=True)),
+        "verify": verify.as_json(result.violations, invariants(["gateway"])),
         "import_seconds": result.import_s,
         "seconds": seconds,
     }
@@ -203,6 +204,6 @@ def _print(result: DemoResult, seconds: float) -> None:
         f"\n{len(result.expected)} rows in the file, {result.rows} in the report;"
         f" {result.import_s} s for the import, {seconds} s in all; {result.kills} worker killed.\n"
     )
-    verify.print_violations(result.violations, verify.invariants(with_gateway=True))
+    verify.print_violations(result.violations, invariants(["gateway"]))
     for line in result.unexpected:
         print_error(line)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import httpx
 
 from perdure.bootstrap import Platform
+from perdure.capability.books import invariants, violations
 from perdure.cli import verify
 from perdure.cli.ledger import open_customer_account, pay_in
 from perdure.cli.legacy import open_registries
@@ -148,8 +149,9 @@ async def _show(machine: Machine, platform: Platform, count: int, tell: Report) 
     await _until_ended(platform, tell)
     result.ended = await _statuses(platform)
     result.times_renewed = await _times_renewed(platform, requests)
-    result.violations = await verify.violations(
-        platform, machine.gateway_url, registry_urls=platform.settings.registry_urls
+    result.violations = await violations(
+        platform.pool,
+        {"gateway": {"": machine.gateway_url}, "registry": platform.settings.registry_urls},
     )
     return result
 
@@ -333,4 +335,4 @@ def _print(result: RenewalsResult, seconds: float) -> None:
 
 
 def _invariants() -> list[str]:
-    return verify.invariants(with_gateway=True, with_registries=True)
+    return invariants(["gateway", "registry"])

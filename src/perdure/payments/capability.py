@@ -46,5 +46,6 @@ PAYMENTS: Final = Capability(
     has_lane=True,
     refundable="perdure.payments.refunds:REFUNDABLE_PAYMENTS",
     invariants="perdure.payments.verify:INVARIANTS",
+    books=("perdure.payments.verify:GATEWAY_BOOKS",),
     commands={"import": "perdure.cli.payments_import:import_file"},
 )

@@ -1,60 +1,19 @@
 """Checks that each payment moved what its outcome says: in the ledger, and at the gateway."""
 
-from collections.abc import AsyncIterable
 from typing import Final
 
+from perdure.capability.books import Books
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
+from perdure.payments.contracts import GATEWAY
 from perdure.payments.late_charges import LATE_NOT_UNDONE
 from perdure.providers.gateway import Charge
 from perdure.storage.pool import Connection, Pool
-
-_BATCH: Final = 1000
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
     """Return payments whose ledger entries are not their outcome; at most `limit` of each."""
     return await check(connection, INVARIANTS, limit=limit)
-
-
-async def gateway_violations(
-    connection: Connection, charges: AsyncIterable[Charge], *, limit: int = 100
-) -> list[Violation]:
-    """Compare the gateway's own list of all its charges with our payments.
-
-    A payment that was not finished when this began may stand either way, and is left out, as is one
-    whose refund was not: `now()` in the queries is when their transaction began, which is before
-    the list is read.
-
-    Args:
-        connection: Without an open transaction; temporary tables hold the list meanwhile.
-    """
-    async with connection.transaction():
-        await connection.execute(_CHARGES_TABLE)
-        batch: list[Charge] = []
-        async for charge in charges:
-            batch.append(charge)
-            if len(batch) >= _BATCH:
-                await _copy(connection, batch)
-                batch.clear()
-        await _copy(connection, batch)
-        await connection.execute(_BOOKS_TABLE)
-        await connection.execute("ANALYZE gateway_books")
-        return await check(connection, GATEWAY_INVARIANTS, limit=limit)
-
-
-async def _copy(connection: Connection, charges: list[Charge]) -> None:
-    records = [
-        (
-            charge.reference,
-            charge.status,
-            charge.amount_minor,
-            charge.currency,
-            charge.refunded_minor,
-        )
-        for charge in charges
-    ]
-    await connection.copy_records_to_table("gateway_charges", records=records)
 
 
 _CHARGES_TABLE: Final = """
@@ -169,3 +128,24 @@ GATEWAY_INVARIANTS: Final = {
     "charges_have_a_payment": CHARGES_HAVE_A_PAYMENT,
 }
 """What must hold between the gateway's books and ours."""
+
+
+def _record(charge: Charge) -> tuple[object, ...]:
+    return (
+        charge.reference,
+        charge.status,
+        charge.amount_minor,
+        charge.currency,
+        charge.refunded_minor,
+    )
+
+
+GATEWAY_BOOKS: Final = Books(
+    name=GATEWAY,
+    path="/v1/charges",
+    entry=Charge,
+    table=("gateway_charges", _CHARGES_TABLE),
+    record=_record,
+    then=(_BOOKS_TABLE, "ANALYZE gateway_books"),
+    invariants=GATEWAY_INVARIANTS,
+)

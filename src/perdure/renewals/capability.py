@@ -62,5 +62,6 @@ RENEWALS: Final = Capability(
     engine_flag="renewals-engine",
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",
     invariants="perdure.renewals.verify:INVARIANTS",
+    books=("perdure.renewals.verify:REGISTRY_BOOKS",),
     groups={"domains": "perdure.cli.domains:app", "legacy": "perdure.cli.legacy:app"},
 )

@@ -1,15 +1,13 @@
 """Checks that each renewal did what its outcome says: in our books, and in the registries'."""
 
-from collections.abc import AsyncIterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from perdure.capability.books import Books
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
 from perdure.providers.registry import RegistryRenewal
 from perdure.storage.pool import Connection, Pool
-
-_BATCH: Final = 1000
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
@@ -17,62 +15,11 @@ async def violations(connection: Connection | Pool, *, limit: int = 100) -> list
     return await check(connection, INVARIANTS, limit=limit)
 
 
-async def registry_violations(
-    connection: Connection,
-    logs: Mapping[str, AsyncIterable[RegistryRenewal]],
-    *,
-    limit: int = 100,
-) -> list[Violation]:
-    """Compare the registries' own logs of all their renewals with ours.
-
-    A renewal that was not finished when this began may stand either way, and is left out, as is one
-    whose refund was not: `now()` in the queries is when their transaction began, which is before
-    the logs are read.
-
-    Args:
-        connection: Without an open transaction; temporary tables hold the logs meanwhile.
-        logs: By the registry's name. Renewals at other registries are left out.
-    """
-    async with connection.transaction():
-        for statement in _TABLES:
-            await connection.execute(statement)
-        await connection.execute("INSERT INTO compared SELECT unnest($1::text[])", list(logs))
-        for log in logs.values():
-            batch: list[RegistryRenewal] = []
-            async for renewal in log:
-                batch.append(renewal)
-                if len(batch) >= _BATCH:
-                    await _copy(connection, batch)
-                    batch.clear()
-            await _copy(connection, batch)
-        await connection.execute(_BOOKS_TABLE)
-        await connection.execute("ANALYZE registry_books")
-        return await check(connection, REGISTRY_INVARIANTS, limit=limit)
-
-
-async def _copy(connection: Connection, renewals: list[RegistryRenewal]) -> None:
-    records = [
-        (
-            found.reference,
-            found.domain,
-            found.status,
-            Decimal(found.price_minor),
-            found.currency,
-            found.expires_on,
-        )
-        for found in renewals
-    ]
-    await connection.copy_records_to_table("registry_renewals", records=records)
-
-
-_TABLES: Final = (
-    "CREATE TEMPORARY TABLE compared (registry text) ON COMMIT DROP",
-    """
-    CREATE TEMPORARY TABLE registry_renewals
-        (reference text, domain text, status text, price_minor numeric, currency text,
-            expires_on date) ON COMMIT DROP
-    """,
-)
+_RENEWALS_TABLE: Final = """
+CREATE TEMPORARY TABLE registry_renewals
+    (reference text, domain text, status text, price_minor numeric, currency text,
+        expires_on date) ON COMMIT DROP
+"""
 
 _BOOKS_TABLE: Final = """
 CREATE TEMPORARY TABLE registry_books ON COMMIT DROP AS
@@ -239,7 +186,7 @@ LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN registry_books b ON b.reference = o.id
 WHERE o.kind = 'renewal' AND o.status = 'succeeded' AND o.finished_at < now()
     AND (r.id IS NULL OR r.finished_at < now())
-    AND o.input->>'registry' IN (SELECT registry FROM compared)
+    AND o.input->>'registry' IN (SELECT name FROM compared)
     AND (b.domains = ARRAY[o.input->'request'->>'domain']
         AND b.currencies = ARRAY[o.result->>'currency'] AND b.undecided = 0
         AND CASE WHEN r.status = 'succeeded' THEN b.renewed = 0 ELSE b.renewed = 1
@@ -275,3 +222,26 @@ REGISTRY_INVARIANTS: Final = {
     "renewals_have_an_operation": RENEWALS_HAVE_AN_OPERATION,
 }
 """What must hold between the registries' logs and ours."""
+
+
+def _record(renewal: RegistryRenewal) -> tuple[object, ...]:
+    return (
+        renewal.reference,
+        renewal.domain,
+        renewal.status,
+        Decimal(renewal.price_minor),
+        renewal.currency,
+        renewal.expires_on,
+    )
+
+
+REGISTRY_BOOKS: Final = Books(
+    name="registry",
+    path="/control/renewals",
+    entry=RegistryRenewal,
+    table=("registry_renewals", _RENEWALS_TABLE),
+    record=_record,
+    then=(_BOOKS_TABLE, "ANALYZE registry_books"),
+    invariants=REGISTRY_INVARIANTS,
+    has_several=True,
+)

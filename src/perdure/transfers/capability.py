@@ -26,4 +26,5 @@ TRANSFERS: Final = Capability(
     has_lane=True,
     refundable="perdure.transfers.refunds:REFUNDABLE_TRANSFERS",
     invariants="perdure.transfers.verify:INVARIANTS",
+    books=("perdure.transfers.verify:BANK_BOOKS",),
 )

@@ -1,54 +1,19 @@
 """Checks that each transfer moved what its outcome says: in the ledger, and at the bank."""
 
-from collections.abc import AsyncIterable
 from decimal import Decimal
 from typing import Final
 
+from perdure.capability.books import Books
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
 from perdure.providers.bank import Payout
 from perdure.storage.pool import Connection, Pool
-
-_BATCH: Final = 1000
+from perdure.transfers.contracts import BANK
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
     """Return transfers whose traces are not those of their outcome; at most `limit` of each."""
     return await check(connection, INVARIANTS, limit=limit)
-
-
-async def bank_violations(
-    connection: Connection, payouts: AsyncIterable[Payout], *, limit: int = 100
-) -> list[Violation]:
-    """Compare the bank's own list of all its payouts with our transfers.
-
-    A transfer that was not finished when this began may stand either way, and is left out, as is
-    one whose refund was not: `now()` in the queries is when their transaction began, which is
-    before the list is read.
-
-    Args:
-        connection: Without an open transaction; temporary tables hold the list meanwhile.
-    """
-    async with connection.transaction():
-        await connection.execute(_PAYOUTS_TABLE)
-        batch: list[Payout] = []
-        async for payout in payouts:
-            batch.append(payout)
-            if len(batch) >= _BATCH:
-                await _copy(connection, batch)
-                batch.clear()
-        await _copy(connection, batch)
-        await connection.execute(_BOOKS_TABLE)
-        await connection.execute("ANALYZE bank_books")
-        return await check(connection, BANK_INVARIANTS, limit=limit)
-
-
-async def _copy(connection: Connection, payouts: list[Payout]) -> None:
-    records = [
-        (payout.reference, payout.status, Decimal(payout.amount_minor), payout.currency)
-        for payout in payouts
-    ]
-    await connection.copy_records_to_table("bank_payouts", records=records)
 
 
 _PAYOUTS_TABLE: Final = """
@@ -221,3 +186,18 @@ BANK_INVARIANTS: Final = {
     "payouts_have_ended": PAYOUTS_HAVE_ENDED,
 }
 """What must hold between the bank's books and ours."""
+
+
+def _record(payout: Payout) -> tuple[object, ...]:
+    return payout.reference, payout.status, Decimal(payout.amount_minor), payout.currency
+
+
+BANK_BOOKS: Final = Books(
+    name=BANK,
+    path="/v1/payouts",
+    entry=Payout,
+    table=("bank_payouts", _PAYOUTS_TABLE),
+    record=_record,
+    then=(_BOOKS_TABLE, "ANALYZE bank_books"),
+    invariants=BANK_INVARIANTS,
+)

@@ -120,7 +120,7 @@ async def at_gateway(house: House, *charges: Charge) -> list[Violation]:
             yield found
 
     async with house.pool.acquire() as connection:
-        return await payments.gateway_violations(connection, listed(), limit=10_000)
+        return await payments.GATEWAY_BOOKS.compare(connection, {"gateway": listed()}, limit=10_000)
 
 
 async def test_the_gateways_books_are_compared(house: House) -> None:

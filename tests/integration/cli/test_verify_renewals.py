@@ -260,10 +260,10 @@ async def test_the_registrys_log_is_compared_r1(house: House) -> None:
             yield one
 
     async with house.pool.acquire() as connection:
-        found = await renewals.registry_violations(
+        found = await renewals.REGISTRY_BOOKS.compare(
             connection, {"registry-info": log()}, limit=10_000
         )
-        others = await renewals.registry_violations(connection, {}, limit=10_000)
+        others = await renewals.REGISTRY_BOOKS.compare(connection, {}, limit=10_000)
     broken: dict[str, set[str]] = {}
     for violation in found:
         broken.setdefault(violation.subject_ids[0], set()).add(violation.name)

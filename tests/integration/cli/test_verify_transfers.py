@@ -212,7 +212,7 @@ async def test_the_banks_books_are_compared(house: House) -> None:
             yield found
 
     async with house.pool.acquire() as connection:
-        found = await transfers.bank_violations(connection, payouts(), limit=10_000)
+        found = await transfers.BANK_BOOKS.compare(connection, {"bank": payouts()}, limit=10_000)
     ours = {*(item.reference for item in listed), never}
     named = {(item.name, item.subject_ids[0]) for item in found if item.subject_ids[0] in ours}
     assert named == {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perdure.cli import verify
+from perdure.capability import books
 from perdure.cli.doctor_work import look_at_work
 from perdure.operations.model import TrailEntry
 from tests.polls import eventually
@@ -42,7 +42,9 @@ async def refunds(town: Town, payment_id: str) -> list[dict[str, Any]]:
 
 
 async def broken(town: Town, payment_id: str) -> set[str]:
-    found = await verify.violations(town.platform, town.platform.settings.gateway_url)
+    found = await books.violations(
+        town.platform.pool, {"gateway": {"": town.platform.settings.gateway_url}}
+    )
     return {one.name for one in found if payment_id in one.subject_ids}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from perdure.cli import verify
+from perdure.capability import books
 from perdure.operations.model import By, Operation
 from tests.integration.payments.town import Town
 from tests.integration.renewals.renewals import (
@@ -142,7 +142,10 @@ async def broken(town: Town, *ids: str) -> set[str]:
     """Return the invariants that these operations break, in our books and in the providers'."""
     settings = town.platform.settings
     urls = {tld: registry.url for tld, registry in town.registries.items()}
-    found = await verify.violations(town.platform, settings.gateway_url, settings.bank_url, urls)
+    found = await books.violations(
+        town.platform.pool,
+        {"gateway": {"": settings.gateway_url}, "bank": {"": settings.bank_url}, "registry": urls},
+    )
     return {one.name for one in found if not ids or set(one.subject_ids) & set(ids)}
 
 

@@ -133,7 +133,7 @@ async def test_a_refund_that_only_one_side_knows_of_is_found_at_the_gateway(town
         )
         listed = _listed([charge])
         return await found.named_by(
-            await payments.gateway_violations(connection, listed, limit=ALL)
+            await payments.GATEWAY_BOOKS.compare(connection, {"gateway": listed}, limit=ALL)
         )
 
     async with town.platform.pool.acquire() as connection:
@@ -150,7 +150,9 @@ async def test_a_refund_that_only_one_side_knows_of_is_found_at_the_bank(town: T
     async def compare(connection: Connection, status: str) -> set[str]:
         payout = Payout("po_1", found.done.id, amount, "USD", status)
         listed = _listed([payout])
-        return await found.named_by(await transfers.bank_violations(connection, listed, limit=ALL))
+        return await found.named_by(
+            await transfers.BANK_BOOKS.compare(connection, {"bank": listed}, limit=ALL)
+        )
 
     async with town.platform.pool.acquire() as connection:
         assert await compare(connection, "recalled") == set()
@@ -169,7 +171,9 @@ async def test_a_refund_that_only_one_side_knows_of_is_found_at_the_registry(tow
             "ren_1", found.done.id, found.done.domain, 1, ends, 1499, "USD", status
         )
         logs = {name: _listed([renewal])}
-        return await found.named_by(await renewals.registry_violations(connection, logs, limit=ALL))
+        return await found.named_by(
+            await renewals.REGISTRY_BOOKS.compare(connection, logs, limit=ALL)
+        )
 
     async with town.platform.pool.acquire() as connection:
         assert await compare(connection, "undone") == set()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from perdure.cli import verify
+from perdure.capability import books
 from perdure.operations.model import Status
 from tests.integration.payments.town import Town
 from tests.polls import eventually
@@ -72,7 +72,10 @@ async def test_money_the_bank_keeps_leaves_the_transfer_to_an_operator_e5(town: 
     assert await payouts(town, found) == ["paid"]
     # Neither here nor there: what is paid stays held until somebody decides.
     assert (await town.balance(account)).available_minor == 4_000
-    assert await verify.violations(town.platform, None, town.platform.settings.bank_url) == []
+    assert (
+        await books.violations(town.platform.pool, {"bank": {"": town.platform.settings.bank_url}})
+        == []
+    )
 
 
 @pytest.mark.parametrize("destination", ["dest_timeout", "dest_slow"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.cli import verify
+from perdure.capability import books
 from perdure.transfers.contracts import BANK
 from tests.integration.payments.town import Town
 from tests.outages import others_get_through
@@ -59,7 +59,9 @@ async def test_a_failure_gives_everything_back_e5(
 async def test_what_all_of_them_left_breaks_no_invariant(town: Town) -> None:
     found = await transfer(town, await town.account())
     await town.end_of(found)
-    left = await verify.violations(town.platform, None, town.platform.settings.bank_url)
+    left = await books.violations(
+        town.platform.pool, {"bank": {"": town.platform.settings.bank_url}}
+    )
     assert left == []
-    checked = verify.invariants(with_gateway=False, with_bank=True)
+    checked = books.invariants(["bank"])
     assert {"succeeded_paid_out_once", "lanes_are_driven"} <= set(checked)
