@@ -83,7 +83,9 @@ class Books(Generic[Entry]):
                     await connection.copy_records_to_table(table, records=records)
             for statement in self.then:
                 await connection.execute(statement)
-            return await check(connection, self.invariants, limit=limit)
+            found = await check(connection, self.invariants, limit=limit)
+            await connection.execute("DROP TABLE compared")  # the next books have one too
+            return found
 
 
 Urls = Mapping[str, Mapping[str, str]]

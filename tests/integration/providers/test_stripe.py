@@ -18,7 +18,7 @@ from perdure.core.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
-from perdure.core.ids import PAYMENT, earlier_id, new_id
+from perdure.core.ids import earlier_id, new_id
 from perdure.providers import stripe as stripe_module
 from perdure.providers.gateway import Charge
 from perdure.providers.host import ProviderHost
@@ -123,7 +123,7 @@ async def test_what_needs_its_holder_has_stripes_own_status(stripe: RunningStrip
 
 
 async def test_what_stripe_is_processing_is_answered_as_it_stands(stripe: RunningStripe) -> None:
-    reference = new_id(PAYMENT)
+    reference = new_id("pay")
     with stripe.wire.fault(CUT_AFTER, acts_only=True):
         await error_of(stripe.charge(reference, "pm_usBankAccount"))
     assert (await stripe.gateway.cancel_charge(reference)).status in {"pending", "succeeded"}
@@ -134,7 +134,7 @@ async def test_a_charge_that_the_search_does_not_know_yet_is_found_in_the_list(
     stripe: RunningStripe, age: timedelta
 ) -> None:
     """However long ago its reference was given: a payment may have waited for hours."""
-    reference = earlier_id(new_id(PAYMENT), age)
+    reference = earlier_id(new_id("pay"), age)
     await stripe.http.put("/control/search", json={"lag_s": 3600})
     assert await stripe.gateway.find_charge(reference) is None
     made = await stripe.charge(reference)
@@ -144,7 +144,7 @@ async def test_a_charge_that_the_search_does_not_know_yet_is_found_in_the_list(
 async def test_what_is_older_than_the_list_is_looked_through_is_searched_for(
     stripe: RunningStripe,
 ) -> None:
-    reference = earlier_id(new_id(PAYMENT), timedelta(days=3))
+    reference = earlier_id(new_id("pay"), timedelta(days=3))
     made = await stripe.charge(reference)
     in_two_days = datetime.now(UTC) + timedelta(days=2)
     stripe.gateway._clock = lambda: in_two_days
@@ -158,7 +158,7 @@ async def test_never_seen_is_not_said_where_there_is_more_to_look_through(
 ) -> None:
     monkeypatch.setattr(stripe_module, "_PAGE", 2)
     monkeypatch.setattr(stripe_module, "_PAGES_MAX", 2)
-    references = [new_id(PAYMENT) for _ in range(5)]
+    references = [new_id("pay") for _ in range(5)]
     for reference in references:
         await stripe.charge(reference)
     assert (await stripe.gateway.find_charge(references[-1])) is not None
@@ -169,7 +169,7 @@ async def test_never_seen_is_not_said_where_there_is_more_to_look_through(
 async def test_a_repeat_within_a_day_is_the_same_charge_whatever_is_found(
     stripe: RunningStripe,
 ) -> None:
-    reference = new_id(PAYMENT)
+    reference = new_id("pay")
     with stripe.wire.fault(CUT_AFTER):
         assert isinstance(await error_of(stripe.charge(reference)), ProviderOutcomeUnknown)
     made = await stripe.charge(reference)
@@ -180,7 +180,7 @@ async def test_a_repeat_within_a_day_is_the_same_charge_whatever_is_found(
 async def test_a_refund_is_made_once_also_when_its_key_is_forgotten(
     stripe: RunningStripe,
 ) -> None:
-    charge = new_id(PAYMENT)
+    charge = new_id("pay")
     await stripe.charge(charge)
     made = []
     for _ in range(2):

@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 from pydantic import SecretStr
 
-from perdure.core.ids import PAYMENT, new_id
+from perdure.core.ids import new_id
 from perdure.core.ports import LOOPBACK, hold_port
 from perdure.embedded.locks import FileLock
 from perdure.providers.host import ProviderHost
@@ -87,7 +87,7 @@ async def listens(port: int) -> bool:
 
 async def test_a_payment_intent_is_created(gateway: StripeGateway) -> None:
     made = await gateway.charge(
-        reference=new_id(PAYMENT),
+        reference=new_id("pay"),
         amount_minor=1250,
         currency="EUR",
         payment_method="cus_1/pm_card_visa",
@@ -98,7 +98,7 @@ async def test_a_payment_intent_is_created(gateway: StripeGateway) -> None:
 
 async def test_a_payment_intent_is_looked_for(gateway: StripeGateway) -> None:
     """In the list, and in the search; none of what it answers with is ours."""
-    assert await gateway.find_charge(new_id(PAYMENT)) is None
+    assert await gateway.find_charge(new_id("pay")) is None
     assert await gateway.find_charge("pay_01h455vb4pex5vsknk084sn02q") is None
 
 
