@@ -2,23 +2,24 @@
 
 from temporalio import workflow
 
-from perdure.durable.scope import current_scope
 from perdure.durable.script import WorkflowRunner
-from perdure.notifications.telling import tell_by_marker
+from perdure.notifications.telling import tell
 from perdure.payments import contracts
-from perdure.payments.contracts import PaymentEnd, PaymentInput
+from perdure.payments import process as payments
+from perdure.payments.contracts import HoldFunds, PaymentEnd, PaymentInput, SettlePayment
 from perdure.payments.workflow import PaymentWorkflow
-from perdure.refunds.contracts import SETTLE, GivenBack, RefundEnd, RefundInput, SettleRefund
 from perdure.refunds.contracts import WORKFLOW as REFUND
+from perdure.refunds.contracts import GivenBack, RefundEnd, RefundInput, SettleRefund
+from perdure.refunds.process import SETTLE
 from perdure.refunds.workflow import RefundWorkflow
+from perdure.renewals import process as renewals
 from perdure.renewals import rules
 from perdure.renewals.contracts import WORKFLOW as RENEWAL
-from perdure.renewals.contracts import RenewalEnd, RenewalInput
+from perdure.renewals.contracts import HoldFee, RecordRenewal, RenewalEnd, RenewalInput
 from perdure.renewals.workflow import RenewalWorkflow
+from perdure.transfers import process as transfers
 from perdure.transfers.contracts import WORKFLOW as TRANSFER
 from perdure.transfers.contracts import SettleTransfer, TransferEnd, TransferInput
-from perdure.transfers.process import HOLD, PAY_OUT
-from perdure.transfers.process import SETTLE as SETTLE_TRANSFER
 from perdure.transfers.workflow import TransferWorkflow
 
 
@@ -32,9 +33,10 @@ class ChargesBeforeItHolds(PaymentWorkflow):
 
     @workflow.run
     async def run(self, payment: PaymentInput) -> PaymentEnd:
-        charge = await self.charge(payment)
-        await self.hold_funds(payment)
-        return await self.settle(payment, charge)
+        steps = WorkflowRunner(tell)
+        charge = await steps.run(payments.CHARGE, payment)
+        await steps.run(payments.HOLD, HoldFunds(payment))
+        return await steps.run(payments.SETTLE, SettlePayment(payment, charge))
 
 
 @workflow.defn(name=contracts.WORKFLOW)
@@ -57,10 +59,10 @@ class PaysBeforeItHolds(TransferWorkflow):
 
     @workflow.run
     async def run(self, transfer: TransferInput) -> TransferEnd:
-        steps = WorkflowRunner(tell_by_marker)
-        payout = await steps.run(PAY_OUT, transfer)
-        await steps.run(HOLD, transfer)
-        return await steps.run(SETTLE_TRANSFER, SettleTransfer(transfer, payout))
+        steps = WorkflowRunner(tell)
+        payout = await steps.run(transfers.PAY_OUT, transfer)
+        await steps.run(transfers.HOLD, transfer)
+        return await steps.run(transfers.SETTLE, SettleTransfer(transfer, payout))
 
 
 @workflow.defn(name=RENEWAL)
@@ -69,10 +71,11 @@ class RenewsBeforeItHolds(RenewalWorkflow):
 
     @workflow.run
     async def run(self, renewal: RenewalInput) -> RenewalEnd:
-        fee = rules.fee_of(renewal, await self.check_domain(renewal))
-        report = await self.renew(renewal)
-        await self.hold_fee(renewal, fee)
-        return await self.record(renewal, fee, report)
+        steps = WorkflowRunner(tell)
+        fee = rules.fee_of(renewal, await steps.run(renewals.CHECK_DOMAIN, renewal))
+        report = await steps.run(renewals.RENEW, renewal)
+        await steps.run(renewals.HOLD_FEE, HoldFee(renewal, fee))
+        return await steps.run(renewals.RECORD, RecordRenewal(renewal, fee, report))
 
 
 @workflow.defn(name=REFUND)
@@ -81,6 +84,4 @@ class SettlesBeforeItGivesBack(RefundWorkflow):
 
     @workflow.run
     async def run(self, refund: RefundInput) -> RefundEnd:
-        return await current_scope().database_step(
-            SETTLE, SettleRefund(refund, GivenBack()), returns=RefundEnd
-        )
+        return await WorkflowRunner(tell).run(SETTLE, SettleRefund(refund, GivenBack()))

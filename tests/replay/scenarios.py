@@ -117,8 +117,8 @@ SCENARIOS_AT_ONCE: list[Scenario[PaymentScenario]] = [
         "at_once",
         confirm_what_was_charged_at_once,
         {
-            SCORE_AT_ONCE: fraud.AtOnce(FraudVerdict(passed=True, score=1)),
-            contracts.CHARGE_AT_ONCE: contracts.AtOnce(PENDING),
+            SCORE_AT_ONCE: fraud.FirstTry(FraudVerdict(passed=True, score=1)),
+            contracts.CHARGE_AT_ONCE: contracts.ChargeResolution(PENDING),
             DELIVER_AT_ONCE: lambda _given: [],
         },
         holds=("EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",),

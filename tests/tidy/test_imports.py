@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 WORKFLOW_IMPORTS = (
     "temporalio",
     "asyncio",
+    "functools",
     "perdure.core.",
     "perdure.durable.failures",
     "perdure.durable.first_tries",

@@ -3,13 +3,13 @@
 from temporalio import workflow
 
 from perdure.payments import contracts
-from perdure.payments.contracts import Held, HoldFunds, PaymentEnd, PaymentInput, PaymentStatus
+from perdure.payments.contracts import PaymentEnd, PaymentInput
 from perdure.payments.workflow import PaymentWorkflow
 
 
 @workflow.defn(name=contracts.WORKFLOW)
 class PaymentWorkflowV1(PaymentWorkflow):
-    """Holds funds without a marker."""
+    """Holds funds without counting them, and without a marker."""
 
     @workflow.init
     def __init__(self, payment: PaymentInput) -> None:
@@ -17,8 +17,4 @@ class PaymentWorkflowV1(PaymentWorkflow):
 
     @workflow.run
     async def run(self, payment: PaymentInput) -> PaymentEnd:
-        return await super().run(payment)
-
-    async def hold_funds(self, payment: PaymentInput) -> None:
-        await self._scope.database_step(contracts.HOLD_FUNDS, HoldFunds(payment), returns=Held)
-        self._status = PaymentStatus.PROCESSING
+        return await self._carry_out(payment, counts=False)

@@ -10,11 +10,9 @@ from temporalio.client import Client, WorkflowHandle
 
 from perdure.core.ids import new_id
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FraudCheck, FraudVerdict
-from perdure.fraud.contracts import AtOnce as ScoredAtOnce
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FirstTry, FraudCheck, FraudVerdict
 from perdure.payments import contracts
 from perdure.payments.contracts import (
-    AtOnce,
     ChargeOutcome,
     ChargeResolution,
     ClosePayment,
@@ -74,8 +72,8 @@ class ScriptedWorld(Script):
         return self.answer(contracts.CHARGE, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.CHARGE_AT_ONCE)
-    async def charge_at_once(self, given: PaymentInput) -> AtOnce:
-        return self.answer_at_once(contracts.CHARGE_AT_ONCE, given, AtOnce())  # type: ignore[no-any-return]
+    async def charge_at_once(self, given: PaymentInput) -> ChargeResolution:
+        return self.answer_at_once(contracts.CHARGE_AT_ONCE, given, ChargeResolution())  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.RESOLVE_CHARGE)
     async def resolve_charge(self, given: PaymentInput) -> ChargeResolution:
@@ -98,8 +96,8 @@ class ScriptedWorld(Script):
         return self.answer(SCORE, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=SCORE_AT_ONCE)
-    async def score_at_once(self, given: FraudCheck) -> ScoredAtOnce:
-        return self.answer_at_once(SCORE_AT_ONCE, given, ScoredAtOnce())  # type: ignore[no-any-return]
+    async def score_at_once(self, given: FraudCheck) -> FirstTry:
+        return self.answer_at_once(SCORE_AT_ONCE, given, FirstTry())  # type: ignore[no-any-return]
 
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
         activities: dict[str, list[Callable[..., Any]]] = {

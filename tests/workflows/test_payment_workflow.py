@@ -13,8 +13,7 @@ from perdure.core.errors import (
 from perdure.core.ids import new_id
 from perdure.durable.scope import PARK, REQUEST_CANCEL, CancelCall, CancelDecision
 from perdure.fraud import contracts as fraud
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FraudVerdict
-from perdure.fraud.contracts import AtOnce as ScoredAtOnce
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FirstTry, FraudVerdict
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.notifications.contracts import workflow_id as delivery_id
 from perdure.payments.contracts import (
@@ -26,7 +25,6 @@ from perdure.payments.contracts import (
     SETTLE,
     STATUS,
     UNDO_CHARGE,
-    AtOnce,
     ChargeOutcome,
     ChargeResolution,
 )
@@ -53,8 +51,8 @@ async def test_a_payment_that_meets_nothing_to_wait_for_troubles_no_providers_qu
     scenario: PaymentScenario,
 ) -> None:
     scenario.world.answers |= {
-        SCORE_AT_ONCE: ScoredAtOnce(FraudVerdict(passed=True, score=1)),
-        CHARGE_AT_ONCE: AtOnce(SUCCEEDED),
+        SCORE_AT_ONCE: FirstTry(FraudVerdict(passed=True, score=1)),
+        CHARGE_AT_ONCE: ChargeResolution(SUCCEEDED),
         DELIVER_AT_ONCE: lambda given: [],
     }
     end = await (await scenario.start()).result()
@@ -66,7 +64,7 @@ async def test_a_payment_that_meets_nothing_to_wait_for_troubles_no_providers_qu
 async def test_a_charge_made_at_once_is_confirmed_by_the_callback_br6(
     scenario: PaymentScenario,
 ) -> None:
-    scenario.world.answers[CHARGE_AT_ONCE] = AtOnce(PENDING)
+    scenario.world.answers[CHARGE_AT_ONCE] = ChargeResolution(PENDING)
     handle = await scenario.start()
     await scenario.until_called(CHARGE_AT_ONCE)
     await scenario.confirm(handle)
@@ -99,7 +97,7 @@ async def test_only_what_was_not_told_at_once_is_told_by_the_queue_br7(
 async def test_a_check_that_fails_at_once_lets_no_money_leave_br5(
     scenario: PaymentScenario,
 ) -> None:
-    scenario.world.answers[SCORE_AT_ONCE] = ScoredAtOnce(FraudVerdict(passed=False, score=99))
+    scenario.world.answers[SCORE_AT_ONCE] = FirstTry(FraudVerdict(passed=False, score=99))
     end = await (await scenario.start()).result()
     assert end.failure is not None
     assert end.failure.code == "fraud_suspected"

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from perdure.durable.interceptors.operation_sync import records_its_attempts
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, AtOnce, FraudCheck, FraudVerdict
+from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FirstTry, FraudCheck, FraudVerdict
 from perdure.limits.permits import PermitFor
 from perdure.operations.agreement import Expected, agreed
 from perdure.operations.attempts import AttemptGroups, current_attempt
@@ -56,12 +56,12 @@ class FraudActivities:
 
     @activity.defn(name=SCORE_AT_ONCE)
     @records_its_attempts
-    async def score_at_once(self, check: FraudCheck) -> AtOnce:
+    async def score_at_once(self, check: FraudCheck) -> FirstTry:
         """Ask the scorer where the check's workflow runs, if it is quick.
 
         Raises:
             ProviderError: It gave no answer.
         """
-        return AtOnce(
+        return FirstTry(
             await self._first_tries.attempt(SCORER, self._permit, lambda: self.score(check))
         )

@@ -42,7 +42,7 @@ class FraudVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class AtOnce:
+class FirstTry:
     """What came of asking where the workflow runs; None: its queue is left to ask."""
 
     verdict: FraudVerdict | None = None

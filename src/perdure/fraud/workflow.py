@@ -16,7 +16,7 @@ from perdure.fraud.contracts import (
     SCORER,
     WORKFLOW,
     WORKFLOW_AT_ONCE,
-    AtOnce,
+    FirstTry,
     FraudCheck,
     FraudVerdict,
 )
@@ -29,7 +29,7 @@ class FraudCheckAtOnceWorkflow:
     @workflow.run
     async def run(self, check: FraudCheck) -> FraudVerdict:
         """Ask the scorer."""
-        tried = await first_try(SCORE_AT_ONCE, check, returns=AtOnce)
+        tried = await first_try(SCORE_AT_ONCE, check, returns=FirstTry)
         if tried is not None and tried.verdict is not None:
             return tried.verdict
         return await _score(check)

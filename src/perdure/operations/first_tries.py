@@ -8,14 +8,13 @@ waiting holds up nobody.
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from perdure.core.errors import ProviderError, ProviderNotCalled, ProviderRateLimited
+from perdure.core.script import Body, CallStep, Given, Result
 from perdure.core.turns import turn_at
 from perdure.limits.permits import PermitFor
 from perdure.operations.attempts import attempt_begins
-
-Result = TypeVar("Result")
 
 _WEIGHT_OF_THE_LATEST: Final = 0.2
 _FAILING: Final = 0.5
@@ -107,3 +106,17 @@ class FirstTries:
             self._failing_until = self._clock() + self._pause_s
             # After the pause one failure is enough for the next.
             self._failing_share = _FAILING
+
+
+def call_first_try(
+    call: CallStep[Given, Any], body: Body, *, first_tries: FirstTries, permit: PermitFor
+) -> Body:
+    """Return the body of the step that makes the first try of a call, where its workflow runs."""
+    assert call.first_try is not None, f"{call.name} has no first try"
+    returns = call.first_try.returns
+
+    async def run(given: Given) -> object:
+        provider = call.provider(given)
+        return returns(await first_tries.attempt(provider, permit, lambda: body(given)))
+
+    return run

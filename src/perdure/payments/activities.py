@@ -5,8 +5,6 @@ from dataclasses import asdict
 from datetime import date
 from typing import Final
 
-from temporalio import activity
-
 from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import ProviderDisagrees
 from perdure.core.ids import TRANSFER, derived_id
@@ -81,8 +79,6 @@ class PaymentLedgerActivities:
             ends=_ENDS,
         )
 
-    @activity.defn(name=contracts.HOLD_FUNDS)
-    @records_its_attempts
     async def hold_funds(self, given: HoldFunds) -> Held:
         """Check the account and the daily limit, and set the money aside.
 
@@ -131,8 +127,6 @@ class PaymentLedgerActivities:
         await daily_totals.take_off_many(connection, not_held, day)
         return done
 
-    @activity.defn(name=contracts.SETTLE)
-    @records_its_attempts
     async def settle(self, given: SettlePayment) -> PaymentEnd:
         """Post the money and owe both sides their messages: the payment has succeeded.
 
@@ -166,8 +160,6 @@ class PaymentLedgerActivities:
             for found in settled
         }
 
-    @activity.defn(name=contracts.CLOSE)
-    @records_its_attempts
     async def close(self, given: ClosePayment) -> PaymentEnd:
         """Release what was held and owe the payer the reason.
 
@@ -259,7 +251,6 @@ class PaymentGatewayActivities:
         self._timeout_s = timeout_s
         self.charges = ChargesUndone(calls, gateway, timeout_s=timeout_s)
 
-    @activity.defn(name=contracts.CHARGE)
     @records_its_attempts
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Have the gateway collect, once, whatever happens to this worker.
@@ -272,7 +263,6 @@ class PaymentGatewayActivities:
         outcome = await self._calls.get_or_create(self._charge_call(payment))
         return await self._confirmed(payment, outcome)
 
-    @activity.defn(name=contracts.RESOLVE_CHARGE)
     async def resolve_charge(self, payment: PaymentInput) -> ChargeResolution:
         """Find out what became of a charge whose answer was lost.
 
@@ -283,7 +273,6 @@ class PaymentGatewayActivities:
         found = await self._calls.resolve(self._charge_call(payment))
         return ChargeResolution(await self._confirmed(payment, found) if found else None)
 
-    @activity.defn(name=contracts.CHECK_CHARGE)
     async def check_charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Ask the gateway how a charge stands of which a callback told something else.
 
@@ -296,7 +285,6 @@ class PaymentGatewayActivities:
         made = await self._made(payment)
         return await self._asked(payment, made) or made
 
-    @activity.defn(name=contracts.CONFIRM_CHARGE)
     async def confirm_charge(self, payment: PaymentInput) -> ChargeOutcome:
         """Ask the gateway for a charge nobody confirmed; a pending one is called off there.
 
@@ -322,7 +310,6 @@ class PaymentGatewayActivities:
         )
         return outcome_of(charge)
 
-    @activity.defn(name=contracts.UNDO_CHARGE)
     async def undo_charge(self, payment: PaymentInput) -> ChargeResolution:
         """Give back what the charge took, if it took anything.
 

@@ -143,15 +143,12 @@ class ChargeOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class AtOnce:
-    """What came of charging where the workflow runs; None: the gateway's queue goes on."""
-
-    charge: ChargeOutcome | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ChargeResolution:
-    """What became of a call whose answer was lost; None: it was not made, and will not be."""
+    """What became of a call whose answer was lost, or of a first try.
+
+    Args:
+        charge: None: the call was not made, or the gateway's queue goes on with it.
+    """
 
     charge: ChargeOutcome | None = None
 

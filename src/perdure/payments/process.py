@@ -1,92 +1,117 @@
-"""A payment's script: its steps in their order, written once, whatever runs them."""
+"""A payment's steps, and its script: their order, written once, whatever runs them."""
 
 import asyncio
-from typing import Protocol
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
 
-from perdure.core.errors import Conflict, PerdureError
-from perdure.payments import rules
+from perdure.core.errors import PerdureError, Refused
+from perdure.core.script import CallStep, OwnStep, Runner, Step
+from perdure.payments import contracts, rules
 from perdure.payments.contracts import (
+    GATEWAY,
     ChargeOutcome,
+    ChargeResolution,
+    ClosePayment,
+    Held,
+    HoldFunds,
     PaymentEnd,
-    PaymentFailure,
     PaymentInput,
+    SettlePayment,
 )
 
 
-class PaymentSteps(Protocol):
-    """What runs the steps: a workflow of the payment's own, or a lane.
+def _gateway(_: PaymentInput) -> str:
+    return GATEWAY
 
-    Each step raises the domain's errors. What cannot be done now is waited for, or parked, inside
-    the step.
+
+def _not_made(_: PaymentInput, __: PerdureError) -> PerdureError:
+    return Refused(
+        "The gateway cannot be reached, so no money was moved; try again later.",
+        code="gateway_unavailable",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A payment, and its charge as the gateway made it."""
+
+    payment: PaymentInput
+    charge: ChargeOutcome
+
+
+HOLD: Final = Step(contracts.HOLD_FUNDS, HoldFunds, Held)
+"""Check the account and the limits, and set the money aside."""
+
+CHECK_FRAUD: Final = OwnStep("payment.check_fraud", PaymentInput, bool)
+"""Have the fraud service judge the payment; True: it passed."""
+
+CHARGE_AT_ONCE: Final = Step(contracts.CHARGE_AT_ONCE, PaymentInput, ChargeResolution)
+RESOLVE_CHARGE: Final = CallStep(
+    contracts.RESOLVE_CHARGE, PaymentInput, ChargeResolution, provider=_gateway, inquires=True
+)
+CHARGE: Final = CallStep(
+    contracts.CHARGE,
+    PaymentInput,
+    ChargeOutcome,
+    provider=_gateway,
+    first_try=CHARGE_AT_ONCE,
+    resolve=RESOLVE_CHARGE,
+    found=attrgetter("charge"),
+    not_made=_not_made,
+)
+"""Have the gateway collect, once."""
+
+CONFIRMATION: Final = OwnStep("payment.confirmation", Charged, ChargeOutcome)
+"""Wait for the gateway's confirmation of a charge that is pending."""
+
+CHECK_CHARGE: Final = CallStep(
+    contracts.CHECK_CHARGE, PaymentInput, ChargeOutcome, provider=_gateway, inquires=True
+)
+"""Ask the gateway how a charge stands of which a callback told something else."""
+
+CONFIRM_CHARGE: Final = CallStep(
+    contracts.CONFIRM_CHARGE, PaymentInput, ChargeOutcome, provider=_gateway, inquires=True
+)
+"""Ask the gateway for a charge nobody confirmed in time; a pending one is called off there."""
+
+SETTLE: Final = Step(contracts.SETTLE, SettlePayment, PaymentEnd)
+"""Post the money: from here on the payment has succeeded."""
+
+UNDO_CHARGE: Final = CallStep(
+    contracts.UNDO_CHARGE, PaymentInput, ChargeResolution, provider=_gateway, undoes=CHARGE
+)
+CLOSE: Final = Step(contracts.CLOSE, ClosePayment, PaymentEnd, undoes=True)
+"""Release the money: the payment has failed, or is cancelled."""
+
+
+async def run_payment(payment: PaymentInput, steps: Runner, *, counts: bool = True) -> PaymentEnd:
+    """Carry a payment to its end: the money moved and everybody told, or nothing moved.
+
+    Args:
+        counts: It counts against the customer's daily limit.
     """
-
-    async def hold_funds(self, payment: PaymentInput) -> None:
-        """Check the account and the limits, and set the money aside."""
-        ...
-
-    async def passes_fraud_check(self, payment: PaymentInput) -> bool:
-        """Have the fraud service judge the payment."""
-        ...
-
-    async def charge(self, payment: PaymentInput) -> ChargeOutcome:
-        """Have the gateway collect, once; the answer is known when this returns."""
-        ...
-
-    async def confirmation(self, payment: PaymentInput, charge: ChargeOutcome) -> ChargeOutcome:
-        """Wait for the gateway's confirmation, and ask it when the time is over."""
-        ...
-
-    async def settle(self, payment: PaymentInput, charge: ChargeOutcome) -> PaymentEnd:
-        """Post the money: from here on the payment has succeeded."""
-        ...
-
-    async def compensate(self, activity: str, payment: PaymentInput) -> None:
-        """Undo what a step did, or may have done."""
-        ...
-
-    async def close(self, payment: PaymentInput, failure: PaymentFailure) -> PaymentEnd:
-        """Release the money: the payment has failed, or is cancelled."""
-        ...
-
-    async def notify(self, notification_ids: list[str]) -> None:
-        """Tell payer and payee; this never fails."""
-        ...
-
-
-async def run_payment(payment: PaymentInput, steps: PaymentSteps) -> PaymentEnd:
-    """Carry a payment to its end: the money moved and everybody told, or nothing moved."""
-    begun: list[rules.Step] = []
+    is_held = False
     try:
-        await _check_and_hold(payment, steps, begun)
-        charge = await steps.charge(payment)
-        charge = await steps.confirmation(payment, charge)
+        fraud_check = asyncio.ensure_future(steps.run(CHECK_FRAUD, payment))
+        # Looked at even if the hold is refused first, so that no error of the check goes unseen.
+        fraud_check.add_done_callback(lambda check: check.cancelled() or check.exception())
+        limit_minor = payment.options.daily_limit_minor if counts else None
+        try:
+            await steps.run(HOLD, HoldFunds(payment, limit_minor))
+        except Exception:
+            fraud_check.cancel()
+            raise
+        is_held = True
+        # Both have to be good before money leaves.
+        rules.check_fraud(await fraud_check)
+        charge = await steps.run(CHARGE, payment)
+        charge = await steps.run(CONFIRMATION, Charged(payment, charge))
         rules.check_confirmed(charge)
-        end = await steps.settle(payment, charge)
+        end = await steps.run(SETTLE, SettlePayment(payment, charge))
     except PerdureError as error:
-        for activity in rules.compensation_plan(begun, error):
-            await steps.compensate(activity, payment)
-        end = await steps.close(payment, rules.failure_of(error))
-    await steps.notify(end.notification_ids)
+        if rules.has_to_be_undone(error, is_held=is_held):
+            await steps.run(UNDO_CHARGE, payment)
+        end = await steps.run(CLOSE, ClosePayment(payment, rules.failure_of(error)))
+    await steps.tell(end.notification_ids)
     return end
-
-
-async def _check_and_hold(
-    payment: PaymentInput, steps: PaymentSteps, begun: list[rules.Step]
-) -> None:
-    """Set the money aside while the fraud check runs; both have to be good before money leaves.
-
-    Once it is set aside, a lane or an earlier run may have charged already, whatever the check says
-    now: a charge may have begun. Only a hold that was refused says that none has.
-    """
-    fraud_check = asyncio.ensure_future(steps.passes_fraud_check(payment))
-    # Looked at even if the hold is refused first, so that no error of the check goes unseen.
-    fraud_check.add_done_callback(lambda check: check.cancelled() or check.exception())
-    try:
-        await steps.hold_funds(payment)
-        begun.append(rules.Step.CHARGE)
-    except PerdureError as error:
-        if isinstance(error, Conflict):
-            begun.append(rules.Step.CHARGE)
-        fraud_check.cancel()
-        raise
-    rules.check_fraud(await fraud_check)

@@ -1,17 +1,31 @@
 """What the workers need of payments."""
 
 from perdure.capability.wiring import Work, WorkerHost
-from perdure.durable.queues import OPERATIONS, provider_queue
+from perdure.core.script import Bodies
+from perdure.durable.queues import provider_queue
 from perdure.durable.registration import Registration
+from perdure.durable.registration import registrations as registrations_of
 from perdure.fraud import registration as fraud
 from perdure.fraud.activities import FraudActivities
+from perdure.limits.permits import PermitFor
+from perdure.operations.first_tries import FirstTries, call_first_try
 from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
-from perdure.payments.at_once import PaymentAtOnceActivities
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import GATEWAY
-from perdure.payments.lane import PaymentLane
+from perdure.payments.lane import lane_of
 from perdure.payments.late_charge_workflow import LateChargeWorkflow
 from perdure.payments.late_charges import LateChargeActivities
+from perdure.payments.process import (
+    CHARGE,
+    CHARGE_AT_ONCE,
+    CHECK_CHARGE,
+    CLOSE,
+    CONFIRM_CHARGE,
+    HOLD,
+    RESOLVE_CHARGE,
+    SETTLE,
+    UNDO_CHARGE,
+)
 from perdure.payments.refunds import GatewayRefunds
 from perdure.payments.settings import PaymentSettings
 from perdure.payments.workflow import PaymentWorkflow
@@ -22,7 +36,6 @@ async def work(host: WorkerHost) -> Work:
     settings, pool, gateway = host.settings, host.pool, host.outside.gateway
     confirmation_s = settings.of(PaymentSettings).lane_confirmation_s
     callbacks, tries = host.own(GatewayCallbacks), host.first_tries()
-    ledger = PaymentLedgerActivities(pool, host.steps, host.ledger)
     at_gateway = PaymentGatewayActivities(
         host.calls,
         host.steps,
@@ -32,10 +45,15 @@ async def work(host: WorkerHost) -> Work:
         callback_url=settings.gateway_callback_url,
         timeout_s=settings.gateway_timeout_s,
     )
-    checks = FraudActivities(pool, host.outside.scorer, host.first_tries(), host.permit_soon)
-    lane = PaymentLane(
-        ledger,
+    bodies = bodies_of(
+        PaymentLedgerActivities(pool, host.steps, host.ledger),
         at_gateway,
+        first_tries=tries,
+        permit=host.permit_soon,
+    )
+    checks = FraudActivities(pool, host.outside.scorer, host.first_tries(), host.permit_soon)
+    lane = lane_of(
+        bodies,
         checks.score,
         callbacks,
         deliver=host.deliver,
@@ -44,12 +62,7 @@ async def work(host: WorkerHost) -> Work:
     )
     return Work(
         registrations=[
-            *registrations(
-                ledger,
-                at_gateway,
-                PaymentAtOnceActivities(at_gateway, tries, host.permit_soon),
-                LateChargeActivities(pool, gateway, at_gateway.charges),
-            ),
+            *registrations(bodies, LateChargeActivities(pool, gateway, at_gateway.charges)),
             *fraud.registrations(checks),
         ],
         lane=lane.run,
@@ -58,28 +71,37 @@ async def work(host: WorkerHost) -> Work:
     )
 
 
-def registrations(
+def bodies_of(
     ledger: PaymentLedgerActivities,
     gateway: PaymentGatewayActivities,
-    at_once: PaymentAtOnceActivities,
-    late: LateChargeActivities,
-) -> list[Registration]:
+    *,
+    first_tries: FirstTries,
+    permit: PermitFor,
+) -> Bodies:
+    """Return what does the work of a payment's steps.
+
+    Args:
+        first_tries: Says whether the gateway is quick enough to be called where a workflow runs.
+        permit: Lets a call there begin, if it may at once.
+    """
+    return {
+        HOLD: ledger.hold_funds,
+        CHARGE_AT_ONCE: call_first_try(
+            CHARGE, gateway.charge, first_tries=first_tries, permit=permit
+        ),
+        CHARGE: gateway.charge,
+        RESOLVE_CHARGE: gateway.resolve_charge,
+        CHECK_CHARGE: gateway.check_charge,
+        CONFIRM_CHARGE: gateway.confirm_charge,
+        SETTLE: ledger.settle,
+        UNDO_CHARGE: gateway.undo_charge,
+        CLOSE: ledger.close,
+    }
+
+
+def registrations(bodies: Bodies, late: LateChargeActivities) -> list[Registration]:
     """Return the work of the queues that payments use."""
     return [
-        Registration(
-            OPERATIONS,
-            [PaymentWorkflow, LateChargeWorkflow],
-            [ledger.hold_funds, ledger.settle, ledger.close, at_once.charge_at_once],
-        ),
-        Registration(
-            provider_queue(GATEWAY),
-            activities=[
-                gateway.charge,
-                gateway.resolve_charge,
-                gateway.check_charge,
-                gateway.confirm_charge,
-                gateway.undo_charge,
-                late.undo_late_charge,
-            ],
-        ),
+        *registrations_of([PaymentWorkflow, LateChargeWorkflow], bodies, providers=[GATEWAY]),
+        Registration(provider_queue(GATEWAY), activities=[late.undo_late_charge]),
     ]

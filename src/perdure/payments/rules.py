@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from perdure.core.errors import (
+    Conflict,
     LimitExceeded,
     OperationCancelled,
     PerdureError,
@@ -14,22 +14,15 @@ from perdure.core.errors import (
 from perdure.core.ids import ACCOUNT, check_id
 from perdure.core.money import AmountLimit, Money, format_amount
 from perdure.core.text import check_identifier, check_optional_text, check_text
+from perdure.fraud.contracts import FraudCheck
 from perdure.notifications.rules import check_party
 from perdure.payments.contracts import (
-    CHARGE,
-    UNDO_CHARGE,
     ChargeOutcome,
     GatewayCallback,
     PaymentFailure,
     PaymentInput,
     PaymentRequest,
 )
-
-
-class Step(StrEnum):
-    """The steps that have to be undone once they began."""
-
-    CHARGE = CHARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +111,18 @@ def check_confirmed(charge: ChargeOutcome) -> None:
     )
 
 
+def fraud_check_of(payment: PaymentInput) -> FraudCheck:
+    """Return what the fraud service is asked of a payment."""
+    request = payment.request
+    return FraudCheck(
+        payment.operation_id,
+        request.customer_id,
+        request.amount_minor,
+        request.currency,
+        request.payment_method,
+    )
+
+
 def check_fraud(passed: bool) -> None:
     """Let a payment pass that the fraud check passed.
 
@@ -135,13 +140,16 @@ def failure_of(error: PerdureError) -> PaymentFailure:
     )
 
 
-def compensation_plan(begun: list[Step], error: PerdureError) -> list[str]:
-    """Return the activities that undo what began, the last first.
+def has_to_be_undone(error: PerdureError, *, is_held: bool) -> bool:
+    """Whether the gateway may have charged, in this run, an earlier one or a lane.
 
-    A charge the gateway refused did nothing, so there is nothing to undo; any other end may leave
-    money with it. Releasing the hold is not in the plan: closing the payment does it, in the same
+    A charge the gateway refused did nothing. Once the money is set aside, a lane or an earlier run
+    may have charged already, whatever the fraud check says now; only a hold that was refused says
+    that none has. Releasing it is no part of undoing: closing the payment does it, in the same
     commit as the status.
+
+    Args:
+        is_held: The money was set aside.
     """
-    undo = {Step.CHARGE: UNDO_CHARGE}
-    refused_by_gateway = isinstance(error, ProviderDeclined)
-    return [undo[step] for step in reversed(begun) if not refused_by_gateway]
+    may_have_begun = is_held or isinstance(error, Conflict)
+    return may_have_begun and not isinstance(error, ProviderDeclined)

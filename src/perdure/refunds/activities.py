@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from temporalio import activity
-
 from perdure.core.errors import InvalidInput, Refused
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.durable.interceptors.operation_sync import records_its_attempts
@@ -17,7 +15,6 @@ from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.refunding import RefundableKind
 from perdure.operations.steps import StepTransaction, TransactionalSteps
-from perdure.refunds import contracts
 from perdure.refunds.contracts import (
     CloseRefund,
     FoundOut,
@@ -49,7 +46,6 @@ class RefundProviderActivities:
         self._calls = calls
         self._providers = providers
 
-    @activity.defn(name=contracts.GIVE_BACK)
     @records_its_attempts
     async def give_back(self, refund: RefundInput) -> GivenBack:
         """Have the provider give back, once, whatever happens to this worker.
@@ -61,7 +57,6 @@ class RefundProviderActivities:
         """
         return await self._calls.get_or_create(self._call(refund))
 
-    @activity.defn(name=contracts.FIND_OUT)
     async def find_out(self, refund: RefundInput) -> FoundOut:
         """Find out what became of a call whose answer was lost.
 
@@ -116,8 +111,6 @@ class RefundLedgerActivities:
         self._ledger = ledger
         self._kinds = kinds
 
-    @activity.defn(name=contracts.SETTLE)
-    @records_its_attempts
     async def settle(self, given: SettleRefund) -> RefundEnd:
         """Move the money back on our books, and owe the customer the message.
 
@@ -149,8 +142,6 @@ class RefundLedgerActivities:
             found, "settle", given, body, returns=RefundEnd, undoes=True, ends=_ENDS
         )
 
-    @activity.defn(name=contracts.CLOSE)
-    @records_its_attempts
     async def close(self, given: CloseRefund) -> RefundEnd:
         """End a refund of which nothing came: what was to be refunded stands, and says why."""
         refund, failure = given.refund, given.failure

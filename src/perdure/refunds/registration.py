@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 
 from perdure.capability.wiring import Work, WorkerHost
-from perdure.durable.queues import OPERATIONS, provider_queue
+from perdure.core.script import Bodies
 from perdure.durable.registration import Registration
+from perdure.durable.registration import registrations as registrations_of
 from perdure.refunds.activities import RefundLedgerActivities, RefundProviderActivities
+from perdure.refunds.process import CLOSE, FIND_OUT, GIVE_BACK, SETTLE
 from perdure.refunds.workflow import RefundWorkflow
 
 
@@ -14,26 +16,23 @@ async def work(host: WorkerHost) -> Work:
     ledger = RefundLedgerActivities(host.steps, host.ledger, host.refundable)
     providers = [name for given in host.refunds.values() for name in given.providers]
     at_providers = RefundProviderActivities(host.calls, host.refunds)
-    return Work(registrations=registrations(ledger, at_providers, providers))
+    return Work(registrations=registrations(bodies_of(ledger, at_providers), providers))
 
 
-def registrations(
-    ledger: RefundLedgerActivities,
-    at_providers: RefundProviderActivities,
-    providers: Iterable[str],
-) -> list[Registration]:
+def bodies_of(ledger: RefundLedgerActivities, at_providers: RefundProviderActivities) -> Bodies:
+    """Return what does the work of a refund's steps."""
+    return {
+        GIVE_BACK: at_providers.give_back,
+        FIND_OUT: at_providers.find_out,
+        SETTLE: ledger.settle,
+        CLOSE: ledger.close,
+    }
+
+
+def registrations(bodies: Bodies, providers: Iterable[str]) -> list[Registration]:
     """Return the work of the queues that refunds use.
 
     Args:
         providers: Those that give back, as in their queues' names.
     """
-    return [
-        Registration(OPERATIONS, [RefundWorkflow], [ledger.settle, ledger.close]),
-        *(
-            Registration(
-                provider_queue(provider),
-                activities=[at_providers.give_back, at_providers.find_out],
-            )
-            for provider in providers
-        ),
-    ]
+    return registrations_of([RefundWorkflow], bodies, providers=providers)

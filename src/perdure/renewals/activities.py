@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from temporalio import activity
-
 from perdure.core.ids import TRANSFER, derived_id
-from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
@@ -18,7 +15,7 @@ from perdure.operations.funded_acceptance import check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
-from perdure.renewals import contracts, domains
+from perdure.renewals import domains
 from perdure.renewals.contracts import (
     CloseRenewal,
     Fee,
@@ -75,8 +72,6 @@ class RenewalLedgerActivities:
             ends=_ENDS,
         )
 
-    @activity.defn(name=contracts.HOLD_FEE)
-    @records_its_attempts
     async def hold_fee(self, given: HoldFee) -> Held:
         """Check the account, and set the fee aside.
 
@@ -107,8 +102,6 @@ class RenewalLedgerActivities:
             if hold.id in held
         }
 
-    @activity.defn(name=contracts.RECORD)
-    @records_its_attempts
     async def record(self, given: RecordRenewal) -> RenewalEnd:
         """Post the fee, write the domain's new date and owe the customer the message.
 
@@ -147,8 +140,6 @@ class RenewalLedgerActivities:
             for found, one in done.items()
         }
 
-    @activity.defn(name=contracts.LET_STAND)
-    @records_its_attempts
     async def let_stand(self, given: LetStand) -> RenewalEnd:
         """Record a renewal that was to be undone, and that the registry does not take back."""
         renewal, found = given.renewal, given.renewal.operation_id
@@ -170,8 +161,6 @@ class RenewalLedgerActivities:
             found, "let_stand", given, body, returns=RenewalEnd, undoes=True, ends=_ENDS
         )
 
-    @activity.defn(name=contracts.CLOSE)
-    @records_its_attempts
     async def close(self, given: CloseRenewal) -> RenewalEnd:
         """Release what was held, and the domain, and owe the customer the reason.
 

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Annotated, Final
 
 from pydantic import Field
-from temporalio import activity
 
 from perdure.core.errors import NotFound, PerdureError, ProviderDeclined
 from perdure.durable.interceptors.operation_sync import records_its_attempts
@@ -23,7 +22,7 @@ from perdure.providers.registry import (
     RegistryDirectory,
     RegistryRenewal,
 )
-from perdure.renewals import contracts, rules
+from perdure.renewals import rules
 from perdure.renewals.contracts import (
     DomainOffer,
     RenewalInput,
@@ -81,7 +80,6 @@ class RenewalRegistryActivities:
             returns=DomainOffer,
         )
 
-    @activity.defn(name=contracts.CHECK_DOMAIN)
     @records_its_attempts
     async def check_domain(self, renewal: RenewalInput) -> DomainOffer:
         """Ask the registry for the domain's status and price; its first answer is kept.
@@ -125,7 +123,6 @@ class RenewalRegistryActivities:
     ) -> dict[str, StepDone[DomainOffer]]:
         return {found: StepDone(one.offer, _CHECKED) for found, one in given.items()}
 
-    @activity.defn(name=contracts.RENEW)
     @records_its_attempts
     async def renew(self, renewal: RenewalInput) -> RenewalReport:
         """Have the registry renew, once, whatever happens to this worker.
@@ -137,7 +134,6 @@ class RenewalRegistryActivities:
         """
         return await self._calls.get_or_create(self._renew_call(renewal))
 
-    @activity.defn(name=contracts.RESOLVE_RENEWAL)
     async def resolve_renewal(self, renewal: RenewalInput) -> RenewalResolution:
         """Find out what became of a call whose answer was lost.
 
@@ -148,7 +144,6 @@ class RenewalRegistryActivities:
         found = await self._calls.resolve(self._renew_call(renewal))
         return RenewalResolution(found)
 
-    @activity.defn(name=contracts.READ_REPORT)
     async def read_report(self, renewal: RenewalInput) -> RenewalReport:
         """Read the registry's report of a renewal again.
 
@@ -166,7 +161,6 @@ class RenewalRegistryActivities:
         _expected(renewal).check(found)
         return _report(found)
 
-    @activity.defn(name=contracts.UNDO_RENEWAL)
     async def undo_renewal(self, renewal: RenewalInput) -> Undone:
         """Have the registry take back what it did, if it did anything, and if it lets us.
 

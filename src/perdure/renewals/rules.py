@@ -3,7 +3,6 @@
 import re
 from calendar import isleap
 from dataclasses import replace
-from enum import StrEnum
 from typing import Final
 
 from perdure.core.errors import (
@@ -20,7 +19,6 @@ from perdure.core.text import check_identifier
 from perdure.core.times import read_date
 from perdure.notifications.rules import check_party
 from perdure.renewals.contracts import (
-    RENEW,
     DomainOffer,
     Fee,
     RenewalFailure,
@@ -39,12 +37,6 @@ _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 NOT_TAKEN_BACK: Final = frozenset({"not_refundable", "grace_period_over"})
 """The registry's refusals to undo a renewal after which it stands for good."""
-
-
-class Step(StrEnum):
-    """The steps that have to be undone once they began."""
-
-    RENEW = RENEW
 
 
 def check_domain_name(name: str, *, param: str = "domain") -> None:
@@ -198,14 +190,17 @@ def failure_of(error: PerdureError) -> RenewalFailure:
     )
 
 
-def has_to_be_undone(begun: list[Step], error: PerdureError) -> bool:
+def has_to_be_undone(error: PerdureError, *, has_begun: bool) -> bool:
     """Whether the registry may have renewed the domain, in this run, an earlier one or a lane.
 
     What it refused did nothing. What is called off before this run came to it may have been there.
     Releasing the fee and the domain is no part of undoing: closing the renewal does it, in the same
     commit as the status.
+
+    Args:
+        has_begun: This run came to it.
     """
-    may_have_begun = Step.RENEW in begun or isinstance(error, OperationCancelled | Conflict)
+    may_have_begun = has_begun or isinstance(error, OperationCancelled | Conflict)
     return may_have_begun and not isinstance(error, ProviderDeclined)
 
 

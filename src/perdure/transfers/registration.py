@@ -4,7 +4,10 @@ from perdure.capability.wiring import Work, WorkerHost
 from perdure.core.script import Bodies, Body
 from perdure.durable.registration import Registration
 from perdure.durable.registration import registrations as registrations_of
-from perdure.operations.lanes.script import LaneScript, first_try_of
+from perdure.limits.permits import PermitFor
+from perdure.notifications.contracts import Deliver
+from perdure.operations.first_tries import FirstTries
+from perdure.operations.lanes.script import LaneScript, script_first_try
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import BANK, FirstTry, TransferInput
 from perdure.transfers.process import (
@@ -31,17 +34,11 @@ async def work(host: WorkerHost) -> Work:
         ),
     )
     first_try = first_try_of(
-        run_transfer,
-        FirstTry,
-        bodies,
-        deliver=host.deliver,
-        permit=host.permit_soon,
-        first_tries=tries,
+        bodies, deliver=host.deliver, permit=host.permit_soon, first_tries=tries
     )
-    lane = LaneScript(run_transfer, TransferInput, bodies, deliver=host.deliver, permit=host.permit)
     return Work(
         registrations=registrations(bodies, first_try),
-        lane=lane.run,
+        lane=lane_of(bodies, deliver=host.deliver, permit=host.permit).run,
         refunds=BankRecalls(bank, timeout_s=timeout_s),
     )
 
@@ -56,6 +53,25 @@ def bodies_of(ledger: TransferLedgerActivities, bank: TransferBankActivities) ->
         RECALL_PAYOUT: bank.recall_payout,
         CLOSE: ledger.close,
     }
+
+
+def lane_of(bodies: Bodies, *, deliver: Deliver, permit: PermitFor) -> LaneScript[TransferInput]:
+    """Return what carries transfers out in a lane; see `LaneScript`."""
+    return LaneScript(run_transfer, TransferInput, bodies, deliver=deliver, permit=permit)
+
+
+def first_try_of(
+    bodies: Bodies, *, deliver: Deliver, permit: PermitFor, first_tries: FirstTries
+) -> Body:
+    """Return what carries a transfer out where its own workflow runs; see `script_first_try`."""
+    return script_first_try(
+        run_transfer,
+        FirstTry,
+        bodies,
+        deliver=deliver,
+        permit=permit,
+        first_tries=first_tries,
+    )
 
 
 def registrations(bodies: Bodies, first_try: Body) -> list[Registration]:

@@ -1,25 +1,21 @@
 """Payments in lanes that a test drives itself, in a town where nothing else sees to them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
-from perdure.bootstrap import open_registrations
 from perdure.core.errors import PerdureError
-from perdure.fraud.activities import FraudActivities
-from perdure.fraud.contracts import SCORE
-from perdure.notifications.activities import NotificationActivities
-from perdure.notifications.contracts import DELIVER, Party
+from perdure.notifications.contracts import Party
 from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.lanes.script import LaneScript
 from perdure.operations.model import Operation
-from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
-from perdure.payments.contracts import CHARGE, KIND, SETTLE, PaymentRequest
-from perdure.payments.lane import PaymentLane
+from perdure.payments.contracts import KIND, PaymentInput, PaymentRequest
+from perdure.payments.lane import lane_of
 
 from .town import Town
+from .work import PaymentWork, open_work
 
 _numbers = count()
 
@@ -41,7 +37,7 @@ async def accept(
         payee=Party("Grace"),
     )
     async with town.platform.operations.transaction() as connection:
-        (found,) = await town.platform.kinds.acceptance("payment").accept_many(
+        (found,) = await town.platform.kinds.acceptance(KIND).accept_many(
             connection, [request], actor="tests", lanes=[lane]
         )
     if isinstance(found, PerdureError):
@@ -60,13 +56,13 @@ class OwnLane:
 
     Attributes:
         payments: Carries out its payments.
-        gateway: Their steps at the gateway.
+        work: That of their steps.
     """
 
     town: Town
     number: int
-    payments: PaymentLane
-    gateway: PaymentGatewayActivities
+    payments: LaneScript[PaymentInput]
+    work: PaymentWork
     limits: LaneLimits
 
     async def accept(self, token: str = "tok_ok") -> str:
@@ -92,30 +88,17 @@ async def open_lane(
     town: Town, *, confirmation_s: float = 20.0, limits: LaneLimits | None = None
 ) -> AsyncIterator[OwnLane]:
     """Open a lane that nobody but the test drives."""
-    async with open_registrations(town.platform) as registrations:
-        bound = {
-            _name_of(function): getattr(function, "__self__", None)
-            for part in registrations
-            for function in part.activities
-        }
-        ledger, gateway, fraud = bound[SETTLE], bound[CHARGE], bound[SCORE]
-        messages = bound[DELIVER]
-        assert isinstance(ledger, PaymentLedgerActivities)
-        assert isinstance(gateway, PaymentGatewayActivities)
-        assert isinstance(fraud, FraudActivities)
-        assert isinstance(messages, NotificationActivities)
-        payments = PaymentLane(
-            ledger,
-            gateway,
-            fraud.score,
+    async with open_work(town) as work:
+        payments = lane_of(
+            work.bodies,
+            work.score,
             town.platform.kinds.own(GatewayCallbacks),
-            deliver=messages.deliver_now,
+            deliver=_left_to_others,
             permit=town.platform.permits.permit,
             confirmation_s=confirmation_s,
         )
-        yield OwnLane(town, next(_numbers), payments, gateway, limits or LaneLimits())
+        yield OwnLane(town, next(_numbers), payments, work, limits or LaneLimits())
 
 
-def _name_of(function: Callable[..., Any]) -> str | None:
-    definition = getattr(function, "__temporal_activity_definition", None)
-    return definition.name if definition else None
+async def _left_to_others(notification_ids: list[str]) -> list[str]:
+    return notification_ids

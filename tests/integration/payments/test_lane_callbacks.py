@@ -13,7 +13,8 @@ from perdure.operations.lanes import store as lanes
 from perdure.operations.model import Operation, Status
 from perdure.operations.steps import from_json
 from perdure.payments.callbacks import GatewayCallbacks, Receipt
-from perdure.payments.contracts import PaymentInput
+from perdure.payments.contracts import HoldFunds, PaymentInput
+from perdure.payments.process import CHARGE, HOLD, RESOLVE_CHARGE
 from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from tests.polls import eventually
 
@@ -233,9 +234,9 @@ async def test_what_was_kept_counts_where_a_charge_is_found_out_about(
     running = asyncio.create_task(lane.run())
     operation = await post.town.until(payment_id, {"waiting"})
     payment = from_json(PaymentInput, operation.input)
-    pending = (await lane.gateway.resolve_charge(payment)).charge
+    pending = (await lane.work.do(RESOLVE_CHARGE, payment)).charge
     await post.receive(payment_id)
-    known = (await lane.gateway.resolve_charge(payment)).charge
+    known = (await lane.work.do(RESOLVE_CHARGE, payment)).charge
     await running
     assert pending is not None
     assert known is not None
@@ -296,8 +297,8 @@ async def charge(lane: OwnLane, payment_id: str) -> None:
     """Hold and charge a payment in its lane, up to the gateway's answer."""
     operation = await lane.town.platform.operations.get(payment_id)
     payment = from_json(PaymentInput, operation.input)
-    await lane.payments.hold_funds(payment)
-    assert (await lane.gateway.charge(payment)).status == "pending"
+    await lane.work.do(HOLD, HoldFunds(payment, payment.options.daily_limit_minor))
+    assert (await lane.work.do(CHARGE, payment)).status == "pending"
 
 
 async def promote(lane: OwnLane, payment_id: str) -> None:

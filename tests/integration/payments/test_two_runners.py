@@ -1,17 +1,13 @@
 """Two runners of one payment, whatever each believes: one end, and the money says the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from perdure.bootstrap import open_registrations
 from perdure.core.errors import Conflict
 from perdure.operations.model import Status
 from perdure.operations.steps import from_json
-from perdure.payments import contracts
-from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.contracts import (
     ChargeOutcome,
     ClosePayment,
@@ -20,8 +16,10 @@ from perdure.payments.contracts import (
     PaymentInput,
     SettlePayment,
 )
+from perdure.payments.process import CHARGE, CLOSE, HOLD, SETTLE, UNDO_CHARGE
 
 from .town import Town
+from .work import PaymentWork, open_work
 
 FAILURE = PaymentFailure("not_confirmed", "It was not confirmed.")
 
@@ -29,12 +27,9 @@ FAILURE = PaymentFailure("not_confirmed", "It was not confirmed.")
 class Runner:
     """Somebody else who runs a payment's steps, besides its workflow."""
 
-    def __init__(
-        self, town: Town, ledger: PaymentLedgerActivities, gateway: PaymentGatewayActivities
-    ):
+    def __init__(self, town: Town, work: PaymentWork) -> None:
         self.town = town
-        self.ledger = ledger
-        self.gateway = gateway
+        self.do = work.do
 
     async def input_of(self, payment_id: str) -> PaymentInput:
         operation = await self.town.platform.operations.get(payment_id)
@@ -43,21 +38,8 @@ class Runner:
 
 @pytest.fixture
 async def runner(town: Town) -> AsyncIterator[Runner]:
-    async with open_registrations(town.platform) as registrations:
-        bound = {
-            name_of(function): getattr(function, "__self__", None)
-            for part in registrations
-            for function in part.activities
-        }
-        ledger, gateway = bound[contracts.SETTLE], bound[contracts.CHARGE]
-        assert isinstance(ledger, PaymentLedgerActivities)
-        assert isinstance(gateway, PaymentGatewayActivities)
-        yield Runner(town, ledger, gateway)
-
-
-def name_of(function: Callable[..., Any]) -> str | None:
-    definition = getattr(function, "__temporal_activity_definition", None)
-    return definition.name if definition else None
+    async with open_work(town) as work:
+        yield Runner(town, work)
 
 
 async def refunds(town: Town, payment_id: str) -> int:
@@ -72,8 +54,8 @@ async def test_a_runner_that_wants_to_undo_a_success_undoes_nothing(
     payment_id = await town.pay(account)
     await town.end_of(payment_id)
     payment = await runner.input_of(payment_id)
-    assert (await runner.gateway.undo_charge(payment)).charge is None
-    end = await runner.ledger.close(ClosePayment(payment, FAILURE))
+    assert (await runner.do(UNDO_CHARGE, payment)).charge is None
+    end = await runner.do(CLOSE, ClosePayment(payment, FAILURE))
     assert end.status == "succeeded"
     assert await refunds(town, payment_id) == 0
     assert (await town.balance(account)).posted_minor == 9_000
@@ -85,7 +67,7 @@ async def test_a_runner_that_settles_otherwise_is_told_the_end_there_is(
     payment_id = await town.pay(await town.account())
     await town.end_of(payment_id)
     other = SettlePayment(await runner.input_of(payment_id), ChargeOutcome("ch_x", "succeeded"))
-    assert (await runner.ledger.settle(other)).status == "succeeded"
+    assert (await runner.do(SETTLE, other)).status == "succeeded"
     assert await refunds(town, payment_id) == 0
 
 
@@ -97,7 +79,7 @@ async def test_a_runner_that_comes_after_the_end_is_told_the_messages_it_owes(
     owed = await town.platform.pool.fetch(
         "SELECT id FROM notifications WHERE operation_id = $1", payment_id
     )
-    end = await runner.ledger.close(ClosePayment(await runner.input_of(payment_id), FAILURE))
+    end = await runner.do(CLOSE, ClosePayment(await runner.input_of(payment_id), FAILURE))
     assert owed
     assert sorted(end.notification_ids) == sorted(row["id"] for row in owed)
 
@@ -109,13 +91,13 @@ async def test_an_undoing_whose_answer_was_lost_is_known_in_the_end(
     await town.until(payment_id, {"waiting"})
     await town.collected(payment_id)
     payment = await runner.input_of(payment_id)
-    await runner.gateway.undo_charge(payment)
+    await runner.do(UNDO_CHARGE, payment)
     await town.platform.pool.execute(
         "UPDATE provider_calls SET state = 'intended', answer = NULL, lease_until = now()"
         " WHERE reference = $1",
         f"{payment_id}:refund",
     )
-    await runner.gateway.undo_charge(payment)
+    await runner.do(UNDO_CHARGE, payment)
     assert await state_of_refund(town, payment_id) == "answered"
     assert await refunds(town, payment_id) == 1
 
@@ -135,7 +117,7 @@ async def test_what_was_given_back_otherwise_leaves_no_call_unknown(
     )
     refunded = await town.gateway.post(f"/control/charges/{payment_id}/refund", json={})
     refunded.raise_for_status()
-    await runner.gateway.undo_charge(await runner.input_of(payment_id))
+    await runner.do(UNDO_CHARGE, await runner.input_of(payment_id))
     assert await state_of_refund(town, payment_id) == "not_made"
     assert await refunds(town, payment_id) == 0
 
@@ -152,9 +134,9 @@ async def test_nothing_is_settled_while_another_runner_undoes(town: Town, runner
     payment_id = await town.pay(account, token="tok_no_callback")
     await town.until(payment_id, {"waiting"})
     payment = await runner.input_of(payment_id)
-    await runner.gateway.undo_charge(payment)
+    await runner.do(UNDO_CHARGE, payment)
     with pytest.raises(Conflict) as caught:
-        await runner.ledger.settle(SettlePayment(payment, ChargeOutcome("ch_x", "succeeded")))
+        await runner.do(SETTLE, SettlePayment(payment, ChargeOutcome("ch_x", "succeeded")))
     assert caught.value.code == "operation_reversing"
     # Its workflow, which knows nothing of this, comes to the same end.
     assert (await town.end_of(payment_id)).status == Status.FAILED
@@ -175,9 +157,9 @@ async def test_many_runners_of_every_step_at_once_have_the_effect_of_one(
     payment = await runner.input_of(payment_id)
 
     async def run_all() -> None:
-        await runner.ledger.hold_funds(HoldFunds(payment, payment.options.daily_limit_minor))
-        charge = await runner.gateway.charge(payment)
-        await runner.ledger.settle(SettlePayment(payment, charge))
+        await runner.do(HOLD, HoldFunds(payment, payment.options.daily_limit_minor))
+        charge = await runner.do(CHARGE, payment)
+        await runner.do(SETTLE, SettlePayment(payment, charge))
 
     await asyncio.gather(*(run_all() for _ in range(8)), return_exceptions=True)
     operation = await town.end_of(payment_id)

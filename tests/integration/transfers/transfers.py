@@ -12,12 +12,10 @@ from perdure.operations.lanes.script import LaneScript
 from perdure.operations.model import Operation
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
-from perdure.providers.bank import HttpPayoutBank
-from perdure.providers.http_client import open_http_client
+from perdure.outside import open_outside
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
-from perdure.transfers.process import run_transfer
-from perdure.transfers.registration import bodies_of
+from perdure.transfers.registration import bodies_of, lane_of
 from tests.integration.payments.town import Town
 
 
@@ -99,27 +97,19 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
     """
     platform = town.platform
     configured = platform.settings.model_copy(update=settings)
-    steps, timeout_s = TransactionalSteps(platform.pool), configured.bank_timeout_s
-    async with open_http_client(
-        configured.bank_url, timeout_s=timeout_s, connections_max=100
-    ) as http:
+    steps = TransactionalSteps(platform.pool)
+    async with open_outside(configured) as outside:
         bodies = bodies_of(
             TransferLedgerActivities(platform.pool, steps, platform.ledger),
             TransferBankActivities(
                 ProviderCalls(platform.pool),
                 steps,
-                HttpPayoutBank(http),
+                outside.bank,
                 first_tries=FirstTries(),
-                timeout_s=timeout_s,
+                timeout_s=configured.bank_timeout_s,
             ),
         )
-        lane = LaneScript(
-            run_transfer,
-            TransferInput,
-            bodies,
-            deliver=_left_to_others,
-            permit=platform.permits.permit,
-        )
+        lane = lane_of(bodies, deliver=_left_to_others, permit=platform.permits.permit)
         yield OwnLane(town, number, lane)
 
 

@@ -17,7 +17,7 @@ from perdure.core.script import Body, Runner, ScriptStep
 from perdure.core.turns import Permit, take_turn
 from perdure.operations.attempts import current_attempt
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.lanes.script import LaneScript, first_try_of
+from perdure.operations.lanes.script import LaneScript, script_first_try
 from perdure.operations.lanes.steps import AtProvider, Postponed, Promoted
 from tests.unit.fake_script import (
     CLOSE,
@@ -84,7 +84,7 @@ class Work:
         await lane.run("wsh_1", WISH)
 
     async def try_first(self, first_tries: FirstTries | None = None) -> Any:
-        first = first_try_of(
+        first = script_first_try(
             run_wish,
             Tried,
             self.bodies,

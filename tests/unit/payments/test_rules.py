@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from perdure.core.errors import (
+    Conflict,
     InsufficientFunds,
     InvalidInput,
     LimitExceeded,
@@ -18,7 +19,6 @@ from perdure.core.ids import ACCOUNT, new_id
 from perdure.core.money import AmountLimit
 from perdure.notifications.contracts import Party
 from perdure.payments.contracts import (
-    UNDO_CHARGE,
     ChargeOutcome,
     GatewayCallback,
     PaymentInput,
@@ -26,14 +26,13 @@ from perdure.payments.contracts import (
 )
 from perdure.payments.rules import (
     PaymentLimits,
-    Step,
     check_confirmed,
     check_fraud,
     check_limits,
     check_request,
-    compensation_plan,
     confirmed_by,
     failure_of,
+    has_to_be_undone,
 )
 
 GOOD = PaymentRequest("cus_1", new_id(ACCOUNT), 500, "USD", "tok_ok")
@@ -153,19 +152,20 @@ def test_a_suspicion_refuses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begun", "error", "plan"),
+    ("is_held", "error", "is_undone"),
     [
-        ([], InsufficientFunds("x"), []),
-        ([Step.CHARGE], ProviderDeclined("x"), []),
-        ([Step.CHARGE], OperationCancelled("x"), [UNDO_CHARGE]),
-        ([Step.CHARGE], Refused("x"), [UNDO_CHARGE]),
-        ([Step.CHARGE], PerdureError("x"), [UNDO_CHARGE]),
+        (False, InsufficientFunds("x"), False),
+        (False, Conflict("x"), True),
+        (True, ProviderDeclined("x"), False),
+        (True, OperationCancelled("x"), True),
+        (True, Refused("x"), True),
+        (True, PerdureError("x"), True),
     ],
 )
-def test_what_began_is_undone_unless_it_surely_did_nothing(
-    begun: list[Step], error: PerdureError, plan: list[str]
+def test_what_may_have_begun_is_undone_unless_it_surely_did_nothing(
+    is_held: bool, error: PerdureError, is_undone: bool
 ) -> None:
-    assert compensation_plan(begun, error) == plan
+    assert has_to_be_undone(error, is_held=is_held) is is_undone
 
 
 def test_a_cancel_closes_as_cancelled_and_anything_else_as_failed() -> None:

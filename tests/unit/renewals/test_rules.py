@@ -150,18 +150,18 @@ def test_a_renewal_taken_back_at_the_registry_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begun", "error", "expected"),
+    ("has_begun", "error", "expected"),
     [
-        ([], ProviderUnavailable("away"), False),
-        ([rules.Step.RENEW], ProviderDeclined("No."), False),
-        ([rules.Step.RENEW], ProviderUnavailable("away"), True),
-        ([rules.Step.RENEW], OperationCancelled("Stop."), True),
+        (False, ProviderUnavailable("away"), False),
+        (True, ProviderDeclined("No."), False),
+        (True, ProviderUnavailable("away"), True),
+        (True, OperationCancelled("Stop."), True),
     ],
 )
 def test_only_what_the_registry_may_have_done_is_undone(
-    begun: list[rules.Step], error: PerdureError, expected: bool
+    has_begun: bool, error: PerdureError, expected: bool
 ) -> None:
-    assert rules.has_to_be_undone(begun, error) is expected
+    assert rules.has_to_be_undone(error, has_begun=has_begun) is expected
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class LaneScript(Generic[Input]):
         await self._script(found, self._runner)
 
 
-def first_try_of(
+def script_first_try(
     script: Callable[[Input, Runner], Awaitable[object]],
     returns: Callable[..., object],
     bodies: Bodies,

@@ -17,7 +17,6 @@ from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.lanes.script import LaneScript, first_try_of
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.providers.mail import Mail
@@ -25,7 +24,7 @@ from perdure.storage.pool import Pool
 from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
 from perdure.transfers.contracts import FirstTry, TransferInput
 from perdure.transfers.process import run_transfer
-from perdure.transfers.registration import bodies_of
+from perdure.transfers.registration import bodies_of, first_try_of, lane_of
 
 from .gates import GatedPool, Gates, Life
 from .outside import TIMEOUT_S, Bank, BankClient, Clock, Sms, SmsClient
@@ -85,16 +84,9 @@ class Process:
             timeout_s=TIMEOUT_S,
         )
         deliver = self.messages.deliver_now
-        self.lane = LaneScript(
-            run_transfer, TransferInput, self.bodies, deliver=deliver, permit=_no_limit
-        )
+        self.lane = lane_of(self.bodies, deliver=deliver, permit=_no_limit)
         self.first_try = first_try_of(
-            run_transfer,
-            FirstTry,
-            self.bodies,
-            deliver=deliver,
-            permit=_no_limit,
-            first_tries=bank_tries,
+            self.bodies, deliver=deliver, permit=_no_limit, first_tries=bank_tries
         )
 
 

@@ -1,0 +1,54 @@
+"""What does the work of payments' steps, for tests that run one themselves."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from perdure.core.script import Bodies, Given, Result, ScriptStep
+from perdure.fraud.activities import FraudActivities
+from perdure.operations.first_tries import FirstTries
+from perdure.operations.provider_calls import ProviderCalls
+from perdure.operations.steps import TransactionalSteps
+from perdure.outside import open_outside
+from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
+from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.lane import Score
+from perdure.payments.registration import bodies_of
+
+from .town import Town
+
+
+@dataclass
+class PaymentWork:
+    """The work of each step, by a hand of the test's own; and the fraud service."""
+
+    bodies: Bodies
+    score: Score
+
+    async def do(self, step: ScriptStep[Given, Result], given: Given) -> Result:
+        """Do a step's work."""
+        result: Result = await self.bodies[step](given)
+        return result
+
+
+@asynccontextmanager
+async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
+    """Open clients of the town's gateway and scorer."""
+    platform = town.platform
+    pool, settings, permit = platform.pool, platform.settings, platform.permits.permit
+    steps, first_tries = TransactionalSteps(pool), FirstTries()
+    async with open_outside(settings) as outside:
+        gateway = PaymentGatewayActivities(
+            ProviderCalls(pool),
+            steps,
+            outside.gateway,
+            platform.kinds.own(GatewayCallbacks),
+            first_tries=first_tries,
+            callback_url=settings.gateway_callback_url,
+            timeout_s=settings.gateway_timeout_s,
+        )
+        ledger = PaymentLedgerActivities(pool, steps, platform.ledger)
+        yield PaymentWork(
+            bodies_of(ledger, gateway, first_tries=first_tries, permit=permit),
+            FraudActivities(pool, outside.scorer, FirstTries(), permit).score,
+        )
