@@ -2,11 +2,12 @@
 
 from temporalio import workflow
 
+from perdure.capability.contracts import End
 from perdure.durable.script import WorkflowRunner
 from perdure.notifications.telling import tell
 from perdure.payments import contracts
 from perdure.payments import process as payments
-from perdure.payments.contracts import HoldFunds, PaymentEnd, PaymentInput, SettlePayment
+from perdure.payments.contracts import HoldFunds, PaymentInput, SettlePayment
 from perdure.payments.workflow import PaymentWorkflow
 from perdure.refunds.contracts import WORKFLOW as REFUND
 from perdure.refunds.contracts import GivenBack, RefundEnd, RefundInput, SettleRefund
@@ -15,11 +16,11 @@ from perdure.refunds.workflow import RefundWorkflow
 from perdure.renewals import process as renewals
 from perdure.renewals import rules
 from perdure.renewals.contracts import WORKFLOW as RENEWAL
-from perdure.renewals.contracts import HoldFee, RecordRenewal, RenewalEnd, RenewalInput
+from perdure.renewals.contracts import HoldFee, RecordRenewal, RenewalInput
 from perdure.renewals.workflow import RenewalWorkflow
 from perdure.transfers import process as transfers
 from perdure.transfers.contracts import WORKFLOW as TRANSFER
-from perdure.transfers.contracts import SettleTransfer, TransferEnd, TransferInput
+from perdure.transfers.contracts import SettleTransfer, TransferInput
 from perdure.transfers.workflow import TransferWorkflow
 
 
@@ -32,7 +33,7 @@ class ChargesBeforeItHolds(PaymentWorkflow):
         super().__init__(payment)
 
     @workflow.run
-    async def run(self, payment: PaymentInput) -> PaymentEnd:
+    async def run(self, payment: PaymentInput) -> End:
         steps = WorkflowRunner(tell)
         charge = await steps.run(payments.CHARGE, payment)
         await steps.run(payments.HOLD, HoldFunds(payment))
@@ -48,7 +49,7 @@ class WaitsBeforeItBegins(PaymentWorkflow):
         super().__init__(payment)
 
     @workflow.run
-    async def run(self, payment: PaymentInput) -> PaymentEnd:
+    async def run(self, payment: PaymentInput) -> End:
         await workflow.sleep(1)
         return await super().run(payment)
 
@@ -58,7 +59,7 @@ class PaysBeforeItHolds(TransferWorkflow):
     """The steps in another order."""
 
     @workflow.run
-    async def run(self, transfer: TransferInput) -> TransferEnd:
+    async def run(self, transfer: TransferInput) -> End:
         steps = WorkflowRunner(tell)
         payout = await steps.run(transfers.PAY_OUT, transfer)
         await steps.run(transfers.HOLD, transfer)
@@ -70,7 +71,7 @@ class RenewsBeforeItHolds(RenewalWorkflow):
     """The steps in another order."""
 
     @workflow.run
-    async def run(self, renewal: RenewalInput) -> RenewalEnd:
+    async def run(self, renewal: RenewalInput) -> End:
         steps = WorkflowRunner(tell)
         fee = rules.fee_of(renewal, await steps.run(renewals.CHECK_DOMAIN, renewal))
         report = await steps.run(renewals.RENEW, renewal)

@@ -5,6 +5,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from perdure.capability.contracts import End
 from perdure.core.errors import (
     OperationCancelled,
     ProviderDeclined,
@@ -13,7 +14,7 @@ from perdure.core.errors import (
 )
 from perdure.durable.scope import PARK, CancelCall
 from perdure.renewals import contracts
-from perdure.renewals.contracts import RenewalEnd, RenewalResolution, Undone
+from perdure.renewals.contracts import RenewalResolution, Undone
 from tests.polls import eventually
 from tests.workflows.scripted_renewals import OFFER, REPORT, RenewalScenario
 
@@ -25,7 +26,7 @@ UNKNOWN = ProviderOutcomeUnknown("The answer was lost.")
 GARBLED = replace(REPORT, price_minor=1)
 
 
-async def resume(scenario: RenewalScenario, handle: WorkflowHandle[Any, RenewalEnd]) -> None:
+async def resume(scenario: RenewalScenario, handle: WorkflowHandle[Any, End]) -> None:
     """Have a renewal go on that was parked while its registry was away."""
     await scenario.world.until_called(PARK)
     scenario.world.answers[contracts.RENEW] = REPORT
@@ -33,16 +34,14 @@ async def resume(scenario: RenewalScenario, handle: WorkflowHandle[Any, RenewalE
     await handle.result()
 
 
-async def cancel(scenario: RenewalScenario, handle: WorkflowHandle[Any, RenewalEnd]) -> None:
+async def cancel(scenario: RenewalScenario, handle: WorkflowHandle[Any, End]) -> None:
     """Call off a renewal that was parked."""
     await scenario.world.until_called(PARK)
     await handle.signal("cancel", CancelCall("ada", "Wrong domain."))
     await handle.result()
 
 
-async def leave_it_parked(
-    scenario: RenewalScenario, handle: WorkflowHandle[Any, RenewalEnd]
-) -> None:
+async def leave_it_parked(scenario: RenewalScenario, handle: WorkflowHandle[Any, End]) -> None:
     """Record it as it waits for an operator: what a deploy meets."""
     await scenario.world.until_called(PARK)
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from temporalio.client import WorkflowHandle
 
+from perdure.capability.contracts import End
 from perdure.core.errors import (
     InsufficientFunds,
     ProviderAway,
@@ -19,7 +20,7 @@ from perdure.fraud import contracts as fraud
 from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FraudVerdict
 from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
 from perdure.payments import contracts
-from perdure.payments.contracts import ChargeOutcome, PaymentEnd
+from perdure.payments.contracts import ChargeOutcome
 from tests.polls import eventually
 from tests.workflows.scripted import PENDING, SUCCEEDED, PaymentScenario
 
@@ -50,21 +51,19 @@ async def let_it_run(scenario: object, handle: WorkflowHandle[Any, Any]) -> None
     await handle.result()
 
 
-async def confirm(scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]) -> None:
+async def confirm(scenario: PaymentScenario, handle: WorkflowHandle[Any, End]) -> None:
     await scenario.until_called(contracts.CHARGE)
     await scenario.confirm(handle)
     await handle.result()
 
 
-async def cancel(scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]) -> None:
+async def cancel(scenario: PaymentScenario, handle: WorkflowHandle[Any, End]) -> None:
     await scenario.until_called(contracts.CHARGE)
     await handle.signal("cancel", CancelCall("ada", "Wrong amount."))
     await handle.result()
 
 
-async def leave_it_waiting(
-    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
-) -> None:
+async def leave_it_waiting(scenario: PaymentScenario, handle: WorkflowHandle[Any, End]) -> None:
     """Record it as it waits for the gateway: what a deploy meets."""
 
     async def it_waits() -> bool:
@@ -105,7 +104,7 @@ SCENARIOS: list[Scenario[PaymentScenario]] = [
 
 
 async def confirm_what_was_charged_at_once(
-    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, End]
 ) -> None:
     await scenario.until_called(contracts.CHARGE_AT_ONCE)
     await scenario.confirm(handle)
@@ -133,9 +132,7 @@ SCENARIOS_AT_ONCE: list[Scenario[PaymentScenario]] = [
 """What payments do since they try first where their workflow runs."""
 
 
-async def confirm_after_a_lie(
-    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
-) -> None:
+async def confirm_after_a_lie(scenario: PaymentScenario, handle: WorkflowHandle[Any, End]) -> None:
     await scenario.until_called(contracts.CHARGE)
     await scenario.confirm(handle, ChargeOutcome("ch_x", "failed"))
     await scenario.until_called(contracts.CHECK_CHARGE)
@@ -144,7 +141,7 @@ async def confirm_after_a_lie(
 
 
 async def let_a_difference_be_looked_into(
-    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, End]
 ) -> None:
     await scenario.until_called(contracts.CHARGE)
     await scenario.confirm(handle, ChargeOutcome("ch_1", "failed"))
@@ -165,9 +162,7 @@ SCENARIOS_WITH_LIES: list[Scenario[PaymentScenario]] = [
 """What payments do since they compare what callbacks tell."""
 
 
-async def wait_for_the_gateway(
-    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
-) -> None:
+async def wait_for_the_gateway(scenario: PaymentScenario, handle: WorkflowHandle[Any, End]) -> None:
     await scenario.until_called(PARK)
     await handle.signal("resume")
     await scenario.until_called(contracts.CHARGE, times=2)
@@ -176,7 +171,7 @@ async def wait_for_the_gateway(
 
 
 async def cancel_while_the_scorer_is_away(
-    scenario: PaymentScenario, handle: WorkflowHandle[Any, PaymentEnd]
+    scenario: PaymentScenario, handle: WorkflowHandle[Any, End]
 ) -> None:
     await scenario.until_called(SCORE, times=2)
     await scenario.until_called(contracts.HOLD_FUNDS)

@@ -4,6 +4,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from perdure.capability.contracts import End
 from perdure.core.errors import (
     OperationCancelled,
     ProviderDeclined,
@@ -12,7 +13,7 @@ from perdure.core.errors import (
 )
 from perdure.durable.scope import REQUEST_CANCEL, CancelCall
 from perdure.transfers import contracts
-from perdure.transfers.contracts import FirstTry, PayoutResolution, TransferEnd
+from perdure.transfers.contracts import FirstTry, PayoutResolution
 from tests.workflows.scripted_transfers import PAID, SUCCEEDED, TransferScenario
 
 from .scenarios import Scenario, let_it_run
@@ -22,7 +23,7 @@ AWAY = ProviderUnavailable("away")
 UNKNOWN = ProviderOutcomeUnknown("The answer was lost.")
 
 
-async def cancel(scenario: TransferScenario, handle: WorkflowHandle[Any, TransferEnd]) -> None:
+async def cancel(scenario: TransferScenario, handle: WorkflowHandle[Any, End]) -> None:
     """Cancel while the bank's answer is being found out; it turns out to have paid."""
     await scenario.world.until_called(contracts.RESOLVE_PAYOUT)
     await handle.signal("cancel", CancelCall("ada", "Wrong amount."))

@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "flags",
         "outside",
         "capabilities",
+        "notifications",
     },
     "capabilities": {"core", "capability"},
     **{

@@ -2,8 +2,9 @@
 
 from temporalio import workflow
 
+from perdure.capability.contracts import End
 from perdure.payments import contracts
-from perdure.payments.contracts import PaymentEnd, PaymentInput
+from perdure.payments.contracts import PaymentInput
 from perdure.payments.workflow import PaymentWorkflow
 
 
@@ -16,5 +17,5 @@ class PaymentWorkflowV1(PaymentWorkflow):
         super().__init__(payment)
 
     @workflow.run
-    async def run(self, payment: PaymentInput) -> PaymentEnd:
+    async def run(self, payment: PaymentInput) -> End:
         return await self._carry_out(payment, counts=False)

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 
+from perdure.capability.contracts import End
 from perdure.core.ids import new_id
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FirstTry, FraudCheck, FraudVerdict
@@ -19,7 +20,6 @@ from perdure.payments.contracts import (
     GatewayCallback,
     Held,
     HoldFunds,
-    PaymentEnd,
     PaymentInput,
     PaymentOptions,
     PaymentRequest,
@@ -48,7 +48,7 @@ class ScriptedWorld(Script):
             contracts.CHECK_CHARGE: PENDING,
             contracts.CONFIRM_CHARGE: SUCCEEDED,
             contracts.UNDO_CHARGE: ChargeResolution(SUCCEEDED),
-            contracts.SETTLE: PaymentEnd("succeeded", notification_ids=["ntf_1", "ntf_2"]),
+            contracts.SETTLE: End("succeeded", notification_ids=["ntf_1", "ntf_2"]),
             SCORE: FraudVerdict(passed=True, score=1),
         }
     )
@@ -58,13 +58,13 @@ class ScriptedWorld(Script):
         return self.answer(contracts.HOLD_FUNDS, given, Held("ltr_1"))  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.SETTLE)
-    async def settle(self, given: SettlePayment) -> PaymentEnd:
+    async def settle(self, given: SettlePayment) -> End:
         return self.answer(contracts.SETTLE, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.CLOSE)
-    async def close(self, given: ClosePayment) -> PaymentEnd:
+    async def close(self, given: ClosePayment) -> End:
         status = "cancelled" if given.failure.cancelled else "failed"
-        default = PaymentEnd(status, given.failure, ["ntf_1"])
+        default = End(status, given.failure, ["ntf_1"])
         return self.answer(contracts.CLOSE, given, default)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.CHARGE)
@@ -136,25 +136,25 @@ class PaymentScenario:
         operation_id: str | None = None,
         callback_timeout_s: float = 20,
         daily_limit_minor: int | None = None,
-    ) -> WorkflowHandle[Any, PaymentEnd]:
+    ) -> WorkflowHandle[Any, End]:
         operation_id = operation_id or new_id("pay")
         payment = PaymentInput(
             operation_id,
             PaymentRequest("cus_1", "acc_1", 500, "USD", "tok_ok"),
             PaymentOptions(callback_timeout_s, daily_limit_minor),
         )
-        handle: WorkflowHandle[Any, PaymentEnd] = await self.client.start_workflow(
+        handle: WorkflowHandle[Any, End] = await self.client.start_workflow(
             contracts.WORKFLOW,
             payment,
             id=operation_id,
             task_queue=self.queues[OPERATIONS],
             execution_timeout=timedelta(seconds=60),
-            result_type=PaymentEnd,
+            result_type=End,
         )
         return handle
 
     async def confirm(
-        self, handle: WorkflowHandle[Any, PaymentEnd], charge: ChargeOutcome = SUCCEEDED
+        self, handle: WorkflowHandle[Any, End], charge: ChargeOutcome = SUCCEEDED
     ) -> None:
         """Have the gateway's callback come."""
         await handle.signal(contracts.GATEWAY_CALLBACK, confirmation(handle.id, charge))

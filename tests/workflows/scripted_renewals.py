@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 
+from perdure.capability.contracts import End, Held
 from perdure.core.ids import new_id
 from perdure.durable.queues import NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.providers.registry import registry_name
@@ -15,11 +16,9 @@ from perdure.renewals import contracts
 from perdure.renewals.contracts import (
     CloseRenewal,
     DomainOffer,
-    Held,
     HoldFee,
     LetStand,
     RecordRenewal,
-    RenewalEnd,
     RenewalInput,
     RenewalReport,
     RenewalRequest,
@@ -32,7 +31,7 @@ from .script import Script
 REGISTRY = registry_name("info")
 OFFER = DomainOffer("active", "2027-03-01", premium=False, year_price_minor=1499, currency="USD")
 REPORT = RenewalReport("ren_1", "2028-03-01", 1499, "USD", "renewed")
-SUCCEEDED = RenewalEnd("succeeded", notification_ids=["ntf_1"])
+SUCCEEDED = End("succeeded", notification_ids=["ntf_1"])
 
 
 @dataclass
@@ -72,7 +71,7 @@ class ScriptedRegistry(Script):
         return self.answer(contracts.READ_REPORT, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.RECORD)
-    async def record(self, given: RecordRenewal) -> RenewalEnd:
+    async def record(self, given: RecordRenewal) -> End:
         return self.answer(contracts.RECORD, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.UNDO_RENEWAL)
@@ -80,13 +79,13 @@ class ScriptedRegistry(Script):
         return self.answer(contracts.UNDO_RENEWAL, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.LET_STAND)
-    async def let_stand(self, given: LetStand) -> RenewalEnd:
+    async def let_stand(self, given: LetStand) -> End:
         return self.answer(contracts.LET_STAND, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.CLOSE)
-    async def close(self, given: CloseRenewal) -> RenewalEnd:
+    async def close(self, given: CloseRenewal) -> End:
         status = "cancelled" if given.failure.cancelled else "failed"
-        default = RenewalEnd(status, given.failure, ["ntf_1"])
+        default = End(status, given.failure, ["ntf_1"])
         return self.answer(contracts.CLOSE, given, default)  # type: ignore[no-any-return]
 
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
@@ -118,15 +117,15 @@ class RenewalScenario:
     queues: QueueNames
     world: ScriptedRegistry
 
-    async def start(self) -> WorkflowHandle[Any, RenewalEnd]:
+    async def start(self) -> WorkflowHandle[Any, End]:
         operation_id = new_id(contracts.ID_PREFIX)
         request = RenewalRequest("cus_1", "example.info", 1, "acc_1")
-        handle: WorkflowHandle[Any, RenewalEnd] = await self.client.start_workflow(
+        handle: WorkflowHandle[Any, End] = await self.client.start_workflow(
             contracts.WORKFLOW,
             RenewalInput(operation_id, request, REGISTRY, OFFER.expires_on),
             id=operation_id,
             task_queue=self.queues[OPERATIONS],
             execution_timeout=timedelta(seconds=60),
-            result_type=RenewalEnd,
+            result_type=End,
         )
         return handle

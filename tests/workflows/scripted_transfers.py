@@ -8,17 +8,16 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 
+from perdure.capability.contracts import End, Held
 from perdure.core.ids import new_id
 from perdure.durable.queues import NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.transfers import contracts
 from perdure.transfers.contracts import (
     CloseTransfer,
     FirstTry,
-    Held,
     PayoutOutcome,
     PayoutResolution,
     SettleTransfer,
-    TransferEnd,
     TransferInput,
     TransferRequest,
 )
@@ -27,7 +26,7 @@ from .script import Script
 
 PAID = PayoutOutcome("po_1", "paid")
 RECALLED = PayoutOutcome("po_1", "recalled")
-SUCCEEDED = TransferEnd("succeeded", notification_ids=["ntf_1"])
+SUCCEEDED = End("succeeded", notification_ids=["ntf_1"])
 
 
 @dataclass
@@ -53,13 +52,13 @@ class ScriptedBank(Script):
         return self.answer(contracts.HOLD_FUNDS, given, Held("ltr_1"))  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.SETTLE)
-    async def settle(self, given: SettleTransfer) -> TransferEnd:
+    async def settle(self, given: SettleTransfer) -> End:
         return self.answer(contracts.SETTLE, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.CLOSE)
-    async def close(self, given: CloseTransfer) -> TransferEnd:
+    async def close(self, given: CloseTransfer) -> End:
         status = "cancelled" if given.failure.cancelled else "failed"
-        default = TransferEnd(status, given.failure, ["ntf_1"])
+        default = End(status, given.failure, ["ntf_1"])
         return self.answer(contracts.CLOSE, given, default)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.PAY_OUT)
@@ -101,15 +100,15 @@ class TransferScenario:
     queues: QueueNames
     world: ScriptedBank
 
-    async def start(self) -> WorkflowHandle[Any, TransferEnd]:
+    async def start(self) -> WorkflowHandle[Any, End]:
         operation_id = new_id(contracts.ID_PREFIX)
         request = TransferRequest("cus_1", "acc_1", 500, "USD", "dest_ok")
-        handle: WorkflowHandle[Any, TransferEnd] = await self.client.start_workflow(
+        handle: WorkflowHandle[Any, End] = await self.client.start_workflow(
             contracts.WORKFLOW,
             TransferInput(operation_id, request),
             id=operation_id,
             task_queue=self.queues[OPERATIONS],
             execution_timeout=timedelta(seconds=60),
-            result_type=TransferEnd,
+            result_type=End,
         )
         return handle

@@ -52,7 +52,12 @@ Request = TypeVar("Request", bound=FundedRequest)
 
 
 async def check_account(
-    connection: Connection, ledger: LedgerStore[Connection], request: FundedRequest, *, verb: str
+    connection: Connection,
+    ledger: LedgerStore[Connection],
+    request: OwnedRequest,
+    *,
+    currency: str,
+    verb: str,
 ) -> None:
     """Refuse an account that is not the customer's, or cannot pay in this currency.
 
@@ -64,7 +69,8 @@ async def check_account(
         Refused: `account_not_open`.
         InvalidInput: `currency_mismatch`.
     """
-    _check_account(await ledger.get_account(connection, request.account_id), request, verb)
+    account = await ledger.get_account(connection, request.account_id)
+    _check_account(account, request, currency, verb)
 
 
 def check_can_pay(account: Account | None, request: OwnedRequest) -> Account:
@@ -93,9 +99,9 @@ def check_can_pay(account: Account | None, request: OwnedRequest) -> Account:
     return account
 
 
-def _check_account(found: Account | None, request: FundedRequest, verb: str) -> None:
+def _check_account(found: Account | None, request: OwnedRequest, currency: str, verb: str) -> None:
     account = check_can_pay(found, request)
-    if account.currency != request.currency:
+    if account.currency != currency:
         raise InvalidInput(
             f"Account {account.id} is in {account.currency}; {verb} in it, or from another"
             " account.",
@@ -196,7 +202,7 @@ class FundedAcceptance(Acceptance[Request]):
                 self._check_limits(kept)
                 check_deadline(deadline_at, self._clock())
                 account, balance = accounts.get(kept.account_id, (None, None))
-                _check_account(account, kept, self._verb)
+                _check_account(account, kept, kept.currency, self._verb)
                 if balance is not None:
                     _check_funds(balance, kept, self._verb)
             except PerdureError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final
 
+from perdure.capability.contracts import Failure
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
@@ -173,20 +174,6 @@ class GatewayCallback:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentFailure:
-    """Why a payment is closed without success.
-
-    Args:
-        cancelled: Somebody asked for it; otherwise it failed.
-    """
-
-    code: str
-    message: str
-    cancelled: bool = False
-    param: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SettlePayment:
     """The input of the step that posts the money."""
 
@@ -199,17 +186,4 @@ class ClosePayment:
     """The input of the step that releases the money and ends the payment."""
 
     payment: PaymentInput
-    failure: PaymentFailure
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentEnd:
-    """How a payment ended, and who is to be told.
-
-    Args:
-        status: `succeeded`, `failed` or `cancelled`.
-    """
-
-    status: str
-    failure: PaymentFailure | None = None
-    notification_ids: list[str] = field(default_factory=list)
+    failure: Failure

@@ -2,17 +2,71 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Final, Protocol
 
+from perdure.capability.funded import Funds
+from perdure.core.clock import Clock
 from perdure.core.errors import LimitExceeded
 from perdure.core.money import format_amount
-from perdure.payments.contracts import PaymentRequest
 from perdure.storage.pool import Connection
 
 
-async def count(
-    connection: Connection, request: PaymentRequest, day: date, *, limit_minor: int
-) -> None:
+class Counted(Protocol):
+    """Who pays, and how much."""
+
+    @property
+    def customer_id(self) -> str: ...  # noqa: D102
+    @property
+    def amount_minor(self) -> int: ...  # noqa: D102
+    @property
+    def currency(self) -> str: ...  # noqa: D102
+
+
+class DailyTotals:
+    """Counts what is held on today; see `capability.funded.Counter`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def count(self, connection: Connection, funds: Funds) -> str | None:
+        """Count a payment that has a limit; returns the day, as YYYY-MM-DD.
+
+        Raises:
+            LimitExceeded: `daily_limit_exceeded`; nothing is counted.
+        """
+        if funds.limit_minor is None:
+            return None
+        day = self._clock().date()
+        await count(connection, funds, day, limit_minor=funds.limit_minor)
+        return day.isoformat()
+
+    async def count_many(
+        self, connection: Connection, funds: Mapping[str, Funds]
+    ) -> dict[str, str | None]:
+        """Count those that have a limit and are within it; those without one are not counted."""
+        day = self._clock().date()
+        limited = {
+            found: (one, one.limit_minor)
+            for found, one in funds.items()
+            if one.limit_minor is not None
+        }
+        counted = await count_many(connection, limited, day)
+        return {
+            found: day.isoformat() if found in counted else None
+            for found in funds
+            if found not in limited or found in counted
+        }
+
+    async def take_off(self, connection: Connection, counted: Sequence[tuple[Funds, str]]) -> None:
+        """Take off again what was counted just now."""
+        by_day: dict[str, list[Funds]] = {}
+        for funds, day in counted:
+            by_day.setdefault(day, []).append(funds)
+        for day, of_day in by_day.items():
+            await take_off_many(connection, of_day, date.fromisoformat(day))
+
+
+async def count(connection: Connection, request: Counted, day: date, *, limit_minor: int) -> None:
     """Count a payment on a day; two of one customer take turns and keep the limit together.
 
     Raises:
@@ -42,7 +96,7 @@ async def count(
 
 
 async def count_many(
-    connection: Connection, limited: Mapping[str, tuple[PaymentRequest, int]], day: date
+    connection: Connection, limited: Mapping[str, tuple[Counted, int]], day: date
 ) -> frozenset[str]:
     """Count payments on a day in one statement, as `count` does one; returns which were counted.
 
@@ -92,14 +146,7 @@ RETURNING customer_id, currency
 """
 
 
-async def take_off(connection: Connection, request: PaymentRequest, day: date) -> None:
-    """Take an undone payment off the day it was counted on."""
-    await take_off_many(connection, [request], day)
-
-
-async def take_off_many(
-    connection: Connection, requests: Sequence[PaymentRequest], day: date
-) -> None:
+async def take_off_many(connection: Connection, requests: Sequence[Counted], day: date) -> None:
     """Take payments off the day they were counted on."""
     if not requests:
         return

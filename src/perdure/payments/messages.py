@@ -3,7 +3,7 @@
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
 from perdure.notifications.rules import messages_to, reason_told
-from perdure.payments.contracts import PaymentFailure, PaymentInput
+from perdure.payments.contracts import ClosePayment, PaymentInput
 
 
 def success_messages(payment: PaymentInput) -> list[Message]:
@@ -28,18 +28,19 @@ def success_messages(payment: PaymentInput) -> list[Message]:
     ]
 
 
-def failure_messages(payment: PaymentInput, failure: PaymentFailure) -> list[Message]:
+def failure_messages(given: ClosePayment) -> list[Message]:
     """Return what the payer is told of a payment that did not come about.
 
     The payee never heard of it.
     """
-    amount = format_amount(payment.request.amount_minor, payment.request.currency)
+    request, failure = given.payment.request, given.failure
+    amount = format_amount(request.amount_minor, request.currency)
     word = "was cancelled" if failure.cancelled else "failed"
     why = reason_told(failure.message, cancelled=failure.cancelled)
     return messages_to(
         "payer",
-        payment.request.payer,
+        request.payer,
         f"Your payment of {amount} {word}",
         f"{why}Nothing was taken from your account.",
-        reference=payment.request.reference,
+        reference=request.reference,
     )

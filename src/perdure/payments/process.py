@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
+from perdure.capability.contracts import End, failure_of
 from perdure.core.errors import PerdureError, Refused
 from perdure.core.script import CallStep, OwnStep, Runner, Step
 from perdure.payments import contracts, rules
@@ -15,7 +16,6 @@ from perdure.payments.contracts import (
     ClosePayment,
     Held,
     HoldFunds,
-    PaymentEnd,
     PaymentInput,
     SettlePayment,
 )
@@ -75,17 +75,17 @@ CONFIRM_CHARGE: Final = CallStep(
 )
 """Ask the gateway for a charge nobody confirmed in time; a pending one is called off there."""
 
-SETTLE: Final = Step(contracts.SETTLE, SettlePayment, PaymentEnd)
+SETTLE: Final = Step(contracts.SETTLE, SettlePayment, End)
 """Post the money: from here on the payment has succeeded."""
 
 UNDO_CHARGE: Final = CallStep(
     contracts.UNDO_CHARGE, PaymentInput, ChargeResolution, provider=_gateway, undoes=CHARGE
 )
-CLOSE: Final = Step(contracts.CLOSE, ClosePayment, PaymentEnd, undoes=True)
+CLOSE: Final = Step(contracts.CLOSE, ClosePayment, End, undoes=True)
 """Release the money: the payment has failed, or is cancelled."""
 
 
-async def run_payment(payment: PaymentInput, steps: Runner, *, counts: bool = True) -> PaymentEnd:
+async def run_payment(payment: PaymentInput, steps: Runner, *, counts: bool = True) -> End:
     """Carry a payment to its end: the money moved and everybody told, or nothing moved.
 
     Args:
@@ -112,6 +112,6 @@ async def run_payment(payment: PaymentInput, steps: Runner, *, counts: bool = Tr
     except PerdureError as error:
         if rules.has_to_be_undone(error, is_held=is_held):
             await steps.run(UNDO_CHARGE, payment)
-        end = await steps.run(CLOSE, ClosePayment(payment, rules.failure_of(error)))
+        end = await steps.run(CLOSE, ClosePayment(payment, failure_of(error)))
     await steps.tell(end.notification_ids)
     return end

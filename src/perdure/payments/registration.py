@@ -1,5 +1,6 @@
 """What the workers need of payments."""
 
+from perdure.capability.funded import FundedSteps
 from perdure.capability.wiring import Work, WorkerHost
 from perdure.core.script import Bodies
 from perdure.durable.queues import provider_queue
@@ -9,9 +10,10 @@ from perdure.fraud import registration as fraud
 from perdure.fraud.activities import FraudActivities
 from perdure.limits.permits import PermitFor
 from perdure.operations.first_tries import FirstTries, call_first_try
-from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
-from perdure.payments.contracts import GATEWAY
+from perdure.payments.contracts import GATEWAY, ClosePayment, HoldFunds, SettlePayment
+from perdure.payments.funding import funded_steps
+from perdure.payments.gateway_calls import GatewayCalls
 from perdure.payments.lane import lane_of
 from perdure.payments.late_charge_workflow import LateChargeWorkflow
 from perdure.payments.late_charges import LateChargeActivities
@@ -36,7 +38,7 @@ async def work(host: WorkerHost) -> Work:
     settings, pool, gateway = host.settings, host.pool, host.outside.gateway
     confirmation_s = settings.of(PaymentSettings).lane_confirmation_s
     callbacks, tries = host.own(GatewayCallbacks), host.first_tries()
-    at_gateway = PaymentGatewayActivities(
+    at_gateway = GatewayCalls(
         host.calls,
         host.steps,
         gateway,
@@ -46,7 +48,7 @@ async def work(host: WorkerHost) -> Work:
         timeout_s=settings.gateway_timeout_s,
     )
     bodies = bodies_of(
-        PaymentLedgerActivities(pool, host.steps, host.ledger),
+        funded_steps(pool, host.steps, host.ledger),
         at_gateway,
         first_tries=tries,
         permit=host.permit_soon,
@@ -72,8 +74,8 @@ async def work(host: WorkerHost) -> Work:
 
 
 def bodies_of(
-    ledger: PaymentLedgerActivities,
-    gateway: PaymentGatewayActivities,
+    funded: FundedSteps[HoldFunds, SettlePayment, ClosePayment],
+    gateway: GatewayCalls,
     *,
     first_tries: FirstTries,
     permit: PermitFor,
@@ -85,7 +87,7 @@ def bodies_of(
         permit: Lets a call there begin, if it may at once.
     """
     return {
-        HOLD: ledger.hold_funds,
+        HOLD: funded.hold,
         CHARGE_AT_ONCE: call_first_try(
             CHARGE, gateway.charge, first_tries=first_tries, permit=permit
         ),
@@ -93,9 +95,9 @@ def bodies_of(
         RESOLVE_CHARGE: gateway.resolve_charge,
         CHECK_CHARGE: gateway.check_charge,
         CONFIRM_CHARGE: gateway.confirm_charge,
-        SETTLE: ledger.settle,
+        SETTLE: funded.settle,
         UNDO_CHARGE: gateway.undo_charge,
-        CLOSE: ledger.close,
+        CLOSE: funded.close,
     }
 
 

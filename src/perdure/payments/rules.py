@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from perdure.core.errors import (
     Conflict,
     LimitExceeded,
-    OperationCancelled,
     PerdureError,
     ProviderDeclined,
     Refused,
@@ -16,13 +15,7 @@ from perdure.core.money import AmountLimit, Money, format_amount
 from perdure.core.text import check_identifier, check_optional_text, check_text
 from perdure.fraud.contracts import FraudCheck
 from perdure.notifications.rules import check_party
-from perdure.payments.contracts import (
-    ChargeOutcome,
-    GatewayCallback,
-    PaymentFailure,
-    PaymentInput,
-    PaymentRequest,
-)
+from perdure.payments.contracts import ChargeOutcome, GatewayCallback, PaymentInput, PaymentRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +124,6 @@ def check_fraud(passed: bool) -> None:
     """
     if not passed:
         raise Refused("The payment was refused by the fraud check.", code="fraud_suspected")
-
-
-def failure_of(error: PerdureError) -> PaymentFailure:
-    """Return an error as the reason a payment is closed for."""
-    return PaymentFailure(
-        error.code, error.message, isinstance(error, OperationCancelled), error.param
-    )
 
 
 def has_to_be_undone(error: PerdureError, *, is_held: bool) -> bool:

@@ -20,15 +20,10 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable.script import WorkflowRunner
     from perdure.notifications.telling import tell
 
+from perdure.capability.contracts import End
 from perdure.fraud import contracts as fraud
 from perdure.payments import contracts, process, rules
-from perdure.payments.contracts import (
-    ChargeOutcome,
-    GatewayCallback,
-    PaymentEnd,
-    PaymentInput,
-    PaymentStatus,
-)
+from perdure.payments.contracts import ChargeOutcome, GatewayCallback, PaymentInput, PaymentStatus
 from perdure.payments.process import Charged, run_payment
 
 
@@ -44,7 +39,7 @@ class PaymentWorkflow:
         self._steps = WorkflowRunner(tell)
 
     @workflow.run
-    async def run(self, payment: PaymentInput) -> PaymentEnd:
+    async def run(self, payment: PaymentInput) -> End:
         """Run the payment's script."""
         # One marker a run: each costs as much as a step.
         self._compares = workflow.patched(versions.CALLBACKS_ARE_HINTS)
@@ -52,7 +47,7 @@ class PaymentWorkflow:
         counts = self._tries_first or workflow.patched(versions.PAYMENT_DAILY_LIMIT)
         return await self._carry_out(payment, counts=counts)
 
-    async def _carry_out(self, payment: PaymentInput, *, counts: bool) -> PaymentEnd:
+    async def _carry_out(self, payment: PaymentInput, *, counts: bool) -> End:
         self._steps = WorkflowRunner(
             partial(tell, tries_first=self._tries_first),
             own={

@@ -7,6 +7,7 @@ Old histories decode into these: a field is only ever added, with a default. Dat
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
+from perdure.capability.contracts import Failure
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
@@ -131,17 +132,6 @@ class HoldFee:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What the step that sets the fee aside did.
-
-    Args:
-        hold_id: The pending transfer in the ledger.
-    """
-
-    hold_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class RenewalReport:
     """The registry's report of a renewal.
 
@@ -163,20 +153,6 @@ class RenewalResolution:
     """What became of a call whose answer was lost; None: it was not made, and will not be."""
 
     report: RenewalReport | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RenewalFailure:
-    """Why a renewal is closed without success, or was to be.
-
-    Args:
-        cancelled: Somebody asked for it; otherwise it failed.
-    """
-
-    code: str
-    message: str
-    cancelled: bool = False
-    param: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +189,7 @@ class LetStand:
     renewal: RenewalInput
     fee: Fee
     report: RenewalReport
-    failure: RenewalFailure
+    failure: Failure
     refusal: str
 
 
@@ -222,17 +198,4 @@ class CloseRenewal:
     """The input of the step that releases the fee and the domain, and ends the renewal."""
 
     renewal: RenewalInput
-    failure: RenewalFailure
-
-
-@dataclass(frozen=True, slots=True)
-class RenewalEnd:
-    """How a renewal ended, and who is to be told.
-
-    Args:
-        status: `succeeded`, `failed` or `cancelled`.
-    """
-
-    status: str
-    failure: RenewalFailure | None = None
-    notification_ids: list[str] = field(default_factory=list)
+    failure: Failure

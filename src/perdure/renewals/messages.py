@@ -3,7 +3,7 @@
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
 from perdure.notifications.rules import messages_to, reason_told
-from perdure.renewals.contracts import Fee, RenewalFailure, RenewalInput, RenewalReport
+from perdure.renewals.contracts import CloseRenewal, Fee, RenewalInput, RenewalReport
 
 
 def success_messages(renewal: RenewalInput, fee: Fee, report: RenewalReport) -> list[Message]:
@@ -29,8 +29,9 @@ def _renewed(renewal: RenewalInput, fee: Fee, report: RenewalReport, more: str) 
     )
 
 
-def failure_messages(renewal: RenewalInput, failure: RenewalFailure) -> list[Message]:
+def failure_messages(given: CloseRenewal) -> list[Message]:
     """Return what the customer is told of a renewal that did not come about."""
+    renewal, failure = given.renewal, given.failure
     request = renewal.request
     word = "was cancelled" if failure.cancelled else "failed"
     why = reason_told(failure.message, cancelled=failure.cancelled)

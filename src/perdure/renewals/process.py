@@ -3,6 +3,7 @@
 from operator import attrgetter
 from typing import Final
 
+from perdure.capability.contracts import End, Held, failure_of
 from perdure.core.errors import PerdureError, ProviderUnavailable
 from perdure.core.script import CallStep, Runner, Step
 from perdure.renewals import contracts, rules
@@ -10,11 +11,9 @@ from perdure.renewals.contracts import (
     CloseRenewal,
     DomainOffer,
     Fee,
-    Held,
     HoldFee,
     LetStand,
     RecordRenewal,
-    RenewalEnd,
     RenewalInput,
     RenewalReport,
     RenewalResolution,
@@ -63,7 +62,7 @@ READ_REPORT: Final = CallStep(
 )
 """Read the registry's report of a renewal again."""
 
-RECORD: Final = Step(contracts.RECORD, RecordRenewal, RenewalEnd)
+RECORD: Final = Step(contracts.RECORD, RecordRenewal, End)
 """Post the fee and write the new date: from here on the renewal has succeeded."""
 
 UNDO_RENEWAL: Final = CallStep(
@@ -71,14 +70,14 @@ UNDO_RENEWAL: Final = CallStep(
 )
 """Undo what the registry did, or may have done, if it lets us."""
 
-LET_STAND: Final = Step(contracts.LET_STAND, LetStand, RenewalEnd, undoes=True)
+LET_STAND: Final = Step(contracts.LET_STAND, LetStand, End, undoes=True)
 """Record what the registry does not take back: the renewal has succeeded."""
 
-CLOSE: Final = Step(contracts.CLOSE, CloseRenewal, RenewalEnd, undoes=True)
+CLOSE: Final = Step(contracts.CLOSE, CloseRenewal, End, undoes=True)
 """Release the fee and the domain: the renewal has failed, or is cancelled."""
 
 
-async def run_renewal(renewal: RenewalInput, steps: Runner) -> RenewalEnd:
+async def run_renewal(renewal: RenewalInput, steps: Runner) -> End:
     """Carry a renewal to its end: the domain renewed and paid for once, or neither."""
     has_begun = False
     fee: Fee | None = None
@@ -90,7 +89,7 @@ async def run_renewal(renewal: RenewalInput, steps: Runner) -> RenewalEnd:
         report = await _compared(renewal, fee, report, steps)
         end = await steps.run(RECORD, RecordRenewal(renewal, fee, report))
     except PerdureError as error:
-        failure = rules.failure_of(error)
+        failure = failure_of(error)
         undone = Undone()
         if rules.has_to_be_undone(error, has_begun=has_begun):
             undone = await steps.run(UNDO_RENEWAL, renewal)

@@ -8,8 +8,8 @@ from perdure.durable.registration import Registration
 from perdure.durable.registration import registrations as registrations_of
 from perdure.operations.lanes.script import LaneScript
 from perdure.providers.registry import RegistryDirectory, registry_name
-from perdure.renewals.activities import RenewalLedgerActivities
 from perdure.renewals.contracts import RenewalInput
+from perdure.renewals.funding import FUNDED, RenewalFunds
 from perdure.renewals.process import (
     CHECK_DOMAIN,
     CLOSE,
@@ -23,7 +23,7 @@ from perdure.renewals.process import (
     run_renewal,
 )
 from perdure.renewals.refunds import RegistryRefunds
-from perdure.renewals.registry_activities import RenewalRegistryActivities
+from perdure.renewals.registry_calls import RegistryCalls
 from perdure.renewals.workflow import RenewalWorkflow
 
 
@@ -31,15 +31,15 @@ async def work(host: WorkerHost) -> Work:
     """Return what carries renewals out."""
     registries, timeout_s = host.outside.registries, host.settings.registry_timeout_s
     named = {registry_name(tld): registry for tld, registry in registries.items()}
-    ledger = RenewalLedgerActivities(host.pool, host.steps, host.ledger)
-    at_registries = RenewalRegistryActivities(
+    funded = RenewalFunds(host.pool, host.steps, host.ledger, FUNDED)
+    at_registries = RegistryCalls(
         host.pool,
         host.calls,
         host.steps,
         RegistryDirectory(registries),
         timeout_s=timeout_s,
     )
-    bodies = bodies_of(ledger, at_registries)
+    bodies = bodies_of(funded, at_registries)
     lane = LaneScript(run_renewal, RenewalInput, bodies, deliver=host.deliver, permit=host.permit)
     return Work(
         registrations=registrations(bodies, named),
@@ -48,18 +48,18 @@ async def work(host: WorkerHost) -> Work:
     )
 
 
-def bodies_of(ledger: RenewalLedgerActivities, registries: RenewalRegistryActivities) -> Bodies:
+def bodies_of(funded: RenewalFunds, registries: RegistryCalls) -> Bodies:
     """Return what does the work of a renewal's steps."""
     return {
         CHECK_DOMAIN: registries.check_domain,
-        HOLD_FEE: ledger.hold_fee,
+        HOLD_FEE: funded.hold,
         RENEW: registries.renew,
         RESOLVE_RENEWAL: registries.resolve_renewal,
         READ_REPORT: registries.read_report,
-        RECORD: ledger.record,
+        RECORD: funded.settle,
         UNDO_RENEWAL: registries.undo_renewal,
-        LET_STAND: ledger.let_stand,
-        CLOSE: ledger.close,
+        LET_STAND: funded.let_stand,
+        CLOSE: funded.close,
     }
 
 

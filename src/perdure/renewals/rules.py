@@ -18,14 +18,7 @@ from perdure.core.money import check_amount_minor, check_currency, format_amount
 from perdure.core.text import check_identifier
 from perdure.core.times import read_date
 from perdure.notifications.rules import check_party
-from perdure.renewals.contracts import (
-    DomainOffer,
-    Fee,
-    RenewalFailure,
-    RenewalInput,
-    RenewalReport,
-    RenewalRequest,
-)
+from perdure.renewals.contracts import DomainOffer, Fee, RenewalInput, RenewalReport, RenewalRequest
 
 YEARS_MAX: Final = 10
 """The most that registries take at once (RFC 5731, section 3.2.3, leaves it to them)."""
@@ -181,13 +174,6 @@ def expiries_after(current_expires_on: str, years: int) -> tuple[str, ...]:
     if month_and_day == "-02-29" and not isleap(year):
         return (f"{year:04d}-02-28", f"{year:04d}-03-01")
     return (f"{year:04d}{month_and_day}",)
-
-
-def failure_of(error: PerdureError) -> RenewalFailure:
-    """Return an error as the reason a renewal is closed for."""
-    return RenewalFailure(
-        error.code, error.message, isinstance(error, OperationCancelled), error.param
-    )
 
 
 def has_to_be_undone(error: PerdureError, *, has_begun: bool) -> bool:

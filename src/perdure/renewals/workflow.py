@@ -7,7 +7,8 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable.script import WorkflowRunner
     from perdure.notifications.telling import tell_by_marker
 
-from perdure.renewals.contracts import WORKFLOW, RenewalEnd, RenewalInput
+from perdure.capability.contracts import End
+from perdure.renewals.contracts import WORKFLOW, RenewalInput
 from perdure.renewals.process import run_renewal
 
 
@@ -16,7 +17,7 @@ class RenewalWorkflow:
     """Carries one renewal to its end."""
 
     @workflow.run
-    async def run(self, renewal: RenewalInput) -> RenewalEnd:
+    async def run(self, renewal: RenewalInput) -> End:
         """Run the renewal's script."""
         steps = WorkflowRunner(tell_by_marker, undo_marker=versions.UNDO_EARLIER_RUNS)
         return await run_renewal(renewal, steps)

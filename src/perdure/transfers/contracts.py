@@ -6,6 +6,7 @@ Old histories decode into these: a field is only ever added, with a default.
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
+from perdure.capability.contracts import End, Failure
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
@@ -66,17 +67,6 @@ class TransferInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What the step that sets the money aside did.
-
-    Args:
-        hold_id: The pending transfer in the ledger.
-    """
-
-    hold_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class PayoutOutcome:
     """How a payout stands at the bank.
 
@@ -98,20 +88,6 @@ class PayoutResolution:
 
 
 @dataclass(frozen=True, slots=True)
-class TransferFailure:
-    """Why a transfer is closed without success.
-
-    Args:
-        cancelled: Somebody asked for it; otherwise it failed.
-    """
-
-    code: str
-    message: str
-    cancelled: bool = False
-    param: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SettleTransfer:
     """The input of the step that posts the money."""
 
@@ -124,20 +100,7 @@ class CloseTransfer:
     """The input of the step that releases the money and ends the transfer."""
 
     transfer: TransferInput
-    failure: TransferFailure
-
-
-@dataclass(frozen=True, slots=True)
-class TransferEnd:
-    """How a transfer ended, and who is to be told.
-
-    Args:
-        status: `succeeded`, `failed` or `cancelled`.
-    """
-
-    status: str
-    failure: TransferFailure | None = None
-    notification_ids: list[str] = field(default_factory=list)
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +112,5 @@ class FirstTry:
         untold: The messages that could not be delivered on the way.
     """
 
-    end: TransferEnd | None = None
+    end: End | None = None
     untold: list[str] = field(default_factory=list)

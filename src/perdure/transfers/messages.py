@@ -3,7 +3,7 @@
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
 from perdure.notifications.rules import messages_to, reason_told
-from perdure.transfers.contracts import TransferFailure, TransferInput
+from perdure.transfers.contracts import CloseTransfer, TransferInput
 
 
 def success_messages(transfer: TransferInput) -> list[Message]:
@@ -19,9 +19,9 @@ def success_messages(transfer: TransferInput) -> list[Message]:
     )
 
 
-def failure_messages(transfer: TransferInput, failure: TransferFailure) -> list[Message]:
+def failure_messages(given: CloseTransfer) -> list[Message]:
     """Return what the customer is told of a transfer that did not come about."""
-    request = transfer.request
+    request, failure = given.transfer.request, given.failure
     amount = format_amount(request.amount_minor, request.currency)
     word = "was cancelled" if failure.cancelled else "failed"
     why = reason_told(failure.message, cancelled=failure.cancelled)

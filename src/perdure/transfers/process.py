@@ -3,6 +3,7 @@
 from operator import attrgetter
 from typing import Final
 
+from perdure.capability.contracts import End, Held, failure_of
 from perdure.core.errors import PerdureError, ProviderDeclined, Refused
 from perdure.core.script import CallStep, Runner, Step
 from perdure.transfers import contracts, rules
@@ -10,11 +11,9 @@ from perdure.transfers.contracts import (
     BANK,
     CloseTransfer,
     FirstTry,
-    Held,
     PayoutOutcome,
     PayoutResolution,
     SettleTransfer,
-    TransferEnd,
     TransferInput,
 )
 
@@ -50,17 +49,17 @@ PAY_OUT: Final = CallStep(
 )
 """Have the bank pay, once."""
 
-SETTLE: Final = Step(contracts.SETTLE, SettleTransfer, TransferEnd)
+SETTLE: Final = Step(contracts.SETTLE, SettleTransfer, End)
 """Post the money: from here on the transfer has succeeded."""
 
 RECALL_PAYOUT: Final = CallStep(
     contracts.RECALL_PAYOUT, TransferInput, PayoutResolution, provider=_bank, undoes=PAY_OUT
 )
-CLOSE: Final = Step(contracts.CLOSE, CloseTransfer, TransferEnd, undoes=True)
+CLOSE: Final = Step(contracts.CLOSE, CloseTransfer, End, undoes=True)
 """Release the money: the transfer has failed, or is cancelled."""
 
 
-async def run_transfer(transfer: TransferInput, steps: Runner) -> TransferEnd:
+async def run_transfer(transfer: TransferInput, steps: Runner) -> End:
     """Carry a transfer to its end: the money paid out and the customer told, or nothing moved."""
     is_held = False
     try:
@@ -73,6 +72,6 @@ async def run_transfer(transfer: TransferInput, steps: Runner) -> TransferEnd:
         # A payout the bank refused did nothing; any other end may have moved money.
         if is_held and not isinstance(error, ProviderDeclined):
             await steps.run(RECALL_PAYOUT, transfer)
-        end = await steps.run(CLOSE, CloseTransfer(transfer, rules.failure_of(error)))
+        end = await steps.run(CLOSE, CloseTransfer(transfer, failure_of(error)))
     await steps.tell(end.notification_ids)
     return end

@@ -1,5 +1,6 @@
 """What the workers need of transfers."""
 
+from perdure.capability.funded import FundedSteps
 from perdure.capability.wiring import Work, WorkerHost
 from perdure.core.script import Bodies, Body
 from perdure.durable.registration import Registration
@@ -8,8 +9,9 @@ from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.lanes.script import LaneScript, script_first_try
-from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
-from perdure.transfers.contracts import BANK, FirstTry, TransferInput
+from perdure.transfers.bank_calls import BankCalls
+from perdure.transfers.contracts import BANK, CloseTransfer, FirstTry, SettleTransfer, TransferInput
+from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import (
     CLOSE,
     FIRST_TRY,
@@ -28,10 +30,8 @@ async def work(host: WorkerHost) -> Work:
     """Return what carries transfers out."""
     bank, timeout_s, tries = host.outside.bank, host.settings.bank_timeout_s, host.first_tries()
     bodies = bodies_of(
-        TransferLedgerActivities(host.pool, host.steps, host.ledger),
-        TransferBankActivities(
-            host.calls, host.steps, bank, first_tries=tries, timeout_s=timeout_s
-        ),
+        FundedSteps(host.pool, host.steps, host.ledger, FUNDED),
+        BankCalls(host.calls, host.steps, bank, first_tries=tries, timeout_s=timeout_s),
     )
     first_try = first_try_of(
         bodies, deliver=host.deliver, permit=host.permit_soon, first_tries=tries
@@ -43,15 +43,17 @@ async def work(host: WorkerHost) -> Work:
     )
 
 
-def bodies_of(ledger: TransferLedgerActivities, bank: TransferBankActivities) -> Bodies:
+def bodies_of(
+    funded: FundedSteps[TransferInput, SettleTransfer, CloseTransfer], bank: BankCalls
+) -> Bodies:
     """Return what does the work of a transfer's steps."""
     return {
-        HOLD: ledger.hold_funds,
+        HOLD: funded.hold,
         PAY_OUT: bank.pay_out,
         RESOLVE_PAYOUT: bank.resolve_payout,
-        SETTLE: ledger.settle,
+        SETTLE: funded.settle,
         RECALL_PAYOUT: bank.recall_payout,
-        CLOSE: ledger.close,
+        CLOSE: funded.close,
     }
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field, replace
 
-from perdure.core.errors import LimitExceeded, OperationCancelled, PerdureError, ProviderDeclined
+from perdure.core.errors import LimitExceeded, ProviderDeclined
 from perdure.core.ids import ACCOUNT, check_id
 from perdure.core.money import AmountLimit, Money, format_amount
 from perdure.core.text import check_identifier, check_optional_text, check_text
 from perdure.notifications.rules import check_party
-from perdure.transfers.contracts import PayoutOutcome, TransferFailure, TransferRequest
+from perdure.transfers.contracts import PayoutOutcome, TransferRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,4 @@ def check_paid(payout: PayoutOutcome) -> None:
         return
     raise ProviderDeclined(
         "The bank could not pay the money out.", code=payout.failure_code or "payout_failed"
-    )
-
-
-def failure_of(error: PerdureError) -> TransferFailure:
-    """Return an error as the reason a transfer is closed for."""
-    return TransferFailure(
-        error.code, error.message, isinstance(error, OperationCancelled), error.param
     )

@@ -7,7 +7,8 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable.script import WorkflowRunner
     from perdure.notifications.telling import tell_by_marker
 
-from perdure.transfers.contracts import WORKFLOW, FirstTry, TransferEnd, TransferInput
+from perdure.capability.contracts import End
+from perdure.transfers.contracts import WORKFLOW, FirstTry, TransferInput
 from perdure.transfers.process import FIRST_TRY, run_transfer
 
 
@@ -16,7 +17,7 @@ class TransferWorkflow:
     """Carries one transfer to its end."""
 
     @workflow.run
-    async def run(self, transfer: TransferInput) -> TransferEnd:
+    async def run(self, transfer: TransferInput) -> End:
         """Run the transfer's script: in one go if nothing is in the way, else step by step."""
         done = await first_try(FIRST_TRY.name, transfer, returns=FirstTry)
         if done is not None and done.end is not None:

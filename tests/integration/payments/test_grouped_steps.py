@@ -17,7 +17,6 @@ from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.contracts import Party
 from perdure.operations.steps import TransactionalSteps, from_json
 from perdure.payments.acceptance import PaymentAcceptance
-from perdure.payments.activities import PaymentLedgerActivities
 from perdure.payments.contracts import (
     ChargeOutcome,
     Held,
@@ -26,6 +25,7 @@ from perdure.payments.contracts import (
     PaymentRequest,
     SettlePayment,
 )
+from perdure.payments.funding import funded_steps
 from perdure.payments.rules import PaymentLimits
 from perdure.storage.pool import Pool, transaction
 from tests.polls import eventually
@@ -55,9 +55,7 @@ class Desk:
         self.pool = pool
         self.ledger = PostgresLedger()
         self.steps = CountingSteps(pool)
-        self.activities = PaymentLedgerActivities(
-            pool, self.steps, self.ledger, clock=lambda: TODAY
-        )
+        self.activities = funded_steps(pool, self.steps, self.ledger, clock=lambda: TODAY)
 
     async def account(self, *, funds_minor: int = 100_000) -> dict[str, str]:
         customer_id, account_id = f"cus_{uuid4().hex[:8]}", new_id(ACCOUNT)
@@ -110,10 +108,11 @@ class Desk:
     async def hold(
         self, payments: list[PaymentInput], *, limit_minor: int | None = None
     ) -> list[Held | BaseException]:
-        return await asyncio.gather(
-            *(self.activities.hold_funds(HoldFunds(one, limit_minor)) for one in payments),
+        found: list[Held | BaseException] = await asyncio.gather(
+            *(self.activities.hold(HoldFunds(one, limit_minor)) for one in payments),
             return_exceptions=True,
         )
+        return found
 
     async def counted_minor(self, account: dict[str, str]) -> int:
         found: int | None = await self.pool.fetchval(
@@ -149,7 +148,7 @@ async def test_a_group_writes_what_each_step_alone_writes(
     [single] = await desk.accept(await desk.account())
     hold, settle = HoldFunds(single, limit_minor), SettlePayment(single, CHARGE)
     found = single.operation_id
-    held = await desk.alone(found, lambda: desk.activities.hold_funds(hold))
+    held = await desk.alone(found, lambda: desk.activities.hold(hold))
     end = await desk.alone(found, lambda: desk.activities.settle(settle))
     assert (held.counted_on is not None, end.status) == (limit_minor is not None, "succeeded")
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from perdure.capability.contracts import Failure
 from perdure.core.errors import Conflict
 from perdure.operations.model import Status
 from perdure.operations.steps import from_json
@@ -12,7 +13,6 @@ from perdure.payments.contracts import (
     ChargeOutcome,
     ClosePayment,
     HoldFunds,
-    PaymentFailure,
     PaymentInput,
     SettlePayment,
 )
@@ -21,7 +21,7 @@ from perdure.payments.process import CHARGE, CLOSE, HOLD, SETTLE, UNDO_CHARGE
 from .town import Town
 from .work import PaymentWork, open_work
 
-FAILURE = PaymentFailure("not_confirmed", "It was not confirmed.")
+FAILURE = Failure("not_confirmed", "It was not confirmed.")
 
 
 class Runner:

@@ -10,8 +10,9 @@ from perdure.operations.first_tries import FirstTries
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.outside import open_outside
-from perdure.payments.activities import PaymentGatewayActivities, PaymentLedgerActivities
 from perdure.payments.callbacks import GatewayCallbacks
+from perdure.payments.funding import funded_steps
+from perdure.payments.gateway_calls import GatewayCalls
 from perdure.payments.lane import Score
 from perdure.payments.registration import bodies_of
 
@@ -38,7 +39,7 @@ async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
     pool, settings, permit = platform.pool, platform.settings, platform.permits.permit
     steps, first_tries = TransactionalSteps(pool), FirstTries()
     async with open_outside(settings) as outside:
-        gateway = PaymentGatewayActivities(
+        gateway = GatewayCalls(
             ProviderCalls(pool),
             steps,
             outside.gateway,
@@ -47,8 +48,8 @@ async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
             callback_url=settings.gateway_callback_url,
             timeout_s=settings.gateway_timeout_s,
         )
-        ledger = PaymentLedgerActivities(pool, steps, platform.ledger)
+        funded = funded_steps(pool, steps, platform.ledger)
         yield PaymentWork(
-            bodies_of(ledger, gateway, first_tries=first_tries, permit=permit),
+            bodies_of(funded, gateway, first_tries=first_tries, permit=permit),
             FraudActivities(pool, outside.scorer, FirstTries(), permit).score,
         )

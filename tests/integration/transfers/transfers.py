@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from perdure.capability.funded import FundedSteps
 from perdure.core.errors import PerdureError
 from perdure.notifications.contracts import Party
 from perdure.operations.first_tries import FirstTries
@@ -13,8 +14,9 @@ from perdure.operations.model import Operation
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.outside import open_outside
-from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
+from perdure.transfers.bank_calls import BankCalls
 from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
+from perdure.transfers.funding import FUNDED
 from perdure.transfers.registration import bodies_of, lane_of
 from tests.integration.payments.town import Town
 
@@ -100,8 +102,8 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
     steps = TransactionalSteps(platform.pool)
     async with open_outside(configured) as outside:
         bodies = bodies_of(
-            TransferLedgerActivities(platform.pool, steps, platform.ledger),
-            TransferBankActivities(
+            FundedSteps(platform.pool, steps, platform.ledger, FUNDED),
+            BankCalls(
                 ProviderCalls(platform.pool),
                 steps,
                 outside.bank,

@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 
+from perdure.capability.contracts import Failure
 from perdure.notifications.contracts import Message, Party
 from perdure.payments import messages as payments
-from perdure.payments.contracts import PaymentFailure, PaymentInput, PaymentRequest
+from perdure.payments.contracts import ClosePayment, PaymentInput, PaymentRequest
 from perdure.refunds import messages as refunds
 from perdure.refunds.contracts import RefundFailure, RefundInput, RefundRequest
 from perdure.renewals import messages as renewals
 from perdure.renewals.contracts import (
+    CloseRenewal,
     Fee,
-    RenewalFailure,
     RenewalInput,
     RenewalReport,
     RenewalRequest,
 )
 from perdure.transfers import messages as transfers
-from perdure.transfers.contracts import TransferFailure, TransferInput, TransferRequest
+from perdure.transfers.contracts import CloseTransfer, TransferInput, TransferRequest
 
 ADA = Party("Ada", "ada@example.com", "+15550100")
 WHY = ("card_declined", "The card was declined.")
@@ -52,12 +53,12 @@ REPORT = RenewalReport("ren_1", "2031-01-31", 1_250, "USD", "active")
     ("given", "tell"),
     [
         (PAYMENT, payments.success_messages),
-        (PAYMENT, lambda given: payments.failure_messages(given, PaymentFailure(*WHY))),
+        (PAYMENT, lambda given: payments.failure_messages(ClosePayment(given, Failure(*WHY)))),
         (TRANSFER, transfers.success_messages),
-        (TRANSFER, lambda given: transfers.failure_messages(given, TransferFailure(*WHY))),
+        (TRANSFER, lambda given: transfers.failure_messages(CloseTransfer(given, Failure(*WHY)))),
         (RENEWAL, lambda given: renewals.success_messages(given, FEE, REPORT)),
         (RENEWAL, lambda given: renewals.standing_messages(given, FEE, REPORT)),
-        (RENEWAL, lambda given: renewals.failure_messages(given, RenewalFailure(*WHY))),
+        (RENEWAL, lambda given: renewals.failure_messages(CloseRenewal(given, Failure(*WHY)))),
         (REFUND, refunds.success_messages),
         (REFUND, lambda given: refunds.failure_messages(given, RefundFailure(*WHY))),
     ],

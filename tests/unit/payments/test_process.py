@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from perdure.capability.contracts import End
 from perdure.core.errors import Conflict, OperationCancelled, Refused
 from perdure.operations.lanes.steps import Promoted
 from perdure.payments.contracts import (
     ChargeOutcome,
     HoldFunds,
-    PaymentEnd,
     PaymentInput,
     PaymentOptions,
     PaymentRequest,
@@ -30,8 +30,8 @@ def scripted(**answers: Any) -> ScriptedRunner:
             "check_fraud": True,
             "charge": PENDING,
             "confirmation": CHARGED,
-            "settle": PaymentEnd("succeeded", None, ["ntf_1"]),
-            "close": lambda given: PaymentEnd("failed", given.failure, ["ntf_2"]),
+            "settle": End("succeeded", None, ["ntf_1"]),
+            "close": lambda given: End("failed", given.failure, ["ntf_2"]),
             **answers,
         }
     )

@@ -31,7 +31,6 @@ from perdure.payments.rules import (
     check_limits,
     check_request,
     confirmed_by,
-    failure_of,
     has_to_be_undone,
 )
 
@@ -166,8 +165,3 @@ def test_what_may_have_begun_is_undone_unless_it_surely_did_nothing(
     is_held: bool, error: PerdureError, is_undone: bool
 ) -> None:
     assert has_to_be_undone(error, is_held=is_held) is is_undone
-
-
-def test_a_cancel_closes_as_cancelled_and_anything_else_as_failed() -> None:
-    assert failure_of(OperationCancelled("x")).cancelled
-    assert not failure_of(Refused("x")).cancelled

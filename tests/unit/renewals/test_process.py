@@ -5,19 +5,14 @@ from typing import Any
 
 import pytest
 
+from perdure.capability.contracts import End
 from perdure.core.errors import (
     InsufficientFunds,
     OperationCancelled,
     PerdureError,
     ProviderDeclined,
 )
-from perdure.renewals.contracts import (
-    CloseRenewal,
-    HoldFee,
-    RecordRenewal,
-    RenewalEnd,
-    Undone,
-)
+from perdure.renewals.contracts import CloseRenewal, HoldFee, RecordRenewal, Undone
 from perdure.renewals.process import run_renewal
 from tests.unit.scripted_runner import ScriptedRunner
 
@@ -27,20 +22,20 @@ CANCELLED = OperationCancelled("Wrong domain.")
 UP_TO_RENEW = ["check_domain", "hold_fee", "renew"]
 
 
-def closed(given: CloseRenewal) -> RenewalEnd:
+def closed(given: CloseRenewal) -> End:
     status = "cancelled" if given.failure.cancelled else "failed"
-    return RenewalEnd(status, given.failure, ["ntf_3"])
+    return End(status, given.failure, ["ntf_3"])
 
 
-async def run(**answers: Any) -> tuple[RenewalEnd, ScriptedRunner]:
+async def run(**answers: Any) -> tuple[End, ScriptedRunner]:
     steps = ScriptedRunner(
         {
             "check_domain": OFFER,
             "renew": REPORT,
             "read_report": REPORT,
-            "record": RenewalEnd("succeeded", None, ["ntf_1"]),
+            "record": End("succeeded", None, ["ntf_1"]),
             "undo_renewal": Undone(),
-            "let_stand": RenewalEnd("succeeded", None, ["ntf_2"]),
+            "let_stand": End("succeeded", None, ["ntf_2"]),
             "close": closed,
             **answers,
         }

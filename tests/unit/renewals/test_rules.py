@@ -170,10 +170,3 @@ def test_only_what_the_registry_may_have_done_is_undone(
 )
 def test_a_renewal_stands_after_some_refusals_to_undo_it(code: str, expected: bool) -> None:
     assert rules.stands_after(ProviderDeclined("No.", code=code)) is expected
-
-
-@pytest.mark.parametrize(
-    ("error", "cancelled"), [(OperationCancelled("Stop."), True), (Refused("No."), False)]
-)
-def test_a_failure_says_whether_somebody_asked_for_it(error: PerdureError, cancelled: bool) -> None:
-    assert rules.failure_of(error).cancelled is cancelled

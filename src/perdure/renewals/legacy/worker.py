@@ -10,24 +10,27 @@ from typing import Final
 
 import structlog
 
+from perdure.capability.contracts import Failure
+from perdure.capability.funded import hold_id, post_id, void_id
 from perdure.core.errors import NotFound, PerdureError, ProviderError
+from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
-from perdure.operations import store
-from perdure.operations.model import Failure, Status
+from perdure.operations import model, store
+from perdure.operations.model import Status
 from perdure.operations.steps import from_json
 from perdure.providers.registry import RegistryDirectory, RegistryRenewal
 from perdure.renewals import domains, rules
-from perdure.renewals.activities import hold_id, new_hold, post_id, result_of, void_id
 from perdure.renewals.contracts import (
+    CloseRenewal,
     DomainOffer,
     Fee,
     HoldFee,
-    RenewalFailure,
     RenewalInput,
     RenewalReport,
 )
 from perdure.renewals.domains import Renewed
+from perdure.renewals.funding import FUNDED, funds_of, result_of
 from perdure.renewals.legacy import queue
 from perdure.renewals.messages import failure_messages, success_messages
 from perdure.storage.pool import Connection, Pool, transaction
@@ -112,7 +115,7 @@ class LegacyRenewals:
 
     async def _check_funds(self, renewal: RenewalInput, fee: Fee) -> None:
         async with transaction(self._pool) as connection:
-            await self._ledger.hold(connection, new_hold(HoldFee(renewal, fee)))
+            await self._ledger.hold(connection, _new_hold(renewal, fee))
 
     async def _succeed(self, renewal: RenewalInput, fee: Fee, renewed: RegistryRenewal) -> None:
         found = renewal.operation_id
@@ -127,7 +130,7 @@ class LegacyRenewals:
             operation = await store.lock(connection, found)
             if operation.is_finished:
                 return
-            await self._ledger.hold(connection, new_hold(HoldFee(renewal, fee)))
+            await self._ledger.hold(connection, _new_hold(renewal, fee))
             await self._ledger.post_hold(connection, hold_id(found), post_id(found))
             await domains.record_renewed(
                 connection, [Renewed(renewal.request.domain, found, renewed.expires_on)]
@@ -154,7 +157,7 @@ class LegacyRenewals:
         self, renewal: RenewalInput, status: Status, message: str, *, code: str = "cancelled"
     ) -> None:
         found = renewal.operation_id
-        failure = RenewalFailure(code, message, status == Status.CANCELLED)
+        failure = Failure(code, message, status == Status.CANCELLED)
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, found)
             if operation.is_finished:
@@ -165,7 +168,8 @@ class LegacyRenewals:
             except NotFound:
                 log.debug("legacy_nothing_held", operation_id=found)
             await domains.release(connection, renewal.request.domain, found)
-            await notifications.owe(connection, {found: failure_messages(renewal, failure)})
+            closed = CloseRenewal(renewal, failure)
+            await notifications.owe(connection, {found: failure_messages(closed)})
             await store.move(
                 connection,
                 operation,
@@ -173,6 +177,10 @@ class LegacyRenewals:
                 action="closed",
                 actor=ACTOR,
                 reason=message,
-                failure=Failure(code, message),
+                failure=model.Failure(code, message),
             )
             await queue.end(connection, found)
+
+
+def _new_hold(renewal: RenewalInput, fee: Fee) -> NewTransfer:
+    return FUNDED.new_hold(funds_of(HoldFee(renewal, fee)))

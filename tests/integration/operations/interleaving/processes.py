@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 
+from perdure.capability.funded import FundedSteps
 from perdure.core.errors import (
     ANSWERS,
     OperationParked,
@@ -21,8 +22,9 @@ from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.providers.mail import Mail
 from perdure.storage.pool import Pool
-from perdure.transfers.activities import TransferBankActivities, TransferLedgerActivities
+from perdure.transfers.bank_calls import BankCalls
 from perdure.transfers.contracts import FirstTry, TransferInput
+from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import run_transfer
 from perdure.transfers.registration import bodies_of, first_try_of, lane_of
 
@@ -65,8 +67,8 @@ class Process:
 
         bank_tries = first_tries()
         self.bodies = bodies_of(
-            TransferLedgerActivities(self.pool, steps, PostgresLedger()),
-            TransferBankActivities(
+            FundedSteps(self.pool, steps, PostgresLedger(), FUNDED),
+            BankCalls(
                 calls,
                 steps,
                 BankClient(bank, self.life),

@@ -48,8 +48,8 @@ class _KeepOffer:
     offer: Annotated[DomainOffer, Field(exclude=True)]
 
 
-class RenewalRegistryActivities:
-    """The steps at the registries.
+class RegistryCalls:
+    """A renewal's steps at the registries.
 
     Args:
         registries: Which of them answers for a domain.
