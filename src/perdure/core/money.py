@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from perdure.core.errors import InvalidInput
+from perdure.core.errors import InvalidInput, LimitExceeded
 
 AMOUNT_MINOR_MAX: Final = 2**63 - 1
 """The largest amount a PostgreSQL `bigint` and a signed 64-bit client can both hold."""
@@ -113,6 +113,24 @@ class AmountLimit:
             return own
         units_minor: int = 10 ** MINOR_UNIT_DIGITS[currency]
         return min(self.default_minor * units_minor // 100, AMOUNT_MINOR_MAX)
+
+    def check(self, amount_minor: int, currency: str, *, what: str) -> None:
+        """Refuse what comes to more.
+
+        Args:
+            what: What is limited, in one word for people: `payment`.
+
+        Raises:
+            LimitExceeded: `amount_over_limit`.
+        """
+        most_minor = self.minor_of(currency)
+        if most_minor is not None and amount_minor > most_minor:
+            most = format_amount(most_minor, currency)
+            raise LimitExceeded(
+                f"One {what} moves at most {most}; split it or ask for a higher limit.",
+                code="amount_over_limit",
+                param="amount_minor",
+            )
 
 
 def format_amount(amount_minor: int, currency: str) -> str:

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from perdure.core.errors import (
     Conflict,
-    LimitExceeded,
     PerdureError,
     ProviderDeclined,
     Refused,
 )
-from perdure.core.ids import ACCOUNT, check_id
-from perdure.core.money import AmountLimit, Money, format_amount
-from perdure.core.text import check_identifier, check_optional_text, check_text
+from perdure.core.money import AmountLimit
+from perdure.core.requests import check_amount
+from perdure.core.text import check_text
 from perdure.fraud.contracts import FraudCheck
 from perdure.notifications.rules import check_party
 from perdure.payments.contracts import ChargeOutcome, GatewayCallback, PaymentInput, PaymentRequest
@@ -37,15 +36,9 @@ def check_request(request: PaymentRequest) -> PaymentRequest:
     Raises:
         InvalidInput: A field is missing or malformed.
     """
-    Money(request.amount_minor, request.currency)
-    check_id(request.account_id, ACCOUNT, param="account_id")
-    reference = request.reference
     return replace(
-        request,
-        customer_id=check_identifier("customer_id", request.customer_id),
+        check_amount(request),
         payment_method=check_text("payment_method", request.payment_method),
-        reference=check_identifier("reference", reference) if reference is not None else None,
-        description=check_optional_text("description", request.description),
         payer=check_party("payer", request.payer),
         payee=check_party("payee", request.payee),
     )
@@ -57,14 +50,7 @@ def check_limits(request: PaymentRequest, limits: PaymentLimits) -> None:
     Raises:
         LimitExceeded: `amount_over_limit`.
     """
-    most_minor = limits.amount.minor_of(request.currency)
-    if most_minor is not None and request.amount_minor > most_minor:
-        most = format_amount(most_minor, request.currency)
-        raise LimitExceeded(
-            f"One payment moves at most {most}; split it or ask for a higher limit.",
-            code="amount_over_limit",
-            param="amount_minor",
-        )
+    limits.amount.check(request.amount_minor, request.currency, what="payment")
 
 
 def confirmed_by(

@@ -13,9 +13,8 @@ from perdure.core.errors import (
     ProviderDeclined,
     Refused,
 )
-from perdure.core.ids import ACCOUNT, check_id
 from perdure.core.money import check_amount_minor, check_currency, format_amount
-from perdure.core.text import check_identifier
+from perdure.core.requests import check_names
 from perdure.core.times import read_date
 from perdure.notifications.rules import check_party
 from perdure.renewals.contracts import DomainOffer, Fee, RenewalInput, RenewalReport, RenewalRequest
@@ -62,18 +61,11 @@ def check_request(request: RenewalRequest) -> RenewalRequest:
             code="invalid_years",
             param="years",
         )
-    check_id(request.account_id, ACCOUNT, param="account_id")
     if request.current_expires_on is not None:
         read_date("current_expires_on", request.current_expires_on)
     if request.price_minor_max is not None:
         check_amount_minor(request.price_minor_max, param="price_minor_max")
-    reference = request.reference
-    return replace(
-        request,
-        customer_id=check_identifier("customer_id", request.customer_id),
-        reference=check_identifier("reference", reference) if reference is not None else None,
-        customer=check_party("customer", request.customer),
-    )
+    return replace(check_names(request), customer=check_party("customer", request.customer))
 
 
 def fee_of(renewal: RenewalInput, offer: DomainOffer) -> Fee:

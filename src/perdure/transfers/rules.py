@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from perdure.core.errors import LimitExceeded, ProviderDeclined
-from perdure.core.ids import ACCOUNT, check_id
-from perdure.core.money import AmountLimit, Money, format_amount
-from perdure.core.text import check_identifier, check_optional_text, check_text
+from perdure.core.errors import ProviderDeclined
+from perdure.core.money import AmountLimit
+from perdure.core.requests import check_amount
+from perdure.core.text import check_text
 from perdure.notifications.rules import check_party
 from perdure.transfers.contracts import PayoutOutcome, TransferRequest
 
@@ -27,15 +27,9 @@ def check_request(request: TransferRequest) -> TransferRequest:
     Raises:
         InvalidInput: A field is missing or malformed.
     """
-    Money(request.amount_minor, request.currency)
-    check_id(request.account_id, ACCOUNT, param="account_id")
-    reference = request.reference
     return replace(
-        request,
-        customer_id=check_identifier("customer_id", request.customer_id),
+        check_amount(request),
         destination=check_text("destination", request.destination),
-        reference=check_identifier("reference", reference) if reference is not None else None,
-        description=check_optional_text("description", request.description),
         customer=check_party("customer", request.customer),
     )
 
@@ -46,14 +40,7 @@ def check_limits(request: TransferRequest, limits: TransferLimits) -> None:
     Raises:
         LimitExceeded: `amount_over_limit`.
     """
-    most_minor = limits.amount.minor_of(request.currency)
-    if most_minor is not None and request.amount_minor > most_minor:
-        most = format_amount(most_minor, request.currency)
-        raise LimitExceeded(
-            f"One transfer moves at most {most}; split it or ask for a higher limit.",
-            code="amount_over_limit",
-            param="amount_minor",
-        )
+    limits.amount.check(request.amount_minor, request.currency, what="transfer")
 
 
 def check_paid(payout: PayoutOutcome) -> None:
