@@ -37,7 +37,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "flags",
         "outside",
         "capabilities",
-        "notifications",
     },
     "capabilities": {"core", "capability"},
     **{

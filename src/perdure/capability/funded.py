@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from perdure.capability.contracts import End, Failure
 from perdure.core.ids import TRANSFER, derived_id
-from perdure.core.script import Step
+from perdure.core.script import Body, ScriptStep, Step
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
@@ -193,6 +193,12 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
             returns=End,
             ends=self._ends,
         )
+
+    @property
+    def bodies(self) -> dict[ScriptStep[Any, Any], Body]:
+        """What does the work of the three steps."""
+        kind = self._kind
+        return {kind.hold: self.hold, kind.settle: self.settle, kind.close: self.close}
 
     async def hold(self, given: Holding) -> Any:
         """Check the account and the limits, and set the money aside.

@@ -118,7 +118,7 @@ class AmountLimit:
         """Refuse what comes to more.
 
         Args:
-            what: What is limited, in one word for people: `payment`.
+            what: What is limited, in one word for people: `order`.
 
         Raises:
             LimitExceeded: `amount_over_limit`.

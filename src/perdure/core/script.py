@@ -88,6 +88,12 @@ Bodies = Mapping[ScriptStep[Any, Any], Body]
 """What does the work of a kind's steps."""
 
 
+def steps_of(script: Callable[..., Any]) -> list[ScriptStep[Any, Any]]:
+    """Return the steps that are declared beside a script."""
+    beside = getattr(script, "__globals__", {}).values()
+    return [found for found in beside if isinstance(found, ScriptStep)]
+
+
 class Runner(Protocol):
     """What runs a script's steps; each raises the domain's errors.
 

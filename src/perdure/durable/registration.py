@@ -6,7 +6,8 @@ from typing import Any
 
 from temporalio import activity
 
-from perdure.core.script import Bodies, Body, CallStep, OwnStep, ScriptStep, Step
+from perdure.core.errors import ConfigurationError
+from perdure.core.script import Bodies, Body, CallStep, OwnStep, ScriptStep, Step, steps_of
 from perdure.durable.interceptors.operation_sync import records_its_attempts, records_itself
 from perdure.durable.queues import OPERATIONS, provider_queue
 
@@ -24,29 +25,41 @@ class Registration:
     activities: Sequence[Callable[..., Any]] = ()
 
 
-def registrations(
-    workflows: Sequence[type[Any]], bodies: Bodies, *, providers: Iterable[str]
+def registrations_of(
+    script: Callable[..., Any],
+    workflows: Sequence[type[Any]],
+    bodies: Bodies,
+    *,
+    providers: Iterable[str],
 ) -> list[Registration]:
     """Return a kind's work: each step's body as the activity that the step names.
 
     Args:
+        script: Beside which the kind's steps are declared.
         providers: Those its calls go to, as in their queues' names: each has a queue of its own, so
             that a slow one holds up no other.
+
+    Raises:
+        ConfigurationError: A step has no body.
     """
-    activities = {
-        step: _activity_of(step, body)
-        for step, body in bodies.items()
-        if not isinstance(step, OwnStep)
-    }
+    bodies = {step: body for step, body in bodies.items() if not isinstance(step, OwnStep)}
+    _check_complete(script, bodies)
+    activities = {step: _activity_of(step, body) for step, body in bodies.items()}
     calls = [found for step, found in activities.items() if isinstance(step, CallStep)]
+    ours = [found for step, found in activities.items() if not isinstance(step, CallStep)]
     return [
-        Registration(
-            OPERATIONS,
-            workflows,
-            [found for step, found in activities.items() if not isinstance(step, CallStep)],
-        ),
+        Registration(OPERATIONS, workflows, ours),
         *(Registration(provider_queue(provider), activities=calls) for provider in providers),
     ]
+
+
+def _check_complete(script: Callable[..., Any], bodies: Bodies) -> None:
+    declared = {step.name for step in steps_of(script) if not isinstance(step, OwnStep)}
+    if missing := declared - {step.name for step in bodies}:
+        raise ConfigurationError(
+            f"Nothing does the work of {', '.join(sorted(missing))}; give each step of"
+            f" {script.__name__} a body."
+        )
 
 
 def _activity_of(step: ScriptStep[Any, Any], body: Body) -> Body:

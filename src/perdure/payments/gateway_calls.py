@@ -1,9 +1,11 @@
 """A payment's steps at the gateway."""
 
 from perdure.core.errors import ProviderDisagrees
+from perdure.core.script import Bodies
 from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.limits.permits import PermitFor
 from perdure.operations.agreement import agreed
-from perdure.operations.first_tries import FirstTries
+from perdure.operations.first_tries import FirstTries, call_first_try
 from perdure.operations.model import Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
@@ -12,6 +14,14 @@ from perdure.payments import rules
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.charges import ChargesUndone, expected_charge, outcome_of
 from perdure.payments.contracts import GATEWAY, ChargeOutcome, ChargeResolution, PaymentInput
+from perdure.payments.process import (
+    CHARGE,
+    CHARGE_AT_ONCE,
+    CHECK_CHARGE,
+    CONFIRM_CHARGE,
+    RESOLVE_CHARGE,
+    UNDO_CHARGE,
+)
 from perdure.providers.gateway import Charge, PaymentGateway
 
 
@@ -19,7 +29,7 @@ class GatewayCalls:
     """A payment's steps at the gateway.
 
     Args:
-        first_tries: Watches how quick the gateway is.
+        first_tries: Watches how quick the gateway is, and says whether a workflow may call it.
         callback_url: Where the gateway sends its confirmations.
         timeout_s: The longest one call may take, in seconds.
     """
@@ -43,6 +53,23 @@ class GatewayCalls:
         self._callback_url = callback_url
         self._timeout_s = timeout_s
         self.charges = ChargesUndone(calls, gateway, timeout_s=timeout_s)
+
+    def bodies(self, permit: PermitFor) -> Bodies:
+        """Return what does the work of the steps at the gateway.
+
+        Args:
+            permit: Lets a call begin where the payment's workflow runs, if it may at once.
+        """
+        return {
+            CHARGE_AT_ONCE: call_first_try(
+                CHARGE, self.charge, first_tries=self._first_tries, permit=permit
+            ),
+            CHARGE: self.charge,
+            RESOLVE_CHARGE: self.resolve_charge,
+            CHECK_CHARGE: self.check_charge,
+            CONFIRM_CHARGE: self.confirm_charge,
+            UNDO_CHARGE: self.undo_charge,
+        }
 
     @records_its_attempts
     async def charge(self, payment: PaymentInput) -> ChargeOutcome:

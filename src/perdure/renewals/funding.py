@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from perdure.capability.contracts import End
 from perdure.capability.funded import FundedKind, FundedSteps, Funds, Success
+from perdure.core.script import Body, ScriptStep
 from perdure.ledger.chart import SystemAccount
 from perdure.operations.model import Status
 from perdure.operations.steps import Move
@@ -91,6 +92,11 @@ FUNDED: Final = FundedKind(
 
 class RenewalFunds(FundedSteps[HoldFee, RecordRenewal, CloseRenewal]):
     """A renewal's steps on our own database."""
+
+    @property
+    def bodies(self) -> dict[ScriptStep[Any, Any], Body]:
+        """What does the work of the steps."""
+        return {**super().bodies, LET_STAND: self.let_stand}
 
     async def let_stand(self, given: LetStand) -> End:
         """Record a renewal that was to be undone, and that the registry does not take back."""

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from perdure.core.errors import NotFound, PerdureError, ProviderDeclined
+from perdure.core.script import Bodies
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.operations.agreement import Expected, agreed
 from perdure.operations.grouped_steps import GroupedStep, StepDone
@@ -30,6 +31,7 @@ from perdure.renewals.contracts import (
     RenewalResolution,
     Undone,
 )
+from perdure.renewals.process import CHECK_DOMAIN, READ_REPORT, RENEW, RESOLVE_RENEWAL, UNDO_RENEWAL
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool
 
@@ -79,6 +81,17 @@ class RegistryCalls:
             many=self._keep_offers,
             returns=DomainOffer,
         )
+
+    @property
+    def bodies(self) -> Bodies:
+        """What does the work of the steps at the registries."""
+        return {
+            CHECK_DOMAIN: self.check_domain,
+            RENEW: self.renew,
+            RESOLVE_RENEWAL: self.resolve_renewal,
+            READ_REPORT: self.read_report,
+            UNDO_RENEWAL: self.undo_renewal,
+        }
 
     @records_its_attempts
     async def check_domain(self, renewal: RenewalInput) -> DomainOffer:

@@ -1,5 +1,6 @@
 """A transfer's steps at the bank."""
 
+from perdure.core.script import Bodies
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.operations.agreement import Expected, agreed
 from perdure.operations.first_tries import FirstTries
@@ -8,6 +9,7 @@ from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.providers.bank import PAYOUT_STATUSES, Payout, PayoutBank
 from perdure.transfers.contracts import BANK, PayoutOutcome, PayoutResolution, TransferInput
+from perdure.transfers.process import PAY_OUT, RECALL_PAYOUT, RESOLVE_PAYOUT
 
 
 class BankCalls:
@@ -32,6 +34,15 @@ class BankCalls:
         self._bank = bank
         self._first_tries = first_tries
         self._timeout_s = timeout_s
+
+    @property
+    def bodies(self) -> Bodies:
+        """What does the work of the steps at the bank."""
+        return {
+            PAY_OUT: self.pay_out,
+            RESOLVE_PAYOUT: self.resolve_payout,
+            RECALL_PAYOUT: self.recall_payout,
+        }
 
     @records_its_attempts
     async def pay_out(self, transfer: TransferInput) -> PayoutOutcome:

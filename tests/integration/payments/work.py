@@ -14,7 +14,6 @@ from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.funding import funded_steps
 from perdure.payments.gateway_calls import GatewayCalls
 from perdure.payments.lane import Score
-from perdure.payments.registration import bodies_of
 
 from .town import Town
 
@@ -37,19 +36,19 @@ async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
     """Open clients of the town's gateway and scorer."""
     platform = town.platform
     pool, settings, permit = platform.pool, platform.settings, platform.permits.permit
-    steps, first_tries = TransactionalSteps(pool), FirstTries()
+    steps = TransactionalSteps(pool)
     async with open_outside(settings) as outside:
         gateway = GatewayCalls(
             ProviderCalls(pool),
             steps,
             outside.gateway,
             platform.kinds.own(GatewayCallbacks),
-            first_tries=first_tries,
+            first_tries=FirstTries(),
             callback_url=settings.gateway_callback_url,
             timeout_s=settings.gateway_timeout_s,
         )
         funded = funded_steps(pool, steps, platform.ledger)
         yield PaymentWork(
-            bodies_of(funded, gateway, first_tries=first_tries, permit=permit),
+            {**funded.bodies, **gateway.bodies(permit)},
             FraudActivities(pool, outside.scorer, FirstTries(), permit).score,
         )

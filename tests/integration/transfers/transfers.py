@@ -17,7 +17,7 @@ from perdure.outside import open_outside
 from perdure.transfers.bank_calls import BankCalls
 from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
 from perdure.transfers.funding import FUNDED
-from perdure.transfers.registration import bodies_of, lane_of
+from perdure.transfers.process import run_transfer
 from tests.integration.payments.town import Town
 
 
@@ -101,17 +101,21 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
     configured = platform.settings.model_copy(update=settings)
     steps = TransactionalSteps(platform.pool)
     async with open_outside(configured) as outside:
-        bodies = bodies_of(
-            FundedSteps(platform.pool, steps, platform.ledger, FUNDED),
-            BankCalls(
-                ProviderCalls(platform.pool),
-                steps,
-                outside.bank,
-                first_tries=FirstTries(),
-                timeout_s=configured.bank_timeout_s,
-            ),
+        funded = FundedSteps(platform.pool, steps, platform.ledger, FUNDED)
+        calls = BankCalls(
+            ProviderCalls(platform.pool),
+            steps,
+            outside.bank,
+            first_tries=FirstTries(),
+            timeout_s=configured.bank_timeout_s,
         )
-        lane = lane_of(bodies, deliver=_left_to_others, permit=platform.permits.permit)
+        lane = LaneScript(
+            run_transfer,
+            TransferInput,
+            {**funded.bodies, **calls.bodies},
+            deliver=_left_to_others,
+            permit=platform.permits.permit,
+        )
         yield OwnLane(town, number, lane)
 
 

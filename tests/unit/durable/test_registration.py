@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import pytest
 from temporalio import activity
 
+from perdure.core.errors import ConfigurationError
 from perdure.core.script import Bodies
 from perdure.durable.interceptors.operation_sync import records_its_attempts, records_itself
 from perdure.durable.queues import OPERATIONS
-from perdure.durable.registration import registrations
-from tests.unit.fake_script import FIND_OUT, GRANT, HOLD, WAIT, Granted, Wish
+from perdure.durable.registration import registrations_of
+from tests.unit.fake_script import FIND_OUT, GRANT, HOLD, WAIT, Granted, Wish, run_wish
 
 
 async def work(given: Any) -> Any:
@@ -20,9 +22,19 @@ async def recording(given: Any) -> Any:
     return given
 
 
+async def no_script() -> None: ...
+
+
+BODIES: Bodies = {HOLD: work, GRANT: recording, FIND_OUT: work, WAIT: work}
+
+
+def test_a_step_without_a_body_ends_the_start_and_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"wish\.close, .*wish\.take_back; .* run_wish"):
+        registrations_of(run_wish, [], BODIES, providers=[])
+
+
 def test_steps_are_activities_of_their_names_where_their_work_is_done() -> None:
-    bodies: Bodies = {HOLD: work, GRANT: recording, FIND_OUT: work, WAIT: work}
-    made = registrations([], bodies, providers=["a", "b"])
+    made = registrations_of(no_script, [], BODIES, providers=["a", "b"])
     found = {
         (part.queue, definition.name): (definition.arg_types, definition.ret_type, records)
         for part in made

@@ -18,6 +18,7 @@ from perdure.ledger.store_postgres import PostgresLedger
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
 from perdure.operations.first_tries import FirstTries
+from perdure.operations.lanes.script import LaneScript, script_first_try
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.providers.mail import Mail
@@ -26,7 +27,6 @@ from perdure.transfers.bank_calls import BankCalls
 from perdure.transfers.contracts import FirstTry, TransferInput
 from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import run_transfer
-from perdure.transfers.registration import bodies_of, first_try_of, lane_of
 
 from .gates import GatedPool, Gates, Life
 from .outside import TIMEOUT_S, Bank, BankClient, Clock, Sms, SmsClient
@@ -66,16 +66,15 @@ class Process:
             return FirstTries(pause_s=0, clock=lambda: clock().timestamp())
 
         bank_tries = first_tries()
-        self.bodies = bodies_of(
-            FundedSteps(self.pool, steps, PostgresLedger(), FUNDED),
-            BankCalls(
-                calls,
-                steps,
-                BankClient(bank, self.life),
-                first_tries=bank_tries,
-                timeout_s=TIMEOUT_S,
-            ),
+        funded = FundedSteps(self.pool, steps, PostgresLedger(), FUNDED)
+        at_bank = BankCalls(
+            calls,
+            steps,
+            BankClient(bank, self.life),
+            first_tries=bank_tries,
+            timeout_s=TIMEOUT_S,
         )
+        self.bodies = {**funded.bodies, **at_bank.bodies}
         self.messages = NotificationActivities(
             self.pool,
             calls,
@@ -86,9 +85,16 @@ class Process:
             timeout_s=TIMEOUT_S,
         )
         deliver = self.messages.deliver_now
-        self.lane = lane_of(self.bodies, deliver=deliver, permit=_no_limit)
-        self.first_try = first_try_of(
-            self.bodies, deliver=deliver, permit=_no_limit, first_tries=bank_tries
+        self.lane = LaneScript(
+            run_transfer, TransferInput, self.bodies, deliver=deliver, permit=_no_limit
+        )
+        self.first_try = script_first_try(
+            run_transfer,
+            FirstTry,
+            self.bodies,
+            deliver=deliver,
+            permit=_no_limit,
+            first_tries=bank_tries,
         )
 
 
