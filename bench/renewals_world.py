@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from perdure.bootstrap import Platform
-from perdure.cli.ledger import open_customer_account, pay_in
+from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.core.errors import PerdureError
 from perdure.limits import store as limits
 from perdure.limits.model import Limit

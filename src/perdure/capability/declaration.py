@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.core.money import Money
 from perdure.operations.model import Operation
 
 Place = str
@@ -43,12 +42,6 @@ def in_result(*path: str) -> Callable[[Operation], Any]:
     return read
 
 
-def amount_asked(operation: Operation) -> Money | None:
-    """Return the money that was asked for."""
-    request = operation.input["request"]
-    return Money(request["amount_minor"], request["currency"])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
     """A kind of operation.
@@ -68,7 +61,8 @@ class Capability:
             `create`, `cancel`, `refund`.
         shows: The fields of the view beside the request's and those that every operation has; one
             with a request's name takes its place.
-        amount: The money that one moves; None: it is not known yet.
+        amount_field: The view's field with the money that one moves, in minor units of its
+            `currency`; null until it is known.
         is_created: Whether the API and the CLI create it. A refund is asked for at what it refunds.
         has_lane: Whether a flood of them is carried out in lanes.
         refundable: A `RefundableKind`, where one that has succeeded can be given back.
@@ -91,7 +85,7 @@ class Capability:
     settings: Place | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)
     shows: tuple[Shown, ...] = ()
-    amount: Callable[[Operation], Money | None] = amount_asked
+    amount_field: str = "amount_minor"
     is_created: bool = True
     has_lane: bool = False
     refundable: Place | None = None

@@ -1,53 +1,41 @@
 """`perdure bulk`: one action on many operations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from perdure.api.bulk_schemas import BulkItemView, BulkPreviewView, BulkView
-from perdure.bootstrap import Platform
+from perdure.cli.api_client import ApiClient, open_api, part
 from perdure.cli.bulk_options import (
     BulkId,
     Confirmed,
     PerSecond,
-    Times,
     Why,
     read_arguments,
     read_selection,
 )
-from perdure.cli.bulk_progress import describe, watch
+from perdure.cli.bulk_progress import describe, follow, selected_by
 from perdure.cli.filters import KindFilter
 from perdure.cli.output import (
     Output,
     OutputFormat,
     err,
     out,
-    page_of,
     print_error,
     print_fields,
     print_json,
     print_json_list,
     print_table,
+    read_time,
     tell_of_more,
 )
-from perdure.cli.session import actor, open_session, run
 from perdure.core.numbers import INTEGER_MAX
-from perdure.operations.bulk.actions import bulk_action
-from perdure.operations.bulk.model import (
-    RATE_PER_S_DEFAULT,
-    Bulk,
-    BulkPreview,
-    BulkProgress,
-    ItemState,
-    NewBulk,
-)
-from perdure.operations.model import By, Status
+from perdure.operations.bulk.model import RATE_PER_S_DEFAULT, ItemState
+from perdure.operations.model import Status
 
-app = typer.Typer(
-    help="One action on many operations: paced, paused, stopped and undone as one.",
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
+
+_PATH: Final = "/v1/bulks"
 
 Watch = Annotated[
     bool,
@@ -95,39 +83,45 @@ def create(
 ) -> None:
     """Act on all operations that the options name: show them first, then do it with --yes."""
     selection = read_selection(
-        texts={
+        criteria={
             "kind": kind,
+            "status": status,
             "failure_step": failure_step,
             "failure_code": failure_code,
             "provider": provider,
             "customer_id": customer,
+            "created_after": created_after,
+            "created_before": created_before,
+            "updated_after": updated_after,
+            "updated_before": updated_before,
         },
-        status=status,
-        times=Times(created_after, created_before, updated_after, updated_before),
         metadata=metadata or [],
         file=file,
     )
-    arguments = read_arguments(patch, set_ or [], go_on=go_on)
-    new = NewBulk(action, reason, selection, arguments, per_second, confirm_count)
-    bulk_action(action).check(arguments)
-    run(_create(new, dry_run=dry_run, yes=yes, watched=watch, output=output))
+    body = {
+        "action": action,
+        "reason": reason,
+        "rate_per_s": per_second,
+        "confirm_count": confirm_count,
+        **selection,
+        **read_arguments(patch, set_ or [], go_on=go_on),
+    }
+    api = open_api()
+    if yes and not dry_run:
+        _tell(api, api.post(_PATH, body), watched=watch, output=output)
+        return
+    preview = api.post(_PATH, body | {"dry_run": True})
+    _print_preview(preview, output)
+    if not dry_run:
+        _ask_for_yes(action, preview)
 
 
-async def _create(
-    new: NewBulk, *, dry_run: bool, yes: bool, watched: bool, output: OutputFormat
-) -> None:
-    async with open_session() as platform:
-        if dry_run or not yes:
-            preview = await platform.bulks.preview(new.selection)
-            _print_preview(preview, output)
-            if not dry_run and preview.count:
-                confirm = f" --confirm-count {preview.count}" if preview.confirmation_needed else ""
-                print_error(f"Nothing is done. To {new.action} these, add --yes{confirm}.")
-            if not dry_run:
-                raise typer.Exit(1)
-            return
-        bulk = await platform.bulks.create(new, actor=actor())
-        await _tell(platform, bulk, watched=watched, output=output)
+def _ask_for_yes(action: str, preview: dict[str, Any]) -> NoReturn:
+    """Say how what was shown is done, and that it was not."""
+    if count := preview["count"]:
+        confirm = f" --confirm-count {count}" if preview["confirmation_needed"] else ""
+        print_error(f"Nothing is done. To {action} these, add --yes{confirm}.")
+    raise typer.Exit(1)
 
 
 @app.command()
@@ -143,52 +137,27 @@ def undo(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Do the inverse to what a bulk acted on, as a new bulk: release what it parked, say."""
-    run(_undo(bulk_id, reason, per_second, confirm_count, watched=watch, output=output))
-
-
-async def _undo(
-    bulk_id: str,
-    reason: str,
-    per_second: float | None,
-    confirm_count: int | None,
-    *,
-    watched: bool,
-    output: OutputFormat,
-) -> None:
-    async with open_session() as platform:
-        async with platform.operations.transaction() as connection:
-            bulk = await platform.bulks.undo(
-                connection,
-                bulk_id,
-                By(actor(), reason),
-                rate_per_s=per_second,
-                confirm_count=confirm_count,
-            )
-        await platform.bulks.begin(bulk)
-        await _tell(platform, bulk, watched=watched, output=output)
+    body = {"reason": reason, "rate_per_s": per_second, "confirm_count": confirm_count}
+    api = open_api()
+    undone = api.post(f"{_path(bulk_id)}/undo", body)
+    _tell(api, undone, watched=watch, output=output)
 
 
 @app.command()
 def show(bulk_id: BulkId, *, watch: Watch = False, output: Output = OutputFormat.TEXT) -> None:
     """Show a bulk, and how far it is."""
-    run(_show(bulk_id, watched=watch, output=output))
+    api = open_api()
+    _tell(api, api.get(_path(bulk_id)), watched=watch, output=output)
 
 
-async def _show(bulk_id: str, *, watched: bool, output: OutputFormat) -> None:
-    async with open_session() as platform:
-        await _tell(platform, await platform.bulks.get(bulk_id), watched=watched, output=output)
-
-
-async def _tell(platform: Platform, bulk: Bulk, *, watched: bool, output: OutputFormat) -> None:
+def _tell(api: ApiClient, bulk: dict[str, Any], *, watched: bool, output: OutputFormat) -> None:
     if watched:
         if output == OutputFormat.TEXT:
-            out.print(f"{bulk.id}: {bulk.request.action}, {bulk.counted:,} operations")
+            out.print(f"{bulk['id']}: {bulk['action']}, {bulk['counted']:,} operations")
         console = out if output == OutputFormat.TEXT else err
-        bulk, progress = await watch(platform.bulks, bulk.id, console)
-    else:
-        progress = await platform.bulks.progress_of(bulk.id)
-    _print(bulk, progress, output)
-    if watched and progress.done < bulk.selected:
+        bulk = follow(api, _path(bulk["id"]), console)
+    _print(bulk, output)
+    if watched and bulk["progress"]["done"] < selected_by(bulk):
         raise typer.Exit(1)
 
 
@@ -202,36 +171,29 @@ def list_bulks(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List bulks, newest first."""
-    found, has_more = page_of(run(_list(status, limit + 1, starting_after)), limit)
+    found, has_more = open_api().list(
+        _PATH, limit=limit, status=status, starting_after=starting_after
+    )
     if output == OutputFormat.JSON:
-        print_json_list([_as_json(*one) for one in found], has_more=has_more)
+        print_json_list(found, has_more=has_more)
         return
     print_table(
         ("ID", "ACTION", "STATUS", "PROGRESS", "WHO", "WHY", "CREATED"),
         [
             (
-                bulk.id,
-                bulk.request.action,
-                bulk.operation.status,
-                f"{progress.done} of {bulk.counted} done",
-                bulk.request.actor,
-                bulk.request.reason,
-                bulk.operation.created_at,
+                bulk["id"],
+                bulk["action"],
+                bulk["status"],
+                f"{bulk['progress']['done']} of {bulk['counted']} done",
+                bulk["actor"],
+                bulk["reason"],
+                read_time(bulk["created_at"]),
             )
-            for bulk, progress in found
+            for bulk in found
         ],
     )
     if has_more:
-        tell_of_more(found[-1][0].id)
-
-
-async def _list(
-    status: Status | None, limit: int, starting_after: str | None
-) -> list[tuple[Bulk, BulkProgress]]:
-    async with open_session() as platform:
-        found = await platform.bulks.find(status=status, starting_after=starting_after, limit=limit)
-        progress = await platform.bulks.progress([bulk.id for bulk in found])
-    return [(bulk, progress[bulk.id]) for bulk in found]
+        tell_of_more(found[-1]["id"])
 
 
 @app.command()
@@ -246,60 +208,41 @@ def items(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List what became of each operation, in the order in which they are acted on."""
-
-    async def find() -> list[BulkItemView]:
-        async with open_session() as platform:
-            found = await platform.bulks.items(
-                bulk_id, state=state, after_number=starting_after, limit=limit + 1
-            )
-        return [BulkItemView.of(item) for item in found]
-
-    found, has_more = page_of(run(find()), limit)
+    found, has_more = open_api().list(
+        f"{_path(bulk_id)}/items",
+        limit=limit,
+        cursor="number",
+        state=state,
+        starting_after=starting_after,
+    )
     if output == OutputFormat.JSON:
-        print_json_list([item.model_dump(mode="json") for item in found], has_more=has_more)
+        print_json_list(found, has_more=has_more)
         return
+    fields = ("number", "operation_id", "state", "code", "message", "new_operation_id")
     print_table(
         ("#NUMBER", "OPERATION", "STATE", "CODE", "WHY", "NEW OPERATION", "AT"),
-        [
-            (
-                item.number,
-                item.operation_id,
-                item.state,
-                item.code,
-                item.message,
-                item.new_operation_id,
-                item.at,
-            )
-            for item in found
-        ],
+        [[*(item[name] for name in fields), read_time(item["at"])] for item in found],
     )
     if has_more:
-        tell_of_more(found[-1].number)
+        tell_of_more(found[-1]["number"])
 
 
 @app.command()
 def pause(bulk_id: BulkId, *, reason: Why, output: Output = OutputFormat.TEXT) -> None:
     """Hold a bulk: nothing further is acted on until it is resumed."""
-    run(_act("pause", bulk_id, reason, output))
+    _act("pause", bulk_id, output, reason=reason)
 
 
 @app.command()
 def resume(bulk_id: BulkId, *, reason: Why, output: Output = OutputFormat.TEXT) -> None:
     """Have a bulk go on that was paused."""
-    run(_act("resume", bulk_id, reason, output))
+    _act("resume", bulk_id, output, reason=reason)
 
 
 @app.command()
 def stop(bulk_id: BulkId, *, reason: Why, output: Output = OutputFormat.TEXT) -> None:
     """End a bulk where it is: what it did stays done, and the rest is skipped."""
-    run(_act("stop", bulk_id, reason, output))
-
-
-async def _act(name: str, bulk_id: str, reason: str, output: OutputFormat) -> None:
-    async with open_session() as platform:
-        by = By(actor(), reason)
-        bulk: Bulk = await getattr(platform.bulks, name)(bulk_id, by)
-        _print(bulk, await platform.bulks.progress_of(bulk_id), output)
+    _act("stop", bulk_id, output, reason=reason)
 
 
 @app.command()
@@ -307,70 +250,62 @@ def rate(
     bulk_id: BulkId, *, per_second: PerSecond, reason: Why, output: Output = OutputFormat.TEXT
 ) -> None:
     """Change how many operations a bulk acts on a second, while it runs."""
-    run(_rate(bulk_id, per_second, reason, output))
+    _act("rate", bulk_id, output, reason=reason, rate_per_s=per_second)
 
 
-async def _rate(bulk_id: str, per_second: float, reason: str, output: OutputFormat) -> None:
-    async with open_session() as platform:
-        bulk = await platform.bulks.set_rate(bulk_id, per_second, By(actor(), reason))
-        _print(bulk, await platform.bulks.progress_of(bulk_id), output)
+def _act(name: str, bulk_id: str, output: OutputFormat, **body: object) -> None:
+    _print(open_api().post(f"{_path(bulk_id)}/{name}", body), output)
 
 
-def _print(bulk: Bulk, progress: BulkProgress, output: OutputFormat) -> None:
+def _path(bulk_id: str) -> str:
+    return f"{_PATH}/{part(bulk_id)}"
+
+
+def _print(bulk: dict[str, Any], output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
-        print_json(_as_json(bulk, progress))
+        print_json(bulk)
         return
-    view = BulkView.of(bulk, progress)
     print_fields(
         {
-            "id": view.id,
-            "action": view.action,
-            "status": view.status,
-            "progress": describe(bulk, progress, 0),
-            "who": view.actor,
-            "why": view.reason,
-            "query": view.query,
-            "arguments": view.arguments or None,
-            "per second": f"{view.rate_per_s:g}",
-            "undoes": view.undo_of,
-            "reasons": view.progress.codes or None,
-            "created": view.created_at,
-            "finished": view.finished_at,
+            "id": bulk["id"],
+            "action": bulk["action"],
+            "status": bulk["status"],
+            "progress": describe(bulk, 0),
+            "who": bulk["actor"],
+            "why": bulk["reason"],
+            "query": bulk["query"],
+            "arguments": bulk["arguments"] or None,
+            "per second": f"{bulk['rate_per_s']:g}",
+            "undoes": bulk["undo_of"],
+            "reasons": bulk["progress"]["codes"] or None,
+            "created": read_time(bulk["created_at"]),
+            "finished": read_time(bulk["finished_at"]),
         }
     )
 
 
-def _print_preview(preview: BulkPreview, output: OutputFormat) -> None:
-    view = BulkPreviewView.of(preview)
+def _print_preview(preview: dict[str, Any], output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
-        print_json(view.model_dump(mode="json"))
+        print_json(preview)
         return
     print_fields(
         {
-            "operations": f"{view.count:,}",
-            "by status": view.by_status,
-            "by kind": view.by_kind,
-            "unknown ids": view.unknown or None,
+            "operations": f"{preview['count']:,}",
+            "by status": preview["by_status"],
+            "by kind": preview["by_kind"],
+            "unknown ids": preview["unknown"] or None,
         }
     )
-    if view.sample:
+    if preview["sample"]:
         out.print()
         print_table(
             ("ID", "KIND", "STATUS", "CUSTOMER", "FAILURE", "UPDATED"),
             [
                 (
-                    operation.id,
-                    operation.kind,
-                    operation.status,
-                    operation.customer_id,
-                    operation.failure and operation.failure.code,
-                    operation.updated_at,
+                    *(one[name] for name in ("id", "kind", "status", "customer_id")),
+                    one["failure"] and one["failure"]["code"],
+                    read_time(one["updated_at"]),
                 )
-                for operation in view.sample
+                for one in preview["sample"]
             ],
         )
-
-
-def _as_json(bulk: Bulk, progress: BulkProgress) -> dict[str, object]:
-    # As the API shows it.
-    return BulkView.of(bulk, progress).model_dump(mode="json")

@@ -1,18 +1,15 @@
 """The options of `perdure bulk`: which operations, and what is to be done to them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from perdure.cli.operation_actions import read_patch
 from perdure.core.errors import InvalidInput
-from perdure.core.times import read_moment
-from perdure.operations.bulk.model import BulkQuery, Selection
-from perdure.operations.model import Status
+
+_IDS_MAX: Final = 10_000
 
 BulkId = Annotated[str, typer.Argument(help="The bulk's id.", metavar="ID")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays on every trail.")]
@@ -25,59 +22,29 @@ Confirmed = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """The options that are times, as they were written."""
-
-    created_after: str | None
-    created_before: str | None
-    updated_after: str | None
-    updated_before: str | None
-
-    def read(self) -> dict[str, datetime | None]:
-        """Return them.
-
-        Raises:
-            InvalidInput: One is no time with its zone.
-        """
-        return {
-            name: read_moment(name, value)
-            for name in Times.__slots__
-            if (value := getattr(self, name)) is not None
-        }
-
-
 def read_selection(
-    *,
-    texts: dict[str, str | None],
-    status: Status | None,
-    times: Times,
-    metadata: Sequence[str],
-    file: Path | None,
-) -> Selection:
-    """Return which operations the options name.
+    *, criteria: Mapping[str, str | None], metadata: Sequence[str], file: Path | None
+) -> dict[str, Any]:
+    """Return which operations the options name, as the API is told.
 
     Raises:
         InvalidInput: One cannot be read; or there are both a file and criteria.
     """
-    criteria: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
-    criteria |= times.read()
-    if status is not None:
-        criteria["status"] = status
+    query: dict[str, Any] = {name: text for name, text in criteria.items() if text is not None}
     if metadata:
-        criteria["metadata"] = dict(_name_and_value(text) for text in metadata)
+        query["metadata"] = dict(_name_and_value(text) for text in metadata)
     if file is None:
-        return BulkQuery(**criteria)
-    if criteria:
+        return {"query": query}
+    if query:
         raise InvalidInput("Give a file of ids, or criteria; not both.", param="file")
-    return read_ids(file)
+    return {"ids": read_ids(file)}
 
 
-def read_ids(file: Path) -> tuple[str, ...]:
+def read_ids(file: Path) -> list[str]:
     """Return the ids in a file: one a line; what follows a `#` is not looked at.
 
     Raises:
-        InvalidInput: There are none, or it is no text in UTF-8.
+        InvalidInput: There are none, or too many, or it is no text in UTF-8.
         OSError: It cannot be read.
     """
     try:
@@ -85,9 +52,15 @@ def read_ids(file: Path) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise InvalidInput(f"{file} is not a text in UTF-8.", param="file") from None
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
-    ids = tuple(line for line in lines if line)
+    ids = [line for line in lines if line]
     if not ids:
         raise InvalidInput(f"{file} names no operation.", param="file")
+    if len(ids) > _IDS_MAX:
+        raise InvalidInput(
+            f"{file} names {len(ids):,} operations; one bulk takes {_IDS_MAX:,} by their ids. Split"
+            " it, or give criteria.",
+            param="file",
+        )
     return ids
 
 

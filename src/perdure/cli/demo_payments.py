@@ -21,10 +21,10 @@ from perdure.cli.demo_file import (
     unexpected,
     write_demo_file,
 )
-from perdure.cli.ledger import open_customer_account, pay_in
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
 from perdure.cli.payments_import import import_payments, report_path
+from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.ledger.verify import Violation
 from perdure.payments.contracts import KIND
 from perdure.storage.pool import Pool

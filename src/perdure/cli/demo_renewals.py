@@ -19,10 +19,10 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
-from perdure.cli.ledger import open_customer_account, pay_in
 from perdure.cli.legacy import open_registries
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
+from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.core.errors import PerdureError
 from perdure.flags.model import Rule
 from perdure.ledger.verify import Violation

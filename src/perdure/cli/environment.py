@@ -14,6 +14,9 @@ from perdure.core.errors import ConfigurationError
 
 DATA_DIR: Final = "PERDURE_DATA_DIR"
 DATA_DIR_DEFAULT: Final = Path(".perdure")
+API_URL: Final = "PERDURE_API_URL"
+API_KEY: Final = "PERDURE_API_KEY"
+API_KEY_FILE: Final = f"{API_KEY}_FILE"
 
 SERVERS: Final = {"DATABASE_URL": "PG", "TEMPORAL_ADDRESS": "TEMPORAL_"}
 """What says where a server is, and how the other settings begin that say how it is reached."""

@@ -14,7 +14,6 @@ from perdure.cli.environment import (
     read_environment,
 )
 from perdure.cli.output import print_error
-from perdure.core.errors import PerdureError
 from perdure.embedded.leftovers import process_record
 from perdure.storage.outages import Outage, outage_of
 
@@ -29,9 +28,7 @@ _OUTAGES: Final = {
 
 def print_failure(error: Exception) -> bool:
     """Print what ended a command; False: it is none of what can be foreseen."""
-    if isinstance(error, PerdureError):
-        print_error(error)
-    elif isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
         told = "The database has no tables, or old ones. Run `perdure migrate`."
         print_error(told, code="database_not_migrated")
     elif isinstance(error, asyncpg.InsufficientPrivilegeError):

@@ -1,31 +1,27 @@
 """`perdure flags`: which engine takes new operations, changed while everything runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from perdure.api.flag_schemas import FlagChangeView, FlagView
+from perdure.cli.api_client import open_api, part
 from perdure.cli.output import (
     Output,
     OutputFormat,
     out,
-    page_of,
     print_fields,
     print_json,
     print_json_list,
     print_table,
+    read_time,
 )
-from perdure.cli.session import actor, open_session, run
 from perdure.core.errors import InvalidInput
-from perdure.flags.model import PERCENT_ALL, Context, Flag, FlagChange, Rule
+from perdure.flags.model import PERCENT_ALL, Context, Flag, Rule
 from perdure.flags.rules import BUCKETS, bucket, evaluate, normal_rule, with_rule
 
-app = typer.Typer(
-    help="Flags: which engine takes new operations. A change holds everywhere within two seconds.",
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(help="The flag, as renewals-engine.", metavar="FLAG")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays in the flag's history.")]
@@ -35,9 +31,9 @@ RuleNumber = Annotated[int, typer.Option("--rule", help="The rule's number, as s
 @app.command("list")
 def list_flags(output: Output = OutputFormat.TEXT) -> None:
     """List all flags."""
-    flags = run(_list())
+    found = open_api().get("/v1/flags")["data"]
     if output == OutputFormat.JSON:
-        print_json_list([_as_json(flag) for flag in flags])
+        print_json_list(found)
         return
     print_table(
         ("FLAG", "ON", "DEFAULT", "VARIANTS", "#RULES", "#VERSION"),
@@ -50,25 +46,15 @@ def list_flags(output: Output = OutputFormat.TEXT) -> None:
                 len(flag.rules),
                 flag.version,
             )
-            for flag in flags
+            for flag in map(_flag_of, found)
         ],
     )
-
-
-async def _list() -> list[Flag]:
-    async with open_session() as platform:
-        return await platform.flags.list_flags()
 
 
 @app.command()
 def show(key: Key, output: Output = OutputFormat.TEXT) -> None:
     """Show a flag and its rules, in the order they are looked at."""
-    _print(run(_get(key)), output)
-
-
-async def _get(key: str) -> Flag:
-    async with open_session() as platform:
-        return await platform.flags.get(key)
+    _print(open_api().get(_path(key)), output)
 
 
 @app.command()
@@ -81,12 +67,7 @@ def create(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Make a flag."""
-    _print(run(_create(Flag(key, tuple(variant), default), reason)), output)
-
-
-async def _create(flag: Flag, reason: str) -> Flag:
-    async with open_session() as platform:
-        return await platform.flags.put(flag, actor=actor(), reason=reason)
+    _print(_put(Flag(key, tuple(variant), default), reason), output)
 
 
 @app.command("set")
@@ -122,7 +103,7 @@ def set_rule(
         index = _index(flag, rule)
         return replace(flag, rules=(*flag.rules[:index], wanted, *flag.rules[index + 1 :]))
 
-    _print(run(_change(key, with_wanted, reason)), output)
+    _print(_change(key, with_wanted, reason), output)
 
 
 @app.command("default")
@@ -134,7 +115,7 @@ def set_default(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Change what a flag gives where no rule does."""
-    _print(run(_change(key, lambda flag: replace(flag, default_variant=variant), reason)), output)
+    _print(_change(key, lambda flag: replace(flag, default_variant=variant), reason), output)
 
 
 @app.command()
@@ -145,25 +126,53 @@ def remove(key: Key, *, rule: RuleNumber, reason: Why, output: Output = OutputFo
         index = _index(flag, rule)
         return replace(flag, rules=flag.rules[:index] + flag.rules[index + 1 :])
 
-    _print(run(_change(key, without, reason)), output)
+    _print(_change(key, without, reason), output)
 
 
 @app.command()
 def enable(key: Key, *, reason: Why, output: Output = OutputFormat.TEXT) -> None:
     """Have a flag's rules looked at."""
-    _print(run(_change(key, lambda flag: replace(flag, enabled=True), reason)), output)
+    _print(_change(key, lambda flag: replace(flag, enabled=True), reason), output)
 
 
 @app.command()
 def disable(key: Key, *, reason: Why, output: Output = OutputFormat.TEXT) -> None:
     """Have a flag give its default to everybody; its rules stay."""
-    _print(run(_change(key, lambda flag: replace(flag, enabled=False), reason)), output)
+    _print(_change(key, lambda flag: replace(flag, enabled=False), reason), output)
 
 
-async def _change(key: str, change: Callable[[Flag], Flag], reason: str) -> Flag:
-    async with open_session() as platform:
-        flag = change(await platform.flags.get(key))
-        return await platform.flags.put(flag, actor=actor(), reason=reason)
+def _change(key: str, change: Callable[[Flag], Flag], reason: str) -> dict[str, Any]:
+    return _put(change(_get(key)), reason)
+
+
+def _get(key: str) -> Flag:
+    return _flag_of(open_api().get(_path(key)))
+
+
+def _put(flag: Flag, reason: str) -> dict[str, Any]:
+    """Set a flag, unless it was changed since it was read."""
+    body = flag.content | {"version": flag.version, "reason": reason}
+    changed: dict[str, Any] = open_api().put(_path(flag.key), body)
+    return changed
+
+
+def _path(key: str) -> str:
+    return f"/v1/flags/{part(key)}"
+
+
+def _flag_of(view: Mapping[str, Any]) -> Flag:
+    def rule(shown: Mapping[str, Any]) -> Rule:
+        kinds, tlds, customers = (tuple(shown[name]) for name in ("kinds", "tlds", "customers"))
+        return Rule(shown["variant"], kinds, tlds, customers, shown["percent"])
+
+    return Flag(
+        key=view["key"],
+        variants=tuple(view["variants"]),
+        default_variant=view["default_variant"],
+        rules=tuple(map(rule, view["rules"])),
+        enabled=view["enabled"],
+        version=view["version"],
+    )
 
 
 @app.command()
@@ -173,23 +182,23 @@ def history(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List who changed a flag, when and why, newest first."""
-    changes, has_more = page_of(run(_history(key, limit + 1)), limit)
+    changes, has_more = open_api().list(f"{_path(key)}/changes", limit=limit, cursor="version")
     if output == OutputFormat.JSON:
-        data = [FlagChangeView.of(change).model_dump(mode="json") for change in changes]
-        print_json_list(data, has_more=has_more)
+        print_json_list(changes, has_more=has_more)
         return
     print_table(
         ("#VERSION", "AT", "WHO", "WHY", "BEFORE", "AFTER"),
         [
-            (change.version, change.at, change.actor, change.reason, *_difference(change))
+            (
+                change["version"],
+                read_time(change["at"]),
+                change["actor"],
+                change["reason"],
+                *_difference(change),
+            )
             for change in changes
         ],
     )
-
-
-async def _history(key: str, limit: int) -> list[FlagChange]:
-    async with open_session() as platform:
-        return await platform.flags.history(key, limit=limit)
 
 
 @app.command("test")
@@ -202,7 +211,7 @@ def try_out(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Show what a flag gives, and why; nothing is changed or counted."""
-    flag = run(_get(key))
+    flag = _get(key)
     found = evaluate(flag, Context(customer, kind, tld))
     place = bucket(key, customer) * PERCENT_ALL / BUCKETS if customer is not None else None
     number = found.rule_number
@@ -231,10 +240,11 @@ def _index(flag: Flag, number: int) -> int:
     return number - 1
 
 
-def _print(flag: Flag, output: OutputFormat) -> None:
+def _print(view: dict[str, Any], output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
-        print_json(_as_json(flag))
+        print_json(view)
         return
+    flag = _flag_of(view)
     print_fields(
         {
             "flag": flag.key,
@@ -260,12 +270,12 @@ def _print(flag: Flag, output: OutputFormat) -> None:
         )
 
 
-def _difference(change: FlagChange) -> tuple[object, object]:
-    before = change.before or {}
-    changed = [name for name, value in change.after.items() if before.get(name) != value]
+def _difference(change: Mapping[str, Any]) -> tuple[object, object]:
+    before, after = change["before"], change["after"]
+    changed = [name for name, value in after.items() if (before or {}).get(name) != value]
     return (
-        {name: before[name] for name in changed} if change.before is not None else None,
-        {name: change.after[name] for name in changed},
+        {name: before[name] for name in changed} if before is not None else None,
+        {name: after[name] for name in changed},
     )
 
 
@@ -277,8 +287,3 @@ def _in_words(rule: Rule) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _as_json(flag: Flag) -> dict[str, Any]:
-    # As the API shows it.
-    return FlagView.of(flag).model_dump(mode="json")

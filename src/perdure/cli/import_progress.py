@@ -10,6 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
+from perdure.cli.values import duration
 from perdure.operations.model import Status
 from perdure.payments.import_outcomes import REJECTED, OutcomeStore
 
@@ -107,11 +108,3 @@ class ImportDisplay:
             looks.append((time.monotonic(), progress.done))
             (first_s, first_done), (last_s, last_done) = looks[0], looks[-1]
             show(progress.describe((last_done - first_done) / (last_s - first_s)))
-
-
-def duration(seconds: float) -> str:
-    """Write a time for people."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -1,37 +1,24 @@
 """`perdure ledger`: accounts, deposits, balances and transfers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from perdure.api.account_schemas import (
-    AccountView,
-    BalanceView,
-    DepositBody,
-    DepositView,
-    LedgerTransferView,
-)
-from perdure.api.deposits import record_deposit
-from perdure.bootstrap import Platform
+from perdure.cli.api_client import open_api, part
 from perdure.cli.output import (
     Output,
     OutputFormat,
-    page_of,
     print_fields,
     print_json,
     print_json_list,
     print_table,
+    read_time,
     tell_of_more,
 )
-from perdure.cli.session import actor, open_session, run
 from perdure.cli.values import AmountArgument
-from perdure.core.ids import ACCOUNT, new_id
-from perdure.core.money import check_currency, format_amount
-from perdure.core.text import check_identifier, check_text
-from perdure.ledger.chart import ensure_system_accounts
-from perdure.ledger.model import AccountKind, NewAccount
+from perdure.core.money import format_amount
 
-app = typer.Typer(help="Accounts and their money.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 AccountId = Annotated[str, typer.Argument(help="The account's id, acc_….", metavar="ACCOUNT")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
@@ -46,35 +33,8 @@ def open_account(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Open an account for a customer."""
-    account = run(_open(customer, currency, name))
-    if output == OutputFormat.JSON:
-        print_json(account.model_dump(mode="json"))
-        return
-    print_fields(account.model_dump(exclude={"object"}))
-
-
-async def _open(customer: str, currency: str, name: str) -> AccountView:
-    async with open_session() as platform:
-        return await open_customer_account(platform, customer, check_currency(currency), name)
-
-
-async def open_customer_account(
-    platform: Platform, customer_id: str, currency: str, name: str, *, account_id: str | None = None
-) -> AccountView:
-    """Open an account for a customer, and the house's own in its currency."""
-    async with platform.operations.transaction() as connection:
-        await ensure_system_accounts(platform.ledger, connection, [currency])
-        opened = await platform.ledger.open_account(
-            connection,
-            NewAccount(
-                id=account_id or new_id(ACCOUNT),
-                name=check_text("name", name),
-                kind=AccountKind.LIABILITY,
-                currency=currency,
-                customer_id=check_identifier("customer", customer_id),
-            ),
-        )
-        return AccountView.of(opened.account)
+    body = {"customer_id": customer, "currency": currency, "name": name}
+    _show(open_api().post("/v1/accounts", body), output)
 
 
 @app.command()
@@ -87,53 +47,33 @@ def deposit(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Record money that arrived at the bank for an account."""
-    view = run(_deposit(account, amount_minor, reference))
+    api, path = open_api(), f"/v1/accounts/{part(account)}"
+    body = {"amount_minor": amount_minor, "currency": api.get(path)["currency"]}
+    if reference is not None:
+        body["reference"] = reference
+    _show(api.post(f"{path}/deposits", body), output)
+
+
+def _show(view: dict[str, Any], output: OutputFormat) -> None:
     if output == OutputFormat.JSON:
-        print_json(view.model_dump(mode="json"))
+        print_json(view)
         return
-    print_fields(view.model_dump(exclude={"object"}))
-
-
-async def _deposit(account_id: str, amount_minor: int, reference: str | None) -> DepositView:
-    async with open_session() as platform:
-        return await pay_in(platform, account_id, amount_minor, reference)
-
-
-async def pay_in(
-    platform: Platform, account_id: str, amount_minor: int, reference: str | None
-) -> DepositView:
-    """Record a deposit in the account's currency."""
-    async with platform.operations.transaction() as connection:
-        account = await platform.ledger.get_account(connection, account_id)
-        body = DepositBody(
-            amount_minor=amount_minor,
-            currency=account.currency,
-            reference=check_identifier("reference", reference) if reference is not None else None,
-        )
-        return await record_deposit(connection, platform.ledger, account, body, actor=actor())
+    fields = {name: value for name, value in view.items() if name != "object"}
+    print_fields(fields | {"created_at": read_time(view["created_at"])})
 
 
 @app.command()
 def balance(account: AccountId, output: Output = OutputFormat.TEXT) -> None:
     """Show what is on an account."""
-    view = run(_balance(account))
+    view = open_api().get(f"/v1/accounts/{part(account)}/balance")
     if output == OutputFormat.JSON:
-        print_json(view.model_dump(mode="json"))
+        print_json(view)
         return
+    amounts = {"posted": "posted_minor", "held": "pending_minor", "available": "available_minor"}
     print_fields(
-        {
-            "account": view.account_id,
-            "posted": format_amount(view.posted_minor, view.currency),
-            "held": format_amount(view.pending_minor, view.currency),
-            "available": format_amount(view.available_minor, view.currency),
-        }
+        {"account": view["account_id"]}
+        | {name: format_amount(view[field], view["currency"]) for name, field in amounts.items()}
     )
-
-
-async def _balance(account_id: str) -> BalanceView:
-    async with open_session() as platform, platform.pool.acquire() as connection:
-        account = await platform.ledger.get_account(connection, account_id)
-        return BalanceView.of(account, await platform.ledger.balance(connection, account_id))
 
 
 @app.command()
@@ -144,29 +84,19 @@ def accounts(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List accounts, newest first."""
-    found, has_more = page_of(run(_accounts(customer, limit + 1, starting_after)), limit)
+    found, has_more = open_api().list(
+        "/v1/accounts", limit=limit, customer_id=customer, starting_after=starting_after
+    )
     if output == OutputFormat.JSON:
-        print_json_list([one.model_dump(mode="json") for one in found], has_more=has_more)
+        print_json_list(found, has_more=has_more)
         return
+    fields = ("id", "customer_id", "name", "kind", "currency", "status")
     print_table(
         ("ID", "CUSTOMER", "NAME", "KIND", "CURRENCY", "STATUS"),
-        [(one.id, one.customer_id, one.name, one.kind, one.currency, one.status) for one in found],
+        [[view[field] for field in fields] for view in found],
     )
     if has_more:
-        tell_of_more(found[-1].id)
-
-
-async def _accounts(
-    customer: str | None, limit: int, starting_after: str | None
-) -> list[AccountView]:
-    async with open_session() as platform, platform.pool.acquire() as connection:
-        found = await platform.ledger.list_accounts(
-            connection,
-            customer_id=customer and check_identifier("customer", customer),
-            cursor=starting_after,
-            limit=limit,
-        )
-        return [AccountView.of(account) for account in found]
+        tell_of_more(found[-1]["id"])
 
 
 @app.command()
@@ -178,39 +108,30 @@ def transfers(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List the transfers of an account, of an operation, or of both, newest first."""
-    asked = _transfers(account, operation, limit + 1, starting_after)
-    found, has_more = page_of(run(asked), limit)
+    found, has_more = open_api().list(
+        "/v1/ledger/transfers",
+        limit=limit,
+        account_id=account,
+        operation_id=operation,
+        starting_after=starting_after,
+    )
     if output == OutputFormat.JSON:
-        print_json_list([one.model_dump(mode="json") for one in found], has_more=has_more)
+        print_json_list(found, has_more=has_more)
         return
     print_table(
         ("ID", "KIND", "CODE", "#AMOUNT", "DEBIT", "CREDIT", "OPERATION"),
         [
             (
-                transfer.id,
-                transfer.kind,
-                transfer.code,
-                format_amount(transfer.amount_minor, transfer.currency),
-                transfer.debit_account_id,
-                transfer.credit_account_id,
-                transfer.operation_id,
+                view["id"],
+                view["kind"],
+                view["code"],
+                format_amount(view["amount_minor"], view["currency"]),
+                view["debit_account_id"],
+                view["credit_account_id"],
+                view["operation_id"],
             )
-            for transfer in found
+            for view in found
         ],
     )
     if has_more:
-        tell_of_more(found[-1].id)
-
-
-async def _transfers(
-    account: str | None, operation: str | None, limit: int, starting_after: str | None
-) -> list[LedgerTransferView]:
-    async with open_session() as platform, platform.pool.acquire() as connection:
-        found = await platform.ledger.list_transfers(
-            connection,
-            account_id=account,
-            operation_id=operation,
-            cursor=starting_after,
-            limit=limit,
-        )
-        return [LedgerTransferView.of(transfer) for transfer in found]
+        tell_of_more(found[-1]["id"])

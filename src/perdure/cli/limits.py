@@ -1,24 +1,21 @@
 """`perdure limits`: how often each provider is called, by the whole fleet."""
 
-from dataclasses import asdict
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
+from perdure.cli.api_client import open_api, part
 from perdure.cli.output import (
     Output,
     OutputFormat,
     out,
     print_json_list,
     print_table,
+    read_time,
 )
-from perdure.cli.session import actor, open_session, run
-from perdure.limits import store
-from perdure.limits.model import Limit, LimitChange
-from perdure.limits.rules import check_provider
-from perdure.limits.store import LimitStatus
 
-app = typer.Typer(help="How often each provider is called.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 Provider = Annotated[
     str, typer.Argument(help="The provider, as in its queue: gateway, bank, registry-fr…")
@@ -29,9 +26,9 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the cha
 @app.command("list")
 def list_limits(output: Output = OutputFormat.TEXT) -> None:
     """List every provider: its limit, whether it is called now, and how it answers."""
-    found = run(_list())
+    found = open_api().get("/v1/limits")["data"]
     if output == OutputFormat.JSON:
-        print_json_list([_as_json(status) for status in found])
+        print_json_list(found)
         return
     print_table(
         (
@@ -46,23 +43,18 @@ def list_limits(output: Output = OutputFormat.TEXT) -> None:
         ),
         [
             (
-                status.limit.provider,
-                status.limit.per_second,
-                status.limit.at_once,
-                status.state,
-                status.standing.failing_since,
-                _percent(status.standing.failing_share),
-                status.wanted,
-                status.calls,
+                limit["provider"],
+                limit["per_second"],
+                limit["at_once"],
+                limit["state"],
+                read_time(limit["failing_since"]),
+                _percent(limit["failing_share"]),
+                limit["wanted"],
+                limit["calls"],
             )
-            for status in found
+            for limit in found
         ],
     )
-
-
-async def _list() -> list[LimitStatus]:
-    async with open_session() as platform:
-        return await store.statuses(platform.pool, platform.kinds.limited_providers)
 
 
 @app.command("set")
@@ -77,26 +69,19 @@ def set_limit(
     ] = None,
 ) -> None:
     """Set a provider's limit; every running process keeps it within two seconds."""
-    change = run(_set(Limit(provider, per_second, at_once), reason))
-    out.print(f"{provider}: {_figures(change.before)} -> {_figures(change.after)}")
-
-
-async def _set(limit: Limit, reason: str) -> LimitChange:
-    async with open_session() as platform:
-        check_provider(limit.provider, platform.kinds.limited_providers)
-        return await store.set_limit(platform.pool, limit, actor=actor(), reason=reason)
+    body = {"per_second": per_second, "at_once": at_once, "reason": reason}
+    _print(open_api().put(f"/v1/limits/{part(provider)}", body))
 
 
 @app.command()
 def remove(provider: Provider, reason: Why) -> None:
     """Have a provider be called without a limit."""
-    change = run(_remove(provider, reason))
-    out.print(f"{provider}: {_figures(change.before)} -> {_figures(change.after)}")
+    _print(open_api().post(f"/v1/limits/{part(provider)}/remove", {"reason": reason}))
 
 
-async def _remove(provider: str, reason: str) -> LimitChange:
-    async with open_session() as platform:
-        return await store.remove_limit(platform.pool, provider, actor=actor(), reason=reason)
+def _print(change: Mapping[str, Any]) -> None:
+    before, after = _figures(change["before"]), _figures(change["after"])
+    out.print(f"{change['provider']}: {before} -> {after}")
 
 
 @app.command()
@@ -105,32 +90,28 @@ def history(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List who changed which limit, when and why, the latest first."""
-    found = run(_history(provider))
+    of_one = f"{part(provider)}/" if provider is not None else ""
+    found = open_api().get(f"/v1/limits/{of_one}changes")["data"]
     if output == OutputFormat.JSON:
-        print_json_list([asdict(change) for change in found])
+        print_json_list(found)
         return
     print_table(
         ("AT", "PROVIDER", "BEFORE", "AFTER", "ACTOR", "REASON"),
         [
             (
-                change.at,
-                change.provider,
-                _figures(change.before),
-                _figures(change.after),
-                change.actor,
-                change.reason,
+                read_time(change["at"]),
+                change["provider"],
+                _figures(change["before"]),
+                _figures(change["after"]),
+                change["actor"],
+                change["reason"],
             )
             for change in found
         ],
     )
 
 
-async def _history(provider: str | None) -> list[LimitChange]:
-    async with open_session() as platform:
-        return list(await store.changes(platform.pool, provider))
-
-
-def _figures(limit: dict[str, float | int | None] | None) -> str:
+def _figures(limit: Mapping[str, float | None] | None) -> str:
     if limit is None:
         return "no limit"
     said = {"a second": limit["per_second"], "at once": limit["at_once"]}
@@ -139,15 +120,3 @@ def _figures(limit: dict[str, float | int | None] | None) -> str:
 
 def _percent(share: float | None) -> str | None:
     return None if share is None else f"{share:.0%}"
-
-
-def _as_json(status: LimitStatus) -> dict[str, object]:
-    return {
-        **asdict(status.limit),
-        "state": status.state,
-        "calls": status.calls,
-        "wanted": status.wanted,
-        "failing_share": status.standing.failing_share,
-        "failing_since": status.standing.failing_since,
-        "called_again_at": status.standing.until,
-    }

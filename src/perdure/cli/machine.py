@@ -12,6 +12,9 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from perdure.cli.environment import (
+    API_KEY,
+    API_KEY_FILE,
+    API_URL,
     DATA_DIR,
     DataFolder,
     is_about_servers,
@@ -184,6 +187,9 @@ class _Plan:
         leave_out_servers(given, named_in=self.environment)
         together = given | self.environment
         together.pop(DATA_DIR, None)
+        # To some other API: this one's first key is in the folder.
+        for name in (API_KEY, API_KEY_FILE):
+            together.pop(name, None)
         return together
 
     def _database(self) -> list[ProcessSpec]:
@@ -209,6 +215,8 @@ class _Plan:
 
     def _api(self) -> ProcessSpec:
         self.environment["PERDURE_API_PORT"] = str(self.ports.api.number)
+        # With the folder's key, all that commands need to know of it.
+        self.environment[API_URL] = self.api_url
         if not self.given.get("PERDURE_GATEWAY_CALLBACK_URL"):
             url = f"{self.api_url}/v1/callbacks/gateway"
             self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url

@@ -1,22 +1,18 @@
 """The command `perdure`."""
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
-import structlog
 import typer
 
 from perdure.cli.command_group import CommandGroup
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, load_environment
-from perdure.cli.logs import LogStream
 from perdure.cli.output import out, print_error, wants_json
-from perdure.core.errors import InvalidInput
+from perdure.core.errors import InvalidInput, PerdureError
 
 app = typer.Typer(
     name="perdure",
@@ -35,6 +31,9 @@ _WRONG_USAGE: Final = 2
 
 def _print_version(asked: bool) -> None:
     if asked:
+        # It takes longer than most commands.
+        from importlib.metadata import version  # noqa: PLC0415
+
         out.print(f"perdure {version('perdure')}")
         raise typer.Exit
 
@@ -60,12 +59,6 @@ def perdure(
     os.environ[DATA_DIR] = str(data_dir)
     if context.invoked_subcommand not in _MAKE_THEIR_OWN_ENVIRONMENT:
         load_environment(DataFolder(data_dir))
-    # Commands tell what went wrong themselves; processes configure their own logs.
-    logging.basicConfig(level=logging.CRITICAL)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(LogStream(sys.stderr)),  # type: ignore[arg-type]
-    )
 
 
 def main() -> None:
@@ -127,6 +120,8 @@ def _run() -> NoReturn:
         # In its own words, which name the option.
         print_error(getattr(error, "format_message", error.__str__)(), code="wrong_usage")
         sys.exit(getattr(error, "exit_code", _WRONG_USAGE))
+    except PerdureError as error:
+        print_error(error)
     except Exception as error:
         # Not needed by those that end well, which are to begin quickly.
         from perdure.cli.failures import print_failure  # noqa: PLC0415

@@ -87,6 +87,12 @@ def tell_of_more(last: object) -> None:
     err.print(f"There are more: add --starting-after {last}")
 
 
+def tell(message: str) -> None:
+    """Tell the person at the terminal what goes on; who wants JSON is not told."""
+    if not wants_json(sys.argv[1:]):
+        err.print(message)
+
+
 def _to_json(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
@@ -158,6 +164,11 @@ def cell(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(cell, value)) or "-"
     return " ".join(str(value).splitlines())
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Return a time of the API's, to be written for people."""
+    return datetime.fromisoformat(text) if text is not None else None
 
 
 def moment(at: datetime, *, timespec: str = "seconds") -> str:

@@ -2,18 +2,31 @@
 
 import asyncio
 import getpass
+import logging
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import structlog
+
 from perdure.bootstrap import Platform, open_platform
+from perdure.cli.logs import LogStream
 from perdure.config import Settings
 
 Result = TypeVar("Result")
 
 
 def run(command: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's coroutine to its end."""
+    """Run a command's coroutine to its end.
+
+    It tells what went wrong itself: no more than warnings are logged.
+    """
+    logging.basicConfig(level=logging.CRITICAL)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(LogStream(sys.stderr)),  # type: ignore[arg-type]
+    )
     return asyncio.run(command)
 
 

@@ -16,11 +16,11 @@ import typer
 from perdure.api.keys import Scope, create_key, find_key
 from perdure.bootstrap import Platform
 from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder, write_private
-from perdure.cli.ledger import open_customer_account, pay_in
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
 from perdure.cli.ports import PortBase
 from perdure.cli.session import open_session, run
+from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.cli.who_answers import described, who_answers
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity

@@ -4,15 +4,7 @@ from datetime import date
 from typing import Final
 
 from perdure.capability.declaration import Capability, Shown, in_result
-from perdure.core.money import Money
-from perdure.operations.model import Operation
 from perdure.renewals.contracts import ID_PREFIX, KIND, WORKFLOW, RenewalRequest
-
-
-def _paid(renewal: Operation) -> Money | None:
-    paid = renewal.result
-    return Money(paid["price_minor"], paid["currency"]) if paid else None
-
 
 RENEWALS: Final = Capability(
     name=KIND,
@@ -57,7 +49,7 @@ RENEWALS: Final = Capability(
             "The registry's own id, once it has succeeded.",
         ),
     ),
-    amount=_paid,
+    amount_field="price_minor",
     has_lane=True,
     engine_flag="renewals-engine",
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",

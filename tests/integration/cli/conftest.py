@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from perdure.payments.acceptance import PaymentAcceptance
 from perdure.payments.rules import PaymentLimits
 from perdure.storage.pool import Pool, open_pool, transaction
 from tests.servers import migrated_database
+
+from .shell import ServedApi, Shell, served_api
 
 
 @dataclass
@@ -117,3 +120,16 @@ async def house(pool: Pool) -> House:
         account_id,
         customer_id,
     )
+
+
+@pytest.fixture(scope="session")
+async def api(database_url: str, pool: Pool) -> AsyncIterator[ServedApi]:
+    """The API on that database."""
+    async with served_api(database_url, pool) as api:
+        yield api
+
+
+@pytest.fixture
+def shell(api: ServedApi, tmp_path: Path) -> Shell:
+    """An operator's shell."""
+    return Shell(api.database_url, tmp_path, api)

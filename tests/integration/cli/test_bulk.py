@@ -15,7 +15,7 @@ from tests.integration.bulk.office import Office
 from tests.servers import migrated_database
 
 from .conftest import RecordingEngine
-from .shell import Shell
+from .shell import ServedApi, Shell, served_api
 
 WHY = ("--reason", "registry is back")
 
@@ -27,16 +27,22 @@ async def own_database_url(postgres_url: str) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture
-def shell(own_database_url: str, tmp_path: Path) -> Shell:
-    return Shell(own_database_url, tmp_path)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def office(own_database_url: str) -> AsyncIterator[Office]:
     async with open_pool(own_database_url, size=20, application_name="perdure-tests") as pool:
         operations = OperationService(pool, RecordingEngine())
         yield Office(pool, operations, BulkService(pool, operations))
+
+
+@pytest.fixture(scope="module")
+async def own_api(own_database_url: str, office: Office) -> AsyncIterator[ServedApi]:
+    async with served_api(own_database_url, office.pool) as api:
+        yield api
+
+
+@pytest.fixture
+def shell(own_api: ServedApi, tmp_path: Path) -> Shell:
+    return Shell(own_api.database_url, tmp_path, own_api)
 
 
 async def carry_out(office: Office, bulk_id: str) -> None:

@@ -10,6 +10,7 @@ from perdure.cli.doctor_work import look_at_work
 from perdure.cli.environment import DataFolder, write_environment
 from perdure.cli.findings import Finding, Health
 from perdure.core.ids import new_id
+from perdure.core.ports import LOOPBACK
 from perdure.limits import store as limits
 from perdure.limits.model import Ask, Heard, Limit
 from perdure.limits.rules import FAILURES_MAX
@@ -185,20 +186,32 @@ async def test_each_provider_is_told_with_its_class_and_tried_with_its_credentia
     assert "hunter2" not in str(wrong)
 
 
-def test_where_up_has_run_and_does_not_any_more_a_command_says_so(tmp_path: Path) -> None:
+def test_where_up_has_run_and_does_not_any_more_a_command_says_so(
+    tmp_path: Path, own_port: int
+) -> None:
     folder = DataFolder(tmp_path)
     url = f"postgresql://postgres@/perdure?host={tmp_path}&port=5432"
-    write_environment(folder.environment_path, {"DATABASE_URL": url})
-    done = Shell("", tmp_path).run("payments", "list")
-    assert done.returncode == 1
-    assert f"`perdure up` is not running on {tmp_path}: start it, or set" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    settings = {"DATABASE_URL": url, "PERDURE_API_URL": f"http://{LOOPBACK}:{own_port}"}
+    write_environment(folder.environment_path, settings)
+    folder.api_key_path.write_text("perdure_x\n")
+    for command in ("payments", "keys"):
+        done = Shell("", tmp_path).run(command, "list")
+        assert done.returncode == 1
+        assert f"`perdure up` is not running on {tmp_path}: start it, or set" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
-def test_where_up_never_ran_a_command_says_so(tmp_path: Path) -> None:
-    done = Shell("", tmp_path).run("payments", "list")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("keys", "`perdure up` has not run on {}. Start it, or set DATABASE_URL"),
+        ("payments", "No API is known: set PERDURE_API_URL and PERDURE_API_KEY"),
+    ],
+)
+def test_where_up_never_ran_a_command_says_so(tmp_path: Path, command: str, said: str) -> None:
+    done = Shell("", tmp_path).run(command, "list")
     assert done.returncode == 1
-    assert f"`perdure up` has not run on {tmp_path}. Start it, or set DATABASE_URL" in done.stderr
+    assert said.format(tmp_path) in done.stderr
 
 
 def test_it_ends_with_1_and_says_what_to_do_where_something_is_away(

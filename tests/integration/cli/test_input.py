@@ -17,11 +17,6 @@ from .shell import Shell
 ESCAPE, TOO_EARLY = "a\x1b[31mb", "0001-01-01T00:00:00+14:00"
 
 
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
-
-
 @pytest.mark.parametrize(
     ("arguments", "param"),
     [
@@ -112,4 +107,4 @@ def test_there_is_no_place_beside_what_comes_by_a_pipe() -> None:
 def test_a_file_of_ids_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "ids.txt"
     file.write_bytes("\ufeffpay_1\r\npay_2 # the réf\r\n".encode())
-    assert read_ids(file) == ("pay_1", "pay_2")
+    assert read_ids(file) == ["pay_1", "pay_2"]

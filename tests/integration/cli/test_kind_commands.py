@@ -2,7 +2,6 @@
 
 import json
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +11,6 @@ from perdure.storage.pool import transaction
 
 from .conftest import House
 from .shell import Shell
-
-
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +95,7 @@ async def test_lists_say_whether_there_are_more_f28(house: House, shell: Shell) 
         ("operations list --status done", "wrong_usage", 2, "'succeeded'"),
         ("bulk create relaunch --reason x --kind paymentt", "wrong_usage", 2, "'payment'"),
         ("payments list --limit x", "wrong_usage", 2, "--limit"),
-        ("payments get pay_01h455vb4pex5vsknk084sn02q", "operation_not_found", 1, "no operation"),
+        ("payments get pay_01h455vb4pex5vsknk084sn02q", "payment_not_found", 1, "no payment"),
     ],
 )
 def test_an_error_is_json_with_its_code_where_that_is_asked_for_f28(

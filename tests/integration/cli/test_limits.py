@@ -1,15 +1,8 @@
 """`perdure limits`, as a shell runs it."""
 
-from pathlib import Path
-
 import pytest
 
 from .shell import Shell
-
-
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
 
 
 def test_a_limit_is_set_listed_and_removed(shell: Shell) -> None:

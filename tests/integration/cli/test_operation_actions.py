@@ -1,7 +1,5 @@
 """`perdure operations cancel|relaunch|park|release|correct|show`, as a shell runs them."""
 
-from pathlib import Path
-
 import pytest
 
 from perdure.operations import store
@@ -12,11 +10,6 @@ from .conftest import House
 from .shell import Shell
 
 REASON = ("--reason", "Asked by phone.")
-
-
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -61,7 +54,7 @@ async def test_one_is_parked_corrected_and_released(shell: Shell, payment: str) 
         "corrected",
         "released",
     ]
-    assert told["trail"][1]["actor"].startswith("cli")
+    assert told["trail"][1]["actor"] == "key:tests"
     assert (told["status"], told["steps"], told["calls"]) == ("pending", [], [])
 
 

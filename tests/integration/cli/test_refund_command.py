@@ -1,20 +1,11 @@
 """`perdure operations refund`, as a shell runs it."""
 
-from pathlib import Path
-
-import pytest
-
 from perdure.operations import store
 from perdure.operations.model import Status
 from perdure.storage.pool import transaction
 
 from .conftest import House
 from .shell import Shell
-
-
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
 
 
 async def test_a_payment_is_refunded_and_both_are_shown(house: House, shell: Shell) -> None:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
-
 from perdure.operations import store
 from perdure.operations.model import Status
 from perdure.storage.pool import transaction
@@ -13,11 +11,6 @@ from .conftest import House
 from .shell import Shell
 
 EXPIRES_ON = "2099-01-31"
-
-
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
 
 
 def write_file(folder: Path, *rows: str) -> str:

@@ -144,7 +144,7 @@ async def test_commands_and_the_doctor_tell_it_in_a_line(
     shell = Shell(server.url, tmp_path_factory.mktemp("shell"))
     async with server.read_only():
         opened, looked = await asyncio.gather(
-            asyncio.to_thread(shell.run, "ledger", "open", "cus_1", "USD"),
+            asyncio.to_thread(shell.run, "keys", "create", "shop", "--scope", "admin"),
             asyncio.to_thread(shell.run, "doctor"),
         )
     assert opened.returncode == 1

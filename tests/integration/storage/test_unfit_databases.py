@@ -12,7 +12,7 @@ from perdure.storage.migrate import migrate
 from perdure.storage.revisions import revisions
 from tests.integration.cli.shell import Shell
 
-PROCESSES = [("migrate",), ("api",), ("worker",), ("payments", "list"), ("doctor",)]
+PROCESSES = [("migrate",), ("api",), ("worker",), ("keys", "list"), ("doctor",)]
 
 
 class Databases:

@@ -9,7 +9,7 @@ from perdure.durable.lanes.reporting import LaneReporting
 from perdure.operations import verify
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.transfers.contracts import KIND
-from tests.integration.cli.shell import Shell
+from tests.integration.cli.shell import Shell, served_api
 from tests.integration.payments.town import Town
 from tests.polls import eventually
 
@@ -108,11 +108,14 @@ async def test_the_lanes_are_shown_also_while_temporal_is_away(
     account = await quiet_town.account()
     for _ in range(3):
         await accept(quiet_town, account, lane=7)
-    shell = Shell(quiet_town.platform.settings.require_database_url(), tmp_path)
-    (lane,) = [lane for lane in shell.json("lanes")["data"] if lane["number"] == 7]
-    assert (lane["kind"], lane["count"]) == (KIND, 3)
-    assert (lane["workflow"], lane["done"]) == ("not answering", None)
-    assert "not answering" in shell.run("lanes").stdout
+    platform = quiet_town.platform
+    url = platform.settings.require_database_url()
+    async with served_api(url, platform.pool) as api:
+        shell = Shell(url, tmp_path, api)
+        (lane,) = [lane for lane in shell.json("lanes")["data"] if lane["number"] == 7]
+        assert (lane["kind"], lane["count"]) == (KIND, 3)
+        assert (lane["workflow"], lane["done"]) == ("not answering", None)
+        assert "not answering" in shell.run("lanes").stdout
 
 
 @pytest.mark.parametrize(("kinds", "broken"), [([KIND], False), (["payment"], True)])

@@ -1,0 +1,294 @@
+"""A kind's commands, made from what it declares: create, look at, list, follow, cancel, refund."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, Final, get_type_hints
+
+import typer
+
+from perdure.capability.declaration import Capability
+from perdure.cli.api_client import open_api, part
+from perdure.cli.chain import chain_fields, with_chains
+from perdure.cli.follow import follow
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_fields,
+    print_json,
+    print_json_list,
+    print_table,
+    read_time,
+    tell_of_more,
+)
+from perdure.cli.values import Deadline
+from perdure.core.ids import check_id
+from perdure.core.money import format_amount, read_amount_minor
+from perdure.core.notes import Note, notes_of
+from perdure.operations.model import Status
+
+_Id = Annotated[str, typer.Argument(help="Its id.", metavar="ID")]
+_View = Mapping[str, Any]
+
+_HELP: Final = {
+    "amount_minor": "In minor units: 1250 is 12.50 USD.",
+    "currency": "ISO 4217 code.",
+    "reference": "Your name for it: the same again adds nothing.",
+}
+"""Of the fields that kinds have in common."""
+
+
+def kind_app(kind: Capability) -> typer.Typer:
+    """Return a kind's group of commands."""
+    app = typer.Typer(no_args_is_help=True)
+    commands = _Commands(kind)
+    app.command("create", help=f"Create a {kind.name}; `watch` follows it to its end.")(
+        _creating(kind)
+    )
+    app.command("get", help=f"Show a {kind.name}.")(commands.get)
+    # What `operations` calls it.
+    app.command("show", hidden=True)(commands.get)
+    app.command("list", help=f"List {kind.plural}, newest first.")(commands.list)
+    app.command("watch", help=f"Follow a {kind.name}'s changes until its end.")(commands.watch)
+    app.command("cancel", help=f"Ask a {kind.name} to stop; what it did so far is undone.")(
+        commands.cancel
+    )
+    if kind.is_refundable:
+        app.command("refund", help=f"Have what a {kind.name} took given back; shows the refund.")(
+            commands.refund
+        )
+    return app
+
+
+class _Commands:
+    """What all kinds' commands but `create` do."""
+
+    def __init__(self, kind: Capability) -> None:
+        self._kind = kind
+        self._path = path_of(kind)
+
+    def get(self, operation_id: _Id, output: Output = OutputFormat.TEXT) -> None:
+        """Show one."""
+        show(self._kind, open_api().get(self._path_of(operation_id)), output)
+
+    def list(
+        self,
+        *,
+        status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
+        customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+        reference: Annotated[str | None, typer.Option(help="Only with this reference.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+        starting_after: Annotated[
+            str | None, typer.Option(help="The last id of the page before.")
+        ] = None,
+        output: Output = OutputFormat.TEXT,
+    ) -> None:
+        """List them, newest first."""
+        found, has_more = open_api().list(
+            self._path,
+            limit=limit,
+            status=status,
+            customer_id=customer,
+            reference=reference,
+            starting_after=starting_after,
+        )
+        if output == OutputFormat.JSON:
+            print_json_list(found, has_more=has_more)
+            return
+        columns = ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED")
+        print_table(*with_chains(columns, [self._row(view) for view in found], found))
+        if has_more:
+            tell_of_more(found[-1]["id"])
+
+    def watch(self, operation_id: _Id, output: Output = OutputFormat.TEXT) -> None:
+        """Follow one's changes until its end, or until it needs attention."""
+        follow(open_api(), self._checked(operation_id), output)
+
+    def cancel(
+        self,
+        operation_id: _Id,
+        reason: Annotated[str, typer.Option(help="For the trail and the customer.")] = "Cancelled.",
+        output: Output = OutputFormat.TEXT,
+    ) -> None:
+        """Ask one to stop; what it did so far is undone."""
+        path = f"{self._path_of(operation_id)}/cancel"
+        answer = open_api().post(path, {"reason": reason})
+        if output == OutputFormat.JSON:
+            told = {name: answer[name] for name in ("accepted", "reason")}
+            print_json({"id": operation_id, **told})
+        else:
+            out.print(answer["reason"])
+
+    def refund(
+        self,
+        operation_id: _Id,
+        reason: Annotated[str, typer.Option(help="Why; it stays on the trail.")],
+        output: Output = OutputFormat.TEXT,
+    ) -> None:
+        """Have what one took given back."""
+        path = f"{self._path_of(operation_id)}/refund"
+        refund = open_api().post(path, {"reason": reason})
+        if output == OutputFormat.JSON:
+            print_json(refund)
+        else:
+            out.print(f"{refund['id']} ({refund['status']}): It is the refund of {operation_id}.")
+
+    def _checked(self, operation_id: str) -> str:
+        return check_id(operation_id, self._kind.id_prefix)
+
+    def _path_of(self, operation_id: str) -> str:
+        return f"{self._path}/{part(self._checked(operation_id))}"
+
+    def _row(self, view: _View) -> tuple[object, ...]:
+        return (
+            view["id"],
+            view["status"],
+            _amount(self._kind, view),
+            view["customer_id"],
+            view["reference"],
+            view["failure"] and view["failure"]["code"],
+            read_time(view["created_at"]),
+        )
+
+
+def path_of(kind: Capability) -> str:
+    """Return where the API has a kind."""
+    return f"/v1/{kind.plural}"
+
+
+def show(kind: Capability, view: _View, output: OutputFormat) -> None:
+    """Print one, as the API shows it."""
+    if output == OutputFormat.JSON:
+        print_json(view)
+        return
+    failure = view["failure"]
+    summary = [name for name, note in notes_of(kind.request).items() if note.in_summary]
+    print_fields(
+        {
+            "id": view["id"],
+            "status": view["status"],
+            "amount": _amount(kind, view),
+            "customer": view["customer_id"],
+            "account": view.get("account_id"),
+            **{name.replace("_", " "): view[name] for name in summary},
+            "reference": view["reference"],
+            "failure": f"{failure['code']}: {failure['message']}" if failure else None,
+            **chain_fields(view),
+            "created": read_time(view["created_at"]),
+            "finished": read_time(view["finished_at"]),
+        }
+    )
+
+
+def _amount(kind: Capability, view: _View) -> str | None:
+    amount_minor = view[kind.amount_field]
+    return None if amount_minor is None else format_amount(amount_minor, view["currency"])
+
+
+def _creating(kind: Capability) -> Callable[..., None]:
+    """Return the command that creates one: its options are the request's fields."""
+    asked = _asked_for(kind.request)
+
+    def create(**given: Any) -> None:
+        output, deadline = given.pop("output"), given.pop("deadline")
+        body: dict[str, Any] = {}
+        for name, value in given.items():
+            if value is not None:
+                place = body
+                *objects, last = asked[name]
+                for field in objects:
+                    place = place.setdefault(field, {})
+                place[last] = value
+        if deadline is not None:
+            body["deadline"] = deadline.isoformat()
+        show(kind, open_api().post(path_of(kind), body), output)
+
+    parameters = [
+        *_options(kind.request),
+        _option("deadline", Deadline, None),
+        _option("output", Output, OutputFormat.TEXT),
+    ]
+    # What a person would have written: the order is the fields', those needed first.
+    parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+    create.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    create.__annotations__ = {one.name: one.annotation for one in parameters}
+    return create
+
+
+def _asked_for(request: type) -> dict[str, tuple[str, ...]]:
+    """Return where in the request's body each option's value goes, by the option's name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for field, note, kind in _fields(request):
+        if is_dataclass(kind):
+            inner = {f"{field.name}_{one.name}": (field.name, one.name) for one in fields(kind)}
+            found |= inner
+        else:
+            found[_name(field, note)] = (field.name,)
+    return found
+
+
+def _options(request: type) -> list[inspect.Parameter]:
+    found = []
+    for field, note, kind in _fields(request):
+        said = note.help or note.description or _HELP.get(field.name, "")
+        if is_dataclass(kind):
+            found += [
+                _option(
+                    f"{field.name}_{one.name}",
+                    Annotated[str | None, typer.Option(help=said)],
+                    None,
+                )
+                for one in fields(kind)
+            ]
+            continue
+        default = note.option_default if note.option_default is not None else note.default
+        is_needed = (
+            default is None and field.default is MISSING and field.default_factory is MISSING
+        )
+        found.append(
+            _option(
+                _name(field, note),
+                _annotation(field.name, kind, said),
+                inspect.Parameter.empty if is_needed else default,
+            )
+        )
+    return found
+
+
+def _annotation(name: str, kind: Any, said: str) -> Any:
+    """Return what reads a field's value: money from its digits; from JSON what is no plain one."""
+    if "_minor" in name:
+        option = typer.Option(
+            parser=lambda text: read_amount_minor(text, param=name), metavar="INTEGER", help=said
+        )
+        return Annotated[int | None, option]
+    if kind not in (str, int, float, bool):
+        return Annotated[Any, typer.Option(parser=json.loads, metavar="JSON", help=said)]
+    return Annotated[kind | None, typer.Option(help=said)]
+
+
+def _fields(request: type) -> list[tuple[Field[Any], Note, Any]]:
+    """Return a request's fields, each with its note and what its value is, where it has one."""
+    notes, hints = notes_of(request), get_type_hints(request)
+    return [
+        (field, notes[field.name], _without_none(hints[field.name])) for field in fields(request)
+    ]
+
+
+def _without_none(hint: Any) -> Any:
+    of = [one for one in getattr(hint, "__args__", ()) if one is not type(None)]
+    return (
+        of[0] if len(of) == 1 and len(hint.__args__) == 2 and type(None) in hint.__args__ else hint
+    )
+
+
+def _name(field: Field[Any], note: Note) -> str:
+    return (note.option or field.name).replace("-", "_")
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
+    )

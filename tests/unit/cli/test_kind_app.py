@@ -1,0 +1,124 @@
+"""A kind's commands come of what it declares."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from perdure.capability.declaration import Capability
+from perdure.cli import kind_app
+from perdure.cli.command_group import COMMANDS, OPERATIONS, CommandGroup
+from perdure.cli.main import app as perdure
+from perdure.core.notes import Note
+from perdure.notifications.contracts import Party
+from perdure.payments.capability import PAYMENTS
+
+
+@dataclass(frozen=True)
+class CardRequest:
+    customer_id: Annotated[str, Note(option="customer", help="Who pays.")]
+    amount_minor: int
+    currency: Annotated[str, Note(option_default="USD")]
+    shop: Annotated[str, Note("Where it is spent.", in_summary=True)]
+    weeks: Annotated[int, Note(default=4)]
+    tags: list[str] = field(default_factory=list)
+    is_gift: bool = False
+    holder: Annotated[Party, Note("Who gets it.")] = field(default_factory=Party)
+    reference: str | None = None
+
+
+CARDS = Capability(
+    name="card",
+    plural="cards",
+    id_prefix="crd",
+    workflow="Card",
+    help="Cards.",
+    request=CardRequest,
+    wire="cards.wiring:wire",
+    work="cards.wiring:work",
+)
+
+
+class Recorded:
+    """An API that takes what it is asked."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, Any]] = []
+
+    def post(self, path: str, body: Any) -> dict[str, Any]:
+        self.posted.append((path, body))
+        return {"id": "crd_1"}
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    api = Recorded()
+    monkeypatch.setattr(kind_app, "open_api", lambda: api)
+    return api
+
+
+NEEDED = ("--customer", "cus_1", "--amount-minor", "1250", "--shop", "books")
+
+
+def test_the_request_s_fields_are_the_options(api: Recorded) -> None:
+    more = (
+        *("--tags", '["a"]', "--is-gift", "--holder-email", "ada@example.com", "--weeks", "2"),
+        *("--deadline", "2030-01-31T12:00:00Z"),
+    )
+    app = kind_app.kind_app(CARDS)
+    for given in (NEEDED, (*NEEDED, *more)):
+        done = CliRunner().invoke(app, ["create", *given, "-o", "json"])
+        assert (done.exit_code, json.loads(done.stdout)) == (0, {"id": "crd_1"}), done.output
+    least = {
+        "customer_id": "cus_1",
+        "amount_minor": 1250,
+        "currency": "USD",
+        "shop": "books",
+        "weeks": 4,
+    }
+    assert api.posted == [
+        ("/v1/cards", least),
+        (
+            "/v1/cards",
+            least
+            | {
+                "tags": ["a"],
+                "is_gift": True,
+                "holder": {"email": "ada@example.com"},
+                "weeks": 2,
+                "deadline": "2030-01-31T12:00:00+00:00",
+            },
+        ),
+    ]
+
+
+@pytest.mark.parametrize("missing", ["--customer", "--amount-minor", "--shop"])
+def test_what_has_no_default_is_asked_for(api: Recorded, missing: str) -> None:
+    at = NEEDED.index(missing)
+    done = CliRunner().invoke(kind_app.kind_app(CARDS), ["create", *NEEDED[:at], *NEEDED[at + 2 :]])
+    assert (done.exit_code, api.posted) == (2, [])
+    assert missing in done.output
+
+
+def test_only_what_can_be_refunded_has_a_refund() -> None:
+    for kind, has_one in ((CARDS, False), (PAYMENTS, True)):
+        group = typer.main.get_command(kind_app.kind_app(kind))
+        assert ("refund" in group.commands) is has_one  # type: ignore[attr-defined]
+
+
+def test_commands_are_listed_as_they_call_themselves() -> None:
+    group = typer.main.get_command(perdure)
+    assert isinstance(group, CommandGroup)
+    for panel, commands in COMMANDS.items():
+        for name, listed in commands.items():
+            command = group.commands[name]
+            assert vars(command)["rich_help_panel"] == panel
+            own = " ".join((command.help or "").split("\n\n")[0].split())
+            assert own == listed.help, name
+    kinds = list(group.commands)[:5]
+    assert kinds == ["payments", "transfers", "renewals", "domains", "legacy"]
+    assert vars(group.commands["domains"])["rich_help_panel"] == OPERATIONS
+    assert group.commands.get("refunds") is None
