@@ -25,6 +25,8 @@ from perdure.cli.who_answers import described, who_answers
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity
 from perdure.ledger.model import AccountStatus
+from perdure.outside import use_of
+from perdure.providers.gateway import GATEWAY_ROLE
 from perdure.worker.plans import ALL, queues_of
 from perdure.worker.readiness import wait_for_workers
 
@@ -144,7 +146,9 @@ async def greet(machine: Machine, platform: Platform) -> None:
     say(f"API key       in {machine.folder.api_key_path}")
     if machine.database_is_embedded:
         account_id = await ensure_demo_account(platform)
-        say(f"\nMake a payment:\n\n{payment_line(machine, account_id)}")
+        gateway = use_of(GATEWAY_ROLE, platform.settings).load()
+        method = getattr(gateway, "example_method", "tok_ok")
+        say(f"\nMake a payment:\n\n{payment_line(machine, account_id, method)}")
     else:
         # A database of somebody's own is given no made-up customer.
         say(f"\nOpen an account:\n\n{account_line(machine)}")
@@ -186,7 +190,7 @@ async def ensure_demo_account(platform: Platform) -> str:
     return account_id
 
 
-def payment_line(machine: Machine, account_id: str) -> str:
+def payment_line(machine: Machine, account_id: str, payment_method: str) -> str:
     """Return a command that makes a payment."""
     return _curl(
         machine,
@@ -196,7 +200,7 @@ def payment_line(machine: Machine, account_id: str) -> str:
             "account_id": account_id,
             "amount_minor": 1250,
             "currency": _DEMO_CURRENCY,
-            "payment_method": "tok_ok",
+            "payment_method": payment_method,
             "payer": {"email": "payer@example.com"},
             "payee": {"name": "Ada", "email": "ada@example.com"},
         },

@@ -98,6 +98,8 @@ class StripeGateway:
     """
 
     settings_type = StripeSettings
+    example_method = "pm_card_visa"
+    """What `perdure up` shows a payment with; in test mode it is a card."""
 
     def __init__(
         self,
