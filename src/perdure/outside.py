@@ -1,6 +1,7 @@
 """The outside systems, each served by the class that a setting names."""
 
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic
@@ -34,6 +35,7 @@ class Outside:
 
     Args:
         registries: By TLD.
+        opens: What else a kind calls; see `provider`.
     """
 
     gateway: PaymentGateway
@@ -42,6 +44,22 @@ class Outside:
     mail: Mailer
     sms: SmsSender
     registries: Mapping[str, DomainRegistry]
+    opens: Callable[[Use[Any]], Any]
+    timeout_s: float
+
+    def provider(self, role: Role[Provider], *, timeout_s: float | None = None) -> Provider:
+        """Return what serves a role of a kind's own, made by the class that `PERDURE_<ROLE>` names.
+
+        It is closed with all others. Perdure's own settings say nothing of it: those of its class
+        that have no beginning of their own begin with `PERDURE_<ROLE>_`.
+
+        Raises:
+            ConfigurationError: As `open_outside`.
+        """
+        chosen = os.environ.get(f"PERDURE_{role.name.upper()}") or role.default
+        use = Use(role, chosen, self.timeout_s if timeout_s is None else timeout_s, {})
+        made: Provider = self.opens(use)
+        return made
 
 
 @asynccontextmanager
@@ -53,17 +71,20 @@ async def open_outside(settings: Settings) -> AsyncIterator[Outside]:
     """
     async with AsyncExitStack() as stack:
 
-        async def made(use: Use[Provider]) -> Provider:
+        def made(use: Use[Provider]) -> Provider:
             host = host_of(use, connections_max=settings.max_concurrent_activities)
-            return use.make(await stack.enter_async_context(host))
+            stack.push_async_callback(host.close)
+            return use.make(host)
 
         yield Outside(
-            gateway=await made(use_of(GATEWAY_ROLE, settings)),
-            bank=await made(use_of(BANK_ROLE, settings)),
-            scorer=await made(use_of(FRAUD_SCORER_ROLE, settings)),
-            mail=await made(use_of(MAIL_ROLE, settings)),
-            sms=await made(use_of(SMS_ROLE, settings)),
-            registries={tld: await made(registry_use(tld, settings)) for tld in settings.tlds},
+            gateway=made(use_of(GATEWAY_ROLE, settings)),
+            bank=made(use_of(BANK_ROLE, settings)),
+            scorer=made(use_of(FRAUD_SCORER_ROLE, settings)),
+            mail=made(use_of(MAIL_ROLE, settings)),
+            sms=made(use_of(SMS_ROLE, settings)),
+            registries={tld: made(registry_use(tld, settings)) for tld in settings.tlds},
+            opens=made,
+            timeout_s=settings.provider_timeout_s,
         )
 
 
@@ -117,4 +138,4 @@ class LazyProvider(Generic[Provider]):
     async def close(self) -> None:
         """Close it, if it was made."""
         if self._made is not None:
-            await self._made[0].__aexit__()
+            await self._made[0].close()

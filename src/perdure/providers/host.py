@@ -63,4 +63,8 @@ class ProviderHost:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what was opened."""
         await self._stack.aclose()

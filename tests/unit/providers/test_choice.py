@@ -8,8 +8,13 @@ import pytest
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.outside import open_outside, registry_use, use_of, uses
-from perdure.providers.choice import Use
-from perdure.providers.fraud_scorer import FRAUD_SCORER_ROLE, FraudScore
+from perdure.providers.choice import Role, Use
+from perdure.providers.fraud_scorer import (
+    FRAUD_SCORER_ROLE,
+    FraudScore,
+    FraudScorer,
+    HttpFraudScorer,
+)
 from perdure.providers.host import ProviderHost
 
 SCORER: Final = """
@@ -114,6 +119,28 @@ async def test_a_packages_provider_is_made_of_its_own_settings(
             reference="pay_1", customer_id="c", amount_minor=1, currency="EUR", payment_method="m"
         )
     assert score == FraudScore("pay_1", "pass", 7)
+
+
+@pytest.mark.usefixtures("acme")
+async def test_a_kinds_own_role_is_served_as_the_houses_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    role: Role[FraudScorer] = Role(
+        "gift_issuer",
+        FraudScorer,
+        {"http": "perdure.providers.fraud_scorer:HttpFraudScorer"},
+        default="http",
+        ask=FRAUD_SCORER_ROLE.ask,
+    )
+    monkeypatch.setenv("PERDURE_ACME_KEY", "hunter2")
+    monkeypatch.setenv("PERDURE_GIFT_ISSUER_URL", "http://gifts")
+    async with open_outside(Settings()) as outside:
+        assert type(outside.provider(role)) is HttpFraudScorer
+        monkeypatch.setenv("PERDURE_GIFT_ISSUER", "acme")
+        assert type(outside.provider(role)).__name__ == "AcmeScorer"
+        monkeypatch.setenv("PERDURE_GIFT_ISSUER", "nobody")
+        with pytest.raises(ConfigurationError, match="PERDURE_GIFT_ISSUER=nobody: there is no"):
+            outside.provider(role)
 
 
 async def test_perdures_own_class_has_the_settings_of_its_role(
