@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
 from perdure.storage.pool import transaction
 from tests.integration.payments.town import Town
 
@@ -71,7 +71,7 @@ async def test_customers_follow_and_stop_their_own_operations_whatever_carries_t
     town: Town, lane: int | None
 ) -> None:
     mine, theirs = await town.account(), await town.account()
-    scopes = [Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE]
+    scopes = ["operations:read", "operations:write"]
     async with transaction(town.platform.pool) as connection:
         _, secret = await create_key(
             connection, f"of-{mine['customer_id']}", scopes, customer_id=mine["customer_id"]

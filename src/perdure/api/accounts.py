@@ -23,7 +23,7 @@ from perdure.api.authentication import (
 )
 from perdure.api.deposits import record_deposit
 from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
@@ -36,9 +36,9 @@ from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
-Reader = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_READ))]
-Writer = Annotated[ApiKey, Depends(caller_with(Scope.ACCOUNTS_WRITE))]
-HouseWriter = Annotated[ApiKey, Depends(house_caller_with(Scope.ACCOUNTS_WRITE))]
+Reader = Annotated[ApiKey, Depends(caller_with("accounts:read"))]
+Writer = Annotated[ApiKey, Depends(caller_with("accounts:write"))]
+HouseWriter = Annotated[ApiKey, Depends(house_caller_with("accounts:write"))]
 """A customer cannot say what arrived at the bank."""
 KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 

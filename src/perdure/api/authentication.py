@@ -7,7 +7,7 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from perdure.api.keys import ApiKey, Scope, digest_of, find_key
+from perdure.api.keys import ApiKey, digest_of, find_key
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 from perdure.core.errors import Forbidden, NotFound, Unauthenticated
@@ -30,7 +30,7 @@ def platform_of(request: Request) -> Platform:
 PlatformOfApp = Annotated[Platform, Depends(platform_of)]
 
 
-def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+def caller_with(scope: str) -> Callable[..., Awaitable[ApiKey]]:
     """Return a dependency: the key that calls, which has to have this scope.
 
     Raises:
@@ -65,7 +65,7 @@ def caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
     return caller
 
 
-def house_caller_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+def house_caller_with(scope: str) -> Callable[..., Awaitable[ApiKey]]:
     """Return a dependency: as `caller_with`, for what is the house's and no customer's.
 
     Raises:

@@ -17,7 +17,7 @@ from perdure.api.bulk_schemas import (
     BulkView,
 )
 from perdure.api.idempotency import Act, Answer, IdempotencyKey, answer_once, idempotency_key
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, ReasonBody, Text, page_of
 from perdure.bootstrap import Platform
@@ -28,8 +28,8 @@ from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/bulks", tags=["bulks"])
 
-Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.BULK_READ))]
-Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.BULK_WRITE))]
+Reader = Annotated[ApiKey, Depends(house_caller_with("bulk:read"))]
+Writer = Annotated[ApiKey, Depends(house_caller_with("bulk:write"))]
 _CHANGING: Final = ("house_only", "bulk_not_found", "reason_required")
 _SELECTING: Final = (
     "nothing_selected",

@@ -11,14 +11,14 @@ from perdure.api.flag_schemas import (
     FlagChangeView,
     FlagView,
 )
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, Text, WholeList, page_of
 
 router = APIRouter(prefix="/v1/flags", tags=["flags"])
 
-Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_READ))]
-Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.FLAGS_WRITE))]
+Reader = Annotated[ApiKey, Depends(house_caller_with("flags:read"))]
+Writer = Annotated[ApiKey, Depends(house_caller_with("flags:write"))]
 
 
 @router.get("", openapi_extra=refuses("house_only"))

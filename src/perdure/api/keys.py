@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 import asyncpg
 
+from perdure.api.scopes import ADMIN, check_scopes, house_scopes
 from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
 from perdure.core.ids import API_KEY, new_id
@@ -26,42 +26,6 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COLUMNS: Final = "id, name, prefix, scopes, customer_id, created_at, expires_at, revoked_at"
 
 
-class Scope(StrEnum):
-    """What a key may do."""
-
-    PAYMENTS_READ = "payments:read"
-    PAYMENTS_WRITE = "payments:write"
-    TRANSFERS_READ = "transfers:read"
-    TRANSFERS_WRITE = "transfers:write"
-    RENEWALS_READ = "renewals:read"
-    RENEWALS_WRITE = "renewals:write"
-    ACCOUNTS_READ = "accounts:read"
-    ACCOUNTS_WRITE = "accounts:write"
-    OPERATIONS_READ = "operations:read"
-    OPERATIONS_WRITE = "operations:write"
-    FLAGS_READ = "flags:read"
-    FLAGS_WRITE = "flags:write"
-    LIMITS_READ = "limits:read"
-    LIMITS_WRITE = "limits:write"
-    BULK_READ = "bulk:read"
-    BULK_WRITE = "bulk:write"
-    ADMIN = "admin"
-    """Everything above; of one customer, all that a customer may do."""
-
-
-HOUSE_SCOPES: Final = frozenset(
-    {
-        Scope.FLAGS_READ,
-        Scope.FLAGS_WRITE,
-        Scope.LIMITS_READ,
-        Scope.LIMITS_WRITE,
-        Scope.BULK_READ,
-        Scope.BULK_WRITE,
-    }
-)
-"""What no customer may do: its routes ask for `house_caller_with`."""
-
-
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key, without its secret.
@@ -74,7 +38,7 @@ class ApiKey:
     id: str
     name: str
     prefix: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[str]
     customer_id: str | None
     created_at: datetime
     expires_at: datetime | None
@@ -95,9 +59,9 @@ class ApiKey:
         """Whose idempotency keys it uses: they outlive the replacement of an API key."""
         return f"customer:{self.customer_id}" if self.customer_id else self.actor
 
-    def allows(self, scope: Scope) -> bool:
+    def allows(self, scope: str) -> bool:
         """Whether it may do this."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+        return scope in self.scopes or ADMIN in self.scopes
 
     def sees(self, customer_id: str | None) -> bool:
         """Whether it may know of what is this customer's; None: the house's own."""
@@ -121,7 +85,7 @@ async def create_key(
         InvalidInput: `invalid_name`, `unknown_scope`, `missing_field`; `house_scope`: a customer
             may not do that; `invalid_input`: the customer's id is none.
     """
-    granted = _check_scopes(scopes)
+    granted = check_scopes(scopes)
     if customer_id is not None:
         customer_id = _check_customer(customer_id, granted)
     if not _NAME.fullmatch(name):
@@ -139,7 +103,7 @@ async def create_key(
         name,
         secret[:_SHOWN],
         digest_of(secret),
-        sorted(granted),
+        granted,
         customer_id,
         expires_at,
     )
@@ -195,31 +159,16 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _check_scopes(scopes: Iterable[str]) -> set[Scope]:
-    granted = set()
-    for scope in scopes:
-        if scope not in set(Scope):
-            raise InvalidInput(
-                f"There is no scope {scope!r}; there are {', '.join(Scope)}.",
-                code="unknown_scope",
-                param="scopes",
-            )
-        granted.add(Scope(scope))
-    if not granted:
-        raise InvalidInput("Give a key at least one scope.", code="missing_field", param="scopes")
-    return granted
-
-
-def _check_customer(customer_id: str, granted: set[Scope]) -> str:
+def _check_customer(customer_id: str, granted: list[str]) -> str:
     customer_id = check_identifier("customer", customer_id)
     if customer_id == HOUSE:
         raise InvalidInput(
             f"{HOUSE!r} stands for the house itself; a key without a customer is the house's.",
             param="customer",
         )
-    if of_the_house := granted & HOUSE_SCOPES:
+    if of_the_house := house_scopes(granted):
         raise InvalidInput(
-            f"{', '.join(sorted(of_the_house))}: no customer may do that; make a key without a"
+            f"{', '.join(of_the_house)}: no customer may do that; make a key without a"
             " customer for it.",
             code="house_scope",
             param="scopes",
@@ -228,4 +177,4 @@ def _check_customer(customer_id: str, granted: set[Scope]) -> str:
 
 
 def _api_key(row: asyncpg.Record) -> ApiKey:
-    return ApiKey(**dict(row) | {"scopes": frozenset(Scope(scope) for scope in row["scopes"])})
+    return ApiKey(**dict(row) | {"scopes": frozenset(row["scopes"])})

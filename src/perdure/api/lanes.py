@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp, house_caller_with
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import WholeList
 from perdure.bootstrap import Platform
@@ -19,7 +19,7 @@ from perdure.operations.lanes.store import LaneBacklog, backlogs
 
 router = APIRouter(prefix="/v1/lanes", tags=["lanes"])
 
-Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.OPERATIONS_READ))]
+Reader = Annotated[ApiKey, Depends(house_caller_with("operations:read"))]
 
 
 class LaneView(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from perdure.api.account_schemas import LedgerTransferView
 from perdure.api.authentication import PlatformOfApp, house_caller_with
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, PageQuery, Text, WholeList, page_of
 from perdure.ledger.model import AccountKind
@@ -16,7 +16,7 @@ from perdure.ledger.trial_balance import TrialBalanceLine, trial_balance
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
-Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.ACCOUNTS_READ))]
+Reader = Annotated[ApiKey, Depends(house_caller_with("accounts:read"))]
 
 
 class LedgerTransfersQuery(PageQuery):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from perdure.api.authentication import PlatformOfApp, house_caller_with
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.limit_schemas import (
     LimitBody,
     LimitChangeView,
@@ -19,8 +19,8 @@ from perdure.limits.rules import check_provider
 
 router = APIRouter(prefix="/v1/limits", tags=["limits"])
 
-Reader = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_READ))]
-Writer = Annotated[ApiKey, Depends(house_caller_with(Scope.LIMITS_WRITE))]
+Reader = Annotated[ApiKey, Depends(house_caller_with("limits:read"))]
+Writer = Annotated[ApiKey, Depends(house_caller_with("limits:write"))]
 
 
 @router.get("", openapi_extra=refuses("house_only"))

@@ -16,7 +16,7 @@ from perdure.api.authentication import (
     visible_operation,
 )
 from perdure.api.event_stream import EventStream
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import ACCEPTING, MONEY, REFUNDING, RENEWING
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import (
@@ -37,9 +37,9 @@ from perdure.operations.model import By
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 
-Reader = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_READ))]
-HouseReader = Annotated[ApiKey, Depends(house_caller_with(Scope.OPERATIONS_READ))]
-Writer = Annotated[ApiKey, Depends(caller_with(Scope.OPERATIONS_WRITE))]
+Reader = Annotated[ApiKey, Depends(caller_with("operations:read"))]
+HouseReader = Annotated[ApiKey, Depends(house_caller_with("operations:read"))]
+Writer = Annotated[ApiKey, Depends(caller_with("operations:write"))]
 
 _ACTING: Final = ("operation_not_found", "held_by_house", "reason_required")
 _EVENT_ID_MAX: Final = 2**63 - 1

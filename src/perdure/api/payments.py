@@ -13,7 +13,7 @@ from perdure.api.authentication import (
     visible_operation,
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import ACCEPTING, CANCELLING, MONEY, REFUNDING
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
@@ -31,8 +31,8 @@ from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
-Reader = Annotated[ApiKey, Depends(caller_with(Scope.PAYMENTS_READ))]
-Writer = Annotated[ApiKey, Depends(caller_with(Scope.PAYMENTS_WRITE))]
+Reader = Annotated[ApiKey, Depends(caller_with("payments:read"))]
+Writer = Annotated[ApiKey, Depends(caller_with("payments:write"))]
 
 
 @router.post(

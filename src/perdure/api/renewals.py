@@ -13,7 +13,7 @@ from perdure.api.authentication import (
     visible_operation,
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import ACCEPTING, CANCELLING, REFUNDING, RENEWING
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
@@ -25,8 +25,8 @@ from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/renewals", tags=["renewals"])
 
-Reader = Annotated[ApiKey, Depends(caller_with(Scope.RENEWALS_READ))]
-Writer = Annotated[ApiKey, Depends(caller_with(Scope.RENEWALS_WRITE))]
+Reader = Annotated[ApiKey, Depends(caller_with("renewals:read"))]
+Writer = Annotated[ApiKey, Depends(caller_with("renewals:write"))]
 
 
 @router.post(

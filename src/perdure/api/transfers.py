@@ -13,7 +13,7 @@ from perdure.api.authentication import (
     visible_operation,
 )
 from perdure.api.idempotency import IdempotencyKey, idempotency_key
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import ACCEPTING, CANCELLING, MONEY, REFUNDING
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
@@ -25,8 +25,8 @@ from perdure.transfers.contracts import KIND
 
 router = APIRouter(prefix="/v1/transfers", tags=["transfers"])
 
-Reader = Annotated[ApiKey, Depends(caller_with(Scope.TRANSFERS_READ))]
-Writer = Annotated[ApiKey, Depends(caller_with(Scope.TRANSFERS_WRITE))]
+Reader = Annotated[ApiKey, Depends(caller_with("transfers:read"))]
+Writer = Annotated[ApiKey, Depends(caller_with("transfers:write"))]
 
 
 @router.post(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from perdure.api.keys import ApiKey, create_key, list_keys, revoke_key
+from perdure.api.scopes import Role, scopes_of
 from perdure.cli.output import (
     Output,
     OutputFormat,
@@ -23,15 +24,19 @@ app = typer.Typer(help="API keys.", no_args_is_help=True)
 def create(
     name: Annotated[str, typer.Argument(help="How trails call what it does.")],
     scope: Annotated[
-        list[str], typer.Option(help="What it may do, as payments:write or admin; repeatable.")
-    ],
+        list[str] | None,
+        typer.Option(help="What it may do, as payments:write or admin; repeatable."),
+    ] = None,
+    role: Annotated[
+        Role | None, typer.Option(help="What one of the house's people may do, by its name.")
+    ] = None,
     customer: Annotated[
         str | None, typer.Option(help="The one customer it sees; otherwise all.")
     ] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Make a key. Its secret is shown this once."""
-    key, secret = run(_create(name, scope, customer))
+    key, secret = run(_create(name, [*(scope or []), *(scopes_of(role) if role else [])], customer))
     if output == OutputFormat.JSON:
         print_json(_as_json(key) | {"secret": secret})
         return

@@ -13,7 +13,8 @@ from typing import Annotated, Final
 import httpx
 import typer
 
-from perdure.api.keys import Scope, create_key, find_key
+from perdure.api.keys import create_key, find_key
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.machine import Machine, Report, run_machine
@@ -169,7 +170,7 @@ async def ensure_api_key(folder: DataFolder, platform: Platform) -> None:
             pass
         else:
             return
-    _, secret = await create_key(platform.pool, "first", [Scope.ADMIN])
+    _, secret = await create_key(platform.pool, "first", [ADMIN])
     write_private(path, f"{secret}\n")
 
 

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from perdure.api.app import create_app
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
 from perdure.api.main import server_of
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.core.ports import LOOPBACK, hold_port
@@ -45,7 +46,7 @@ async def platform(settings: Settings, pool: Pool) -> AsyncIterator[Platform]:
 
 @pytest.fixture(scope="session")
 async def admin_secret(pool: Pool) -> str:
-    _, secret = await create_key(pool, "tests", [Scope.ADMIN])
+    _, secret = await create_key(pool, "tests", [ADMIN])
     return secret
 
 

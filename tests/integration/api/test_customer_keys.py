@@ -14,7 +14,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from perdure.api.app import create_app
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.core.clock import utc_now
 from perdure.renewals.domains import NewDomain, import_many
@@ -250,7 +251,7 @@ async def new_domain(pool: Pool, wallet: Wallet) -> str:
 async def world(api: Api, pool: Pool) -> AsyncIterator[World]:
     """Two customers with operations, and the first one's key; at the end nothing has changed."""
     mine, other = await api.new_wallet(5000), await api.new_wallet(5000)
-    _, secret = await create_key(pool, "shop", [Scope.ADMIN], mine.customer_id)
+    _, secret = await create_key(pool, "shop", [ADMIN], mine.customer_id)
     customer = api.as_key(secret)
     created(await customer.pay(mine))
     created(await customer.post("/v1/transfers", transfer_body(mine)))

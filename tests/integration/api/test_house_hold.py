@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
+from perdure.api.scopes import ADMIN
 from perdure.operations.refusals import KEPT_MAX
 from perdure.storage.pool import Pool
 
@@ -18,7 +19,7 @@ HOUSE = "key:tests"
 async def customer(api: Api, pool: Pool) -> tuple[Api, str]:
     """A customer's key, and the path of a payment of theirs."""
     wallet = await api.new_wallet(5000)
-    _, secret = await create_key(pool, "shop", [Scope.ADMIN], wallet.customer_id)
+    _, secret = await create_key(pool, "shop", [ADMIN], wallet.customer_id)
     shop = api.as_key(secret)
     return shop, f"/v1/operations/{created(await shop.pay(wallet))['id']}"
 

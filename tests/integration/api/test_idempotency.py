@@ -14,8 +14,9 @@ from perdure.api.idempotency import (
     fingerprint,
     purge,
 )
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
 from perdure.api.payment_schemas import PaymentBody
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.core.errors import (
     Conflict,
@@ -85,7 +86,7 @@ async def test_two_callers_may_use_one_key(api: Api, pool: Pool) -> None:
     callers = [api]
     for name, customer in (("a", None), ("b", None), ("a", wallet), ("a", other)):
         customer_id = customer.customer_id if customer else None
-        _, secret = await create_key(pool, name, [Scope.ADMIN], customer_id)
+        _, secret = await create_key(pool, name, [ADMIN], customer_id)
         callers.append(api.as_key(secret))
     wallets = [wallet, wallet, wallet, wallet, other]
     ids = {
@@ -97,8 +98,8 @@ async def test_two_callers_may_use_one_key(api: Api, pool: Pool) -> None:
 
 async def test_a_replaced_api_key_finds_the_answers_of_the_one_before(api: Api, pool: Pool) -> None:
     wallet = await api.new_wallet(5000)
-    _, old = await create_key(pool, "backend", [Scope.ADMIN])
-    _, new = await create_key(pool, "backend", [Scope.ADMIN])
+    _, old = await create_key(pool, "backend", [ADMIN])
+    _, new = await create_key(pool, "backend", [ADMIN])
     first = created(await api.as_key(old).pay(wallet, key="order-6"))
     assert created(await api.as_key(new).pay(wallet, key="order-6")) == first
 

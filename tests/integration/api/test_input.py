@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.storage.pool import Pool
@@ -74,7 +75,7 @@ async def test_a_customer_and_a_reference_in_two_forms_are_one(api: Api, pool: P
     assert paid_in[0]["id"] == paid_in[1]["id"]
     body = {"account_id": account["id"], "amount_minor": 10, "currency": "USD"}
     body |= {"payment_method": "pm", "payee": {"email": "ada@Exämple.com"}}
-    _, secret = await create_key(pool, "zoe", [Scope.ADMIN], "Zoe\u0308 ")
+    _, secret = await create_key(pool, "zoe", [ADMIN], "Zoe\u0308 ")
     payments = [
         created(
             await api.as_key(secret).post(

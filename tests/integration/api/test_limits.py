@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
 from perdure.bootstrap import Platform
 from perdure.storage.pool import Pool
 
@@ -68,7 +68,7 @@ async def test_a_provider_that_nobody_calls_has_no_limit(api: Api) -> None:
 
 
 async def test_limits_are_the_houses(platform: Platform, pool: Pool) -> None:
-    _, reader = await create_key(pool, "limits-reader", [Scope.LIMITS_READ])
+    _, reader = await create_key(pool, "limits-reader", ["limits:read"])
     async with api_on(platform, reader) as api:
         ok(await api.get("/v1/limits"))
         refused(await api.put(BANK, {"at_once": 5, "reason": "x"}), 403, "missing_scope")

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
 from perdure.core.clock import utc_now
 from perdure.operations import store
 from perdure.operations.model import Status
@@ -115,7 +115,7 @@ async def test_renewals_are_listed_and_no_other_kind(api: Api, pool: Pool) -> No
 
 async def test_a_customers_key_sees_and_makes_only_its_own(api: Api, pool: Pool) -> None:
     mine, other = await api.new_wallet(5000), await api.new_wallet(5000)
-    scopes = [Scope.RENEWALS_READ, Scope.RENEWALS_WRITE]
+    scopes = ["renewals:read", "renewals:write"]
     _, secret = await create_key(pool, "shop", scopes, mine.customer_id)
     customer = api.as_key(secret)
     theirs = (await made(api, await body_of(pool, other)))["id"]

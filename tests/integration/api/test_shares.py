@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from perdure.api.keys import Scope, create_key, revoke_key
+from perdure.api.keys import create_key, revoke_key
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.storage.pool import Pool
 
@@ -18,7 +19,7 @@ def with_settings(platform: Platform, **settings: object) -> Platform:
 async def test_a_customers_key_that_asks_too_often_is_told_when_to_come_again(
     platform: Platform, admin_secret: str, pool: Pool
 ) -> None:
-    key, secret = await create_key(pool, "greedy", [Scope.ADMIN], "cus_greedy")
+    key, secret = await create_key(pool, "greedy", [ADMIN], "cus_greedy")
     few = with_settings(platform, api_requests_per_second_max=0.1)
     async with api_on(few, admin_secret) as api:
         greedy = api.as_key(secret)
@@ -37,7 +38,7 @@ async def test_a_customer_opens_so_many_accounts_and_the_house_any(
 ) -> None:
     async with api_on(with_settings(platform, customer_accounts_max=2), admin_secret) as api:
         wallet = await api.new_wallet()
-        _, secret = await create_key(pool, "shop", [Scope.ADMIN], wallet.customer_id)
+        _, secret = await create_key(pool, "shop", [ADMIN], wallet.customer_id)
         shop = api.as_key(secret)
         body = {"customer_id": wallet.customer_id, "currency": "USD", "name": "Purse"}
         answers = await asyncio.gather(*(shop.post("/v1/accounts", body) for _ in range(4)))

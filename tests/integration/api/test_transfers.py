@@ -3,7 +3,7 @@
 import pytest
 from temporalio.client import Client
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.operations import store
@@ -129,7 +129,7 @@ async def test_an_id_of_another_kind_is_no_transfer(api: Api) -> None:
 
 async def test_a_customers_key_sees_and_makes_only_its_own(api: Api, pool: Pool) -> None:
     mine, other = await api.new_wallet(5000), await api.new_wallet(5000)
-    scopes = [Scope.TRANSFERS_READ, Scope.TRANSFERS_WRITE]
+    scopes = ["transfers:read", "transfers:write"]
     _, secret = await create_key(pool, "shop", scopes, mine.customer_id)
     customer = api.as_key(secret)
     theirs = (await made(api, other))["id"]

@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
+from perdure.api.scopes import ADMIN
 from perdure.cli.main import main
 from perdure.core.ports import LOOPBACK, hold_port
 from perdure.storage.pool import Pool
@@ -40,7 +41,7 @@ class ServedApi:
 
 @asynccontextmanager
 async def served_api(database_url: str, pool: Pool) -> AsyncIterator[ServedApi]:
-    _, secret = await create_key(pool, "tests", [Scope.ADMIN])
+    _, secret = await create_key(pool, "tests", [ADMIN])
     with perdure_api(database_url) as url:
         yield ServedApi(database_url, url, secret)
 

@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 from temporalio.client import Client
 
-from perdure.api.keys import Scope, create_key
+from perdure.api.keys import create_key
+from perdure.api.scopes import ADMIN
 from perdure.bootstrap import compose
 from perdure.config import Settings
 from perdure.embedded.postgres import start_postgres
@@ -122,7 +123,7 @@ async def test_of_several_servers_the_one_is_found_that_takes_changes(
 async def test_the_api_says_to_come_again_and_is_not_ready(server: Server, pool: Pool) -> None:
     client = await Client.connect("127.0.0.1:1", lazy=True)
     platform = compose(Settings(database_url=server.url), pool, client)
-    _, secret = await create_key(pool, "tests", [Scope.ADMIN])
+    _, secret = await create_key(pool, "tests", [ADMIN])
     body = {"customer_id": "cus_1", "currency": "USD", "name": "Wallet"}
     async with api_on(platform, secret) as api:
         assert (await api.http.get("/readyz")).json()["database"] == "ok"

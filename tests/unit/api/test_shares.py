@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from perdure.api.keys import ApiKey, Scope
+from perdure.api.keys import ApiKey
+from perdure.api.scopes import ADMIN
 from perdure.api.shares import RequestShares
 from perdure.core.errors import ProviderRateLimited
 
@@ -12,9 +13,7 @@ AT = datetime(2026, 11, 27, tzinfo=UTC)
 
 
 def key(customer_id: str | None) -> ApiKey:
-    return ApiKey(
-        "key_1", "shop", "perdure_abcd", frozenset({Scope.ADMIN}), customer_id, AT, None, None
-    )
+    return ApiKey("key_1", "shop", "perdure_abcd", frozenset({ADMIN}), customer_id, AT, None, None)
 
 
 class Caller:
