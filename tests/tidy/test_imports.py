@@ -95,7 +95,10 @@ def test_imports_point_one_way(path: Path) -> None:
             ".contracts" in name or name.startswith(TELLING)
         )
         of_service = path.name == "registration.py" and target == "fraud"
-        assert target == part or target in MAY_IMPORT[part] or of_sibling or of_service, (
+        # A kind's own routes are a part of the API, which finds them by their name.
+        of_entrance = path.name == "routes.py" and target in ("api", "config", "outside")
+        may = of_sibling or of_service or of_entrance
+        assert target == part or target in MAY_IMPORT[part] or may, (
             f"{path.name} imports {name}: {part} may import {sorted(MAY_IMPORT[part])}, and of a"
             " sibling capability only its contracts"
         )

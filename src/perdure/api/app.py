@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -16,7 +17,6 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from perdure.api import (
     accounts,
     bulks,
-    callbacks,
     flags,
     health,
     idempotency,
@@ -24,29 +24,26 @@ from perdure.api import (
     ledger,
     limits,
     operations,
-    payments,
-    renewals,
-    transfers,
 )
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
-from perdure.api.kind_meanings import KIND_CODES, KIND_TAGS
-from perdure.api.meanings import CODES, TAGS
+from perdure.api.kind_meanings import all_codes, kind_tags
+from perdure.api.kind_router import kind_router
+from perdure.api.meanings import TAGS
 from perdure.api.openapi import describe, operation_id
 from perdure.api.request_context import RequestContext
 from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
-from perdure.outside import LazyProvider, use_of
-from perdure.providers.gateway import GATEWAY_ROLE
+from perdure.capabilities import attribute, installed
 
 log = structlog.get_logger()
 
 _PURGE_INTERVAL_S: Final = 60.0
 
 _DESCRIPTION: Final = """
-Payments, transfers and other operations that complete, or are undone, exactly once. Amounts are
-whole numbers of minor units. `docs/api.md` is the guide.
+Business operations that complete, or are undone, exactly once. Amounts are whole numbers of minor
+units. `docs/api.md` is the guide.
 
 Errors carry a stable `code`: branch on it. Beside those of a route, any request may be answered
 404 `route_not_found`, 405 `method_not_allowed`, and, before it is read whole, 400
@@ -74,7 +71,6 @@ def create_app(platform: Platform) -> FastAPI:
         customers_per_s=settings.api_requests_per_second_max,
         house_per_s=settings.api_house_requests_per_second_max,
     )
-    app.state.gateway = LazyProvider(use_of(GATEWAY_ROLE, settings))
     app.state.is_migrated = False
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)
@@ -92,17 +88,16 @@ def routed_app() -> FastAPI:
         title="Perdure",
         version=version("perdure"),
         description=_DESCRIPTION,
-        openapi_tags=KIND_TAGS + TAGS,
+        openapi_tags=kind_tags() + TAGS,
         servers=_SERVERS,
         responses={"default": {"model": ErrorBody, "description": "Any other error."}},
         generate_unique_id_function=operation_id,
         lifespan=_housekeeping,
         redoc_url=None,
     )
+    for router in _kind_routers(tuple(installed())):
+        app.include_router(router)
     for resource in (
-        payments,
-        transfers,
-        renewals,
         accounts,
         ledger,
         operations,
@@ -110,12 +105,22 @@ def routed_app() -> FastAPI:
         bulks,
         flags,
         limits,
-        callbacks,
         health,
     ):
         app.include_router(resource.router)
-    describe(app, CODES | KIND_CODES)
+    describe(app, all_codes())
     return app
+
+
+@cache
+def _kind_routers(names: tuple[str, ...]) -> list[APIRouter]:
+    """Return the routes of kinds: those that every kind has, and its own."""
+    routers = []
+    for kind in (installed()[name] for name in names):
+        if kind.is_created:
+            routers.append(kind_router(kind))
+        routers += [attribute(place) for place in kind.routes]
+    return routers
 
 
 @asynccontextmanager
@@ -127,7 +132,6 @@ async def _housekeeping(app: FastAPI) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await app.state.gateway.close()
 
 
 async def _purge_idempotency_keys(platform: Platform) -> None:

@@ -85,8 +85,8 @@ class BulkBody(RequestBody):
             "examples": [
                 {
                     "action": "relaunch",
-                    "reason": "The registry is back.",
-                    "query": {"status": "needs_attention", "failure_code": "registry_unavailable"},
+                    "reason": "The provider is back.",
+                    "query": {"status": "needs_attention", "failure_code": "provider_disagrees"},
                     "dry_run": True,
                 }
             ]

@@ -1,62 +1,65 @@
-"""What the kinds of operation add to the API's description."""
+"""The codes of errors that kinds of operation answer with: what all have, and a kind's own."""
 
+from dataclasses import fields
 from typing import Any, Final
 
-from perdure.api.meanings import Code
+from perdure.api.meanings import CODES
+from perdure.capabilities import installed
+from perdure.capability.declaration import Capability, Code
 
-KIND_TAGS: Final[list[dict[str, Any]]] = [
-    {"name": "payments", "description": "Money from a customer's account, by a card's charge."},
-    {"name": "transfers", "description": "Money from a customer's account to a bank's."},
-    {"name": "renewals", "description": "A customer's domain, renewed at its registry."},
-]
+CANCELLING: Final = ("not_cancellable", "held_by_house", "reason_required")
 
-ACCEPTING: Final = (
-    "insufficient_funds",
-    "account_not_found",
-    "account_not_open",
-    "invalid_id",
-    "deadline_passed",
-    "idempotency_mismatch",
-)
-MONEY: Final = ("amount_over_limit", "invalid_amount", "unknown_currency", "currency_mismatch")
-RENEWING: Final = (
-    "invalid_amount",
-    "invalid_domain",
-    "unknown_tld",
-    "invalid_years",
-    "domain_not_found",
-    "domain_not_owned",
-    "domain_expired",
-    "expiry_mismatch",
-    "already_renewed",
-    "renewal_in_progress",
-)
-REFUNDING: Final = (
+_REFUNDING: Final = (
     "not_refundable",
     "held_by_house",
     "already_refunded",
     "account_not_open",
-    "grace_period_over",
-    "payout_not_recallable",
-    "renewal_in_progress",
-    "domain_not_owned",
     "reason_required",
 )
-CANCELLING: Final = ("not_cancellable", "held_by_house", "reason_required")
-
-KIND_CODES: Final = {
-    "payment_not_found": Code(404, "There is no such payment, or not for this key."),
-    "transfer_not_found": Code(404, "There is no such transfer, or not for this key."),
-    "renewal_not_found": Code(404, "There is no such renewal, or not for this key."),
-    "invalid_domain": Code(400, "It is not a domain's name, in lower case."),
-    "unknown_tld": Code(400, "No registry here has its top-level domain."),
-    "invalid_years": Code(400, "It is not 1 to 10 years."),
-    "domain_not_found": Code(404, "There is no such domain, or not for this key."),
-    "domain_not_owned": Code(402, "The domain is no longer this customer's."),
-    "domain_expired": Code(402, "The domain has expired."),
-    "expiry_mismatch": Code(409, "The domain's last day is another one."),
-    "already_renewed": Code(409, "The domain was renewed from that day already."),
-    "renewal_in_progress": Code(409, "The domain is being renewed."),
-    "grace_period_over": Code(409, "The registry takes it back no more."),
-    "payout_not_recallable": Code(409, "The bank does not take it back."),
+_BY_FIELD: Final = {
+    "account_id": ("invalid_id", "account_not_found", "account_not_open", "insufficient_funds"),
+    "amount_minor": ("amount_over_limit", "unknown_currency", "currency_mismatch"),
 }
+"""What can be wrong of a request's fields, whatever the kind."""
+
+
+def accepting(kind: Capability) -> list[str]:
+    """Return the codes that a request for one is refused with."""
+    names = [field.name for field in fields(kind.request)]
+    found = [code for name in names for code in _BY_FIELD.get(name, ())]
+    if any("_minor" in name for name in names):
+        found.append("invalid_amount")
+    return [*found, "deadline_passed", "idempotency_mismatch", *_own(kind, "create")]
+
+
+def refunding(kind: Capability) -> list[str]:
+    """Return the codes that it is not given back with."""
+    return [*_REFUNDING, *_own(kind, "refund")]
+
+
+def of_every_kind(action: str) -> list[str]:
+    """Return the codes of any kind: of an action that is asked for by the operation's id alone."""
+    told = {"create": accepting, "refund": refunding}[action]
+    return list(dict.fromkeys(code for kind in _kinds() for code in told(kind)))
+
+
+def all_codes() -> dict[str, Code]:
+    """Return what each code says, with those of the kinds that are installed."""
+    found = dict(CODES)
+    for kind in _kinds():
+        missing = Code(404, f"There is no such {kind.name}, or not for this key.")
+        found |= {f"{kind.name}_not_found": missing, **kind.codes}
+    return found
+
+
+def kind_tags() -> list[dict[str, Any]]:
+    """Return what each kind's routes are about."""
+    return [{"name": kind.plural, "description": kind.help} for kind in _kinds()]
+
+
+def _kinds() -> list[Capability]:
+    return [kind for kind in installed().values() if kind.is_created]
+
+
+def _own(kind: Capability, action: str) -> list[str]:
+    return [code for code, said in kind.codes.items() if action in said.of]

@@ -10,10 +10,9 @@ from perdure.api.app import create_app
 from perdure.api.connections import ConnectionLimits, protocol_with
 from perdure.api.listener import open_listener
 from perdure.bootstrap import Platform, open_platform
+from perdure.capabilities import attribute, installed
 from perdure.config import Settings
 from perdure.durable.client import logging_runtime
-from perdure.outside import use_of
-from perdure.providers.gateway import GATEWAY_ROLE
 
 log = structlog.get_logger()
 
@@ -35,9 +34,9 @@ async def run_api(settings: Settings) -> None:
     async with open_platform(
         settings, application_name="perdure-api", runtime=logging_runtime()
     ) as platform:
-        # What is wrong with its class ends the start, not the first callback.
-        use = use_of(GATEWAY_ROLE, settings)
-        use.settings(use.load())
+        for kind in installed().values():
+            if kind.before_serving is not None:
+                attribute(kind.before_serving)(settings)
         with open_listener(settings.api_host, settings.api_port) as listener:
             host, port = listener.getsockname()[:2]
             log.info("api_started", host=host, port=port)

@@ -4,17 +4,9 @@ A field that means something of its own says so where it is declared, and a kind
 the kind is.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """An error's code: the status it comes with, and what it says."""
-
-    status: int
-    meaning: str
-
+from perdure.capability.declaration import Code
 
 CODES: Final = {
     "invalid_json": Code(400, "The body is not JSON in UTF-8."),
@@ -47,13 +39,10 @@ CODES: Final = {
     "invalid_flag": Code(400, "The flag is not one that can be evaluated."),
     "unknown_variant": Code(400, "The flag has no such variant."),
     "invalid_percent": Code(400, "The share is not 0 to 100."),
-    "malformed_callback": Code(400, "The callback is not one of the gateway's."),
     "missing_api_key": Code(401, "There is no API key."),
     "invalid_api_key": Code(401, "The API key is not known."),
     "expired_api_key": Code(401, "The API key has expired."),
     "revoked_api_key": Code(401, "The API key is revoked."),
-    "invalid_signature": Code(401, "The callback's signature is not ours."),
-    "stale_callback": Code(401, "The callback was signed too long ago."),
     "insufficient_funds": Code(402, "The account has too little money, holds counted."),
     "account_not_open": Code(402, "The account is closed or blocked."),
     "amount_over_limit": Code(402, "The amount is over the limit of one operation."),
@@ -64,7 +53,6 @@ CODES: Final = {
     "house_only": Code(403, "The API key is a customer's, and this is the house's alone."),
     "account_not_found": Code(404, "There is no such account, or not for this key."),
     "operation_not_found": Code(404, "There is no such operation, or not for this key."),
-    "workflow_not_found": Code(404, "It has no workflow: it has not begun, or it is in a lane."),
     "bulk_not_found": Code(404, "There is no such bulk."),
     "flag_not_found": Code(404, "There is no such flag."),
     "limit_not_found": Code(404, "The provider has no limit."),
@@ -97,7 +85,6 @@ CODES: Final = {
     "internal_error": Code(500, "Something is wrong on our side, and it is on record."),
     "database_unavailable": Code(503, "The database is away, or takes no changes now."),
     "engine_unavailable": Code(503, "Temporal is away."),
-    "workflow_not_answering": Code(503, "No worker answers for its workflow now."),
 }
 
 TAGS: Final[list[dict[str, Any]]] = [

@@ -11,7 +11,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from perdure.api.meanings import CODES, EXAMPLES, FIELDS, Code
+from perdure.api.meanings import CODES, EXAMPLES, FIELDS
+from perdure.capability.declaration import Code
 
 _CODES: Final = "x-codes"
 _ERROR: Final = "#/components/schemas/ErrorBody"
@@ -26,6 +27,8 @@ _SHARED: Final[dict[tuple[str, ...], str]] = {
     _AWAY: "Unavailable",
 }
 """What is said once, as most routes answer with it."""
+_ANY_OF_TYPE: Final = {"string": "text", "integer": 1, "number": 1.0, "boolean": True}
+"""An example where nobody gave one."""
 _WAITS: Final = (429, 503)
 _HEADERS: Final = {
     "X-Request-Id": ("The request's id: yours, or one that was given it.", "string"),
@@ -106,7 +109,7 @@ class _Description:
                 operation["description"] += f"\n\nNeeds the scope `{'`, `'.join(scopes)}`."
         if "requestBody" in operation:
             content = operation["requestBody"]["content"]["application/json"]
-            content["example"] = _example(self._schema_of(content))
+            content["example"] = self._example(content["schema"])
         replayed = ["Idempotent-Replayed"] if _has_header(operation, "Idempotency-Key") else []
         for status, response in operation["responses"].items():
             self._describe_answer(response)
@@ -138,11 +141,28 @@ class _Description:
         """Have an answer be described by what it holds, where nobody said anything of it."""
         content = response.get("content", {}).get("application/json", {})
         if response["description"] == "Successful Response" and "schema" in content:
-            response["description"] = self._schema_of(content)["description"]
+            response["description"] = self._resolved(content["schema"])["description"]
 
-    def _schema_of(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        schema: dict[str, Any] = self._schemas[content["schema"]["$ref"].rpartition("/")[2]]
-        return schema
+    def _example(self, schema: Mapping[str, Any]) -> object:
+        """Return what is taken: the schema's own example, or what is required and has one."""
+        schema = self._resolved(schema)
+        if "examples" in schema:
+            return schema["examples"][0]
+        if "items" in schema:
+            return [self._example(schema["items"])]
+        if "properties" not in schema:
+            return _ANY_OF_TYPE.get(schema.get("type", ""))
+        return {
+            name: EXAMPLES[name]
+            if name in EXAMPLES and "examples" not in field
+            else self._example(field)
+            for name, field in schema["properties"].items()
+            if name in schema["required"] or "examples" in field
+        }
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = schema.get("$ref", "").rpartition("/")[2]
+        return self._schemas[name] if name else schema
 
 
 def _codes_of_form(operation: Mapping[str, Any]) -> Iterator[str]:
@@ -177,15 +197,3 @@ def _describe_field(name: str, field: dict[str, Any]) -> None:
         field["description"] = FIELDS[name]
     elif name.endswith("_id"):
         field["description"] = f"The {name.removesuffix('_id')}'s id."
-
-
-def _example(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body that is taken: the model's own, or what is required and has an example."""
-    if "examples" in body:
-        own: dict[str, Any] = body["examples"][0]
-        return own
-    return {
-        name: field["examples"][0] if "examples" in field else EXAMPLES[name]
-        for name, field in body["properties"].items()
-        if name in body["required"] or "examples" in field
-    }

@@ -58,6 +58,28 @@ class OperationsQuery(OperationsOfKindQuery):
     kind: Kind | None = Field(default=None, description="Only of this kind.")
 
 
+def common_values(operation: Operation) -> dict[str, Any]:
+    """Return what every view of an operation shows of its row."""
+    return {
+        "id": operation.id,
+        "status": operation.status,
+        "customer_id": operation.customer_id,
+        "reference": operation.reference,
+        "failure": FailureView.of(operation.failure),
+        "cancel_request": CancelRequestView.of(operation.cancel_request),
+        "deadline": operation.deadline_at,
+        "relaunch_of": operation.relaunch_of,
+        "relaunched_as": operation.relaunched_as,
+        "relaunch_status": operation.relaunch_status,
+        "refunded_by": operation.refunded_by,
+        "refund_status": operation.refund_status,
+        "metadata": operation.metadata,
+        "created_at": operation.created_at,
+        "updated_at": operation.updated_at,
+        "finished_at": operation.finished_at,
+    }
+
+
 class OperationView(BaseModel):
     """An operation of any kind."""
 
@@ -93,27 +115,12 @@ class OperationView(BaseModel):
         """Show one."""
         operation = operation_seen_by(side, operation)
         return cls(
-            id=operation.id,
             kind=operation.kind,
-            status=operation.status,
-            customer_id=operation.customer_id,
-            reference=operation.reference,
             request=operation.input["request"],
             result=operation.result,
-            failure=FailureView.of(operation.failure),
-            cancel_request=CancelRequestView.of(operation.cancel_request),
-            deadline=operation.deadline_at,
-            relaunch_of=operation.relaunch_of,
-            relaunched_as=operation.relaunched_as,
-            relaunch_status=operation.relaunch_status,
             refund_of=operation.refund_of,
-            refunded_by=operation.refunded_by,
-            refund_status=operation.refund_status,
             next_actions=next_actions(operation, _REFUNDABLE, side=side),
-            metadata=operation.metadata,
-            created_at=operation.created_at,
-            updated_at=operation.updated_at,
-            finished_at=operation.finished_at,
+            **common_values(operation),
         )
 
 

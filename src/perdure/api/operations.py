@@ -17,7 +17,7 @@ from perdure.api.authentication import (
 )
 from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey
-from perdure.api.kind_meanings import ACCEPTING, MONEY, REFUNDING, RENEWING
+from perdure.api.kind_meanings import CANCELLING, of_every_kind
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import (
     CorrectionBody,
@@ -162,7 +162,7 @@ def _after_id(last_event_id: str | None) -> int:
     )
 
 
-@router.post("/{operation_id}/cancel", openapi_extra=refuses(*_ACTING, "not_cancellable"))
+@router.post("/{operation_id}/cancel", openapi_extra=refuses("operation_not_found", *CANCELLING))
 async def cancel_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationCancellation:
@@ -194,9 +194,7 @@ async def resume_operation(
         "already_relaunched",
         "already_refunded",
         "not_supported",
-        *ACCEPTING,
-        *MONEY,
-        *RENEWING,
+        *of_every_kind("create"),
     ),
 )
 async def relaunch_operation(
@@ -212,7 +210,7 @@ async def relaunch_operation(
     return OperationView.of(done.operation, caller.side)
 
 
-@router.post("/{operation_id}/refund", openapi_extra=refuses(*_ACTING, *REFUNDING))
+@router.post("/{operation_id}/refund", openapi_extra=refuses(*_ACTING, *of_every_kind("refund")))
 async def refund_operation(
     operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
 ) -> OperationView:
@@ -256,8 +254,7 @@ async def release_operation(
         "field_not_correctable",
         "field_fixed",
         "nothing_to_correct",
-        *MONEY,
-        *RENEWING,
+        *of_every_kind("create"),
     ),
 )
 async def correct_operation(

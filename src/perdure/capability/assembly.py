@@ -157,8 +157,12 @@ class Kinds:
                     return found
         raise ConfigurationError(f"No kind that is installed has a {kind_of.__name__}.")
 
-    def lane_for(self, kind: str, request: Any) -> int | None:
+    def lane_for(self, kind: str, request: Any, place: int | None = None) -> int | None:
         """Return the lane of a request that is one of many; None: its kind has no lanes.
+
+        Args:
+            place: Its place among those that come together: they are spread over all lanes, and not
+                kept in their customers'.
 
         Raises:
             InvalidInput: The request is none that could be carried out.
@@ -167,7 +171,9 @@ class Kinds:
             return None
         if (own := self._wirings[kind].lane_for) is not None:
             return own(request)
-        return lane_of(request.customer_id, self._lanes)
+        return (
+            place % self._lanes if place is not None else lane_of(request.customer_id, self._lanes)
+        )
 
     def lane_again(self, operation: Operation) -> int | None:
         """Return the lane of an operation that is done again as one of many; as `lane_for`."""

@@ -16,18 +16,37 @@ Place = str
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """An error's code that the API answers with.
+
+    Args:
+        status: The HTTP status that it comes with.
+        meaning: In one sentence.
+        of: The actions that can be answered so, `create` and `refund`; a route of its own names
+            its codes itself.
+    """
+
+    status: int
+    meaning: str
+    of: tuple[str, ...] = ("create",)
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A field of the view that the request does not have: what came of the operation, say.
 
     Args:
         type: As an annotation: `str | None`, `date`.
         read: Reads it from the operation's row.
+        beside_status: It says more of the status, and is shown next to it; otherwise after the
+            request's fields.
     """
 
     name: str
     type: Any
     read: Callable[[Operation], Any]
     description: str = ""
+    beside_status: bool = False
 
 
 def in_result(*path: str) -> Callable[[Operation], Any]:
@@ -61,6 +80,8 @@ class Capability:
             `create`, `cancel`, `refund`.
         shows: The fields of the view beside the request's and those that every operation has; one
             with a request's name takes its place.
+        codes: The errors that are its own, by their codes; those of accounts, amounts and dates
+            that every kind has are known.
         amount_field: The view's field with the money that one moves, in minor units of its
             `currency`; null until it is known.
         is_created: Whether the API and the CLI create it. A refund is asked for at what it refunds.
@@ -70,6 +91,8 @@ class Capability:
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
         routes: API routers beside those of every kind.
+        before_serving: What they need is looked at with the settings before the API serves; raises
+            `ConfigurationError`.
         commands: Commands in its own group beside those of every kind, by name.
         groups: Commands and groups of commands beside its own, by name.
     """
@@ -85,6 +108,7 @@ class Capability:
     settings: Place | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)
     shows: tuple[Shown, ...] = ()
+    codes: Mapping[str, Code] = field(default_factory=dict)
     amount_field: str = "amount_minor"
     is_created: bool = True
     has_lane: bool = False
@@ -93,8 +117,14 @@ class Capability:
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
     routes: tuple[Place, ...] = ()
+    before_serving: Place | None = None
     commands: Mapping[str, Place] = field(default_factory=dict)
     groups: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def a_name(self) -> str:
+        """What one is called where a sentence begins with it: `A transfer`."""
+        return f"{'An' if self.name[0] in 'aeiou' else 'A'} {self.name}"
 
     @property
     def is_refundable(self) -> bool:

@@ -15,7 +15,7 @@ from perdure.cli.session import open_session, run
 from perdure.core.errors import NotFound
 from perdure.core.tlds import longest_ending
 from perdure.renewals import domains
-from perdure.renewals.domain_file import DomainRow, RejectedRow, read_domains
+from perdure.renewals.domain_file import DomainRow, RejectedRow, busy, read_domains
 
 app = typer.Typer(help="Domains, as their team knows them.", no_args_is_help=True)
 
@@ -119,14 +119,7 @@ class _Batches:
 
     def _reject_busy(self, rows: Sequence[DomainRow]) -> None:
         for row in rows:
-            self._summary.reject(
-                RejectedRow(
-                    row.line,
-                    row.domain.name,
-                    "renewal_in_progress",
-                    "It is being renewed; import it again after that.",
-                )
-            )
+            self._summary.reject(busy(row))
 
 
 @app.command()

@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
+
+from perdure.core.notes import Note
 
 WORKFLOW: Final = "Notification"
 DELIVER: Final = "notification.deliver"
@@ -27,7 +29,7 @@ class Party:
 
     name: str = ""
     email: str | None = None
-    phone: str | None = None
+    phone: Annotated[str | None, Note("In E.164 form.", examples=["+33123456789"])] = None
 
 
 @dataclass(frozen=True, slots=True)

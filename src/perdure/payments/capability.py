@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from perdure.capability.declaration import Capability, Shown, in_result
+from perdure.capability.declaration import Capability, Code, Shown, in_result
 from perdure.operations.model import Status
 from perdure.payments.contracts import (
     ID_PREFIX,
@@ -29,13 +29,19 @@ PAYMENTS: Final = Capability(
     plural="payments",
     id_prefix=ID_PREFIX,
     workflow=WORKFLOW,
-    help="Payments.",
+    help="Payments: money from a customer's account, by a charge at the gateway.",
     request=PaymentRequest,
     wire="perdure.payments.wiring:wire",
     work="perdure.payments.registration:work",
     settings="perdure.payments.settings:PaymentSettings",
     shows=(
-        Shown("public_status", PaymentStatus, lambda payment: public_status(payment.status)),
+        Shown(
+            "public_status",
+            PaymentStatus,
+            lambda payment: public_status(payment.status),
+            "The same in four words.",
+            beside_status=True,
+        ),
         Shown(
             "charge_id",
             str | None,
@@ -43,9 +49,20 @@ PAYMENTS: Final = Capability(
             "The gateway's own id, once it has succeeded.",
         ),
     ),
+    codes={
+        "workflow_not_found": Code(
+            404, "It has no workflow: it has not begun, or it is in a lane.", of=()
+        ),
+        "workflow_not_answering": Code(503, "No worker answers for its workflow now.", of=()),
+        "malformed_callback": Code(400, "The callback is not one of the gateway's.", of=()),
+        "invalid_signature": Code(401, "The callback's signature is not ours.", of=()),
+        "stale_callback": Code(401, "The callback was signed too long ago.", of=()),
+    },
     has_lane=True,
     refundable="perdure.payments.refunds:REFUNDABLE_PAYMENTS",
     invariants="perdure.payments.verify:INVARIANTS",
     books=("perdure.payments.verify:GATEWAY_BOOKS",),
+    routes=("perdure.payments.routes:router", "perdure.payments.routes:callbacks"),
+    before_serving="perdure.payments.routes:check_gateway",
     commands={"import": "perdure.cli.payments_import:import_file"},
 )

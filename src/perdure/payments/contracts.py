@@ -76,8 +76,12 @@ class PaymentRequest:
             in_summary=True,
         ),
     ]
-    payer: Annotated[Party, Note(correctable=True)] = field(default_factory=Party)
-    payee: Annotated[Party, Note(correctable=True)] = field(default_factory=Party)
+    payer: Annotated[Party, Note("Who pays; told how it ended.", correctable=True)] = field(
+        default_factory=Party
+    )
+    payee: Annotated[Party, Note("Who is paid; told how it ended.", correctable=True)] = field(
+        default_factory=Party
+    )
     reference: str | None = None
     description: Annotated[str, Note(correctable=True)] = ""
 

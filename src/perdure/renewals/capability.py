@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final
 
-from perdure.capability.declaration import Capability, Shown, in_result
+from perdure.capability.declaration import Capability, Code, Shown, in_result
 from perdure.renewals.contracts import ID_PREFIX, KIND, WORKFLOW, RenewalRequest
 
 RENEWALS: Final = Capability(
@@ -41,7 +41,7 @@ RENEWALS: Final = Capability(
             in_result("price_minor"),
             "What was paid, once it has succeeded.",
         ),
-        Shown("currency", str | None, in_result("currency")),
+        Shown("currency", str | None, in_result("currency"), "ISO 4217 code, in capitals."),
         Shown(
             "registry_renewal_id",
             str | None,
@@ -49,11 +49,26 @@ RENEWALS: Final = Capability(
             "The registry's own id, once it has succeeded.",
         ),
     ),
+    codes={
+        "invalid_domain": Code(400, "It is not a domain's name, in lower case."),
+        "unknown_tld": Code(400, "No registry here has its top-level domain."),
+        "invalid_years": Code(400, "It is not 1 to 10 years."),
+        "domain_not_found": Code(404, "There is no such domain, or not for this key."),
+        "domain_not_owned": Code(
+            402, "The domain is no longer this customer's.", of=("create", "refund")
+        ),
+        "domain_expired": Code(402, "The domain has expired."),
+        "expiry_mismatch": Code(409, "The domain's last day is another one."),
+        "already_renewed": Code(409, "The domain was renewed from that day already."),
+        "renewal_in_progress": Code(409, "The domain is being renewed.", of=("create", "refund")),
+        "grace_period_over": Code(409, "The registry takes it back no more.", of=("refund",)),
+    },
     amount_field="price_minor",
     has_lane=True,
     engine_flag="renewals-engine",
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",
     invariants="perdure.renewals.verify:INVARIANTS",
     books=("perdure.renewals.verify:REGISTRY_BOOKS",),
+    routes=("perdure.renewals.routes:domains",),
     groups={"domains": "perdure.cli.domains:app", "legacy": "perdure.cli.legacy:app"},
 )

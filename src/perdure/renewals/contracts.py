@@ -75,9 +75,8 @@ class RenewalRequest:
     current_expires_on: Annotated[
         str | None,
         Note(
-            "The domain's last day, as you show it to the customer: asked for again when it is"
-            " done, by a second click say, it is the same renewal and not one more.",
-            examples=["2027-11-21"],
+            "The domain's last day, as you show it to the customer (2027-11-21): asked for again"
+            " when it is done, by a second click say, it is the same renewal, not another.",
             option="expires-on",
             help="The domain's last day now; so the same command twice renews once.",
         ),

@@ -78,9 +78,28 @@ def _read_row(record: Record, columns: list[str]) -> DomainRow | RejectedRow:
                 f"The row has {len(fields)} fields, the header {len(columns)}.",
                 code="wrong_number_of_fields",
             )
-        check_domain_name(name, param="name")
-        customer_id = check_identifier("customer_id", values["customer_id"])
-        expires_on = read_date("expires_on", values["expires_on"])
+        return DomainRow(line, read_domain(name, values["customer_id"], values["expires_on"]))
     except InvalidInput as error:
         return RejectedRow(line, name, error.code, error.message)
-    return DomainRow(line, NewDomain(name, customer_id, expires_on))
+
+
+def read_domain(name: str, customer_id: str, expires_on: str) -> NewDomain:
+    """Return a domain from its row's texts.
+
+    Raises:
+        InvalidInput: One of them is not what it has to be.
+    """
+    check_domain_name(name, param="name")
+    return NewDomain(
+        name, check_identifier("customer_id", customer_id), read_date("expires_on", expires_on)
+    )
+
+
+def busy(row: DomainRow) -> RejectedRow:
+    """Return why a domain is left as it is."""
+    return RejectedRow(
+        row.line,
+        row.domain.name,
+        "renewal_in_progress",
+        "It is being renewed; import it again after that.",
+    )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from perdure.capability.declaration import Capability, Shown, in_result
+from perdure.capability.declaration import Capability, Code, Shown, in_result
 from perdure.transfers.contracts import ID_PREFIX, KIND, WORKFLOW, TransferRequest
 
 TRANSFERS: Final = Capability(
@@ -23,6 +23,9 @@ TRANSFERS: Final = Capability(
             "The bank's own id, once it has succeeded.",
         ),
     ),
+    codes={
+        "payout_not_recallable": Code(409, "The bank does not take it back.", of=("refund",)),
+    },
     has_lane=True,
     refundable="perdure.transfers.refunds:REFUNDABLE_TRANSFERS",
     invariants="perdure.transfers.verify:INVARIANTS",

@@ -60,7 +60,8 @@ async def api_on(platform: Platform, secret: str) -> AsyncIterator[Api]:
     transport = httpx.ASGITransport(app=app)
     async with _client(transport=transport, base_url="http://api") as http:
         yield Api(http, secret)
-    await app.state.gateway.close()
+    if (gateway := getattr(app.state, "gateway", None)) is not None:
+        await gateway.close()
 
 
 @pytest.fixture

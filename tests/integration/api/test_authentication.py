@@ -58,6 +58,11 @@ PROTECTED = [
     ("GET", "/v1/ledger/transfers", "accounts:read"),
     ("GET", "/v1/ledger/trial-balance", "accounts:read"),
     ("GET", "/v1/limits/changes", "limits:read"),
+    ("POST", "/v1/payments/batch", "payments:write"),
+    ("POST", "/v1/transfers/batch", "transfers:write"),
+    ("POST", "/v1/renewals/batch", "renewals:write"),
+    ("POST", "/v1/domains/import", "renewals:write"),
+    ("GET", "/v1/domains/example.info", "renewals:read"),
     ("GET", "/v1/bulks", "bulk:read"),
     ("POST", "/v1/bulks", "bulk:write"),
     ("GET", "/v1/bulks/blk_1", "bulk:read"),
@@ -96,7 +101,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     document = ok(await api.http.get("/openapi.json"))
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
-    ids |= {"bulk_id": "blk_1"}
+    ids |= {"bulk_id": "blk_1", "name": "example.info"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()

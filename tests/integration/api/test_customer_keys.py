@@ -48,6 +48,7 @@ class World:
             renewal_id=self.renewal_id,
             flag_key="renewals-engine",
             provider="gateway",
+            name=self.domain,
             bulk_id="blk_01h455vb4pex5vsknk084sn02q",
         )
 
@@ -93,6 +94,8 @@ class Kept(Enum):
     """The list has its own only; asking for another's is refused: 403."""
     REFUSED = auto()
     """It cannot be done in another's name: 403, with the field."""
+    REJECTED = auto()
+    """The same, of each item by itself: 200, and each is rejected."""
 
 
 def _no_body(_world: World) -> Json:
@@ -109,6 +112,10 @@ def renewal_body(wallet: Wallet, domain: str) -> Json:
         "account_id": wallet.account_id,
         "domain": domain,
     }
+
+
+def _batch_of(body: Callable[[World], Json]) -> Callable[[World], Json]:
+    return lambda world: {"items": [body(world)]}
 
 
 @dataclass(frozen=True)
@@ -140,27 +147,15 @@ ROUTES = [
     Route("GET", "/healthz", Kept.OPEN),
     Route("GET", "/readyz", Kept.OPEN),
     Route("POST", "/v1/callbacks/gateway", Kept.SIGNED),
-    Route("GET", "/v1/payments", Kept.FILTERED),
     Route("POST", "/v1/payments", Kept.REFUSED, lambda world: payment_body(world.other)),
-    Route("GET", "/v1/payments/{payment_id}", Kept.HIDDEN),
     Route("GET", "/v1/payments/{payment_id}/workflow", Kept.HIDDEN),
-    Route("POST", "/v1/payments/{payment_id}/cancel", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/payments/{payment_id}/refund", Kept.HIDDEN, _with_reason),
-    Route("GET", "/v1/transfers", Kept.FILTERED),
     Route("POST", "/v1/transfers", Kept.REFUSED, lambda world: transfer_body(world.other)),
-    Route("GET", "/v1/transfers/{transfer_id}", Kept.HIDDEN),
-    Route("POST", "/v1/transfers/{transfer_id}/cancel", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/transfers/{transfer_id}/refund", Kept.HIDDEN, _with_reason),
-    Route("GET", "/v1/renewals", Kept.FILTERED),
     Route(
         "POST",
         "/v1/renewals",
         Kept.REFUSED,
         lambda world: renewal_body(world.other, world.domain),
     ),
-    Route("GET", "/v1/renewals/{renewal_id}", Kept.HIDDEN),
-    Route("POST", "/v1/renewals/{renewal_id}/cancel", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/renewals/{renewal_id}/refund", Kept.HIDDEN, _with_reason),
     Route("GET", "/v1/accounts", Kept.FILTERED),
     Route(
         "POST",
@@ -181,12 +176,10 @@ ROUTES = [
     Route("GET", "/v1/operations/{operation_id}", Kept.HIDDEN),
     Route("GET", "/v1/operations/{operation_id}/timeline", Kept.HIDDEN),
     Route("GET", "/v1/operations/{operation_id}/events", Kept.HIDDEN),
-    Route("POST", "/v1/operations/{operation_id}/cancel", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/operations/{operation_id}/resume", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/operations/{operation_id}/relaunch", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/operations/{operation_id}/refund", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/operations/{operation_id}/park", Kept.HIDDEN, _with_reason),
-    Route("POST", "/v1/operations/{operation_id}/release", Kept.HIDDEN, _with_reason),
+    *(
+        Route("POST", f"/v1/operations/{{operation_id}}/{action}", Kept.HIDDEN, _with_reason)
+        for action in ("cancel", "resume", "relaunch", "refund", "park", "release")
+    ),
     Route(
         "POST",
         "/v1/operations/{operation_id}/correct",
@@ -199,6 +192,8 @@ ROUTES = [
     Route("GET", "/v1/ledger/transfers", Kept.HOUSE),
     Route("GET", "/v1/ledger/trial-balance", Kept.HOUSE),
     Route("GET", "/v1/limits/changes", Kept.HOUSE),
+    Route("POST", "/v1/domains/import", Kept.HOUSE),
+    Route("GET", "/v1/domains/{name}", Kept.HOUSE),
     Route("GET", "/v1/bulks", Kept.HOUSE),
     Route("POST", "/v1/bulks", Kept.HOUSE, _with_reason),
     Route("GET", "/v1/bulks/{bulk_id}", Kept.HOUSE),
@@ -207,8 +202,7 @@ ROUTES = [
         Route("POST", f"/v1/bulks/{{bulk_id}}/{action}", Kept.HOUSE, _with_reason)
         for action in ("pause", "resume", "stop", "rate", "undo")
     ),
-    Route("GET", "/v1/flags", Kept.HOUSE),
-    Route("GET", "/v1/flags/{flag_key}", Kept.HOUSE),
+    *(Route("GET", f"/v1/flags{path}", Kept.HOUSE) for path in ("", "/{flag_key}")),
     Route("GET", "/v1/flags/{flag_key}/changes", Kept.HOUSE),
     Route(
         "PUT",
@@ -230,6 +224,21 @@ ROUTES = [
         lambda _: {"per_second": 1, "reason": "mischief"},
     ),
     Route("POST", "/v1/limits/{provider}/remove", Kept.HOUSE, _with_reason),
+]
+
+
+for kind in ("payment", "transfer", "renewal"):
+    one = f"/v1/{kind}s/{{{kind}_id}}"
+    ROUTES += [
+        Route("GET", f"/v1/{kind}s", Kept.FILTERED),
+        Route("GET", one, Kept.HIDDEN),
+        Route("POST", f"{one}/cancel", Kept.HIDDEN, _with_reason),
+        Route("POST", f"{one}/refund", Kept.HIDDEN, _with_reason),
+    ]
+ROUTES += [
+    Route("POST", f"{route.path}/batch", Kept.REJECTED, _batch_of(route.body))
+    for route in ROUTES
+    if route.kept is Kept.REFUSED and route.path != "/v1/accounts"
 ]
 
 
@@ -318,6 +327,13 @@ async def test_a_list_has_its_own_only_r6(world: World, route: Route) -> None:
         assert world.other.customer_id not in answer.text
     asked = await world.customer.get(route.path, customer_id=world.other.customer_id)
     refused(asked, 403, "other_customer", "customer_id")
+
+
+@routes(Kept.REJECTED)
+async def test_no_item_is_made_in_anothers_name(world: World, route: Route) -> None:
+    (told,) = ok(await route.send(world))["data"]
+    assert (told["id"], told["status"]) == (None, "rejected")
+    assert (told["failure"]["code"], told["failure"]["param"]) == ("other_customer", "customer_id")
 
 
 @routes(Kept.REFUSED)

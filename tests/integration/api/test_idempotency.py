@@ -15,7 +15,7 @@ from perdure.api.idempotency import (
     purge,
 )
 from perdure.api.keys import create_key
-from perdure.api.payment_schemas import PaymentBody
+from perdure.api.kind_schemas import KindSchemas
 from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.core.errors import (
@@ -27,6 +27,7 @@ from perdure.core.errors import (
     PerdureError,
     ProviderUnavailable,
 )
+from perdure.payments.capability import PAYMENTS
 from perdure.storage.pool import Connection, Pool
 
 from .api_client import Api, created, payment_body, refused
@@ -261,7 +262,8 @@ async def test_a_purge_is_bounded(pool: Pool) -> None:
 
 async def test_a_payment_whose_key_cannot_be_kept_is_not_made(api: Api, platform: Platform) -> None:
     wallet = await api.new_wallet(5000)
-    request = PaymentBody.model_validate(payment_body(wallet)).to_request()
+    schemas = KindSchemas(PAYMENTS)
+    request = schemas.request_of(schemas.body.model_validate(payment_body(wallet)))
 
     async def act(connection: Connection) -> Answer:
         await platform.kinds.acceptance("payment").accept(connection, request, actor="key:unit")

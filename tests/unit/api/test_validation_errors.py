@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perdure.api.payment_schemas import PaymentBody
+from perdure.api.kind_schemas import KindSchemas
 from perdure.api.validation_errors import Explanation, explain
+from perdure.payments.capability import PAYMENTS
 
+SCHEMAS = KindSchemas(PAYMENTS)
 GOOD: dict[str, Any] = {
     "customer_id": "cus_1",
     "account_id": "acc_1",
@@ -19,7 +21,7 @@ GOOD: dict[str, Any] = {
 
 def explanation_of(body: object) -> Explanation:
     with pytest.raises(ValidationError) as caught:
-        PaymentBody.model_validate(body)
+        SCHEMAS.body.model_validate(body)
     return explain([{**error, "loc": ("body", *error["loc"])} for error in caught.value.errors()])
 
 
@@ -67,4 +69,4 @@ def test_a_body_that_is_no_object_is_told_so() -> None:
 
 
 def test_a_good_body_passes() -> None:
-    assert PaymentBody.model_validate(GOOD).to_request().amount_minor == 1250
+    assert SCHEMAS.request_of(SCHEMAS.body.model_validate(GOOD)).amount_minor == 1250
