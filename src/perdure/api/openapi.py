@@ -46,7 +46,7 @@ def refuses(*codes: str) -> dict[str, Any]:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return a short name for a client's method: `payments_create`."""
+    """Return a short name for a client's method: `accounts_list`."""
     if not route.tags:
         return route.name
     tag = str(route.tags[0])
