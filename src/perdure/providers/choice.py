@@ -134,12 +134,15 @@ class Use(Generic[Provider]):
             ConfigurationError: As `load` and `settings`, or the class itself finds something wrong.
         """
         found = self.load()
+        settings = self.settings(found)
         try:
-            made: Provider = found.from_settings(self.settings(found), host)
+            made: Provider = found.from_settings(settings, host)
         except ConfigurationError as error:
-            if error.message.startswith(f"{self}:"):
-                raise
             raise ConfigurationError(f"{self}: {error.message}", param=error.param) from None
+        except Exception as error:
+            # Its type alone: it was given secrets.
+            what = f"{found.__module__}:{found.__name__} cannot be made: {type(error).__name__}"
+            raise self._wrong(self._find()[1], what) from error
         return made
 
     def __str__(self) -> str:

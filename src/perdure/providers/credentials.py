@@ -30,6 +30,13 @@ def _of_base64(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _for_a_header(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("it has characters that no header takes")
+    return secret
+
+
 class HttpSettings(EnvironmentSettings):
     """Where a provider over HTTP is, and how it knows us.
 
@@ -45,7 +52,7 @@ class HttpSettings(EnvironmentSettings):
     """
 
     url: str
-    api_key: SecretStr | None = None
+    api_key: Annotated[SecretStr, AfterValidator(_for_a_header)] | None = None
     user: str | None = None
     password: SecretStr | None = None
     hmac_key: Annotated[SecretStr, AfterValidator(_of_base64)] | None = None

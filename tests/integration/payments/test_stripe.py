@@ -24,9 +24,11 @@ class StripeTown:
     town: Town
     stripe: httpx.AsyncClient
 
-    async def pay(self, method: str, *, amount_minor: int = 1000, currency: str = "EUR") -> str:
+    async def pay(
+        self, method: str, *, amount_minor: int = 1000, currency: str = "EUR", **more: object
+    ) -> str:
         account = await self.town.account(currency=currency)
-        return await self.town.pay(account, token=method, amount_minor=amount_minor)
+        return await self.town.pay(account, token=method, amount_minor=amount_minor, **more)
 
     async def charged_minor(self) -> int:
         totals = (await self.stripe.get("/control/totals")).json()
@@ -54,12 +56,13 @@ async def stripe_town(
                 yield StripeTown(town, http)
 
 
+@pytest.mark.parametrize("bulk", [False, True], ids=["own workflow", "lane"])
 @pytest.mark.parametrize("method", ["pm_card_visa", "pm_usBankAccount", "tok_cut_after_charge"])
 async def test_a_payment_succeeds_at_once_by_webhook_or_by_inquiry_and_is_charged_once(
-    stripe_town: StripeTown, method: str
+    stripe_town: StripeTown, method: str, bulk: bool
 ) -> None:
     before_minor = await stripe_town.charged_minor()
-    payment = await stripe_town.town.end_of(await stripe_town.pay(method))
+    payment = await stripe_town.town.end_of(await stripe_town.pay(method, bulk=bulk))
     assert payment.status == Status.SUCCEEDED, payment.failure
     assert payment.result is not None
     assert payment.result["charge"]["charge_id"].startswith("pi_")

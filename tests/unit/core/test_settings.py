@@ -90,6 +90,7 @@ def test_a_file_of_a_list_that_is_no_json_is_named(
         ({"client_key": "a.pem"}, "CLIENT_CERTIFICATE and CLIENT_KEY go together"),
         ({"api_key": HUNTER2, "user": "us", "password": HUNTER2}, "not both"),
         ({"hmac_key": "hunter2!", "hmac_key_id": "us"}, "PERDURE_BANK_HMAC_KEY is wrong: it is no"),
+        ({"api_key": f"{HUNTER2}\n"}, "PERDURE_BANK_API_KEY is wrong: it has characters"),
         ({"api_key": HUNTER2, "url": "https://us:pw@bank.example"}, "URL has a password"),
     ],
 )

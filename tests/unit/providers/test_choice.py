@@ -53,6 +53,11 @@ class Lacking:
     async def score(self, *, reference, customer_id, amount_minor, currency):
         ...
 
+class Raising(AcmeScorer):
+    @classmethod
+    def from_settings(cls, settings, host):
+        raise ValueError(settings.key.get_secret_value())
+
 class Empty:
     def score(self):
         ...
@@ -74,6 +79,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "acme = acme_scorer:AcmeScorer\n"
         "lacking = acme_scorer:Lacking\n"
         "empty = acme_scorer:Empty\n"
+        "raising = acme_scorer:Raising\n"
         "number = acme_scorer:a_number\n"
         "gone = acme_scorer:Gone\n"
         "broken = acme_broken:Scorer\n"
@@ -96,17 +102,21 @@ def scorer(chosen: str) -> Use[Any]:
         ("lacking", "acme_scorer:Lacking is no FraudScorer: its score takes no payment_method."),
         ("empty", "it has no from_settings(settings, host); its score is not async."),
         ("acme", ": The setting PERDURE_ACME_KEY is missing."),
+        ("raising", " of acme-pay 1.2: acme_scorer:Raising cannot be made: ValueError."),
     ],
 )
 async def test_what_is_wrong_with_a_provider_is_one_line_that_names_it(
-    chosen: str, told: str
+    chosen: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if chosen == "raising":
+        monkeypatch.setenv("PERDURE_ACME_KEY", "hunter2")
     with pytest.raises(ConfigurationError) as raised:
         async with ProviderHost(timeout_s=1) as host:
             scorer(chosen).make(host)
     assert raised.value.message.startswith(f"PERDURE_FRAUD_SCORER={chosen}")
     assert told in raised.value.message
     assert "\n" not in raised.value.message
+    assert "hunter2" not in raised.value.message
 
 
 @pytest.mark.usefixtures("acme")
