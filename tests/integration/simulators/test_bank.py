@@ -98,15 +98,6 @@ async def test_by_default_the_same_reference_pays_again_and_the_audit_shows_it(
     assert totals["payouts"]["paid_minor"] == {"EUR": 2500}
 
 
-async def test_an_idempotent_bank_returns_the_first_payout(start_bank: StartBank) -> None:
-    bank = await start_bank(idempotent=True)
-    first, second = await bank.pay_out(), await bank.pay_out()
-    assert first == second
-    with pytest.raises(ProviderOutcomeUnknown, match="idempotency_mismatch"):
-        await bank.pay_out(amount_minor=1)
-    assert await bank.statuses() == ["paid"]
-
-
 async def test_a_declined_payout_is_never_made(bank: RunningBank) -> None:
     with pytest.raises(ProviderDeclined) as caught:
         await bank.pay_out(destination="dest_declined")
@@ -190,15 +181,6 @@ async def test_what_arrives_after_a_recall_is_declined(
         await bank.pay_out()
     assert caught.value.code == "payout_recalled"
     assert await bank.statuses() == ["recalled"]
-
-
-async def test_some_money_cannot_be_taken_back(bank: RunningBank) -> None:
-    await bank.pay_out(destination="dest_not_recallable")
-    for _ in range(2):
-        with pytest.raises(ProviderDeclined) as caught:
-            await bank.client.recall_payout("tfr_1")
-        assert caught.value.code == "payout_not_recallable"
-    assert await bank.statuses() == ["paid"]
 
 
 @pytest.mark.parametrize(
