@@ -1,7 +1,7 @@
 """The composition root: the one place where settings become objects and objects meet."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +46,8 @@ from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
 from perdure.operations.waiting import ProviderWaits
 from perdure.outside import open_outside
+from perdure.providers.mail import MAIL_ROLE
+from perdure.providers.sms import SMS_ROLE
 from perdure.storage.pool import Pool, open_pool
 from perdure.storage.revisions import missing_revisions
 
@@ -167,14 +169,13 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
     async with (
         open_outside(settings) as outside,
         LaneListener(settings.require_database_url()) as lane_listener,
-        AsyncExitStack() as stack,
     ):
         calls = ProviderCalls(pool)
         messages = NotificationActivities(
             pool,
             calls,
-            outside.mail,
-            outside.sms,
+            outside.provider(MAIL_ROLE),
+            outside.provider(SMS_ROLE),
             first_tries={
                 channel: FirstTries(at_once_max=settings.first_tries_at_once) for channel in Channel
             },
@@ -194,7 +195,6 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                 deliver=messages.deliver_now,
                 permit=lane_permits(platform.permits),
                 permit_soon=platform.permits.within(_SOON_S),
-                stack=stack,
             )
         )
         operations = OperationActivities(pool)

@@ -1,115 +1,95 @@
 """The outside systems, each served by the class that a setting names."""
 
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final, Generic
 
-from perdure.config import Settings
-from perdure.providers.bank import BANK_ROLE, PayoutBank
-from perdure.providers.choice import Provider, Role, Use
-from perdure.providers.fraud_scorer import FRAUD_SCORER_ROLE, FraudScorer
-from perdure.providers.gateway import GATEWAY_ROLE, PaymentGateway
-from perdure.providers.host import ProviderHost
-from perdure.providers.mail import MAIL_ROLE, Mailer
-from perdure.providers.registry import REGISTRY_ROLE, DomainRegistry
-from perdure.providers.sms import SMS_ROLE, SmsSender
+from pydantic import Field, create_model
+from pydantic_settings import SettingsConfigDict
 
-ROLES: Final[tuple[Role[Any], ...]] = (
-    GATEWAY_ROLE,
-    FRAUD_SCORER_ROLE,
-    MAIL_ROLE,
-    SMS_ROLE,
-    BANK_ROLE,
-    REGISTRY_ROLE,
-)
-"""What the house's own kinds call; there is a registry for each TLD."""
+from perdure.capabilities import attribute, installed
+from perdure.config import Settings
+from perdure.core.settings import EnvironmentSettings
+from perdure.providers.choice import Provider, Role, Use
+from perdure.providers.host import ProviderHost
+from perdure.providers.mail import MAIL_ROLE
+from perdure.providers.sms import SMS_ROLE
 
 _CONNECTIONS_WHERE_LAZY: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
 class Outside:
-    """All that a worker may call.
+    """Makes the clients of the outside systems.
 
     Args:
-        registries: By TLD.
-        opens: What else a kind calls; see `provider`.
+        stack: Closes them.
     """
 
-    gateway: PaymentGateway
-    bank: PayoutBank
-    scorer: FraudScorer
-    mail: Mailer
-    sms: SmsSender
-    registries: Mapping[str, DomainRegistry]
-    opens: Callable[[Use[Any]], Any]
-    timeout_s: float
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
 
     def provider(self, role: Role[Provider], *, timeout_s: float | None = None) -> Provider:
-        """Return what serves a role of a kind's own, made by the class that `PERDURE_<ROLE>` names.
+        """Return what serves a role, made by the class that `PERDURE_<ROLE>` names.
 
-        It is closed with all others. Perdure's own settings say nothing of it: those of its class
-        that have no beginning of their own begin with `PERDURE_<ROLE>_`.
+        The settings of a class that have no beginning of their own begin with `PERDURE_<ROLE>_`.
 
         Raises:
-            ConfigurationError: As `open_outside`.
+            ConfigurationError: As `made`.
         """
-        chosen = os.environ.get(f"PERDURE_{role.name.upper()}") or role.default
-        use = Use(role, chosen, self.timeout_s if timeout_s is None else timeout_s, {})
-        made: Provider = self.opens(use)
-        return made
+        use = use_of(role, self._settings)
+        return self.made(use if timeout_s is None else replace(use, timeout_s=timeout_s))
+
+    def made(self, use: Use[Provider]) -> Provider:
+        """Return what serves an outside system.
+
+        Raises:
+            ConfigurationError: A setting names no class that can do it, or a class lacks a setting.
+        """
+        host = host_of(use, connections_max=self._settings.max_concurrent_activities)
+        self._stack.push_async_callback(host.close)
+        return use.make(host)
 
 
 @asynccontextmanager
 async def open_outside(settings: Settings) -> AsyncIterator[Outside]:
-    """Make the clients, and close them at the end.
-
-    Raises:
-        ConfigurationError: A setting names no class that can do it, or a class lacks a setting.
-    """
+    """Close, at the end, the clients that are made meanwhile."""
     async with AsyncExitStack() as stack:
-
-        def made(use: Use[Provider]) -> Provider:
-            host = host_of(use, connections_max=settings.max_concurrent_activities)
-            stack.push_async_callback(host.close)
-            return use.make(host)
-
-        yield Outside(
-            gateway=made(use_of(GATEWAY_ROLE, settings)),
-            bank=made(use_of(BANK_ROLE, settings)),
-            scorer=made(use_of(FRAUD_SCORER_ROLE, settings)),
-            mail=made(use_of(MAIL_ROLE, settings)),
-            sms=made(use_of(SMS_ROLE, settings)),
-            registries={tld: made(registry_use(tld, settings)) for tld in settings.tlds},
-            opens=made,
-            timeout_s=settings.provider_timeout_s,
-        )
+        yield Outside(settings, stack)
 
 
 def uses(settings: Settings) -> list[Use[Any]]:
     """Return every outside system, with the class that serves it."""
-    own = [use_of(role, settings) for role in ROLES if role is not REGISTRY_ROLE]
-    return [*own, *(registry_use(tld, settings) for tld in settings.tlds)]
+    of_kinds = (attribute(one.outside)(settings) for one in installed().values() if one.outside)
+    messages = [use_of(MAIL_ROLE, settings), use_of(SMS_ROLE, settings)]
+    return [use for found in [*of_kinds, messages] for use in found]
 
 
 def use_of(role: Role[Provider], settings: Settings) -> Use[Provider]:
-    """Return which class serves a role that is not the registries'."""
+    """Return which class serves a role that one system has."""
+    told = dict(settings)
+    if role.name not in Settings.model_fields:
+        told |= dict(settings.of(_settings_of(role, settings)))
     given: dict[str, Any] = {
         field.removeprefix(f"{role.name}_"): value
-        for field, value in settings
+        for field, value in told.items()
         if field.startswith(f"{role.name}_")
     }
     timeout_s = given.pop("timeout_s", settings.provider_timeout_s)
-    return Use(role, getattr(settings, role.name), timeout_s, given)
+    return Use(role, told[role.name], timeout_s, given)
 
 
-def registry_use(tld: str, settings: Settings) -> Use[DomainRegistry]:
-    """Return which class serves a TLD."""
-    chosen = settings.registries.get(tld, REGISTRY_ROLE.default)
-    given = {"url": settings.registry_urls[tld]} if tld in settings.registry_urls else {}
-    return Use(REGISTRY_ROLE, chosen, settings.registry_timeout_s, given, tld)
+def _settings_of(role: Role[Any], settings: Settings) -> type[EnvironmentSettings]:
+    """Return what is told of a role that a package brings: its class, and how long it may take."""
+    timeout_s = Field(default=settings.provider_timeout_s, gt=0, le=25)
+    fields: dict[str, Any] = {
+        role.name: (str, role.default),
+        f"{role.name}_timeout_s": (float, timeout_s),
+    }
+    kind = create_model(f"{role.name}_settings", __base__=EnvironmentSettings, **fields)
+    kind.model_config = SettingsConfigDict(**kind.model_config | {"env_prefix": "PERDURE_"})
+    return kind
 
 
 def host_of(use: Use[Any], *, connections_max: int) -> ProviderHost:

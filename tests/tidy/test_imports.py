@@ -50,6 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
             "limits",
             "flags",
             "capability",
+            "config",
+            "outside",
         }
         for name in CAPABILITIES
     },

@@ -9,7 +9,17 @@ from perdure.capabilities import installed
 
 from .source import PACKAGE, python_files
 
-HOUSE = ("bootstrap.py", "api", "worker", "operations", "durable", "core", "flags", "limits")
+HOUSE = (
+    "bootstrap.py",
+    "outside.py",
+    "api",
+    "worker",
+    "operations",
+    "durable",
+    "core",
+    "flags",
+    "limits",
+)
 """Parts that would have to be changed for a new kind, if they named one."""
 
 KINDS = [

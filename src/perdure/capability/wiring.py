@@ -5,7 +5,6 @@ on, and once more in a worker (`WorkerHost`, `Work`), where they are carried out
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -87,11 +86,10 @@ class WorkerHost:
     Args:
         refundable: As in `Host`.
         own: Returns what a wiring gave as its own, by its type.
-        outside: The clients of the outside systems.
+        outside: Makes the clients of outside systems; they are closed with the worker.
         deliver: Delivers messages at once; returns those that could not be.
         permit: Lets a step in a lane begin at a provider.
         permit_soon: Lets one begin where a workflow runs, if it may at once.
-        stack: Closes with the worker what is opened on it.
         refunds: How the kinds that can be refunded give back, by their names.
     """
 
@@ -106,7 +104,6 @@ class WorkerHost:
     deliver: Deliver
     permit: PermitFor
     permit_soon: PermitFor
-    stack: AsyncExitStack
     refunds: Mapping[str, RefundProvider] = field(default_factory=dict)
 
     def first_tries(self) -> FirstTries:

@@ -22,11 +22,12 @@ from perdure.cli.output import (
 )
 from perdure.cli.session import actor, open_session, run
 from perdure.config import Settings
-from perdure.outside import host_of, registry_use
+from perdure.outside import host_of
 from perdure.providers.registry import RegistryDirectory
 from perdure.renewals.legacy import queue
 from perdure.renewals.legacy.queue import Backlog
 from perdure.renewals.legacy.worker import LegacyRenewals
+from perdure.renewals.outside import uses
 
 app = typer.Typer(
     help="The system that Perdure replaces: what it still holds, and moving it here.",
@@ -99,10 +100,9 @@ async def open_registries(settings: Settings) -> AsyncIterator[RegistryDirectory
     """Open the old system's clients of the registries."""
     async with AsyncExitStack() as stack:
         registries = {}
-        for tld in settings.tlds:
-            use = registry_use(tld, settings)
+        for use in uses(settings):
             host = host_of(use, connections_max=CONNECTIONS_MAX)
-            registries[tld] = use.make(await stack.enter_async_context(host))
+            registries[use.tld] = use.make(await stack.enter_async_context(host))
         yield RegistryDirectory(registries)
 
 

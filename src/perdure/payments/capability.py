@@ -34,6 +34,7 @@ PAYMENTS: Final = Capability(
     wire="perdure.payments.wiring:wire",
     work="perdure.payments.registration:work",
     settings="perdure.payments.settings:PaymentSettings",
+    outside="perdure.payments.outside:uses",
     shows=(
         Shown(
             "public_status",

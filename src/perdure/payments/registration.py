@@ -16,11 +16,15 @@ from perdure.payments.process import run_payment
 from perdure.payments.refunds import GatewayRefunds
 from perdure.payments.settings import PaymentSettings
 from perdure.payments.workflow import PaymentWorkflow
+from perdure.providers.fraud_scorer import FRAUD_SCORER_ROLE
+from perdure.providers.gateway import GATEWAY_ROLE
 
 
 async def work(host: WorkerHost) -> Work:
     """Return what carries payments out, with the fraud service that they ask."""
-    settings, pool, gateway = host.settings, host.pool, host.outside.gateway
+    settings, pool = host.settings, host.pool
+    gateway = host.outside.provider(GATEWAY_ROLE)
+    scorer = host.outside.provider(FRAUD_SCORER_ROLE)
     confirmation_s = settings.of(PaymentSettings).lane_confirmation_s
     callbacks = host.own(GatewayCallbacks)
     at_gateway = GatewayCalls(
@@ -35,7 +39,7 @@ async def work(host: WorkerHost) -> Work:
     funded = funded_steps(pool, host.steps, host.ledger)
     bodies = {**funded.bodies, **at_gateway.bodies(host.permit_soon)}
     late = LateChargeActivities(pool, gateway, at_gateway.charges)
-    checks = FraudActivities(pool, host.outside.scorer, host.first_tries(), host.permit_soon)
+    checks = FraudActivities(pool, scorer, host.first_tries(), host.permit_soon)
     lane = lane_of(
         bodies,
         checks.score,

@@ -16,6 +16,7 @@ RENEWALS: Final = Capability(
     wire="perdure.renewals.wiring:wire",
     work="perdure.renewals.registration:work",
     settings="perdure.renewals.settings:RenewalSettings",
+    outside="perdure.renewals.outside:uses",
     remarks={
         "create": "Asked for again while it is under way, a domain's renewal is answered with the"
         " same one.",

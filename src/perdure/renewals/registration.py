@@ -6,6 +6,7 @@ from perdure.operations.lanes.script import LaneScript
 from perdure.providers.registry import RegistryDirectory, registry_name
 from perdure.renewals.contracts import RenewalInput
 from perdure.renewals.funding import FUNDED, RenewalFunds
+from perdure.renewals.outside import uses
 from perdure.renewals.process import run_renewal
 from perdure.renewals.refunds import RegistryRefunds
 from perdure.renewals.registry_calls import RegistryCalls
@@ -14,7 +15,8 @@ from perdure.renewals.workflow import RenewalWorkflow
 
 async def work(host: WorkerHost) -> Work:
     """Return what carries renewals out."""
-    registries, timeout_s = host.outside.registries, host.settings.registry_timeout_s
+    timeout_s = host.settings.registry_timeout_s
+    registries = {use.tld: host.outside.made(use) for use in uses(host.settings)}
     named = {registry_name(tld): registry for tld, registry in registries.items()}
     funded = RenewalFunds(host.pool, host.steps, host.ledger, FUNDED)
     at_registries = RegistryCalls(

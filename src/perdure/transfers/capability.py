@@ -15,6 +15,7 @@ TRANSFERS: Final = Capability(
     wire="perdure.transfers.wiring:wire",
     work="perdure.transfers.registration:work",
     settings="perdure.transfers.settings:TransferSettings",
+    outside="perdure.transfers.outside:uses",
     shows=(
         Shown(
             "payout_id",

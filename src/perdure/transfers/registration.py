@@ -4,6 +4,8 @@ from perdure.capability.funded import FundedSteps
 from perdure.capability.wiring import Work, WorkerHost
 from perdure.durable.registration import registrations_of
 from perdure.operations.lanes.script import LaneScript, script_first_try
+from perdure.outside import use_of
+from perdure.providers.bank import BANK_ROLE
 from perdure.transfers.bank_calls import BankCalls
 from perdure.transfers.contracts import BANK, FirstTry, TransferInput
 from perdure.transfers.funding import FUNDED
@@ -14,7 +16,8 @@ from perdure.transfers.workflow import TransferWorkflow
 
 async def work(host: WorkerHost) -> Work:
     """Return what carries transfers out."""
-    bank, timeout_s, tries = host.outside.bank, host.settings.bank_timeout_s, host.first_tries()
+    use, tries = use_of(BANK_ROLE, host.settings), host.first_tries()
+    bank, timeout_s = host.outside.made(use), use.timeout_s
     funded = FundedSteps(host.pool, host.steps, host.ledger, FUNDED)
     calls = BankCalls(host.calls, host.steps, bank, first_tries=tries, timeout_s=timeout_s)
     bodies = {**funded.bodies, **calls.bodies}

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from perdure.core.errors import ConfigurationError
 from perdure.operations.model import Status
 from perdure.outside import open_outside
+from perdure.providers.gateway import GATEWAY_ROLE
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.stripe import open_stripe
 from tests.polls import eventually
@@ -129,8 +130,9 @@ async def test_without_its_key_nothing_starts(
     stripe_town: StripeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PERDURE_STRIPE_API_KEY", raising=False)
+    settings = stripe_town.town.platform.settings
     with pytest.raises(ConfigurationError) as wrong:
-        async with open_outside(stripe_town.town.platform.settings):
-            pass
+        async with open_outside(settings) as outside:
+            outside.provider(GATEWAY_ROLE)
     expected = "PERDURE_GATEWAY=stripe: The setting PERDURE_STRIPE_API_KEY is missing."
     assert wrong.value.message == expected

@@ -14,6 +14,8 @@ from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.funding import funded_steps
 from perdure.payments.gateway_calls import GatewayCalls
 from perdure.payments.lane import Score
+from perdure.providers.fraud_scorer import FRAUD_SCORER_ROLE
+from perdure.providers.gateway import GATEWAY_ROLE
 
 from .town import Town
 
@@ -41,7 +43,7 @@ async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
         gateway = GatewayCalls(
             ProviderCalls(pool),
             steps,
-            outside.gateway,
+            outside.provider(GATEWAY_ROLE),
             platform.kinds.own(GatewayCallbacks),
             first_tries=FirstTries(),
             callback_url=settings.gateway_callback_url,
@@ -50,5 +52,5 @@ async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
         funded = funded_steps(pool, steps, platform.ledger)
         yield PaymentWork(
             {**funded.bodies, **gateway.bodies(permit)},
-            FraudActivities(pool, outside.scorer, FirstTries(), permit).score,
+            FraudActivities(pool, outside.provider(FRAUD_SCORER_ROLE), FirstTries(), permit).score,
         )

@@ -53,7 +53,7 @@ async def test_it_is_chosen_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
     use = use_of(SMS_ROLE, settings)
     assert not use.is_default
     async with open_outside(settings) as outside:
-        assert type(outside.sms).__name__ == "AcmeSms"
+        assert type(outside.provider(SMS_ROLE)).__name__ == "AcmeSms"
 
 
 def test_the_tutorial_shows_the_examples_own_code() -> None:

@@ -14,6 +14,7 @@ from perdure.operations.model import Operation
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.outside import open_outside
+from perdure.providers.bank import BANK_ROLE
 from perdure.transfers.bank_calls import BankCalls
 from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
 from perdure.transfers.funding import FUNDED
@@ -105,7 +106,7 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
         calls = BankCalls(
             ProviderCalls(platform.pool),
             steps,
-            outside.bank,
+            outside.provider(BANK_ROLE),
             first_tries=FirstTries(),
             timeout_s=configured.bank_timeout_s,
         )

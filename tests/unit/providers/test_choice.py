@@ -7,7 +7,7 @@ import pytest
 
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
-from perdure.outside import open_outside, registry_use, use_of, uses
+from perdure.outside import open_outside, use_of, uses
 from perdure.providers.choice import Role, Use
 from perdure.providers.fraud_scorer import (
     FRAUD_SCORER_ROLE,
@@ -16,6 +16,7 @@ from perdure.providers.fraud_scorer import (
     HttpFraudScorer,
 )
 from perdure.providers.host import ProviderHost
+from perdure.renewals.outside import registry_use
 
 SCORER: Final = """
 from typing import Self
@@ -125,7 +126,7 @@ async def test_a_packages_provider_is_made_of_its_own_settings(
 ) -> None:
     monkeypatch.setenv("PERDURE_ACME_KEY", "hunter2")
     async with open_outside(Settings(fraud_scorer="acme")) as outside:
-        score = await outside.scorer.score(
+        score = await outside.provider(FRAUD_SCORER_ROLE).score(
             reference="pay_1", customer_id="c", amount_minor=1, currency="EUR", payment_method="m"
         )
     assert score == FraudScore("pay_1", "pass", 7)
@@ -150,6 +151,9 @@ async def test_a_kinds_own_role_is_served_as_the_houses_are(
         assert type(outside.provider(role)).__name__ == "AcmeScorer"
         monkeypatch.setenv("PERDURE_GIFT_ISSUER", "nobody")
         with pytest.raises(ConfigurationError, match="PERDURE_GIFT_ISSUER=nobody: there is no"):
+            outside.provider(role)
+        monkeypatch.setenv("PERDURE_GIFT_ISSUER_TIMEOUT_S", "0")
+        with pytest.raises(ConfigurationError, match="PERDURE_GIFT_ISSUER_TIMEOUT_S is wrong"):
             outside.provider(role)
 
 
