@@ -3,9 +3,11 @@
 from typing import Final
 
 from perdure.capability.books import Books
+from perdure.capability.invariants import moved_nothing, posted_once
+from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
-from perdure.payments.contracts import GATEWAY
+from perdure.payments.contracts import GATEWAY, KIND
 from perdure.payments.late_charges import LATE_NOT_UNDONE
 from perdure.providers.gateway import Charge
 from perdure.storage.pool import Connection, Pool
@@ -32,49 +34,9 @@ SELECT reference,
 FROM gateway_charges GROUP BY reference
 """
 
-_ENTRIES: Final = """
-WITH entries AS (
-    SELECT o.id, o.status,
-           (o.input->'request'->>'amount_minor')::bigint AS amount_minor,
-           o.input->'request'->>'account_id' AS account_id,
-           count(t.id) AS written,
-           count(t.id) FILTER (WHERE t.kind = 'pending') AS held,
-           count(t.id) FILTER (WHERE t.kind IN ('void_pending', 'expire_pending')) AS released,
-           count(t.id) FILTER (WHERE t.kind IN ('posted', 'post_pending')) AS posted,
-           coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'
-               AND t.debit_account_id = o.input->'request'->>'account_id'), 0) AS posted_minor
-    FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
-    WHERE o.kind = 'payment' AND o.finished_at IS NOT NULL
-    GROUP BY o.id
-)
-"""
-
-SUCCEEDED_POSTED_ONCE: Final = (
-    _ENTRIES
-    + """
-SELECT ARRAY[id, account_id] AS subject_ids,
-       format('succeeded for %s, yet %s holds, %s posted with %s from the account, %s released',
-              amount_minor, held, posted, posted_minor, released) AS detail
-FROM entries
-WHERE status = 'succeeded'
-    AND (held, posted, released, posted_minor) <> (1, 1, 0, amount_minor)
-"""
-)
-
-OTHERS_MOVED_NOTHING: Final = (
-    _ENTRIES
-    + """
-SELECT ARRAY[id, account_id] AS subject_ids,
-       format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
-           AS detail
-FROM entries
-WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
-"""
-)
-
 INVARIANTS: Final = {
-    "succeeded_posted_once": SUCCEEDED_POSTED_ONCE,
-    "others_moved_nothing": OTHERS_MOVED_NOTHING,
+    "succeeded_posted_once": posted_once(KIND, SystemAccount.GATEWAY_CLEARING),
+    "others_moved_nothing": moved_nothing(KIND),
     "late_charges_are_undone": LATE_NOT_UNDONE,
 }
 """Each invariant's name and the query that finds what breaks it."""

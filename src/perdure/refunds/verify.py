@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from perdure.capability.invariants import messages_owed
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
+from perdure.refunds.contracts import KIND
 from perdure.storage.pool import Connection, Pool
 
 
@@ -62,27 +64,11 @@ JOIN operations o ON o.id = coalesce(named.id, open_or_done.refund_of)
 WHERE o.status <> 'succeeded' OR refunds IS DISTINCT FROM ARRAY[o.refunded_by]
 """
 
-MESSAGES_OWED_ONCE: Final = """
-SELECT ARRAY[id] AS subject_ids,
-       format('%s, owes messages to %s, and should to %s', status, owed, due) AS detail
-FROM (
-    SELECT o.id, o.status,
-           ARRAY(SELECT way FROM (VALUES
-                   ('email:' || (o.input->'request'->'customer'->>'email')),
-                   ('sms:' || (o.input->'request'->'customer'->>'phone'))
-               ) AS ways (way) WHERE way IS NOT NULL ORDER BY way) AS due,
-           ARRAY(SELECT n.channel || ':' || n.recipient FROM notifications n
-               WHERE n.operation_id = o.id ORDER BY 1) AS owed
-    FROM operations o WHERE o.kind = 'refund' AND o.finished_at IS NOT NULL
-) AS told
-WHERE owed <> due
-"""
-
 INVARIANTS: Final = {
     "succeeded_refunds_reversed_what_was_taken": SUCCEEDED_REVERSED_WHAT_WAS_TAKEN,
     "other_refunds_moved_nothing": OTHERS_MOVED_NOTHING,
     "refunds_were_answered_as_they_ended": ANSWERED_AS_THEY_ENDED,
     "refunded_once": REFUNDED_ONCE,
-    "refunds_owe_their_messages": MESSAGES_OWED_ONCE,
+    "refunds_owe_their_messages": messages_owed(KIND),
 }
 """Each invariant's name and the query that finds what breaks it."""

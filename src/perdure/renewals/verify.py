@@ -4,9 +4,12 @@ from decimal import Decimal
 from typing import Final
 
 from perdure.capability.books import Books
+from perdure.capability.invariants import messages_owed, moved_nothing, posted_once
+from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
 from perdure.providers.registry import RegistryRenewal
+from perdure.renewals.contracts import KIND
 from perdure.storage.pool import Connection, Pool
 
 
@@ -31,63 +34,6 @@ SELECT reference,
        array_agg(DISTINCT currency) AS currencies,
        array_agg(DISTINCT domain) AS domains
 FROM registry_renewals GROUP BY reference
-"""
-
-_ENTRIES: Final = """
-WITH entries AS (
-    SELECT o.id, o.status,
-           o.input->'request'->>'account_id' AS account_id,
-           (o.result->>'price_minor')::bigint AS price_minor,
-           count(t.id) FILTER (WHERE t.kind = 'pending') AS held,
-           count(t.id) FILTER (WHERE t.kind IN ('void_pending', 'expire_pending')) AS released,
-           count(t.id) FILTER (WHERE t.kind IN ('posted', 'post_pending')) AS posted,
-           coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'
-               AND t.debit_account_id = o.input->'request'->>'account_id'
-               AND t.credit_account_id = 'sys_registry_clearing_' || (o.result->>'currency')), 0)
-               AS posted_minor
-    FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
-    WHERE o.kind = 'renewal' AND o.finished_at IS NOT NULL
-    GROUP BY o.id
-)
-"""
-
-SUCCEEDED_POSTED_ONCE: Final = (
-    _ENTRIES
-    + """
-SELECT ARRAY[id, account_id] AS subject_ids,
-       format('succeeded for %s, yet %s holds, %s posted with %s from account to registry, %s'
-              ' released', price_minor, held, posted, posted_minor, released) AS detail
-FROM entries
-WHERE status = 'succeeded'
-    AND (held = 1 AND posted = 1 AND released = 0 AND posted_minor = price_minor) IS NOT TRUE
-"""
-)
-
-OTHERS_MOVED_NOTHING: Final = (
-    _ENTRIES
-    + """
-SELECT ARRAY[id, account_id] AS subject_ids,
-       format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
-           AS detail
-FROM entries
-WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
-"""
-)
-
-MESSAGES_OWED_ONCE: Final = """
-SELECT ARRAY[id] AS subject_ids,
-       format('%s, owes messages to %s, and should to %s', status, owed, due) AS detail
-FROM (
-    SELECT o.id, o.status,
-           ARRAY(SELECT way FROM (VALUES
-                   ('email:' || (o.input->'request'->'customer'->>'email')),
-                   ('sms:' || (o.input->'request'->'customer'->>'phone'))
-               ) AS ways (way) WHERE way IS NOT NULL ORDER BY way) AS due,
-           ARRAY(SELECT n.channel || ':' || n.recipient FROM notifications n
-               WHERE n.operation_id = o.id ORDER BY 1) AS owed
-    FROM operations o WHERE o.kind = 'renewal' AND o.finished_at IS NOT NULL
-) AS told
-WHERE owed <> due
 """
 
 # The system before this one keeps no record of its calls (`lane` -1: `ELSEWHERE`).
@@ -155,9 +101,14 @@ SELECT subject_ids, detail FROM (
 """
 
 INVARIANTS: Final = {
-    "succeeded_renewals_posted_once": SUCCEEDED_POSTED_ONCE,
-    "other_renewals_moved_nothing": OTHERS_MOVED_NOTHING,
-    "renewals_owe_their_messages": MESSAGES_OWED_ONCE,
+    "succeeded_renewals_posted_once": posted_once(
+        KIND,
+        SystemAccount.REGISTRY_CLEARING,
+        amount_minor="o.result->>'price_minor'",
+        currency="o.result->>'currency'",
+    ),
+    "other_renewals_moved_nothing": moved_nothing(KIND),
+    "renewals_owe_their_messages": messages_owed(KIND),
     "succeeded_renewals_were_answered_renewed": SUCCEEDED_BY_THE_REGISTRYS_ANSWER,
     "other_renewals_undid_what_was_renewed": OTHERS_UNDID_WHAT_WAS_RENEWED,
     "renewed_domains_have_their_date": RENEWED_DOMAINS_HAVE_THEIR_DATE,

@@ -4,11 +4,13 @@ from decimal import Decimal
 from typing import Final
 
 from perdure.capability.books import Books
+from perdure.capability.invariants import messages_owed, moved_nothing, posted_once
+from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
 from perdure.providers.bank import Payout
 from perdure.storage.pool import Connection, Pool
-from perdure.transfers.contracts import BANK
+from perdure.transfers.contracts import BANK, KIND
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
@@ -32,63 +34,6 @@ SELECT reference,
        coalesce(array_agg(DISTINCT status) FILTER
            (WHERE status NOT IN ('paid', 'failed', 'recalled')), '{}') AS unknown_statuses
 FROM bank_payouts GROUP BY reference
-"""
-
-_ENTRIES: Final = """
-WITH entries AS (
-    SELECT o.id, o.status,
-           (o.input->'request'->>'amount_minor')::bigint AS amount_minor,
-           o.input->'request'->>'account_id' AS account_id,
-           count(t.id) FILTER (WHERE t.kind = 'pending') AS held,
-           count(t.id) FILTER (WHERE t.kind IN ('void_pending', 'expire_pending')) AS released,
-           count(t.id) FILTER (WHERE t.kind IN ('posted', 'post_pending')) AS posted,
-           coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'
-               AND t.debit_account_id = o.input->'request'->>'account_id'
-               AND t.credit_account_id = 'sys_bank_' || (o.input->'request'->>'currency')), 0)
-               AS posted_minor
-    FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
-    WHERE o.kind = 'transfer' AND o.finished_at IS NOT NULL
-    GROUP BY o.id
-)
-"""
-
-SUCCEEDED_POSTED_ONCE: Final = (
-    _ENTRIES
-    + """
-SELECT ARRAY[id, account_id] AS subject_ids,
-       format('succeeded for %s, yet %s holds, %s posted with %s from account to bank, %s released',
-              amount_minor, held, posted, posted_minor, released) AS detail
-FROM entries
-WHERE status = 'succeeded'
-    AND (held, posted, released, posted_minor) <> (1, 1, 0, amount_minor)
-"""
-)
-
-OTHERS_MOVED_NOTHING: Final = (
-    _ENTRIES
-    + """
-SELECT ARRAY[id, account_id] AS subject_ids,
-       format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
-           AS detail
-FROM entries
-WHERE status <> 'succeeded' AND (posted > 0 OR held <> released OR held > 1)
-"""
-)
-
-MESSAGES_OWED_ONCE: Final = """
-SELECT ARRAY[id] AS subject_ids,
-       format('%s, owes messages to %s, and should to %s', status, owed, due) AS detail
-FROM (
-    SELECT o.id, o.status,
-           ARRAY(SELECT way FROM (VALUES
-                   ('email:' || (o.input->'request'->'customer'->>'email')),
-                   ('sms:' || (o.input->'request'->'customer'->>'phone'))
-               ) AS ways (way) WHERE way IS NOT NULL ORDER BY way) AS due,
-           ARRAY(SELECT n.channel || ':' || n.recipient FROM notifications n
-               WHERE n.operation_id = o.id ORDER BY 1) AS owed
-    FROM operations o WHERE o.kind = 'transfer' AND o.finished_at IS NOT NULL
-) AS told
-WHERE owed <> due
 """
 
 SUCCEEDED_BY_THE_BANKS_ANSWER: Final = """
@@ -116,9 +61,9 @@ WHERE o.kind = 'transfer' AND o.status IN ('failed', 'cancelled')
 """
 
 INVARIANTS: Final = {
-    "succeeded_transfers_posted_once": SUCCEEDED_POSTED_ONCE,
-    "other_transfers_moved_nothing": OTHERS_MOVED_NOTHING,
-    "transfers_owe_their_messages": MESSAGES_OWED_ONCE,
+    "succeeded_transfers_posted_once": posted_once(KIND, SystemAccount.BANK),
+    "other_transfers_moved_nothing": moved_nothing(KIND),
+    "transfers_owe_their_messages": messages_owed(KIND),
     "succeeded_transfers_were_answered_paid": SUCCEEDED_BY_THE_BANKS_ANSWER,
     "other_transfers_recalled_what_was_paid": OTHERS_RECALLED_WHAT_WAS_PAID,
 }
