@@ -17,8 +17,8 @@ from perdure.core.errors import (
 )
 from perdure.durable.scope import PARK, CancelCall
 from perdure.fraud import contracts as fraud
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FraudVerdict
-from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
+from perdure.fraud.contracts import SCORE, SCORE_FIRST_TRY, FraudVerdict
+from perdure.notifications.contracts import DELIVER, DELIVER_FIRST_TRY
 from perdure.payments import contracts
 from perdure.payments.contracts import ChargeOutcome
 from tests.polls import eventually
@@ -106,7 +106,7 @@ SCENARIOS: list[Scenario[PaymentScenario]] = [
 async def confirm_what_was_charged_at_once(
     scenario: PaymentScenario, handle: WorkflowHandle[Any, End]
 ) -> None:
-    await scenario.until_called(contracts.CHARGE_AT_ONCE)
+    await scenario.until_called(contracts.CHARGE_FIRST_TRY)
     await scenario.confirm(handle)
     await handle.result()
 
@@ -116,16 +116,16 @@ SCENARIOS_AT_ONCE: list[Scenario[PaymentScenario]] = [
         "at_once",
         confirm_what_was_charged_at_once,
         {
-            SCORE_AT_ONCE: fraud.FirstTry(FraudVerdict(passed=True, score=1)),
-            contracts.CHARGE_AT_ONCE: contracts.ChargeResolution(PENDING),
-            DELIVER_AT_ONCE: lambda _given: [],
+            SCORE_FIRST_TRY: fraud.FirstTry(FraudVerdict(passed=True, score=1)),
+            contracts.CHARGE_FIRST_TRY: contracts.ChargeResolution(PENDING),
+            DELIVER_FIRST_TRY: lambda _given: [],
         },
         holds=("EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED",),
     ),
     Scenario(
         "told_by_the_queue",
         confirm,
-        {DELIVER_AT_ONCE: lambda given: given[1:]},
+        {DELIVER_FIRST_TRY: lambda given: given[1:]},
         holds=(DELIVER,),
     ),
 ]

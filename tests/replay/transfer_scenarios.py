@@ -36,7 +36,7 @@ TRANSFER_SCENARIOS: list[Scenario[TransferScenario]] = [
     Scenario(
         "at_once",
         let_it_run,
-        {contracts.RUN_AT_ONCE: FirstTry(SUCCEEDED, untold=["ntf_1"])},
+        {contracts.RUN_FIRST_TRY: FirstTry(SUCCEEDED, untold=["ntf_1"])},
         holds=("EVENT_TYPE_MARKER_RECORDED", "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"),
     ),
     Scenario("step_by_step", let_it_run, holds=("EVENT_TYPE_ACTIVITY_TASK_COMPLETED",)),

@@ -15,7 +15,7 @@ from perdure.durable.scope import (
     CancelOperation,
     ParkOperation,
 )
-from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
+from perdure.notifications.contracts import DELIVER, DELIVER_FIRST_TRY
 from tests.polls import eventually
 
 CANCEL_ACCEPTED = CancelDecision(accepted=True, reason="It will stop.")
@@ -55,7 +55,7 @@ class Script:
             raise answer
         return answer
 
-    def answer_at_once(self, name: str, given: Any, otherwise: Any) -> Any:
+    def answer_first_try(self, name: str, given: Any, otherwise: Any) -> Any:
         """Answer a first try; where no answer is set, nothing comes of it, and nothing is noted."""
         return self.answer(name, given) if name in self.answers else otherwise
 
@@ -70,9 +70,9 @@ class Script:
     async def deliver(self, given: str) -> None:
         self.answer(DELIVER, given)
 
-    @activity.defn(name=DELIVER_AT_ONCE)
-    async def deliver_at_once(self, given: list[str]) -> list[str]:
-        return self.answer_at_once(DELIVER_AT_ONCE, given, given)  # type: ignore[no-any-return]
+    @activity.defn(name=DELIVER_FIRST_TRY)
+    async def deliver_first_try(self, given: list[str]) -> list[str]:
+        return self.answer_first_try(DELIVER_FIRST_TRY, given, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=REQUEST_CANCEL)
     async def request_cancel(self, given: CancelOperation) -> CancelDecision:
@@ -84,4 +84,4 @@ class Script:
 
     def of_all_kinds(self) -> list[Callable[..., Any]]:
         """Return the activities that run where operations' workflows do, whatever their kind."""
-        return [self.deliver_at_once, self.request_cancel, self.park]
+        return [self.deliver_first_try, self.request_cancel, self.park]

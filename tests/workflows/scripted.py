@@ -11,7 +11,14 @@ from temporalio.client import Client, WorkflowHandle
 from perdure.capability.contracts import End
 from perdure.core.ids import new_id
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FirstTry, FraudCheck, FraudVerdict
+from perdure.fraud.contracts import (
+    SCORE,
+    SCORE_FIRST_TRY,
+    SCORER,
+    FirstTry,
+    FraudCheck,
+    FraudVerdict,
+)
 from perdure.payments import contracts
 from perdure.payments.contracts import (
     ChargeOutcome,
@@ -71,9 +78,9 @@ class ScriptedWorld(Script):
     async def charge(self, given: PaymentInput) -> ChargeOutcome:
         return self.answer(contracts.CHARGE, given)  # type: ignore[no-any-return]
 
-    @activity.defn(name=contracts.CHARGE_AT_ONCE)
-    async def charge_at_once(self, given: PaymentInput) -> ChargeResolution:
-        return self.answer_at_once(contracts.CHARGE_AT_ONCE, given, ChargeResolution())  # type: ignore[no-any-return]
+    @activity.defn(name=contracts.CHARGE_FIRST_TRY)
+    async def charge_first_try(self, given: PaymentInput) -> ChargeResolution:
+        return self.answer_first_try(contracts.CHARGE_FIRST_TRY, given, ChargeResolution())  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.RESOLVE_CHARGE)
     async def resolve_charge(self, given: PaymentInput) -> ChargeResolution:
@@ -95,20 +102,20 @@ class ScriptedWorld(Script):
     async def score(self, given: FraudCheck) -> FraudVerdict:
         return self.answer(SCORE, given)  # type: ignore[no-any-return]
 
-    @activity.defn(name=SCORE_AT_ONCE)
-    async def score_at_once(self, given: FraudCheck) -> FirstTry:
-        return self.answer_at_once(SCORE_AT_ONCE, given, FirstTry())  # type: ignore[no-any-return]
+    @activity.defn(name=SCORE_FIRST_TRY)
+    async def score_first_try(self, given: FraudCheck) -> FirstTry:
+        return self.answer_first_try(SCORE_FIRST_TRY, given, FirstTry())  # type: ignore[no-any-return]
 
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
         activities: dict[str, list[Callable[..., Any]]] = {
             OPERATIONS: [
                 self.hold_funds,
-                self.charge_at_once,
+                self.charge_first_try,
                 self.settle,
                 self.close,
                 *self.of_all_kinds(),
             ],
-            FRAUD: [self.score_at_once],
+            FRAUD: [self.score_first_try],
             NOTIFICATIONS: [self.deliver],
             provider_queue(contracts.GATEWAY): [
                 self.charge,

@@ -35,7 +35,7 @@ class ScriptedBank(Script):
 
     answers: dict[str, Any] = field(
         default_factory=lambda: {
-            contracts.RUN_AT_ONCE: FirstTry(),
+            contracts.RUN_FIRST_TRY: FirstTry(),
             contracts.PAY_OUT: PAID,
             contracts.RESOLVE_PAYOUT: PayoutResolution(None),
             contracts.RECALL_PAYOUT: PayoutResolution(RECALLED),
@@ -43,9 +43,9 @@ class ScriptedBank(Script):
         }
     )
 
-    @activity.defn(name=contracts.RUN_AT_ONCE)
-    async def run_at_once(self, given: TransferInput) -> FirstTry:
-        return self.answer(contracts.RUN_AT_ONCE, given)  # type: ignore[no-any-return]
+    @activity.defn(name=contracts.RUN_FIRST_TRY)
+    async def run_first_try(self, given: TransferInput) -> FirstTry:
+        return self.answer(contracts.RUN_FIRST_TRY, given)  # type: ignore[no-any-return]
 
     @activity.defn(name=contracts.HOLD_FUNDS)
     async def hold_funds(self, given: TransferInput) -> Held:
@@ -76,7 +76,7 @@ class ScriptedBank(Script):
     def activities_of(self, queue: str) -> list[Callable[..., Any]]:
         activities: dict[str, list[Callable[..., Any]]] = {
             OPERATIONS: [
-                self.run_at_once,
+                self.run_first_try,
                 self.hold_funds,
                 self.settle,
                 self.close,

@@ -13,12 +13,12 @@ from perdure.core.errors import (
 from perdure.core.ids import new_id
 from perdure.durable.scope import PARK, REQUEST_CANCEL, CancelCall, CancelDecision
 from perdure.fraud import contracts as fraud
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, FirstTry, FraudVerdict
-from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE
+from perdure.fraud.contracts import SCORE, SCORE_FIRST_TRY, FirstTry, FraudVerdict
+from perdure.notifications.contracts import DELIVER, DELIVER_FIRST_TRY
 from perdure.notifications.contracts import workflow_id as delivery_id
 from perdure.payments.contracts import (
     CHARGE,
-    CHARGE_AT_ONCE,
+    CHARGE_FIRST_TRY,
     CLOSE,
     HOLD_FUNDS,
     RESOLVE_CHARGE,
@@ -51,22 +51,22 @@ async def test_a_payment_that_meets_nothing_to_wait_for_troubles_no_providers_qu
     scenario: PaymentScenario,
 ) -> None:
     scenario.world.answers |= {
-        SCORE_AT_ONCE: FirstTry(FraudVerdict(passed=True, score=1)),
-        CHARGE_AT_ONCE: ChargeResolution(SUCCEEDED),
-        DELIVER_AT_ONCE: lambda given: [],
+        SCORE_FIRST_TRY: FirstTry(FraudVerdict(passed=True, score=1)),
+        CHARGE_FIRST_TRY: ChargeResolution(SUCCEEDED),
+        DELIVER_FIRST_TRY: lambda given: [],
     }
     end = await (await scenario.start()).result()
     assert end.status == "succeeded"
-    order = [call for call in scenario.world.calls if call != SCORE_AT_ONCE]
-    assert order == [HOLD_FUNDS, CHARGE_AT_ONCE, SETTLE, DELIVER_AT_ONCE]
+    order = [call for call in scenario.world.calls if call != SCORE_FIRST_TRY]
+    assert order == [HOLD_FUNDS, CHARGE_FIRST_TRY, SETTLE, DELIVER_FIRST_TRY]
 
 
 async def test_a_charge_made_at_once_is_confirmed_by_the_callback_br6(
     scenario: PaymentScenario,
 ) -> None:
-    scenario.world.answers[CHARGE_AT_ONCE] = ChargeResolution(PENDING)
+    scenario.world.answers[CHARGE_FIRST_TRY] = ChargeResolution(PENDING)
     handle = await scenario.start()
-    await scenario.until_called(CHARGE_AT_ONCE)
+    await scenario.until_called(CHARGE_FIRST_TRY)
     await scenario.confirm(handle)
     assert (await handle.result()).status == "succeeded"
     assert CHARGE not in scenario.world.calls
@@ -76,7 +76,7 @@ async def test_first_tries_that_break_down_leave_it_to_the_queues(
     scenario: PaymentScenario,
 ) -> None:
     broken = dict.fromkeys(
-        (SCORE_AT_ONCE, CHARGE_AT_ONCE, DELIVER_AT_ONCE), PerdureError("A defect.")
+        (SCORE_FIRST_TRY, CHARGE_FIRST_TRY, DELIVER_FIRST_TRY), PerdureError("A defect.")
     )
     scenario.world.answers |= broken | {CHARGE: SUCCEEDED}
     assert (await (await scenario.start()).result()).status == "succeeded"
@@ -88,20 +88,20 @@ async def test_first_tries_that_break_down_leave_it_to_the_queues(
 async def test_only_what_was_not_told_at_once_is_told_by_the_queue_br7(
     scenario: PaymentScenario,
 ) -> None:
-    scenario.world.answers |= {CHARGE: SUCCEEDED, DELIVER_AT_ONCE: lambda given: given[1:]}
+    scenario.world.answers |= {CHARGE: SUCCEEDED, DELIVER_FIRST_TRY: lambda given: given[1:]}
     assert (await (await scenario.start()).result()).status == "succeeded"
-    assert scenario.world.calls[-2:] == [DELIVER_AT_ONCE, DELIVER]
+    assert scenario.world.calls[-2:] == [DELIVER_FIRST_TRY, DELIVER]
     assert scenario.world.given[DELIVER] == "ntf_2"
 
 
 async def test_a_check_that_fails_at_once_lets_no_money_leave_br5(
     scenario: PaymentScenario,
 ) -> None:
-    scenario.world.answers[SCORE_AT_ONCE] = FirstTry(FraudVerdict(passed=False, score=99))
+    scenario.world.answers[SCORE_FIRST_TRY] = FirstTry(FraudVerdict(passed=False, score=99))
     end = await (await scenario.start()).result()
     assert end.failure is not None
     assert end.failure.code == "fraud_suspected"
-    assert not {SCORE, CHARGE, CHARGE_AT_ONCE} & set(scenario.world.calls)
+    assert not {SCORE, CHARGE, CHARGE_FIRST_TRY} & set(scenario.world.calls)
 
 
 async def test_the_status_query_answers_in_four_words_br8_fr8(scenario: PaymentScenario) -> None:

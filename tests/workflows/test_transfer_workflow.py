@@ -21,7 +21,7 @@ from perdure.transfers.contracts import (
     PAY_OUT,
     RECALL_PAYOUT,
     RESOLVE_PAYOUT,
-    RUN_AT_ONCE,
+    RUN_FIRST_TRY,
     SETTLE,
     FirstTry,
     PayoutOutcome,
@@ -39,26 +39,26 @@ async def test_a_transfer_debits_pays_out_and_settles_in_order_e5(
 ) -> None:
     end = await (await transfers.start()).result()
     assert (end.status, end.failure) == ("succeeded", None)
-    assert transfers.world.calls == [RUN_AT_ONCE, HOLD_FUNDS, PAY_OUT, SETTLE, DELIVER]
+    assert transfers.world.calls == [RUN_FIRST_TRY, HOLD_FUNDS, PAY_OUT, SETTLE, DELIVER]
     assert transfers.world.given[SETTLE].payout == PAID
 
 
 async def test_a_transfer_done_at_once_takes_no_further_step_e5(
     transfers: TransferScenario,
 ) -> None:
-    transfers.world.answers[RUN_AT_ONCE] = FirstTry(SUCCEEDED, untold=["ntf_2"])
+    transfers.world.answers[RUN_FIRST_TRY] = FirstTry(SUCCEEDED, untold=["ntf_2"])
     end = await (await transfers.start()).result()
     assert end == SUCCEEDED
-    assert transfers.world.calls == [RUN_AT_ONCE, DELIVER]
+    assert transfers.world.calls == [RUN_FIRST_TRY, DELIVER]
     assert transfers.world.given[DELIVER] == "ntf_2"
 
 
 async def test_a_first_try_that_breaks_down_is_gone_on_with_step_by_step(
     transfers: TransferScenario,
 ) -> None:
-    transfers.world.answers[RUN_AT_ONCE] = PerdureError("A defect.")
+    transfers.world.answers[RUN_FIRST_TRY] = PerdureError("A defect.")
     assert (await (await transfers.start()).result()).status == "succeeded"
-    assert transfers.world.calls.count(RUN_AT_ONCE) == 1
+    assert transfers.world.calls.count(RUN_FIRST_TRY) == 1
     assert HOLD_FUNDS in transfers.world.calls
 
 
@@ -69,7 +69,7 @@ async def test_a_refused_hold_ends_the_transfer_before_anything_is_paid_e5(
     end = await (await transfers.start()).result()
     assert end.failure is not None
     assert (end.status, end.failure.code) == ("failed", "insufficient_funds")
-    assert transfers.world.calls == [RUN_AT_ONCE, HOLD_FUNDS, CLOSE, DELIVER]
+    assert transfers.world.calls == [RUN_FIRST_TRY, HOLD_FUNDS, CLOSE, DELIVER]
 
 
 async def test_a_payout_the_bank_refuses_is_closed_without_a_recall_e5(
@@ -79,7 +79,7 @@ async def test_a_payout_the_bank_refuses_is_closed_without_a_recall_e5(
     end = await (await transfers.start()).result()
     assert end.failure is not None
     assert end.failure.code == "account_closed"
-    assert transfers.world.calls == [RUN_AT_ONCE, HOLD_FUNDS, PAY_OUT, CLOSE, DELIVER]
+    assert transfers.world.calls == [RUN_FIRST_TRY, HOLD_FUNDS, PAY_OUT, CLOSE, DELIVER]
 
 
 async def test_a_payout_that_failed_at_the_bank_is_closed_without_a_recall_e5(
@@ -101,7 +101,7 @@ async def test_a_cancel_between_payout_and_settle_is_undone_in_reverse_e5(
     assert end.failure is not None
     assert (end.status, end.failure.message) == ("cancelled", "Wrong amount.")
     assert transfers.world.calls == [
-        RUN_AT_ONCE,
+        RUN_FIRST_TRY,
         *(HOLD_FUNDS, PAY_OUT, SETTLE),
         *(RECALL_PAYOUT, CLOSE),
         DELIVER,

@@ -18,7 +18,7 @@ from perdure.durable.interceptors.task_queues import TaskQueues
 from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.fraud.contracts import SCORER
-from perdure.fraud.workflow import FraudCheckAtOnceWorkflow, FraudCheckWorkflow
+from perdure.fraud.workflow import FraudCheckFirstTryWorkflow, FraudCheckWorkflow
 from perdure.notifications.workflow import NotificationWorkflow
 from perdure.operations.waiting import TRIES_MAX, ProviderWaits, StepAtProvider, Tries
 from perdure.payments.contracts import GATEWAY
@@ -71,7 +71,7 @@ async def scripted_payments(
     names, world = names or own_queues(), world or ScriptedWorld()
     workflows: dict[str, list[type]] = {
         OPERATIONS: [payment],
-        FRAUD: [FraudCheckAtOnceWorkflow, FraudCheckWorkflow],
+        FRAUD: [FraudCheckFirstTryWorkflow, FraudCheckWorkflow],
         NOTIFICATIONS: [NotificationWorkflow],
         provider_queue(GATEWAY): [],
         provider_queue(SCORER): [],

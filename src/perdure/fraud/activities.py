@@ -3,7 +3,14 @@
 from temporalio import activity
 
 from perdure.durable.interceptors.operation_sync import records_its_attempts
-from perdure.fraud.contracts import SCORE, SCORE_AT_ONCE, SCORER, FirstTry, FraudCheck, FraudVerdict
+from perdure.fraud.contracts import (
+    SCORE,
+    SCORE_FIRST_TRY,
+    SCORER,
+    FirstTry,
+    FraudCheck,
+    FraudVerdict,
+)
 from perdure.limits.permits import PermitFor
 from perdure.operations.agreement import Expected, agreed
 from perdure.operations.attempts import AttemptGroups, current_attempt
@@ -54,9 +61,9 @@ class FraudActivities:
             payment_method=check.payment_method,
         )
 
-    @activity.defn(name=SCORE_AT_ONCE)
+    @activity.defn(name=SCORE_FIRST_TRY)
     @records_its_attempts
-    async def score_at_once(self, check: FraudCheck) -> FirstTry:
+    async def score_first_try(self, check: FraudCheck) -> FirstTry:
         """Ask the scorer where the check's workflow runs, if it is quick.
 
         Raises:

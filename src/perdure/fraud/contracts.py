@@ -5,9 +5,9 @@ from typing import Final
 
 WORKFLOW: Final = "FraudCheck"
 """Of payments that began before `versions.FIRST_TRIES`."""
-WORKFLOW_AT_ONCE: Final = "FraudCheckAtOnce"
+WORKFLOW_FIRST_TRY: Final = "FraudCheckAtOnce"
 SCORE: Final = "fraud.score"
-SCORE_AT_ONCE: Final = "fraud.score_at_once"
+SCORE_FIRST_TRY: Final = "fraud.score_at_once"
 SCORER: Final = "fraud-scorer"
 """The provider, as in its queue's name."""
 

@@ -12,24 +12,24 @@ with workflow.unsafe.imports_passed_through():
 
 from perdure.fraud.contracts import (
     SCORE,
-    SCORE_AT_ONCE,
+    SCORE_FIRST_TRY,
     SCORER,
     WORKFLOW,
-    WORKFLOW_AT_ONCE,
+    WORKFLOW_FIRST_TRY,
     FirstTry,
     FraudCheck,
     FraudVerdict,
 )
 
 
-@workflow.defn(name=WORKFLOW_AT_ONCE)
-class FraudCheckAtOnceWorkflow:
+@workflow.defn(name=WORKFLOW_FIRST_TRY)
+class FraudCheckFirstTryWorkflow:
     """Judges one operation: where it runs if the scorer is quick, else by its queue."""
 
     @workflow.run
     async def run(self, check: FraudCheck) -> FraudVerdict:
         """Ask the scorer."""
-        tried = await first_try(SCORE_AT_ONCE, check, returns=FirstTry)
+        tried = await first_try(SCORE_FIRST_TRY, check, returns=FirstTry)
         if tried is not None and tried.verdict is not None:
             return tried.verdict
         return await _score(check)

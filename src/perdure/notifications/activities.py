@@ -10,7 +10,7 @@ from temporalio import activity
 from perdure.core.errors import NotFound, ProviderError, Refused
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.notifications import store
-from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, Channel
+from perdure.notifications.contracts import DELIVER, DELIVER_FIRST_TRY, Channel
 from perdure.notifications.store import Notification
 from perdure.operations.attempts import Attempt, attempt_under_way
 from perdure.operations.first_tries import FirstTries
@@ -95,9 +95,9 @@ class NotificationActivities:
         """Deliver messages in parallel; returns those whose provider fails, for later tries."""
         return await self._deliver_if(lambda tries: not tries.is_failing, notification_ids)
 
-    @activity.defn(name=DELIVER_AT_ONCE)
+    @activity.defn(name=DELIVER_FIRST_TRY)
     @records_its_attempts
-    async def deliver_at_once(self, notification_ids: list[str]) -> list[str]:
+    async def deliver_first_try(self, notification_ids: list[str]) -> list[str]:
         """Deliver messages whose provider is quick, in parallel; returns the others."""
         return await self._deliver_if(FirstTries.may_begin, notification_ids)
 

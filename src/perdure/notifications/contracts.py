@@ -9,7 +9,7 @@ from perdure.core.notes import Note
 
 WORKFLOW: Final = "Notification"
 DELIVER: Final = "notification.deliver"
-DELIVER_AT_ONCE: Final = "notification.deliver_at_once"
+DELIVER_FIRST_TRY: Final = "notification.deliver_at_once"
 
 
 Deliver = Callable[[list[str]], Awaitable[list[str]]]

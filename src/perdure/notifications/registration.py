@@ -9,6 +9,6 @@ from perdure.notifications.workflow import NotificationWorkflow
 def registrations(activities: NotificationActivities) -> list[Registration]:
     """Return the work of the notification service's queue, and what operations do themselves."""
     return [
-        Registration(OPERATIONS, activities=[activities.deliver_at_once]),
+        Registration(OPERATIONS, activities=[activities.deliver_first_try]),
         Registration(NOTIFICATIONS, [NotificationWorkflow], [activities.deliver]),
     ]

@@ -11,7 +11,7 @@ from perdure.core.errors import PerdureError
 from perdure.durable import options, versions
 from perdure.durable.first_tries import first_try
 from perdure.durable.queues import NOTIFICATIONS
-from perdure.notifications.contracts import DELIVER, DELIVER_AT_ONCE, WORKFLOW, workflow_id
+from perdure.notifications.contracts import DELIVER, DELIVER_FIRST_TRY, WORKFLOW, workflow_id
 
 
 async def tell(notification_ids: list[str], *, tries_first: bool = True) -> None:
@@ -21,7 +21,7 @@ async def tell(notification_ids: list[str], *, tries_first: bool = True) -> None
         tries_first: Before its queue is troubled, what is quick is told where the workflow runs.
     """
     if notification_ids:
-        untold = await _deliver_at_once(notification_ids) if tries_first else notification_ids
+        untold = await _deliver_first_try(notification_ids) if tries_first else notification_ids
         await asyncio.gather(*(_deliver(found) for found in untold))
 
 
@@ -32,10 +32,10 @@ async def tell_by_marker(notification_ids: list[str]) -> None:
         await tell(notification_ids, tries_first=tries_first)
 
 
-async def _deliver_at_once(notification_ids: list[str]) -> list[str]:
+async def _deliver_first_try(notification_ids: list[str]) -> list[str]:
     """Deliver what can be delivered quickly; returns the rest."""
     try:
-        untold = await first_try(DELIVER_AT_ONCE, notification_ids, returns=list[str])
+        untold = await first_try(DELIVER_FIRST_TRY, notification_ids, returns=list[str])
     except PerdureError:
         return notification_ids
     return notification_ids if untold is None else untold

@@ -17,7 +17,7 @@ WORKFLOW: Final = "Payment"
 
 HOLD_FUNDS: Final = "payment.hold_funds"
 CHARGE: Final = "payment.charge"
-CHARGE_AT_ONCE: Final = "payment.charge_at_once"
+CHARGE_FIRST_TRY: Final = "payment.charge_at_once"
 RESOLVE_CHARGE: Final = "payment.resolve_charge"
 CHECK_CHARGE: Final = "payment.check_charge"
 CONFIRM_CHARGE: Final = "payment.confirm_charge"

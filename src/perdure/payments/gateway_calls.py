@@ -16,7 +16,7 @@ from perdure.payments.charges import ChargesUndone, expected_charge, outcome_of
 from perdure.payments.contracts import GATEWAY, ChargeOutcome, ChargeResolution, PaymentInput
 from perdure.payments.process import (
     CHARGE,
-    CHARGE_AT_ONCE,
+    CHARGE_FIRST_TRY,
     CHECK_CHARGE,
     CONFIRM_CHARGE,
     RESOLVE_CHARGE,
@@ -61,7 +61,7 @@ class GatewayCalls:
             permit: Lets a call begin where the payment's workflow runs, if it may at once.
         """
         return {
-            CHARGE_AT_ONCE: call_first_try(
+            CHARGE_FIRST_TRY: call_first_try(
                 CHARGE, self.charge, first_tries=self._first_tries, permit=permit
             ),
             CHARGE: self.charge,

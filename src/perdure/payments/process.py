@@ -46,7 +46,7 @@ HOLD: Final = Step(contracts.HOLD_FUNDS, HoldFunds, Held)
 CHECK_FRAUD: Final = OwnStep("payment.check_fraud", PaymentInput, bool)
 """Have the fraud service judge the payment; True: it passed."""
 
-CHARGE_AT_ONCE: Final = Step(contracts.CHARGE_AT_ONCE, PaymentInput, ChargeResolution)
+CHARGE_FIRST_TRY: Final = Step(contracts.CHARGE_FIRST_TRY, PaymentInput, ChargeResolution)
 RESOLVE_CHARGE: Final = CallStep(
     contracts.RESOLVE_CHARGE, PaymentInput, ChargeResolution, provider=_gateway, inquires=True
 )
@@ -55,7 +55,7 @@ CHARGE: Final = CallStep(
     PaymentInput,
     ChargeOutcome,
     provider=_gateway,
-    first_try=CHARGE_AT_ONCE,
+    first_try=CHARGE_FIRST_TRY,
     resolve=RESOLVE_CHARGE,
     found=attrgetter("charge"),
     not_made=_not_made,

@@ -102,7 +102,7 @@ class PaymentWorkflow:
 
     async def _fraud_verdict(self, payment: PaymentInput) -> fraud.FraudVerdict:
         check = await workflow.start_child_workflow(
-            fraud.WORKFLOW_AT_ONCE if self._tries_first else fraud.WORKFLOW,
+            fraud.WORKFLOW_FIRST_TRY if self._tries_first else fraud.WORKFLOW,
             rules.fraud_check_of(payment),
             id=fraud.workflow_id(payment.operation_id),
             result_type=fraud.FraudVerdict,

@@ -14,7 +14,7 @@ KIND: Final = "transfer"
 ID_PREFIX: Final = "tfr"
 WORKFLOW: Final = "Transfer"
 
-RUN_AT_ONCE: Final = "transfer.run_at_once"
+RUN_FIRST_TRY: Final = "transfer.run_at_once"
 HOLD_FUNDS: Final = "transfer.hold_funds"
 PAY_OUT: Final = "transfer.pay_out"
 RESOLVE_PAYOUT: Final = "transfer.resolve_payout"

@@ -29,7 +29,7 @@ def _not_made(_: TransferInput, __: PerdureError) -> PerdureError:
     )
 
 
-FIRST_TRY: Final = Step(contracts.RUN_AT_ONCE, TransferInput, FirstTry)
+FIRST_TRY: Final = Step(contracts.RUN_FIRST_TRY, TransferInput, FirstTry)
 """All of it in one go, if nothing is in the way."""
 
 HOLD: Final = Step(contracts.HOLD_FUNDS, TransferInput, Held)
