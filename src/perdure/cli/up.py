@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -16,7 +17,7 @@ import typer
 from perdure.api.keys import create_key, find_key
 from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
-from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder, write_private
+from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
 from perdure.cli.ports import PortBase
@@ -53,7 +54,6 @@ Simulators = Annotated[
 
 
 def up(
-    context: typer.Context,
     data_dir: DataDirOption = None,
     workers: Workers = 2,
     port_base: PortBase = None,
@@ -65,8 +65,7 @@ def up(
     outside system is simulated unless its URL or its class is. Started again on its folder, it goes
     on.
     """
-    assert context.parent is not None
-    folder = DataFolder(data_dir or context.parent.params["data_dir"])
+    folder = DataFolder(data_dir or Path(os.environ[DATA_DIR]))
     run(_up(folder, workers, port_base, simulators=simulators))
 
 

@@ -6,14 +6,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from perdure.cli.environment import (
+    DATA_DIR,
     DataFolder,
     is_about_servers,
     load_environment,
     read_environment,
     write_environment,
 )
+from perdure.cli.main import app as perdure
 from perdure.core.errors import ConfigurationError
 
 VALUES = {
@@ -142,3 +145,19 @@ def test_what_is_empty_in_the_environment_is_taken_from_the_folder(
     monkeypatch.setenv("PERDURE_SMS_URL", "")
     load_environment(folder)
     assert os.environ["PERDURE_SMS_URL"] == "http://folder"
+
+
+@pytest.mark.parametrize("given", [["--data-dir", "FOLDER", "up"], ["up", "--data-dir", "FOLDER"]])
+def test_up_runs_on_the_folder_it_is_told_wherever_that_stands(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: list[str]
+) -> None:
+    monkeypatch.setenv(DATA_DIR, "")
+    folders: list[DataFolder] = []
+
+    async def run_up(folder: DataFolder, *_: object, **__: object) -> None:
+        folders.append(folder)
+
+    monkeypatch.setattr("perdure.cli.up._up", run_up)
+    words = [str(tmp_path) if word == "FOLDER" else word for word in given]
+    done = CliRunner().invoke(perdure, words, catch_exceptions=False)
+    assert (done.exit_code, folders) == (0, [DataFolder(tmp_path)])
