@@ -13,8 +13,11 @@ from perdure.cli.environment import SERVERS, leave_out_servers
 from perdure.core.ports import LOOPBACK, hold_port
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.storage.pool import Pool, open_pool
+from perdure.testing.plugin import scene
 
 from .servers import migrated_database, postgres_server, tell, temporal_server
+
+__all__ = ["scene"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,77 +1,32 @@
-"""The real servers that tests run on: PostgreSQL and Temporal, once a session, and registries."""
+"""The registries that tests run on, and the servers that everybody's tests do."""
 
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
-import asyncpg
 import httpx
-from temporalio.client import Client
 
-from perdure.core.ports import LOOPBACK, hold_port
-from perdure.durable.client import connect
-from perdure.embedded.postgres import start_postgres
-from perdure.embedded.temporal import TemporalServer, run_temporal
-from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.providers.http_client import open_http_client
 from perdure.providers.registry import HttpDomainRegistry, RegistryRenewal
 from perdure.simulators.registry import RegistrySettings, open_registry
 from perdure.simulators.registry_admission import RegistryLimits
-from perdure.storage.migrate import migrate
+from perdure.testing.servers import migrated_database, postgres_server, tell, temporal_server
+
+__all__ = [
+    "REGISTRY_DAY",
+    "RunningRegistry",
+    "migrated_database",
+    "postgres_server",
+    "running_registry",
+    "tell",
+    "temporal_server",
+]
 
 REGISTRY_DAY: Final = date(2026, 1, 1)
 """The day of a registry under test: most domains expire within the 90 days after it."""
-
-
-@contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """Give a server's URL: `DATABASE_URL` where it is set, else an embedded one in a folder."""
-    if url := os.environ.get("DATABASE_URL"):
-        yield url
-        return
-    with start_postgres(folder) as server:
-        yield server.url
-
-
-@asynccontextmanager
-async def migrated_database(server_url: str) -> AsyncIterator[str]:
-    """Make a fresh migrated database on a server, and drop it at the end."""
-    name = f"perdure_test_{uuid4().hex[:8]}"
-    server = await asyncpg.connect(server_url)
-    await server.execute(f"CREATE DATABASE {name}")
-    base, _, query = server_url.partition("?")
-    url = f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
-    await migrate(url)
-    await server.close()
-    yield url
-    server = await asyncpg.connect(server_url)
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
-
-
-@asynccontextmanager
-async def temporal_server(folder: Path) -> AsyncIterator[Client]:
-    """Give a client of the cluster at `TEMPORAL_ADDRESS`, else of a dev server in a folder."""
-    if os.environ.get("TEMPORAL_ADDRESS"):
-        yield await connect()
-        return
-    with hold_port(LOOPBACK, 0) as held:
-        server = TemporalServer(
-            cli=ensure_temporal_cli(tell), data_dir=folder, port=held.number, ui_port=None
-        )
-        async with run_temporal(server):
-            yield await Client.connect(server.address)
-
-
-def tell(sentence: str) -> None:
-    """Tell the person at the terminal, whatever pytest captures."""
-    print(sentence, file=sys.__stderr__, flush=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ CAPABILITIES = {"payments", "transfers", "renewals", "refunds", "fraud", "notifi
 TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "telling"))
 """Messages are owed in the commit of what they tell, so capabilities write them themselves."""
 
-ENTRANCES = {"api", "chaos", "cli", "soak", "worker"}
+ENTRANCES = {"api", "chaos", "cli", "soak", "testing", "worker"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
@@ -22,7 +22,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "durable": {"core", "storage", "operations", "limits"},
     "providers": {"core"},
     "simulators": {"core"},
-    "testing": {"core", "providers"},
     "embedded": {"core"},
     "config": {"core"},
     "capability": {

@@ -74,6 +74,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "Run a worker until SIGTERM or Ctrl-C, then finish what it holds.",
         ),
     },
+    "Adding to it": {
+        "new": Listed("perdure.cli.new:app", "Begin a package of your own."),
+    },
     "Trying it": {
         "demo": Listed(
             "perdure.cli.demo:app",

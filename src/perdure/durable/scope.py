@@ -140,11 +140,19 @@ class OperationScope:
         """Whether a request to cancel stops what goes on now."""
         return self.cancel_reason is not None and not self._is_undoing
 
+    def check_goes_on(self) -> None:
+        """Let an operation pass that is not to stop.
+
+        Raises:
+            OperationCancelled: It is.
+        """
+        if self._is_to_stop:
+            raise OperationCancelled(self.cancel_reason or "")
+
     async def _resumed(self, resumes: int) -> None:
         """Wait for a resume beyond so many, or a request to cancel."""
         await workflow.wait_condition(lambda: self._resumes > resumes or self._is_to_stop)
-        if self._is_to_stop:
-            raise OperationCancelled(self.cancel_reason or "")
+        self.check_goes_on()
 
     async def park(self, step: str | None, error: PerdureError) -> None:
         """Have the row say that an operator has to look."""

@@ -101,6 +101,8 @@ class WorkflowRunner:
             # The tries are used up. What became of them is found out before anything is decided.
             found = call.found(await self._resolve(call, call.resolve, given))
             if found is None:
+                # It may be that it was not made because it was called off.
+                current_scope().check_goes_on()
                 raise call.not_made(given, error) from error
             return found
 

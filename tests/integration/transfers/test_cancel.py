@@ -52,15 +52,6 @@ async def test_a_transfer_the_bank_never_saw_is_cancelled_without_a_recall_e5(to
     assert (await town.balance(account)).available_minor == 5_000
 
 
-async def test_a_transfer_that_succeeded_is_not_cancelled(town: Town) -> None:
-    account = await town.account(funds_minor=5_000)
-    found = await transfer(town, account)
-    await town.end_of(found)
-    assert not await cancel(town, found)
-    assert await payouts(town, found) == ["paid"]
-    assert (await town.balance(account)).available_minor == 4_000
-
-
 async def test_money_the_bank_keeps_leaves_the_transfer_to_an_operator_e5(town: Town) -> None:
     account = await town.account(funds_minor=5_000)
     async with bank_misbehaves(town, "delay"):

@@ -7,6 +7,7 @@ import pytest
 
 from perdure.core.errors import (
     ANSWERS,
+    OperationCancelled,
     PerdureError,
     ProviderAway,
     ProviderOutcomeUnknown,
@@ -47,6 +48,11 @@ class ScriptedScope:
         self.options: dict[str, tuple[Any, ...]] = {}
         self.parked: list[str] = []
         self.undoes: set[str] = set()
+        self.is_to_stop = False
+
+    def check_goes_on(self) -> None:
+        if self.is_to_stop:
+            raise OperationCancelled("Wrong fairy.")
 
     def answer(self, name: str, *options: Any) -> Any:
         self.calls.append(name.removeprefix("wish."))
@@ -152,6 +158,15 @@ async def test_a_call_that_was_not_made_ends_as_it_says(runner_in: MakeRunner) -
     with pytest.raises(Refused, match=r"fairy did nothing\. It is away\.") as refused:
         await runner_in(scope).run(GRANT, WISH)
     assert refused.value.__cause__ is AWAY
+
+
+async def test_a_call_that_was_not_made_as_it_was_called_off_is_cancelled(
+    runner_in: MakeRunner,
+) -> None:
+    scope = ScriptedScope(grant=AWAY, find_out=Granted())
+    scope.is_to_stop = True
+    with pytest.raises(OperationCancelled, match="Wrong fairy"):
+        await runner_in(scope).run(GRANT, WISH)
 
 
 async def test_a_call_that_parks_is_tried_again_as_a_whole(runner_in: MakeRunner) -> None:

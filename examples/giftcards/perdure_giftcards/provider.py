@@ -1,0 +1,123 @@
+"""Who is asked for giftcards: what we need of it, and a client of its HTTP API."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+import aiohttp
+from pydantic import TypeAdapter
+
+from perdure.providers.choice import ASKED_BY_DOCTOR, Role
+from perdure.providers.credentials import HttpSettings
+from perdure.providers.host import ProviderHost
+from perdure.providers.http import ProviderHttp
+
+STATUSES: Final = frozenset({"fulfilled", "revoked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order at the provider.
+
+    Args:
+        id: The provider's.
+        reference: Ours.
+        status: One of `STATUSES`, as far as we know.
+    """
+
+    id: str
+    reference: str
+    amount_minor: int
+    currency: str
+    status: str
+
+
+class GiftcardProvider(Protocol):
+    """What we need of a provider.
+
+    Every method raises `ProviderUnavailable` and `ProviderRateLimited` (nothing was done), and
+    `InvalidInput` with `provider_rejected_request` (nothing was done, and never would be).
+    """
+
+    async def order(self, *, reference: str, amount_minor: int, currency: str, item: str) -> Order:
+        """Order one. Not to be repeated on a guess: the provider may not know repeats as such.
+
+        Raises:
+            ProviderDeclined: The answer is no (`sold_out`…); nothing was ordered.
+            ProviderOutcomeUnknown: It may have been ordered; `find` tells.
+        """
+        ...
+
+    async def find(self, reference: str) -> Order | None:
+        """Ask for the order under our reference; None: the provider never saw it."""
+        ...
+
+    async def revoke(self, reference: str) -> Order:
+        """Take an order back. Repeatable.
+
+        A reference the provider never saw is revoked too, as an order of nothing: whatever arrives
+        under it afterwards is declined.
+
+        Raises:
+            ProviderDeclined: It stays as it is.
+            ProviderOutcomeUnknown: It may have been revoked.
+        """
+        ...
+
+
+GIFTCARDS: Final[Role[GiftcardProvider]] = Role(
+    "giftcards",
+    GiftcardProvider,
+    {"http": "perdure_giftcards.provider:HttpGiftcardProvider"},
+    default="http",
+    ask=lambda provider: provider.find(ASKED_BY_DOCTOR),
+)
+"""Another class serves it by `PERDURE_GIFTCARDS`, found by its entry point; see Perdure's guide."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    data: list[Order]
+
+
+_ORDER: Final = TypeAdapter(Order)
+_ORDERS: Final = TypeAdapter(_Orders)
+
+
+class GiftcardProviderSettings(HttpSettings):
+    """Where it is and how it knows us: `PERDURE_GIFTCARDS_URL`, `PERDURE_GIFTCARDS_API_KEY`…"""
+
+    url: str = "http://127.0.0.1:8190"
+
+
+class HttpGiftcardProvider:
+    """A provider over HTTP."""
+
+    settings_type = GiftcardProviderSettings
+
+    def __init__(self, client: aiohttp.ClientSession) -> None:
+        # The provider's own words for a no that stays one, beside those of a 402.
+        self._http = ProviderHttp(client, "The provider", refusals=frozenset({"order_revoked"}))
+
+    @classmethod
+    def from_settings(cls, settings: GiftcardProviderSettings, host: ProviderHost) -> Self:
+        """Return the provider at a URL."""
+        return cls(host.http(settings))
+
+    async def order(self, *, reference: str, amount_minor: int, currency: str, item: str) -> Order:
+        """Order one; see `GiftcardProvider.order`."""
+        body = {
+            "reference": reference,
+            "amount_minor": amount_minor,
+            "currency": currency,
+            "item": item,
+        }
+        return await self._http.act("/v1/orders", body, _ORDER, idempotency_key=reference)
+
+    async def find(self, reference: str) -> Order | None:
+        """Ask for an order; where there are several, the first: the others are not ours to use."""
+        page = await self._http.read("/v1/orders", _ORDERS, params={"reference": reference})
+        return page.data[0] if page.data else None
+
+    async def revoke(self, reference: str) -> Order:
+        """Take an order back; see `GiftcardProvider.revoke`."""
+        return await self._http.act("/v1/orders/revoke", {"reference": reference}, _ORDER)

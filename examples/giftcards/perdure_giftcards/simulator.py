@@ -1,0 +1,102 @@
+"""A provider of giftcards to try it against: `python -m perdure_giftcards.simulator`.
+
+An item called `sold_out` is refused. Its books are a file, which outlives a kill.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from perdure.core.ids import new_id
+from perdure.simulators.http_server import invalid, page, refuse, serve_http
+from perdure.simulators.journal import Journal
+from perdure_giftcards.provider import Order
+
+PORT: Final = 8190
+SOLD_OUT: Final = "sold_out"
+
+
+class _Asked(BaseModel, strict=True):
+    reference: str
+    amount_minor: int
+    currency: str
+    item: str
+
+
+class _Revoked(BaseModel, strict=True):
+    reference: str
+
+
+@asynccontextmanager
+async def open_simulator(folder: Path, *, port: int = 0) -> AsyncIterator[str]:
+    """Run the provider while the context is open; yields its URL."""
+    async with Journal(folder / "giftcards.jsonl") as journal:
+        routes = _Provider(journal).routes()
+        async with serve_http(routes, host="127.0.0.1", port=port) as bound:
+            yield f"http://127.0.0.1:{bound}"
+
+
+class _Provider:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._orders = {found["reference"]: Order(**found) for found in journal.records()}
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/orders", self.order, methods=["POST"]),
+            Route("/v1/orders", self.list_all),
+            Route("/v1/orders/revoke", self.revoke, methods=["POST"]),
+        ]
+
+    async def order(self, request: Request) -> Response:
+        try:
+            asked = _Asked.model_validate_json(await request.body())
+        except ValidationError as error:
+            return invalid(error)
+        if asked.item == SOLD_OUT:
+            return refuse(402, "sold_out", "There is none left.")
+        new = Order(new_id("ord"), asked.reference, asked.amount_minor, asked.currency, "fulfilled")
+        known = self._orders.get(asked.reference)
+        if known is not None and known.status == "revoked":
+            return refuse(402, "order_revoked", "This order was revoked.")
+        if known is not None and replace(new, id=known.id) != known:
+            return refuse(409, "reference_in_use", "It was used for something else.")
+        return await self._kept(known or new)
+
+    async def list_all(self, request: Request) -> Response:
+        reference = request.query_params.get("reference")
+        found = [order for order in self._orders.values() if reference in (None, order.reference)]
+        return page(request, found, asdict)
+
+    async def revoke(self, request: Request) -> Response:
+        try:
+            reference = _Revoked.model_validate_json(await request.body()).reference
+        except ValidationError as error:
+            return invalid(error)
+        known = self._orders.get(reference) or Order(new_id("ord"), reference, 0, "", "revoked")
+        return await self._kept(replace(known, status="revoked"))
+
+    async def _kept(self, order: Order) -> Response:
+        if self._orders.get(order.reference) != order:
+            self._orders[order.reference] = order
+            self._journal.write(asdict(order))
+            await self._journal.sync()
+        return JSONResponse(asdict(order))
+
+
+async def _run() -> None:
+    async with open_simulator(Path(".perdure") / "simulators", port=PORT) as url:
+        print(f"The provider of giftcards is at {url}.", flush=True)  # noqa: T201 - its one word
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run())

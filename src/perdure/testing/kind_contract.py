@@ -1,0 +1,325 @@
+"""What holds for every kind that an account pays for and a provider is asked for: its tests.
+
+Whoever writes a kind inherits it in a test module of their own, and says what is asked for and how
+its provider, or a simulator of it, is run:
+
+    class TestGiftcards(KindContract):
+        plural = "giftcards"
+        asks = {"item": "standard"}
+        asks_refused, refused_code = {"item": "sold_out"}, "sold_out"
+
+        @asynccontextmanager
+        async def open_provider(self, folder: Path) -> AsyncIterator[str]:
+            async with open_simulator(folder) as url:
+                yield url
+
+        def environment(self, url: str) -> dict[str, str]:
+            return {"PERDURE_GIFTCARDS_URL": url, "PERDURE_GIFTCARDS_TIMEOUT_S": "1"}
+
+        async def standing(self, url: str, operation_id: str) -> int:
+            ...
+
+It needs pytest and pytest-asyncio, with `asyncio_mode = "auto"` and both loop scopes `"session"`,
+and the fixtures of `perdure.testing.plugin`.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowHistory
+from temporalio.service import RPCError
+from temporalio.worker import Replayer
+
+from perdure.bootstrap import interceptors
+from perdure.capabilities import ALLOWED, BUILT_IN, attribute, load
+from perdure.capability import books
+from perdure.capability.assembly import pure_modules
+from perdure.capability.declaration import Capability
+from perdure.core.errors import PerdureError
+from perdure.durable.sandbox import sandboxed_runner
+from perdure.operations.model import By, Operation
+from perdure.operations.steps import from_json
+from perdure.testing.house import House, open_house
+from perdure.testing.polls import eventually
+from perdure.testing.wire import CUT, CUT_AFTER, SILENT_AFTER, Fault, Wire, open_wire
+
+FUNDS_MINOR: Final = 100_000
+AMOUNT_MINOR: Final = 1_000
+BY: Final = By("tests", "The contract asks for it.")
+
+
+@dataclass
+class Scene:
+    """A house with the kind under test, and the wire to its provider.
+
+    Attributes:
+        server: Where the provider is, past the wire.
+        begun: The operations that tests began.
+    """
+
+    house: House
+    wire: Wire
+    server: str
+    kind: Capability
+    begun: list[str] = field(default_factory=list)
+
+    @property
+    def gears(self) -> list[int | None]:
+        """What carries one out: its own workflow (None), and a lane if the kind has any."""
+        return [None, 0] if self.kind.has_lane else [None]
+
+    async def accept(self, asked: Mapping[str, Any], lane: int | None) -> Operation:
+        """Take one in, and have it begin.
+
+        Raises:
+            PerdureError: It was refused.
+        """
+        operations = self.house.platform.operations
+        request: Any = from_json(self.kind.request, dict(asked))
+        async with operations.transaction() as connection:
+            (found,) = await self.house.platform.kinds.acceptance(self.kind.name).accept_many(
+                connection, [request], actor=BY.actor, lanes=[lane]
+            )
+        if isinstance(found, PerdureError):
+            raise found
+        self.begun.append(found.id)
+        if lane is None:
+            await operations.launch(found)
+        else:
+            await operations.run_lanes(self.kind.name, [lane])
+        return found
+
+
+@asynccontextmanager
+async def open_scene(
+    contract: "KindContract", postgres_url: str, client: Client, folder: Path
+) -> AsyncIterator[Scene]:
+    """Open the platform with a kind, which its package brings or which is built in."""
+    with pytest.MonkeyPatch.context() as environment:
+        if contract.plural not in BUILT_IN:
+            environment.setenv(ALLOWED, json.dumps([contract.plural]))
+        async with (
+            contract.open_provider(folder / "provider") as server,
+            open_wire(server) as wire,
+        ):
+            for name, value in contract.environment(wire.url).items():
+                environment.setenv(name, value)
+            async with open_house(postgres_url, client, folder) as house:
+                yield Scene(house, wire, server, load(contract.plural))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operation under test, and the account that pays for it."""
+
+    operation: Operation
+    account: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """The operation's."""
+        return self.operation.id
+
+
+class KindContract:
+    """What becomes of an operation, whatever happens to it, in every gear; see the module."""
+
+    plural: ClassVar[str]
+    asks: ClassVar[Mapping[str, Any]] = {}
+    """The fields of a request that succeeds, beside its customer, account, amount and currency."""
+    asks_refused: ClassVar[Mapping[str, Any]]
+    """Those of one that the provider refuses."""
+    refused_code: ClassVar[str]
+    """What it fails with."""
+
+    def open_provider(self, folder: Path) -> AbstractAsyncContextManager[str]:
+        """Run the provider, or a simulator of it, while the context is open; yields its URL."""
+        raise NotImplementedError
+
+    def environment(self, url: str) -> dict[str, str]:
+        """Return the variables by which the kind finds its provider; a time-out of 1 s is best."""
+        raise NotImplementedError
+
+    async def standing(self, url: str, operation_id: str) -> int:
+        """Return how many effects of an operation stand in the provider's own books."""
+        raise NotImplementedError
+
+    async def test_it_succeeds_once_and_is_paid(self, scene: Scene) -> None:
+        """The money is taken, the provider has done it once, and no cancel undoes it."""
+        for case in await self._all_begun(scene, self.asks):
+            assert await self._ended(scene, case) == ("succeeded", None)
+            assert await self.standing(scene.server, case.id) == 1
+            assert await self._moved_minor(scene, case) == AMOUNT_MINOR
+            assert await scene.house.statuses(case.id) == ["pending", "processing", "succeeded"]
+            assert not await self._cancelled(scene, case)
+
+    async def test_the_providers_no_gives_everything_back(self, scene: Scene) -> None:
+        """It fails with the provider's reason; launched again, it is asked for again."""
+        for case in await self._all_begun(scene, self.asks_refused):
+            assert await self._ended(scene, case) == ("failed", self.refused_code)
+            again = await scene.house.platform.operations.actions.relaunch(case.id, BY)
+            scene.begun.append(again.operation.id)
+            relaunched = Case(again.operation, case.account)
+            assert await self._ended(scene, relaunched) == ("failed", self.refused_code)
+            for one in (case, relaunched):
+                assert await self.standing(scene.server, one.id) == 0
+            assert await self._moved_minor(scene, case) == 0
+
+    @pytest.mark.parametrize(
+        "fault",
+        [CUT_AFTER, SILENT_AFTER, Fault(arrives=True, status=503)],
+        ids=["cut", "silent", "503"],
+    )
+    async def test_a_lost_answer_is_found_out(self, scene: Scene, fault: Fault) -> None:
+        """What was done is not done again."""
+        with scene.wire.fault(fault, acts_only=True):
+            cases = await self._all_begun(scene, self.asks)
+            for case in cases:
+                await self._until_standing(scene, case)
+        for case in cases:
+            assert await self._ended(scene, case) == ("succeeded", None)
+            assert await self.standing(scene.server, case.id) == 1
+            assert await self._moved_minor(scene, case) == AMOUNT_MINOR
+
+    async def test_it_is_cancelled_while_its_provider_is_away(self, scene: Scene) -> None:
+        """Nothing was done, and the money is free again."""
+        with scene.wire.fault(CUT):
+            before = scene.wire.requests
+            cases = await self._all_begun(scene, self.asks)
+            await eventually(lambda: scene.wire.requests - before >= len(cases))
+            for case in cases:
+                assert await self._cancelled(scene, case)
+        await self._check_undone(scene, cases)
+
+    async def test_it_is_cancelled_after_an_effect_that_nobody_heard_of(self, scene: Scene) -> None:
+        """What the provider did is found, and undone."""
+        with scene.wire.fault(CUT_AFTER):
+            cases = await self._all_begun(scene, self.asks)
+            for case in cases:
+                await self._until_standing(scene, case)
+                assert await self._cancelled(scene, case)
+        await self._check_undone(scene, cases)
+
+    async def test_it_is_cancelled_before_it_begins(self, scene: Scene) -> None:
+        """The request is on the row before the workflow is."""
+        account = await scene.house.account(funds_minor=FUNDS_MINOR)
+        operations = scene.house.platform.operations
+        request: Any = from_json(scene.kind.request, self._asked(self.asks, account))
+        async with operations.transaction() as connection:
+            accepted = await scene.house.platform.kinds.acceptance(scene.kind.name).accept(
+                connection, request, actor=BY.actor
+            )
+        scene.begun.append(accepted.id)
+        case = Case(accepted, account)
+        assert await self._cancelled(scene, case)
+        await operations.launch(await operations.get(accepted.id))
+        await self._check_undone(scene, [case])
+
+    async def test_its_refund_gives_everything_back(self, scene: Scene) -> None:
+        """The provider takes its effect back, then the money is the customer's again."""
+        if not scene.kind.is_refundable:
+            pytest.skip(f"{scene.kind.plural} are not refunded")
+        (case,) = await self._all_begun(scene, self.asks, gears=[None])
+        assert await self._ended(scene, case) == ("succeeded", None)
+        refund = await scene.house.platform.operations.actions.refund(case.id, BY)
+        ended = await scene.house.end_of(refund.id)
+        assert (ended.status, ended.failure) == ("succeeded", None)
+        assert await self.standing(scene.server, case.id) == 0
+        assert await self._moved_minor(scene, case) == 0
+
+    async def test_its_life_by_the_api(self, scene: Scene) -> None:
+        """Asked for twice with one key, it is taken in once; shown, listed, and found by status."""
+        api, path = scene.house.api, f"/v1/{scene.kind.plural}"
+        account = await scene.house.account(funds_minor=FUNDS_MINOR)
+        body = self._asked(self.asks, account)
+        key = {"Idempotency-Key": uuid4().hex}
+        first, second = [await api.post(path, json=body, headers=key) for _ in range(2)]
+        assert (first.status_code, second.status_code) == (201, 201), first.text
+        found = first.json()
+        assert second.json()["id"] == found["id"]
+        scene.begun.append(found["id"])
+        await scene.house.end_of(found["id"])
+        shown = (await api.get(f"{path}/{found['id']}")).json()
+        assert (shown["object"], shown["status"]) == (scene.kind.name, "succeeded")
+        listed = (await api.get(path, params={"customer_id": account["customer_id"]})).json()
+        assert [one["id"] for one in listed["data"]] == [found["id"]]
+        refused = await api.post(path, json=body | {"amount_minor": 2 * FUNDS_MINOR})
+        assert refused.status_code in {402, 409, 422}, refused.text
+
+    async def test_its_histories_replay(self, scene: Scene) -> None:
+        """The script that ran is the one that is run again after a crash."""
+        await self._all_begun(scene, self.asks)
+        for begun in scene.begun:
+            await scene.house.end_of(begun)
+        workflows = [workflow for work in scene.house.registrations for workflow in work.workflows]
+        replayer = Replayer(
+            workflows=workflows,
+            interceptors=interceptors(scene.house.platform),
+            workflow_runner=sandboxed_runner(pure_modules()),
+        )
+        histories = [found for one in scene.begun if (found := await _history(scene, one))]
+        assert histories, "nothing had a workflow of its own"
+        for history in histories:
+            await replayer.replay_workflow(history)
+
+    async def test_the_books_agree(self, scene: Scene) -> None:
+        """After all that, `verify` finds nothing: in ours, and in the provider's own."""
+        (case,) = await self._all_begun(scene, self.asks, gears=[None])
+        for found in {*scene.begun, case.id}:
+            await scene.house.end_of(found)
+        own = {attribute(place).name: {"": scene.server} for place in scene.kind.books}
+        assert await books.violations(scene.house.platform.pool, own) == []
+
+    async def _all_begun(
+        self, scene: Scene, asks: Mapping[str, Any], *, gears: list[int | None] | None = None
+    ) -> list[Case]:
+        """Begin one in each gear."""
+
+        async def begun(lane: int | None) -> Case:
+            account = await scene.house.account(funds_minor=FUNDS_MINOR)
+            return Case(await scene.accept(self._asked(asks, account), lane), account)
+
+        return await asyncio.gather(*(begun(lane) for lane in gears or scene.gears))
+
+    def _asked(self, asks: Mapping[str, Any], account: dict[str, str]) -> dict[str, Any]:
+        return {**account, "amount_minor": AMOUNT_MINOR, **asks}
+
+    async def _ended(self, scene: Scene, case: Case) -> tuple[str, str | None]:
+        ended = await scene.house.end_of(case.id)
+        return ended.status, ended.failure.code if ended.failure else None
+
+    async def _moved_minor(self, scene: Scene, case: Case) -> int:
+        balance = await scene.house.balance(case.account)
+        assert balance.available_minor == balance.posted_minor, "something is still held"
+        return FUNDS_MINOR - balance.posted_minor
+
+    async def _cancelled(self, scene: Scene, case: Case) -> bool:
+        answer = await scene.house.platform.operations.cancel(
+            case.id, actor=BY.actor, reason=BY.reason
+        )
+        return answer.accepted
+
+    async def _until_standing(self, scene: Scene, case: Case) -> None:
+        await eventually(lambda: self.standing(scene.server, case.id))
+
+    async def _check_undone(self, scene: Scene, cases: list[Case]) -> None:
+        for case in cases:
+            assert await self._ended(scene, case) == ("cancelled", "cancelled")
+            assert await self.standing(scene.server, case.id) == 0
+            assert await self._moved_minor(scene, case) == 0
+
+
+async def _history(scene: Scene, operation_id: str) -> WorkflowHistory | None:
+    """Return what its own workflow did; None: a lane carried it out."""
+    handle = scene.house.platform.client.get_workflow_handle(operation_id)
+    try:
+        return await handle.fetch_history()
+    except RPCError:
+        return None
