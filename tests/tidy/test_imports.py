@@ -10,6 +10,14 @@ CAPABILITIES = {"payments", "transfers", "renewals", "refunds", "fraud", "notifi
 TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "telling"))
 """Messages are owed in the commit of what they tell, so capabilities write them themselves."""
 
+OF_ENTRANCES = {
+    "routes.py": {"api", "config", "outside"},
+    "commands.py": {"cli"},
+    "on_machine.py": {"cli", "bootstrap", "config", "outside"},
+}
+"""A kind's own routes and commands are parts of API and command line, which find them by their
+name; so is what its commands do on the machine itself."""
+
 ENTRANCES = {"api", "chaos", "cli", "soak", "testing", "worker"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -96,8 +104,7 @@ def test_imports_point_one_way(path: Path) -> None:
             ".contracts" in name or name.startswith(TELLING)
         )
         of_service = path.name == "registration.py" and target == "fraud"
-        # A kind's own routes are a part of the API, which finds them by their name.
-        of_entrance = path.name == "routes.py" and target in ("api", "config", "outside")
+        of_entrance = target in OF_ENTRANCES.get(path.name, ())
         may = of_sibling or of_service or of_entrance
         assert target == part or target in MAY_IMPORT[part] or may, (
             f"{path.name} imports {name}: {part} may import {sorted(MAY_IMPORT[part])}, and of a"
@@ -133,6 +140,7 @@ def test_packages_are_empty_as_the_sandbox_imports_them() -> None:
 
 def test_nobody_outside_the_entrances_imports_the_composition_root() -> None:
     for path in python_files(PACKAGE):
-        if part_of(path) in ENTRANCES | {"bootstrap", "simulators"}:
+        is_entrance = "bootstrap" in OF_ENTRANCES.get(path.name, ())
+        if is_entrance or part_of(path) in ENTRANCES | {"bootstrap", "simulators"}:
             continue
         assert not any(name.startswith("perdure.bootstrap") for name in own_imports(path)), path

@@ -43,6 +43,7 @@ _LATER: Final = frozenset({429, 503})
 _LOST: Final = frozenset({502, 504})
 """What a proxy says that has no answer of it."""
 _IN_USE: Final = "idempotency_key_in_use"
+_NEW_KEY: Final = "`perdure keys create NAME --role operator`, on the machine of the database,"
 
 
 class ApiError(PerdureError):
@@ -52,8 +53,10 @@ class ApiError(PerdureError):
         status: Of its answer; 0: there is none.
     """
 
+    code = "api_error"
+
     def __init__(
-        self, message: str, *, code: str, param: str | None = None, status: int = 0
+        self, message: str, *, code: str | None = None, param: str | None = None, status: int = 0
     ) -> None:
         super().__init__(message, code=code, param=param)
         self.status = status
@@ -98,11 +101,10 @@ def find_access(folder: DataFolder) -> Access:
     own = folder if url == own_url else None
     key, found = _find_key(own)
     if not key:
-        raise ConfigurationError(
-            f"No API key: set {API_KEY}; `perdure keys create NAME --role operator`, on the machine"
-            " of the database, makes one.",
-            code="missing_api_key",
-        )
+        fix = f"set {API_KEY}; {_NEW_KEY} makes one."
+        if own is not None:
+            fix = f"`perdure up` writes one to {own.api_key_path} when it runs."
+        raise ConfigurationError(f"No API key: {fix}", code="missing_api_key")
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError(f"What is in {found} is no API key.", code="invalid_api_key")
     return Access(url.rstrip("/"), key, found, own.path if own is not None else None)
@@ -287,10 +289,7 @@ class ApiClient:
     def _refusal(self, status: int, error: Mapping[str, Any]) -> ApiError:
         message = error["message"]
         if status == 401:
-            message += (
-                f" The key is the one in {self._access.found}; `perdure keys create NAME --role"
-                " operator`, on the machine of the database, makes another."
-            )
+            message += f" The key is the one in {self._access.found}; {_NEW_KEY} makes another."
         elif error["code"] == "missing_scope":
             message += (
                 f" The key is the one in {self._access.found}; use one that has it, or a role with"

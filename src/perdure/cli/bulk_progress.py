@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from perdure.cli.api_client import ApiClient
-from perdure.cli.values import duration
+from perdure.core.times import duration
 from perdure.operations.model import FINISHED
 
 _WATCHED_EVERY_S: Final = 0.5

@@ -23,10 +23,11 @@ from perdure.cli.demo_file import (
 )
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
-from perdure.cli.payments_import import import_payments, report_path
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.ledger.verify import Violation
+from perdure.payments.commands import report_path
 from perdure.payments.contracts import KIND
+from perdure.payments.on_machine import import_payments
 from perdure.storage.pool import Pool
 
 _SETTINGS: Final = {

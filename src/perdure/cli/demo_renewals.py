@@ -19,7 +19,6 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
-from perdure.cli.legacy import open_registries
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
 from perdure.cli.wallets import open_customer_account, pay_in
@@ -34,6 +33,7 @@ from perdure.providers.registry import registry_name, tld_of
 from perdure.renewals import domains
 from perdure.renewals.contracts import KIND, RenewalRequest
 from perdure.renewals.domains import NewDomain
+from perdure.renewals.legacy.on_machine import open_registries
 from perdure.renewals.legacy.worker import LegacyRenewals
 
 _SETTINGS: Final = {

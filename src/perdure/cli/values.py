@@ -1,4 +1,4 @@
-"""Values as commands take them, by the rules of `core`, and as they write them."""
+"""Options that several commands have, read by the rules of `core`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -24,11 +24,3 @@ Deadline = Annotated[
         help="Cancelled, and undone, if it has not ended by then: 2030-01-31T12:00:00Z, say.",
     ),
 ]
-
-
-def duration(seconds: float) -> str:
-    """Write a time for people."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

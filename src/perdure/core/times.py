@@ -1,4 +1,4 @@
-"""Moments and days that callers give."""
+"""Moments and days that callers give, and how long something takes, for people."""
 
 from datetime import UTC, date, datetime
 
@@ -43,3 +43,11 @@ def read_date(param: str, text: str) -> date:
             param=param,
         )
     return found
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -65,5 +65,5 @@ PAYMENTS: Final = Capability(
     books=("perdure.payments.verify:GATEWAY_BOOKS",),
     routes=("perdure.payments.routes:router", "perdure.payments.routes:callbacks"),
     before_serving="perdure.payments.routes:check_gateway",
-    commands={"import": "perdure.cli.payments_import:import_file"},
+    commands={"import": "perdure.payments.commands:import_file"},
 )

@@ -70,6 +70,9 @@ RENEWALS: Final = Capability(
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",
     invariants="perdure.renewals.verify:INVARIANTS",
     books=("perdure.renewals.verify:REGISTRY_BOOKS",),
-    routes=("perdure.renewals.routes:domains",),
-    groups={"domains": "perdure.cli.domains:app", "legacy": "perdure.cli.legacy:app"},
+    routes=("perdure.renewals.routes:domains", "perdure.renewals.routes:legacy"),
+    groups={
+        "domains": "perdure.renewals.commands:app",
+        "legacy": "perdure.renewals.legacy.commands:app",
+    },
 )

@@ -63,6 +63,8 @@ PROTECTED = [
     ("POST", "/v1/renewals/batch", "renewals:write"),
     ("POST", "/v1/domains/import", "renewals:write"),
     ("GET", "/v1/domains/example.info", "renewals:read"),
+    ("GET", "/v1/legacy", "renewals:read"),
+    ("POST", "/v1/legacy/registry-info/move", "renewals:write"),
     ("GET", "/v1/bulks", "bulk:read"),
     ("POST", "/v1/bulks", "bulk:write"),
     ("GET", "/v1/bulks/blk_1", "bulk:read"),
@@ -101,7 +103,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     document = ok(await api.http.get("/openapi.json"))
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
-    ids |= {"bulk_id": "blk_1", "name": "example.info"}
+    ids |= {"bulk_id": "blk_1", "name": "example.info", "registry": "registry-info"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,12 @@ class Shell:
         self._environment = _environment(database_url) | {"PERDURE_DATA_DIR": str(folder)}
         if api is not None:
             self._environment |= {"PERDURE_API_URL": api.url, "PERDURE_API_KEY": api.key}
+
+    def elsewhere(self, key: str) -> "Shell":
+        """Return the shell of somebody who has this key to the API, and no more."""
+        shell = copy(self)
+        shell._environment = self._environment | {"PERDURE_API_KEY": key, "DATABASE_URL": ""}
+        return shell
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.cli.payments_import import report_path
+from perdure.payments.commands import report_path
 from perdure.payments.import_file import COLUMNS_REQUIRED
 from tests.polls import eventually
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.cli.import_progress import ImportProgress
 from perdure.operations import store
 from perdure.operations.model import Failure, Status
 from perdure.payments.import_outcomes import (
@@ -20,6 +19,7 @@ from perdure.payments.import_outcomes import (
     open_outcomes,
     write_report,
 )
+from perdure.payments.import_progress import ImportProgress
 from perdure.storage.pool import transaction
 
 from .conftest import House

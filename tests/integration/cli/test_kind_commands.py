@@ -118,6 +118,24 @@ def test_the_version_and_what_operators_need_first_f28(shell: Shell) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    ("role", "may"), [("viewer", set()), ("operator", {"pay"}), ("approver", {"pay", "limit"})]
+)
+def test_a_key_of_a_role_does_what_the_role_may(
+    house: House, shell: Shell, role: str, may: set[str]
+) -> None:
+    elsewhere = shell.elsewhere(shell.json("keys", "create", role, "--role", role)["secret"])
+    pay = ("payments", "create", "--customer", house.customer_id, "--account", house.account_id)
+    limit = ("limits", "set", "registry-com", "--at-once", "9", "--reason", "x")
+    assert elsewhere.run("payments", "list", "--limit", "1").returncode == 0
+    for name, done in {
+        "pay": elsewhere.run(*pay, "--amount-minor", "1"),
+        "limit": elsewhere.run(*limit),
+    }.items():
+        assert (done.returncode == 0) is (name in may), done.stderr
+        assert name in may or "lacks the scope" in done.stderr
+
+
 def test_scopes_are_printed_as_they_are_written_f28(shell: Shell) -> None:
     scopes = ("--scope", "payments:read", "--scope", "payments:write")
     shown = shell.run("keys", "create", "shop", *scopes).stdout

@@ -3,8 +3,11 @@
 from pathlib import Path
 from uuid import uuid4
 
+from perdure.core.ids import new_id
 from perdure.operations import store
+from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import Status
+from perdure.renewals.legacy import queue
 from perdure.storage.pool import transaction
 
 from .conftest import House
@@ -87,6 +90,39 @@ async def test_what_was_paid_is_shown(house: House, shell: Shell, tmp_path: Path
     assert "14.99 USD" in shell.run("renewals", "show", made["id"]).stdout
     shown = shell.json("renewals", "get", made["id"])
     assert {name: shown[name] for name in result} == result
+
+
+async def test_what_the_old_system_holds_is_shown_and_moved(
+    house: House, shell: Shell, tmp_path: Path
+) -> None:
+    name, registry = new_name(), new_id("reg")
+    shell.json(
+        "domains", "import", write_file(tmp_path, f"{name},{house.customer_id},{EXPIRES_ON}")
+    )
+    whose = ("--customer", house.customer_id, "--account", house.account_id)
+    renewal = shell.json("renewals", "create", *whose, "--domain", name)["id"]
+    async with transaction(house.pool) as connection:
+        await connection.execute(
+            "UPDATE operations SET lane = $2,"
+            " input = jsonb_set(input, '{registry}', to_jsonb($3::text)) WHERE id = $1",
+            renewal,
+            ELSEWHERE,
+            registry,
+        )
+        await queue.put(connection, [renewal])
+    held = [one for one in shell.json("legacy", "status")["data"] if one["registry"] == registry]
+    assert [(one["queued"], one["running"], one["failing"]) for one in held] == [(1, 0, 0)]
+    assert registry in shell.run("legacy", "status").stdout
+    for moved in (1, 0):
+        done = shell.run("legacy", "move", registry, "--reason", "Its week.")
+        assert (done.stdout, done.stderr) == (f"{moved} moved.\n", "")
+    assert registry not in shell.run("legacy", "status").stdout
+    last = shell.json("operations", "show", renewal)["trail"][-1]
+    assert (last["action"], last["actor"], last["reason"]) == (
+        "moved_from_legacy",
+        "key:tests",
+        "Its week.",
+    )
 
 
 async def test_a_bad_row_is_named_with_its_line(shell: Shell, tmp_path: Path) -> None:

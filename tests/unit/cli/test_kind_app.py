@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from typing import Annotated, Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from perdure import capabilities
 from perdure.capability.declaration import Capability
 from perdure.cli import kind_app
 from perdure.cli.command_group import COMMANDS, OPERATIONS, CommandGroup
@@ -122,3 +125,16 @@ def test_commands_are_listed_as_they_call_themselves() -> None:
     assert kinds == ["payments", "transfers", "renewals", "domains", "legacy"]
     assert vars(group.commands["domains"])["rich_help_panel"] == OPERATIONS
     assert group.commands.get("refunds") is None
+
+
+def test_a_kind_of_a_package_has_its_commands_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry_points(*, group: str) -> list[EntryPoint]:
+        return [EntryPoint("cards", f"{__name__}:CARDS", group)]
+
+    monkeypatch.setattr(capabilities, "entry_points", entry_points)
+    monkeypatch.setenv(capabilities.ALLOWED, '["cards"]')
+    group = CommandGroup(name="perdure")
+    assert list(group.commands)[:4] == ["payments", "transfers", "renewals", "cards"]
+    cards = group.commands["cards"]
+    assert isinstance(cards, TyperGroup)
+    assert (cards.help, "create" in cards.commands) == ("Cards.", True)

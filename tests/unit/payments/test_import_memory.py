@@ -9,12 +9,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from perdure.bootstrap import Platform
-from perdure.cli.payments_import import import_payments, report_path
 from perdure.core.ids import new_id
 from perdure.operations.model import Operation, Status
 from perdure.operations.service import OperationService
+from perdure.payments.commands import report_path
 from perdure.payments.contracts import KIND, PaymentRequest
 from perdure.payments.import_file import COLUMNS_REQUIRED
+from perdure.payments.on_machine import import_payments
 from perdure.storage.pool import Connection
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
-from perdure.cli.values import duration
+from perdure.core.times import duration
 from perdure.operations.model import Status
 from perdure.payments.import_outcomes import REJECTED, OutcomeStore
 
