@@ -1,10 +1,8 @@
 """The provider of the tutorial: installed as a package, chosen by a setting, by its contract."""
 
 import importlib.util
-import re
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -54,14 +52,3 @@ async def test_it_is_chosen_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not use.is_default
     async with open_outside(settings) as outside:
         assert type(outside.provider(SMS_ROLE)).__name__ == "AcmeSms"
-
-
-def test_the_tutorial_shows_the_examples_own_code() -> None:
-    tutorial = (ROOT / "docs" / "new-provider.md").read_text()
-    blocks = re.findall(r"^```(?:python|toml)\n(.*?)^```$", tutorial, re.MULTILINE | re.DOTALL)
-    files = [path.read_text() for path in EXAMPLE.rglob("*") if path.suffix in {".py", ".toml"}]
-    # A method stands alone there, without its class's indentation.
-    shown = [(block, textwrap.indent(block, "    ")) for block in blocks]
-    missing = [forms[0] for forms in shown if not any(f in file for f in forms for file in files)]
-    assert len(blocks) == 7
-    assert missing == []
