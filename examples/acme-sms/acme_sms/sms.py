@@ -7,11 +7,15 @@ import aiohttp
 from pydantic import SecretStr, TypeAdapter
 from pydantic_settings import SettingsConfigDict
 
-from perdure.core.errors import InvalidInput, ProviderDeclined, Refused
-from perdure.core.settings import EnvironmentSettings
-from perdure.providers.credentials import HttpSettings
-from perdure.providers.host import ProviderHost
-from perdure.providers.http import ProviderHttp
+from perdure import (
+    EnvironmentSettings,
+    HttpSettings,
+    InvalidInput,
+    ProviderDeclined,
+    ProviderHost,
+    ProviderHttp,
+    Refused,
+)
 
 
 class AcmeSettings(EnvironmentSettings):

@@ -7,7 +7,7 @@ from acme_sms.sms import AcmeSettings, AcmeSms
 from aiohttp import web
 from pydantic import SecretStr
 
-from perdure.providers.host import ProviderHost
+from perdure import ProviderHost
 from perdure.testing.message_contracts import SmsSenderContract
 
 

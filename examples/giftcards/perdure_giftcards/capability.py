@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from perdure.capability.declaration import Capability, Shown, in_result
+from perdure import Capability, Shown, in_result
 from perdure_giftcards.contracts import ID_PREFIX, KIND, WORKFLOW, GiftcardRequest
 
 GIFTCARDS: Final = Capability(

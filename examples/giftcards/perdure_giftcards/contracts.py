@@ -6,9 +6,12 @@ Old histories decode into these: a field is only ever added, with a default.
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from perdure.capability.contracts import End, Failure
-from perdure.core.notes import Note
-from perdure.notifications.contracts import Party
+from perdure import (
+    End,
+    Failure,
+    Note,
+    Party,
+)
 
 KIND: Final = "giftcard"
 ID_PREFIX: Final = "gft"

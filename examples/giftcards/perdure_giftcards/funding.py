@@ -3,8 +3,12 @@
 from dataclasses import asdict
 from typing import Final
 
-from perdure.capability.funded import FundedKind, Funds, Success
-from perdure.ledger.chart import SystemAccount
+from perdure import (
+    FundedKind,
+    Funds,
+    Success,
+    SystemAccount,
+)
 from perdure_giftcards.contracts import KIND, CloseGiftcard, GiftcardInput, SettleGiftcard
 from perdure_giftcards.messages import failure_messages, success_messages
 from perdure_giftcards.process import CLOSE, HOLD, SETTLE

@@ -1,8 +1,11 @@
 """What the customer is told."""
 
-from perdure.core.money import format_amount
-from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to, reason_told
+from perdure import (
+    Message,
+    format_amount,
+    messages_to,
+    reason_told,
+)
 from perdure_giftcards.contracts import CloseGiftcard, GiftcardInput
 
 

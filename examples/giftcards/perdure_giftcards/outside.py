@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from perdure.config import Settings
-from perdure.outside import use_of
-from perdure.providers.choice import Use
+from perdure import Settings, Use, use_of
 from perdure_giftcards.provider import GIFTCARDS
 
 

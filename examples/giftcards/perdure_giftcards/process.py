@@ -3,9 +3,17 @@
 from operator import attrgetter
 from typing import Final
 
-from perdure.capability.contracts import End, Held, failure_of
-from perdure.core.errors import PerdureError, ProviderDeclined, Refused
-from perdure.core.script import CallStep, Runner, Step
+from perdure import (
+    CallStep,
+    End,
+    Held,
+    PerdureError,
+    ProviderDeclined,
+    Refused,
+    Runner,
+    Step,
+    failure_of,
+)
 from perdure_giftcards import contracts, rules
 from perdure_giftcards.contracts import (
     PROVIDER,

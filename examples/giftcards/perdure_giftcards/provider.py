@@ -6,10 +6,13 @@ from typing import Final, Protocol, Self
 import aiohttp
 from pydantic import TypeAdapter
 
-from perdure.providers.choice import ASKED_BY_DOCTOR, Role
-from perdure.providers.credentials import HttpSettings
-from perdure.providers.host import ProviderHost
-from perdure.providers.http import ProviderHttp
+from perdure import (
+    ASKED_BY_DOCTOR,
+    HttpSettings,
+    ProviderHost,
+    ProviderHttp,
+    Role,
+)
 
 STATUSES: Final = frozenset({"fulfilled", "revoked"})
 

@@ -1,12 +1,15 @@
 """A giftcard's steps at its provider."""
 
-from perdure.core.script import Bodies
-from perdure.durable.interceptors.operation_sync import records_its_attempts
-from perdure.operations.agreement import Expected, agreed
-from perdure.operations.first_tries import FirstTries
-from perdure.operations.provider_call import ProviderCall
-from perdure.operations.provider_calls import ProviderCalls
-from perdure.operations.steps import TransactionalSteps
+from perdure import (
+    Bodies,
+    Expected,
+    FirstTries,
+    ProviderCall,
+    ProviderCalls,
+    TransactionalSteps,
+    agreed,
+    records_its_attempts,
+)
 from perdure_giftcards.contracts import PROVIDER, GiftcardInput, OrderOutcome, OrderResolution
 from perdure_giftcards.process import ORDER, RESOLVE_ORDER, REVOKE
 from perdure_giftcards.provider import STATUSES, GiftcardProvider, Order

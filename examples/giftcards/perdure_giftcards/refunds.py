@@ -2,11 +2,15 @@
 
 from typing import Final
 
-from perdure.ledger.chart import system_account_id
-from perdure.operations.agreement import Expected
-from perdure.operations.model import Operation
-from perdure.operations.refunding import RefundableKind, RefundTerms
-from perdure.refunds.contracts import GivenBack, RefundInput
+from perdure import (
+    Expected,
+    GivenBack,
+    Operation,
+    RefundableKind,
+    RefundInput,
+    RefundTerms,
+    system_account_id,
+)
 from perdure_giftcards.contracts import KIND, PROVIDER
 from perdure_giftcards.funding import TAKEN_BY
 from perdure_giftcards.provider import GiftcardProvider, Order

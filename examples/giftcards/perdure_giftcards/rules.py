@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from perdure.core.errors import ProviderDeclined
-from perdure.core.requests import check_amount
-from perdure.core.text import check_text
-from perdure.notifications.rules import check_party
+from perdure import (
+    ProviderDeclined,
+    check_amount,
+    check_party,
+    check_text,
+)
 from perdure_giftcards.contracts import GiftcardRequest, OrderOutcome
 
 

@@ -3,8 +3,12 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from perdure.core.money import AmountLimit
-from perdure.core.settings import AmountMinor, ByCurrency, EnvironmentSettings
+from perdure import (
+    AmountLimit,
+    AmountMinor,
+    ByCurrency,
+    EnvironmentSettings,
+)
 
 
 class GiftcardSettings(EnvironmentSettings):

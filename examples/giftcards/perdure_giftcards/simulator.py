@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.ids import new_id
+from perdure import new_id
 from perdure.simulators.http_server import invalid, page, refuse, serve_http
 from perdure.simulators.journal import Journal
 from perdure_giftcards.provider import Order

@@ -3,8 +3,12 @@
 from decimal import Decimal
 from typing import Final
 
-from perdure.capability.books import Books
-from perdure.capability.invariants import messages_owed, moved_nothing, posted_once
+from perdure import (
+    Books,
+    messages_owed,
+    moved_nothing,
+    posted_once,
+)
 from perdure_giftcards.contracts import KIND, PROVIDER
 from perdure_giftcards.funding import TAKEN_BY
 from perdure_giftcards.provider import Order

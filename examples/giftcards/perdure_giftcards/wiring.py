@@ -1,9 +1,12 @@
 """Giftcards, in every process: how they are taken in."""
 
-from perdure.capability.wiring import Host, Wiring
-from perdure.core.notes import correctable
-from perdure.operations.funded_acceptance import FundedAcceptance
-from perdure.operations.waiting import Patience
+from perdure import (
+    FundedAcceptance,
+    Host,
+    Patience,
+    Wiring,
+    correctable,
+)
 from perdure_giftcards.contracts import ID_PREFIX, KIND, PROVIDER, GiftcardInput, GiftcardRequest
 from perdure_giftcards.funding import VERB
 from perdure_giftcards.process import ORDER

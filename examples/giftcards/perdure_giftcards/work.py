@@ -1,10 +1,14 @@
 """Giftcards, in a worker: how they are carried out."""
 
-from perdure.capability.funded import FundedSteps
-from perdure.capability.wiring import Work, WorkerHost
-from perdure.durable.registration import registrations_of
-from perdure.operations.lanes.script import LaneScript, script_first_try
-from perdure.outside import use_of
+from perdure import (
+    FundedSteps,
+    LaneScript,
+    Work,
+    WorkerHost,
+    registrations_of,
+    script_first_try,
+    use_of,
+)
 from perdure_giftcards.contracts import PROVIDER, FirstTry, GiftcardInput
 from perdure_giftcards.funding import FUNDED
 from perdure_giftcards.process import FIRST_TRY, run_giftcard
