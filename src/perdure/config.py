@@ -84,7 +84,7 @@ class Settings(EnvironmentSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
-    api_body_bytes_max: int = Field(default=262_144, ge=1024)
+    api_body_bytes_max: int = Field(default=524_288, ge=1024)
     api_header_bytes_max: int = Field(default=32_768, ge=4096)
     """The most that a request's line and headers are together; over it: 431."""
     api_header_count_max: int = Field(default=100, ge=20)

@@ -36,7 +36,7 @@ from perdure.operations.bulk.model import (
 )
 from perdure.operations.model import Side, Status
 
-_IDS_MAX = 10_000
+IDS_MAX = 10_000
 
 RatePerS = Annotated[
     float,
@@ -101,7 +101,7 @@ class BulkBody(RequestBody):
     query: BulkQueryBody | None = Field(
         default=None, description="Which operations, by what holds for them; or give `ids`."
     )
-    ids: Annotated[list[Text] | None, Field(max_length=_IDS_MAX)] = Field(
+    ids: Annotated[list[Text] | None, Field(max_length=IDS_MAX)] = Field(
         default=None, description="Which operations, by name; or give a `query`."
     )
     patch: dict[str, Any] | None = Field(

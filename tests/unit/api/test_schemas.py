@@ -1,13 +1,18 @@
 """Pages, statuses and times as they are shown."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from perdure.api.bulk_schemas import IDS_MAX
 from perdure.api.operation_schemas import TimelineQuery
 from perdure.api.schemas import page_of
+from perdure.config import Settings
 from perdure.core.errors import InvalidInput
+from perdure.core.ids import new_id
 from perdure.operations.model import FINISHED, Status
 from perdure.operations.reporting import TimelineCursor
 from perdure.payments.capability import public_status
@@ -65,3 +70,9 @@ def test_a_timelines_cursor_is_an_entry_or_an_attempt() -> None:
     assert TimelineQuery().cursor() is None
     assert TimelineQuery(starting_after="17").cursor() == TimelineCursor(False, 17)
     assert TimelineQuery(starting_after="attempt_17").cursor() == TimelineCursor(True, 17)
+
+
+def test_the_ids_of_the_largest_bulk_are_no_body_too_large() -> None:
+    ids = [new_id("pay")] * IDS_MAX
+    body = json.dumps({"action": "relaunch", "reason": "The gateway is back.", "ids": ids})
+    assert len(body) < Settings().api_body_bytes_max
