@@ -22,8 +22,9 @@ async def test_a_limit_is_set_shown_changed_and_removed(api: Api) -> None:
     ok(await api.put(BANK, {"per_second": 0.5, "reason": "the 1st of the month"}))
     ok(await api.post(f"{BANK}/remove", {"reason": "no limit any more"}))
 
+    # Others of this database's have set it before.
     changes = ok(await api.get(f"{BANK}/changes"))["data"]
-    assert [change["reason"] for change in changes] == [
+    assert [change["reason"] for change in changes[:3]] == [
         "no limit any more",
         "the 1st of the month",
         "their contract",

@@ -57,7 +57,7 @@ async def test_it_serves_until_it_is_told_to_stop_and_exits_with_0(
     try:
         assert ok(await healthy(own_port)) == {"status": "ok"}
         process.send_signal(number)
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 100)
         assert process.returncode == 0, output.decode()
     finally:
         if process.returncode is None:
@@ -83,7 +83,7 @@ async def test_open_event_streams_do_not_keep_it_from_stopping(
             async with asyncio.timeout(_DRAIN_S / 2):
                 with suppress(httpx.RemoteProtocolError):
                     assert [line async for line in lines if line.startswith("id: ")] == []
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 100)
         assert process.returncode == 0, output.decode()
     finally:
         if process.returncode is None:
@@ -94,7 +94,7 @@ async def test_an_address_that_is_taken_is_told_so(database_url: str) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     async with taken:
         process = await start(database_url, taken.sockets[0].getsockname()[1])
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode != 0
     assert b"PERDURE_API_PORT" in output
 

@@ -204,7 +204,9 @@ async def test_a_provider_that_is_away_and_what_waits_for_it_are_told(
     async with api_on(ready, "") as api:
         answer = ok(await api.http.get("/readyz"))
     assert answer["status"] == "ready", "what needs it waits for it, and is accepted"
-    assert answer["providers"][provider].startswith("answers nobody, since ")
+    # On a machine that stalls it may already be due to be tried again.
+    told = ("answers nobody, since ", "leaves calls unanswered (100% of the latest), since ")
+    assert answer["providers"][provider].startswith(told)
     assert {"oldest_unknown_s", "oldest_waiting_s"} <= answer.keys()
 
 
