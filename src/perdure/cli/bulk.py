@@ -24,11 +24,10 @@ from perdure.cli.output import (
     print_error,
     print_fields,
     print_json,
-    print_json_list,
     print_table,
     read_time,
-    tell_of_more,
 )
+from perdure.cli.pages import Limit, StartingAfter, StatusFilter, print_page
 from perdure.core.numbers import INTEGER_MAX
 from perdure.operations.bulk.model import RATE_PER_S_DEFAULT, ItemState
 from perdure.operations.model import Status
@@ -163,37 +162,27 @@ def _tell(api: ApiClient, bulk: dict[str, Any], *, watched: bool, output: Output
 
 @app.command("list")
 def list_bulks(
-    status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    starting_after: Annotated[
-        str | None, typer.Option(help="The last id of the page before.")
-    ] = None,
+    status: StatusFilter = None,
+    limit: Limit = 20,
+    starting_after: StartingAfter = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List bulks, newest first."""
-    found, has_more = open_api().list(
-        _PATH, limit=limit, status=status, starting_after=starting_after
+    page = open_api().list(_PATH, limit=limit, status=status, starting_after=starting_after)
+    columns = ("ID", "ACTION", "STATUS", "PROGRESS", "WHO", "WHY", "CREATED")
+    print_page(page, output, columns, _row)
+
+
+def _row(bulk: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        bulk["id"],
+        bulk["action"],
+        bulk["status"],
+        f"{bulk['progress']['done']} of {bulk['counted']} done",
+        bulk["actor"],
+        bulk["reason"],
+        read_time(bulk["created_at"]),
     )
-    if output == OutputFormat.JSON:
-        print_json_list(found, has_more=has_more)
-        return
-    print_table(
-        ("ID", "ACTION", "STATUS", "PROGRESS", "WHO", "WHY", "CREATED"),
-        [
-            (
-                bulk["id"],
-                bulk["action"],
-                bulk["status"],
-                f"{bulk['progress']['done']} of {bulk['counted']} done",
-                bulk["actor"],
-                bulk["reason"],
-                read_time(bulk["created_at"]),
-            )
-            for bulk in found
-        ],
-    )
-    if has_more:
-        tell_of_more(found[-1]["id"])
 
 
 @app.command()
@@ -208,23 +197,21 @@ def items(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List what became of each operation, in the order in which they are acted on."""
-    found, has_more = open_api().list(
+    page = open_api().list(
         f"{_path(bulk_id)}/items",
         limit=limit,
         cursor="number",
         state=state,
         starting_after=starting_after,
     )
-    if output == OutputFormat.JSON:
-        print_json_list(found, has_more=has_more)
-        return
     fields = ("number", "operation_id", "state", "code", "message", "new_operation_id")
-    print_table(
+    print_page(
+        page,
+        output,
         ("#NUMBER", "OPERATION", "STATE", "CODE", "WHY", "NEW OPERATION", "AT"),
-        [[*(item[name] for name in fields), read_time(item["at"])] for item in found],
+        lambda item: [*(item[name] for name in fields), read_time(item["at"])],
+        cursor="number",
     )
-    if has_more:
-        tell_of_more(found[-1]["number"])
 
 
 @app.command()

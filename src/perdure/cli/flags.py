@@ -17,6 +17,7 @@ from perdure.cli.output import (
     print_table,
     read_time,
 )
+from perdure.cli.pages import Limit, print_page
 from perdure.core.errors import InvalidInput
 from perdure.flags.model import PERCENT_ALL, Context, Flag, Rule
 from perdure.flags.rules import BUCKETS, bucket, evaluate, normal_rule, with_rule
@@ -178,26 +179,22 @@ def _flag_of(view: Mapping[str, Any]) -> Flag:
 @app.command()
 def history(
     key: Key,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Limit = 20,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List who changed a flag, when and why, newest first."""
-    changes, has_more = open_api().list(f"{_path(key)}/changes", limit=limit, cursor="version")
-    if output == OutputFormat.JSON:
-        print_json_list(changes, has_more=has_more)
-        return
-    print_table(
-        ("#VERSION", "AT", "WHO", "WHY", "BEFORE", "AFTER"),
-        [
-            (
-                change["version"],
-                read_time(change["at"]),
-                change["actor"],
-                change["reason"],
-                *_difference(change),
-            )
-            for change in changes
-        ],
+    page = open_api().list(f"{_path(key)}/changes", limit=limit, cursor="version")
+    columns = ("#VERSION", "AT", "WHO", "WHY", "BEFORE", "AFTER")
+    print_page(page, output, columns, _change_row, cursor=None)
+
+
+def _change_row(change: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        change["version"],
+        read_time(change["at"]),
+        change["actor"],
+        change["reason"],
+        *_difference(change),
     )
 
 

@@ -10,7 +10,7 @@ import typer
 
 from perdure.capability.declaration import Capability
 from perdure.cli.api_client import open_api, part
-from perdure.cli.chain import chain_fields, with_chains
+from perdure.cli.chain import chain_fields
 from perdure.cli.follow import follow
 from perdure.cli.output import (
     Output,
@@ -18,16 +18,20 @@ from perdure.cli.output import (
     out,
     print_fields,
     print_json,
-    print_json_list,
-    print_table,
     read_time,
-    tell_of_more,
+)
+from perdure.cli.pages import (
+    CustomerFilter,
+    Limit,
+    ReferenceFilter,
+    StartingAfter,
+    StatusFilter,
+    print_page,
 )
 from perdure.cli.values import Deadline
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount, read_amount_minor
 from perdure.core.notes import Note, notes_of
-from perdure.operations.model import Status
 
 _Id = Annotated[str, typer.Argument(help="Its id.", metavar="ID")]
 _View = Mapping[str, Any]
@@ -76,17 +80,15 @@ class _Commands:
     def list(
         self,
         *,
-        status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
-        customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
-        reference: Annotated[str | None, typer.Option(help="Only with this reference.")] = None,
-        limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-        starting_after: Annotated[
-            str | None, typer.Option(help="The last id of the page before.")
-        ] = None,
+        status: StatusFilter = None,
+        customer: CustomerFilter = None,
+        reference: ReferenceFilter = None,
+        limit: Limit = 20,
+        starting_after: StartingAfter = None,
         output: Output = OutputFormat.TEXT,
     ) -> None:
         """List them, newest first."""
-        found, has_more = open_api().list(
+        page = open_api().list(
             self._path,
             limit=limit,
             status=status,
@@ -94,13 +96,8 @@ class _Commands:
             reference=reference,
             starting_after=starting_after,
         )
-        if output == OutputFormat.JSON:
-            print_json_list(found, has_more=has_more)
-            return
         columns = ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED")
-        print_table(*with_chains(columns, [self._row(view) for view in found], found))
-        if has_more:
-            tell_of_more(found[-1]["id"])
+        print_page(page, output, columns, self._row, chains=True)
 
     def watch(self, operation_id: _Id, output: Output = OutputFormat.TEXT) -> None:
         """Follow one's changes until its end, or until it needs attention."""

@@ -1,5 +1,6 @@
 """`perdure ledger`: accounts, deposits, balances and transfers."""
 
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -10,19 +11,15 @@ from perdure.cli.output import (
     OutputFormat,
     print_fields,
     print_json,
-    print_json_list,
-    print_table,
     read_time,
-    tell_of_more,
 )
+from perdure.cli.pages import CustomerFilter, Limit, StartingAfter, print_page
 from perdure.cli.values import AmountArgument
 from perdure.core.money import format_amount
 
 app = typer.Typer(no_args_is_help=True)
 
 AccountId = Annotated[str, typer.Argument(help="The account's id, acc_….", metavar="ACCOUNT")]
-Limit = Annotated[int, typer.Option(min=1, max=1000)]
-StartingAfter = Annotated[str | None, typer.Option(help="The last id of the page before.")]
 
 
 @app.command("open")
@@ -78,25 +75,18 @@ def balance(account: AccountId, output: Output = OutputFormat.TEXT) -> None:
 
 @app.command()
 def accounts(
-    customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+    customer: CustomerFilter = None,
     limit: Limit = 20,
     starting_after: StartingAfter = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List accounts, newest first."""
-    found, has_more = open_api().list(
+    page = open_api().list(
         "/v1/accounts", limit=limit, customer_id=customer, starting_after=starting_after
     )
-    if output == OutputFormat.JSON:
-        print_json_list(found, has_more=has_more)
-        return
+    columns = ("ID", "CUSTOMER", "NAME", "KIND", "CURRENCY", "STATUS")
     fields = ("id", "customer_id", "name", "kind", "currency", "status")
-    print_table(
-        ("ID", "CUSTOMER", "NAME", "KIND", "CURRENCY", "STATUS"),
-        [[view[field] for field in fields] for view in found],
-    )
-    if has_more:
-        tell_of_more(found[-1]["id"])
+    print_page(page, output, columns, itemgetter(*fields))
 
 
 @app.command()
@@ -108,30 +98,24 @@ def transfers(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List the transfers of an account, of an operation, or of both, newest first."""
-    found, has_more = open_api().list(
+    page = open_api().list(
         "/v1/ledger/transfers",
         limit=limit,
         account_id=account,
         operation_id=operation,
         starting_after=starting_after,
     )
-    if output == OutputFormat.JSON:
-        print_json_list(found, has_more=has_more)
-        return
-    print_table(
-        ("ID", "KIND", "CODE", "#AMOUNT", "DEBIT", "CREDIT", "OPERATION"),
-        [
-            (
-                view["id"],
-                view["kind"],
-                view["code"],
-                format_amount(view["amount_minor"], view["currency"]),
-                view["debit_account_id"],
-                view["credit_account_id"],
-                view["operation_id"],
-            )
-            for view in found
-        ],
+    columns = ("ID", "KIND", "CODE", "#AMOUNT", "DEBIT", "CREDIT", "OPERATION")
+    print_page(page, output, columns, _transfer_row)
+
+
+def _transfer_row(view: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        view["id"],
+        view["kind"],
+        view["code"],
+        format_amount(view["amount_minor"], view["currency"]),
+        view["debit_account_id"],
+        view["credit_account_id"],
+        view["operation_id"],
     )
-    if has_more:
-        tell_of_more(found[-1]["id"])

@@ -8,7 +8,7 @@ import typer
 
 from perdure.cli import operation_actions
 from perdure.cli.api_client import open_api, part
-from perdure.cli.chain import chain_fields, chain_of_entry, with_chains
+from perdure.cli.chain import chain_fields, chain_of_entry
 from perdure.cli.filters import KindFilter
 from perdure.cli.output import (
     Output,
@@ -16,12 +16,17 @@ from perdure.cli.output import (
     out,
     print_fields,
     print_json,
-    print_json_list,
     print_table,
     read_time,
-    tell_of_more,
 )
-from perdure.operations.model import Status
+from perdure.cli.pages import (
+    CustomerFilter,
+    Limit,
+    ReferenceFilter,
+    StartingAfter,
+    StatusFilter,
+    print_page,
+)
 
 app = typer.Typer(no_args_is_help=True)
 operation_actions.add_to(app)
@@ -31,17 +36,15 @@ operation_actions.add_to(app)
 def list_operations(
     *,
     kind: KindFilter = None,
-    status: Annotated[Status | None, typer.Option(help="Only those in this status.")] = None,
-    customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
-    reference: Annotated[str | None, typer.Option(help="Only with this reference.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    starting_after: Annotated[
-        str | None, typer.Option(help="The last id of the page before.")
-    ] = None,
+    status: StatusFilter = None,
+    customer: CustomerFilter = None,
+    reference: ReferenceFilter = None,
+    limit: Limit = 20,
+    starting_after: StartingAfter = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """List operations, newest first."""
-    found, has_more = open_api().list(
+    page = open_api().list(
         "/v1/operations",
         limit=limit,
         kind=kind,
@@ -50,28 +53,20 @@ def list_operations(
         reference=reference,
         starting_after=starting_after,
     )
-    if output == OutputFormat.JSON:
-        print_json_list(found, has_more=has_more)
-        return
-    columns, rows = with_chains(
-        ("ID", "KIND", "STATUS", "CUSTOMER", "REFERENCE", "FAILURE", "UPDATED"),
-        [
-            (
-                view["id"],
-                view["kind"],
-                view["status"],
-                view["customer_id"],
-                view["reference"],
-                view["failure"] and view["failure"]["code"],
-                read_time(view["updated_at"]),
-            )
-            for view in found
-        ],
-        found,
+    columns = ("ID", "KIND", "STATUS", "CUSTOMER", "REFERENCE", "FAILURE", "UPDATED")
+    print_page(page, output, columns, _row, chains=True)
+
+
+def _row(view: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        view["id"],
+        view["kind"],
+        view["status"],
+        view["customer_id"],
+        view["reference"],
+        view["failure"] and view["failure"]["code"],
+        read_time(view["updated_at"]),
     )
-    print_table(columns, rows)
-    if has_more:
-        tell_of_more(found[-1]["id"])
 
 
 @app.command()

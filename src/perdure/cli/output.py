@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from itertools import zip_longest
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
 from rich.cells import cell_len
@@ -28,8 +28,6 @@ Output = Annotated[
     OutputFormat, typer.Option("--output", "-o", help="Tables for people, or JSON for programs.")
 ]
 """The option every command with a result has."""
-
-Row = TypeVar("Row")
 
 _GAP: Final = "  "
 _TEXT_WIDTH_MIN: Final = 40
@@ -75,11 +73,6 @@ def print_json_list(data: Sequence[object], *, has_more: bool = False) -> None:
         has_more: There are more beyond this page.
     """
     print_json({"object": "list", "data": data, "has_more": has_more})
-
-
-def page_of(found: Sequence[Row], limit: int) -> tuple[list[Row], bool]:
-    """Return a page from `limit + 1` rows, and whether there are more."""
-    return list(found[:limit]), len(found) > limit
 
 
 def tell_of_more(last: object) -> None:
