@@ -1,7 +1,6 @@
 """A payment gateway: confirms asynchronously, calls back, and fails on demand."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
 
 from pydantic import ValidationError
@@ -9,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import GATEWAY, Identity, books_in
-from perdure.simulators.background import Background
+from perdure.core.identity import GATEWAY
 from perdure.simulators.faults import Answer, FaultControl, give, told
 from perdure.simulators.gateway_behaviour import (
     TOKENS,
@@ -20,52 +18,31 @@ from perdure.simulators.gateway_behaviour import (
     hit_by,
 )
 from perdure.simulators.gateway_books import Charge, GatewayBooks, Refund
-from perdure.simulators.gateway_callbacks import Callbacks, is_allowed_url, open_client
-from perdure.simulators.gateway_desk import Desk
+from perdure.simulators.gateway_callbacks import Callbacks, is_allowed_url
 from perdure.simulators.gateway_processing import (
     ChargeRequest,
     GatewaySettings,
     Processing,
     RefundRequest,
 )
+from perdure.simulators.gateway_serving import serve_gateway
 from perdure.simulators.http_server import (
     invalid,
     page,
     rate_limited,
     refuse,
-    serve_http,
     unavailable,
 )
-from perdure.simulators.journal import Journal
 
 
-@asynccontextmanager
-async def open_gateway(settings: GatewaySettings) -> AsyncIterator[int]:
-    """Run the gateway while the context is open; yields its port.
-
-    What was pending or undelivered when it last ended goes on.
-
-    Raises:
-        ConfigurationError: The port is taken, or the books are in use.
-    """
-    async with (
-        Journal(settings.data_dir / "gateway.jsonl") as journal,
-        open_client() as client,
-        Background() as background,
-    ):
-        books = GatewayBooks(journal)
-        callbacks = Callbacks(books, client, settings.callback_secret)
-        processing = Processing(settings, books, callbacks, background)
-        routes = [
-            *Gateway(settings, books, processing).routes(),
-            *Desk(books, processing).routes(),
-        ]
-        identity = Identity(GATEWAY, books_in(settings.data_dir))
-        async with serve_http(
-            routes, host=settings.host, port=settings.port, identity=identity
-        ) as port:
-            processing.resume()
-            yield port
+def open_gateway(settings: GatewaySettings) -> AbstractAsyncContextManager[int]:
+    """Run the gateway while the context is open; yields its port; see `serve_gateway`."""
+    return serve_gateway(
+        settings,
+        name=GATEWAY,
+        callbacks=Callbacks,
+        routes=lambda books, processing: Gateway(settings, books, processing).routes(),
+    )
 
 
 class Gateway:

@@ -8,8 +8,8 @@ is as far behind as `PUT /control/search` says.
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -18,8 +18,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import Identity, books_in
-from perdure.simulators.background import Background
 from perdure.simulators.faults import UNKNOWN_STATUS, Answer, FaultControl, give
 from perdure.simulators.gateway_behaviour import (
     TOKENS,
@@ -30,16 +28,13 @@ from perdure.simulators.gateway_behaviour import (
     hit_by,
 )
 from perdure.simulators.gateway_books import Charge, GatewayBooks
-from perdure.simulators.gateway_callbacks import open_client
-from perdure.simulators.gateway_desk import Desk
 from perdure.simulators.gateway_processing import (
     ChargeRequest,
     GatewaySettings,
     Processing,
     RefundRequest,
 )
-from perdure.simulators.http_server import serve_http
-from perdure.simulators.journal import Journal
+from perdure.simulators.gateway_serving import serve_gateway
 from perdure.simulators.stripe_shapes import (
     StripeCallbacks,
     charge_id_of,
@@ -71,29 +66,14 @@ class StripeSettings:
     gateway: GatewaySettings
 
 
-@asynccontextmanager
-async def open_stripe(settings: GatewaySettings) -> AsyncIterator[int]:
-    """Run it while the context is open; yields its port.
-
-    Raises:
-        ConfigurationError: The port is taken, or the books are in use.
-    """
-    async with (
-        Journal(settings.data_dir / "stripe.jsonl") as journal,
-        open_client() as client,
-        Background() as background,
-    ):
-        books = GatewayBooks(journal)
-        callbacks = StripeCallbacks(books, client, settings.callback_secret)
-        processing = Processing(settings, books, callbacks, background)
-        stripe = Stripe(settings, books, processing)
-        routes = [*stripe.routes(), *Desk(books, processing).routes()]
-        identity = Identity(STRIPE, books_in(settings.data_dir))
-        async with serve_http(
-            routes, host=settings.host, port=settings.port, identity=identity
-        ) as port:
-            processing.resume()
-            yield port
+def open_stripe(settings: GatewaySettings) -> AbstractAsyncContextManager[int]:
+    """Run it while the context is open; yields its port; see `serve_gateway`."""
+    return serve_gateway(
+        settings,
+        name=STRIPE,
+        callbacks=StripeCallbacks,
+        routes=lambda books, processing: Stripe(settings, books, processing).routes(),
+    )
 
 
 class Stripe:
