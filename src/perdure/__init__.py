@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from perdure.capability.books import Books as Books
     from perdure.capability.contracts import End as End
     from perdure.capability.contracts import Failure as Failure
+    from perdure.capability.contracts import FirstTry as FirstTry
     from perdure.capability.contracts import Held as Held
     from perdure.capability.contracts import failure_of as failure_of
     from perdure.capability.declaration import Capability as Capability
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from perdure.capability.invariants import messages_owed as messages_owed
     from perdure.capability.invariants import moved_nothing as moved_nothing
     from perdure.capability.invariants import posted_once as posted_once
+    from perdure.capability.one_go import work_in_one_go as work_in_one_go
     from perdure.capability.wiring import Host as Host
     from perdure.capability.wiring import Wiring as Wiring
     from perdure.capability.wiring import Work as Work
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from perdure.operations.refunding import RefundableKind as RefundableKind
     from perdure.operations.refunding import RefundTerms as RefundTerms
     from perdure.operations.steps import TransactionalSteps as TransactionalSteps
+    from perdure.operations.taking_back import take_back as take_back
     from perdure.operations.waiting import Patience as Patience
     from perdure.outside import use_of as use_of
     from perdure.providers.bank import PayoutBank as PayoutBank
@@ -107,6 +110,7 @@ PLACES: Final = {
     "perdure.capability.contracts": (
         "End",
         "Failure",
+        "FirstTry",
         "Held",
         "failure_of",
     ),
@@ -128,6 +132,7 @@ PLACES: Final = {
         "moved_nothing",
         "posted_once",
     ),
+    "perdure.capability.one_go": ("work_in_one_go",),
     "perdure.capability.wiring": (
         "Host",
         "Wiring",
@@ -210,6 +215,7 @@ PLACES: Final = {
         "RefundableKind",
     ),
     "perdure.operations.steps": ("TransactionalSteps",),
+    "perdure.operations.taking_back": ("take_back",),
     "perdure.operations.waiting": ("Patience",),
     "perdure.outside": ("use_of",),
     "perdure.providers.bank": ("PayoutBank",),

@@ -4,7 +4,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from perdure.capability.contracts import End
+from perdure.capability.contracts import End, FirstTry
 from perdure.core.errors import (
     OperationCancelled,
     ProviderDeclined,
@@ -13,7 +13,7 @@ from perdure.core.errors import (
 )
 from perdure.durable.scope import REQUEST_CANCEL, CancelCall
 from perdure.transfers import contracts
-from perdure.transfers.contracts import FirstTry, PayoutResolution
+from perdure.transfers.contracts import PayoutResolution
 from tests.workflows.scripted_transfers import PAID, SUCCEEDED, TransferScenario
 
 from .scenarios import Scenario, let_it_run

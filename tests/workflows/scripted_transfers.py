@@ -8,13 +8,12 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 
-from perdure.capability.contracts import End, Held
+from perdure.capability.contracts import End, FirstTry, Held
 from perdure.core.ids import new_id
 from perdure.durable.queues import NOTIFICATIONS, OPERATIONS, QueueNames, provider_queue
 from perdure.transfers import contracts
 from perdure.transfers.contracts import (
     CloseTransfer,
-    FirstTry,
     PayoutOutcome,
     PayoutResolution,
     SettleTransfer,

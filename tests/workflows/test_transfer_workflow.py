@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from perdure.capability.contracts import FirstTry
 from perdure.core.errors import (
     InsufficientFunds,
     OperationCancelled,
@@ -23,7 +24,6 @@ from perdure.transfers.contracts import (
     RESOLVE_PAYOUT,
     RUN_FIRST_TRY,
     SETTLE,
-    FirstTry,
     PayoutOutcome,
     PayoutResolution,
 )

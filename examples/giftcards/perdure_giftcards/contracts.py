@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from perdure import (
-    End,
     Failure,
     Note,
     Party,
@@ -101,16 +100,3 @@ class CloseGiftcard:
 
     giftcard: GiftcardInput
     failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class FirstTry:
-    """What came of running all steps in one go.
-
-    Args:
-        end: None: the workflow goes on, step by step.
-        untold: The messages that could not be delivered on the way.
-    """
-
-    end: End | None = None
-    untold: list[str] = field(default_factory=list)

@@ -26,14 +26,7 @@ def _operation_id(given: GiftcardInput | SettleGiftcard | CloseGiftcard) -> str:
 
 
 def _funds(giftcard: GiftcardInput) -> Funds:
-    request = giftcard.request
-    return Funds(
-        giftcard.operation_id,
-        request.customer_id,
-        request.account_id,
-        request.amount_minor,
-        request.currency,
-    )
+    return Funds.asked(giftcard.operation_id, giftcard.request)
 
 
 def _success(given: SettleGiftcard) -> Success:

@@ -6,6 +6,7 @@ from typing import Final
 from perdure import (
     CallStep,
     End,
+    FirstTry,
     Held,
     PerdureError,
     ProviderDeclined,
@@ -18,7 +19,6 @@ from perdure_giftcards import contracts, rules
 from perdure_giftcards.contracts import (
     PROVIDER,
     CloseGiftcard,
-    FirstTry,
     GiftcardInput,
     OrderOutcome,
     OrderResolution,

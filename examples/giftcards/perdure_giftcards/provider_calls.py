@@ -7,8 +7,8 @@ from perdure import (
     ProviderCall,
     ProviderCalls,
     TransactionalSteps,
-    agreed,
     records_its_attempts,
+    take_back,
 )
 from perdure_giftcards.contracts import PROVIDER, GiftcardInput, OrderOutcome, OrderResolution
 from perdure_giftcards.process import ORDER, RESOLVE_ORDER, REVOKE
@@ -70,28 +70,14 @@ class GiftcardCalls:
             ProviderError: Not known, or not done yet; try again.
             ProviderDisagrees: The provider revoked something else than was ordered, or nothing.
         """
-        reference = giftcard.operation_id
-        if not await self._steps.begin_reversal(reference):
-            return OrderResolution(None)
-        ordered = await self._calls.left_behind(self._call(giftcard))
-        if ordered is None:
-            return OrderResolution(None)
-        expected = Expected(
-            PROVIDER,
-            {
-                "reference": reference,
-                # What is there, which may be other than what was asked for.
-                "amount_minor": ordered.amount_minor,
-                "currency": ordered.currency,
-                "status": "revoked",
-            },
+        revoked = await take_back(
+            self._steps,
+            self._calls,
+            self._call(giftcard),
+            self._provider.revoke,
+            status=lambda _: "revoked",
         )
-        revoked = await agreed(
-            expected,
-            await self._provider.revoke(reference),
-            lambda: self._provider.find(reference),
-        )
-        return OrderResolution(_outcome(revoked))
+        return OrderResolution(revoked)
 
     def _call(self, giftcard: GiftcardInput) -> ProviderCall[Order, OrderOutcome]:
         request, reference = giftcard.request, giftcard.operation_id

@@ -2,14 +2,12 @@
 
 from perdure import (
     FundedSteps,
-    LaneScript,
     Work,
     WorkerHost,
-    registrations_of,
-    script_first_try,
     use_of,
+    work_in_one_go,
 )
-from perdure_giftcards.contracts import PROVIDER, FirstTry, GiftcardInput
+from perdure_giftcards.contracts import PROVIDER
 from perdure_giftcards.funding import FUNDED
 from perdure_giftcards.process import FIRST_TRY, run_giftcard
 from perdure_giftcards.provider import GIFTCARDS
@@ -24,23 +22,13 @@ async def work(host: WorkerHost) -> Work:
     provider, timeout_s = host.outside.made(use), use.timeout_s
     calls = GiftcardCalls(host.calls, host.steps, provider, first_tries=tries, timeout_s=timeout_s)
     funded = FundedSteps(host.pool, host.steps, host.ledger, FUNDED)
-    bodies = {**funded.bodies, **calls.bodies}
-    first_try = script_first_try(
+    return work_in_one_go(
+        host,
         run_giftcard,
-        FirstTry,
-        bodies,
-        deliver=host.deliver,
-        permit=host.permit_soon,
+        {**funded.bodies, **calls.bodies},
+        first_try=FIRST_TRY,
+        workflow=GiftcardWorkflow,
+        provider=PROVIDER,
         first_tries=tries,
-    )
-    lane = LaneScript(run_giftcard, GiftcardInput, bodies, deliver=host.deliver, permit=host.permit)
-    return Work(
-        registrations=registrations_of(
-            run_giftcard,
-            [GiftcardWorkflow],
-            {FIRST_TRY: first_try, **bodies},
-            providers=[PROVIDER],
-        ),
-        lane=lane.run,
         refunds=GiftcardRefunds(provider, timeout_s=timeout_s),
     )

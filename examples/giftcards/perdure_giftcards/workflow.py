@@ -7,8 +7,8 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable.script import WorkflowRunner
     from perdure.notifications.telling import tell_by_marker
 
-from perdure import End
-from perdure_giftcards.contracts import WORKFLOW, FirstTry, GiftcardInput
+from perdure import End, FirstTry
+from perdure_giftcards.contracts import WORKFLOW, GiftcardInput
 from perdure_giftcards.process import FIRST_TRY, run_giftcard
 
 

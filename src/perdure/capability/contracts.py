@@ -46,6 +46,19 @@ class End:
     notification_ids: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class FirstTry:
+    """What came of running all of an operation's steps in one go.
+
+    Args:
+        end: None: the workflow goes on, step by step.
+        untold: The messages that could not be delivered on the way.
+    """
+
+    end: End | None = None
+    untold: list[str] = field(default_factory=list)
+
+
 def failure_of(error: PerdureError) -> Failure:
     """Return an error as the reason an operation is closed for."""
     return Failure(error.code, error.message, isinstance(error, OperationCancelled), error.param)

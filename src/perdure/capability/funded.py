@@ -16,7 +16,7 @@ from perdure.ledger.store import LedgerStore
 from perdure.notifications import store as notifications
 from perdure.notifications.contracts import Message
 from perdure.operations import model
-from perdure.operations.funded_acceptance import check_account
+from perdure.operations.funded_acceptance import FundedRequest, check_account
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Status
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
@@ -51,6 +51,20 @@ class Funds:
     amount_minor: int
     currency: str
     limit_minor: int | None = None
+
+    @classmethod
+    def asked(
+        cls, operation_id: str, request: FundedRequest, limit_minor: int | None = None
+    ) -> "Funds":
+        """Return what a request asks for by itself."""
+        return cls(
+            operation_id,
+            request.customer_id,
+            request.account_id,
+            request.amount_minor,
+            request.currency,
+            limit_minor,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,8 @@ from perdure.storage.pool import Connection, Pool
 
 
 def _funds(given: HoldFunds) -> Funds:
-    request = given.payment.request
-    return Funds(
-        given.payment.operation_id,
-        request.customer_id,
-        request.account_id,
-        request.amount_minor,
-        request.currency,
-        given.daily_limit_minor,
-    )
+    payment = given.payment
+    return Funds.asked(payment.operation_id, payment.request, given.daily_limit_minor)
 
 
 def _success(given: SettlePayment) -> Success:

@@ -2,11 +2,12 @@
 
 from perdure.core.script import Bodies
 from perdure.durable.interceptors.operation_sync import records_its_attempts
-from perdure.operations.agreement import Expected, agreed
+from perdure.operations.agreement import Expected
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
+from perdure.operations.taking_back import take_back
 from perdure.providers.bank import PAYOUT_STATUSES, Payout, PayoutBank
 from perdure.transfers.contracts import BANK, PayoutOutcome, PayoutResolution, TransferInput
 from perdure.transfers.process import PAY_OUT, RECALL_PAYOUT, RESOLVE_PAYOUT
@@ -71,28 +72,14 @@ class BankCalls:
             ProviderError: Not known, or not done yet; try again.
             ProviderDisagrees: The bank took back something else than it has paid, or nothing.
         """
-        reference = transfer.operation_id
-        if not await self._steps.begin_reversal(reference):
-            return PayoutResolution(None)
-        paid = await self._calls.left_behind(self._payout_call(transfer))
-        if paid is None:
-            return PayoutResolution(None)
-        expected = Expected(
-            BANK,
-            {
-                "reference": reference,
-                # What is there, which may be other than what was asked for.
-                "amount_minor": paid.amount_minor,
-                "currency": paid.currency,
-                "status": "failed" if paid.status == "failed" else "recalled",
-            },
+        recalled = await take_back(
+            self._steps,
+            self._calls,
+            self._payout_call(transfer),
+            self._bank.recall_payout,
+            status=lambda paid: "failed" if paid.status == "failed" else "recalled",
         )
-        recalled = await agreed(
-            expected,
-            await self._bank.recall_payout(reference),
-            lambda: self._bank.find_payout(reference),
-        )
-        return PayoutResolution(_outcome(recalled))
+        return PayoutResolution(recalled)
 
     def _payout_call(self, transfer: TransferInput) -> ProviderCall[Payout, PayoutOutcome]:
         request, reference = transfer.request, transfer.operation_id

@@ -6,7 +6,7 @@ Old histories decode into these: a field is only ever added, with a default.
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from perdure.capability.contracts import End, Failure
+from perdure.capability.contracts import Failure
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
 
@@ -101,16 +101,3 @@ class CloseTransfer:
 
     transfer: TransferInput
     failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class FirstTry:
-    """What came of running all steps in one go.
-
-    Args:
-        end: None: the workflow goes on, step by step.
-        untold: The messages that could not be delivered on the way.
-    """
-
-    end: End | None = None
-    untold: list[str] = field(default_factory=list)

@@ -22,14 +22,7 @@ def _operation_id(given: TransferInput | SettleTransfer | CloseTransfer) -> str:
 
 
 def _funds(transfer: TransferInput) -> Funds:
-    request = transfer.request
-    return Funds(
-        transfer.operation_id,
-        request.customer_id,
-        request.account_id,
-        request.amount_minor,
-        request.currency,
-    )
+    return Funds.asked(transfer.operation_id, transfer.request)
 
 
 def _success(given: SettleTransfer) -> Success:

@@ -3,14 +3,13 @@
 from operator import attrgetter
 from typing import Final
 
-from perdure.capability.contracts import End, Held, failure_of
+from perdure.capability.contracts import End, FirstTry, Held, failure_of
 from perdure.core.errors import PerdureError, ProviderDeclined, Refused
 from perdure.core.script import CallStep, Runner, Step
 from perdure.transfers import contracts, rules
 from perdure.transfers.contracts import (
     BANK,
     CloseTransfer,
-    FirstTry,
     PayoutOutcome,
     PayoutResolution,
     SettleTransfer,

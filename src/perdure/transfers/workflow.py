@@ -7,8 +7,8 @@ with workflow.unsafe.imports_passed_through():
     from perdure.durable.script import WorkflowRunner
     from perdure.notifications.telling import tell_by_marker
 
-from perdure.capability.contracts import End
-from perdure.transfers.contracts import WORKFLOW, FirstTry, TransferInput
+from perdure.capability.contracts import End, FirstTry
+from perdure.transfers.contracts import WORKFLOW, TransferInput
 from perdure.transfers.process import FIRST_TRY, run_transfer
 
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 
+from perdure.capability.contracts import FirstTry
 from perdure.capability.funded import FundedSteps
 from perdure.core.errors import (
     ANSWERS,
@@ -24,7 +25,7 @@ from perdure.operations.steps import TransactionalSteps
 from perdure.providers.mail import Mail
 from perdure.storage.pool import Pool
 from perdure.transfers.bank_calls import BankCalls
-from perdure.transfers.contracts import FirstTry, TransferInput
+from perdure.transfers.contracts import TransferInput
 from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import run_transfer
 
