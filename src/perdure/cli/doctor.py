@@ -74,7 +74,12 @@ async def _look() -> list[Finding]:
         _callbacks,
         _providers,
     ]
-    return [finding for check in checks async for finding in check(settings)]
+    found = await asyncio.gather(*(_listed(check(settings)) for check in checks))
+    return [finding for findings in found for finding in findings]
+
+
+async def _listed(findings: AsyncIterator[Finding]) -> list[Finding]:
+    return [finding async for finding in findings]
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
@@ -212,8 +217,9 @@ async def _callbacks(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:
-    for use in uses(settings):
-        yield await _provider(use)
+    # All at once: one that gives no answer keeps nobody from hearing of the others.
+    for finding in await asyncio.gather(*map(_provider, uses(settings))):
+        yield finding
 
 
 async def _provider(use: Use[Any]) -> Finding:
@@ -229,10 +235,12 @@ async def _provider(use: Use[Any]) -> Finding:
         if not host.address:
             return await _asked_once(use, provider, subject, served)
         served = f"{served} at {host.address}"
-        if use.is_default and (other := await _another_simulator(use, host.address)):
+        other, found = await asyncio.gather(
+            _another_simulator(use, host.address), _asked_once(use, provider, subject, served)
+        )
+        if other:
             fix = f"End it, or set {use.located_by} to the right one."
             return Finding(subject, Health.FAIL, f"{other} answers at {host.address}", fix)
-        found = await _asked_once(use, provider, subject, served)
         if found.health == Health.OK and _is_read_by_others(use, host.address):
             fix = "Give its URL with https."
             return Finding(subject, Health.WARN, f"{served}, credentials in the clear", fix)
@@ -269,6 +277,8 @@ def _is_read_by_others(use: Use[Any], address: str) -> bool:
 
 
 async def _another_simulator(use: Use[Any], address: str) -> str | None:
+    if not use.is_default:
+        return None
     kind = use.role.name.replace("_", "-")
     found = await _simulator_at(address)
     expected = registry_of(use.tld) if use.tld else kind
