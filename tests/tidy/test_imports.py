@@ -13,6 +13,7 @@ TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "
 OF_ENTRANCES = {
     "routes.py": {"api", "config", "outside"},
     "commands.py": {"cli"},
+    "importing.py": {"cli"},
     "on_machine.py": {"cli", "bootstrap", "config", "outside"},
 }
 """A kind's own routes and commands are parts of API and command line, which find them by their
@@ -144,3 +145,31 @@ def test_nobody_outside_the_entrances_imports_the_composition_root() -> None:
         if is_entrance or part_of(path) in ENTRANCES | {"bootstrap", "simulators"}:
             continue
         assert not any(name.startswith("perdure.bootstrap") for name in own_imports(path)), path
+
+
+OPENS_THE_DATABASE = {
+    *("api/main.py", "worker/main.py", "renewals/legacy/on_machine.py"),
+    *("cli/migrate.py", "cli/machine.py", "cli/up.py", "cli/demo_stage.py"),
+    *("cli/doctor.py", "cli/verify.py", "cli/keys.py"),
+    *("chaos/run.py", "soak/run.py"),
+    # What they open it with, and the tests' own.
+    *("bootstrap.py", "cli/session.py", "testing/house.py", "testing/servers.py"),
+}
+"""Whatever else an operator does is asked of the API: see ADR 27."""
+
+OPENERS = tuple(
+    f"perdure.{name}"
+    for name in (
+        *("bootstrap.open_platform", "cli.session.open_session", "storage.migrate.migrate"),
+        "storage.pool.open_pool",
+    )
+)
+
+
+def test_only_what_is_about_the_machine_opens_the_database() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in python_files(PACKAGE)
+        if part_of(path) != "storage" and not set(OPENERS).isdisjoint(imports(path))
+    }
+    assert found == OPENS_THE_DATABASE

@@ -1,6 +1,7 @@
 """Many operations of a kind in one request: each is taken in or refused by itself."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -18,11 +19,14 @@ from perdure.bootstrap import Platform
 from perdure.capability.declaration import Capability
 from perdure.core.errors import InvalidInput, PerdureError
 from perdure.operations.model import Operation, Status
+from perdure.storage.outages import does_not_fit
 from perdure.storage.pool import Connection
 
 ITEMS_MAX: Final = 200
 
 _REJECTED: Final = "rejected"
+_Asked = tuple[Any, int | None]
+"""What the capability is asked, and in which lane."""
 
 
 class BatchItemView(BaseModel):
@@ -113,18 +117,29 @@ class _Batch:
     async def accept(self, connection: Connection) -> Answer:
         """Store what can be; tells what became of each."""
         good = [one for one in self._read if not isinstance(one, PerdureError)]
-        outcomes = iter(
-            await self._platform.kinds.acceptance(self._kind.name).accept_many(
-                connection,
-                [request for request, _ in good],
-                actor=self._caller.actor,
-                lanes=[lane for _, lane in good],
-            )
-        )
+        outcomes = iter(await self._accept_all(connection, good))
         found = [one if isinstance(one, PerdureError) else next(outcomes) for one in self._read]
         self.taken = [one for one in found if isinstance(one, Operation)]
         data = [_view(number, one) for number, one in enumerate(found)]
         return Answer.of(200, BatchView(data=data))
+
+    async def _accept_all(
+        self, connection: Connection, asked: Sequence[_Asked]
+    ) -> list[Operation | PerdureError]:
+        try:
+            async with connection.transaction():
+                return await self._platform.kinds.acceptance(self._kind.name).accept_many(
+                    connection,
+                    [request for request, _ in asked],
+                    actor=self._caller.actor,
+                    lanes=[lane for _, lane in asked],
+                )
+        except Exception as error:
+            if not does_not_fit(error):
+                raise
+            if len(asked) > 1:
+                return [one for each in asked for one in await self._accept_all(connection, [each])]
+            return [InvalidInput(f"The database does not take it: {error}.")]
 
     async def begin(self) -> None:
         """Have what was stored carried out."""
@@ -132,8 +147,8 @@ class _Batch:
         begun = {one.id if one.lane is None else one.lane: one for one in self.taken}
         await asyncio.gather(*(self._platform.operations.begin(one) for one in begun.values()))
 
-    def _read_item(self, number: int, item: Any) -> tuple[Any, int | None] | PerdureError:
-        """Return what the capability is asked, and in which lane; or the error that refuses it."""
+    def _read_item(self, number: int, item: Any) -> _Asked | PerdureError:
+        """Return what is asked; or the error that refuses it."""
         try:
             given: Any = self._schemas.item.model_validate(item)
             check_customer(self._caller, given.customer_id)

@@ -1,4 +1,4 @@
-"""Perdure's API as commands call it: where it is, who calls, and what becomes of its errors.
+"""Perdure's API as commands call it: what is sent again, and what becomes of its errors.
 
 On the standard library's client: importing another takes longer than the call. See
 `docs/adr/0027-commands-are-clients-of-the-api.md`.
@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -18,17 +17,10 @@ from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from perdure.cli.environment import (
-    API_KEY,
-    API_KEY_FILE,
-    API_URL,
-    DATA_DIR,
-    DATA_DIR_DEFAULT,
-    DataFolder,
-    read_environment,
-)
+from perdure.cli.api_access import NEW_KEY, Access, find_access
+from perdure.cli.environment import API_URL, DATA_DIR, DATA_DIR_DEFAULT, DataFolder
 from perdure.cli.output import tell
-from perdure.core.errors import ConfigurationError, PerdureError
+from perdure.core.errors import PerdureError
 
 PATIENCE_S: Final = 30.0
 """How long a command goes on asking an API that cannot answer now, or does not."""
@@ -36,6 +28,8 @@ _ANSWERS_WITHIN_S: Final = 60.0
 _STREAM_SILENT_MAX_S: Final = 40.0
 """An event stream is kept alive every 15 seconds."""
 _PAUSE_S: Final = 1.0
+_IDLE_S_MAX: Final = 4.0
+"""What was idle for longer is not used again: servers close it after five seconds."""
 _PAGE_MAX: Final = 100
 
 _LATER: Final = frozenset({429, 503})
@@ -43,7 +37,6 @@ _LATER: Final = frozenset({429, 503})
 _LOST: Final = frozenset({502, 504})
 """What a proxy says that has no answer of it."""
 _IN_USE: Final = "idempotency_key_in_use"
-_NEW_KEY: Final = "`perdure keys create NAME --role operator`, on the machine of the database,"
 
 
 class ApiError(PerdureError):
@@ -62,77 +55,31 @@ class ApiError(PerdureError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where the API is, and the key to it.
-
-    Args:
-        found: Where the key was found, in words.
-        folder: The data folder whose API it is; None: another one.
-    """
-
-    url: str
-    key: str
-    found: str
-    folder: Path | None
-
-
-def find_access(folder: DataFolder) -> Access:
-    """Return what the environment says, or what `perdure up` wrote into its folder.
-
-    The folder's key is for the folder's API alone: it is sent to no other address.
-
-    Raises:
-        ConfigurationError: Address or key are missing, or are none.
-        OSError: The key's file cannot be read.
-    """
-    own_url = read_environment(folder.environment_path).get(API_URL)
-    url = os.environ.get(API_URL) or own_url
-    if not url:
-        raise ConfigurationError(
-            f"No API is known: set {API_URL} and {API_KEY}, or choose with --data-dir the folder of"
-            f" a `perdure up`; {folder.path} is none.",
-            code="api_not_known",
-        )
-    if not _is_address(url):
-        raise ConfigurationError(
-            f"{API_URL} is {url!r}; write it as https://perdure.example.", param=API_URL
-        )
-    own = folder if url == own_url else None
-    key, found = _find_key(own)
-    if not key:
-        fix = f"set {API_KEY}; {_NEW_KEY} makes one."
-        if own is not None:
-            fix = f"`perdure up` writes one to {own.api_key_path} when it runs."
-        raise ConfigurationError(f"No API key: {fix}", code="missing_api_key")
-    if not (key.isascii() and key.isprintable()):
-        raise ConfigurationError(f"What is in {found} is no API key.", code="invalid_api_key")
-    return Access(url.rstrip("/"), key, found, own.path if own is not None else None)
-
-
-def _find_key(own: DataFolder | None) -> tuple[str, str]:
-    """Return the key, and where it was found; empty: nowhere."""
-    if key := os.environ.get(API_KEY):
-        return key, API_KEY
-    path = os.environ.get(API_KEY_FILE)
-    if not path and own is not None and own.api_key_path.is_file():
-        path = str(own.api_key_path)
-    return (Path(path).read_text().strip(), path) if path else ("", "")
-
-
 class ApiClient:
     """Asks the API, for as long as one command takes.
 
     A request whose answer is lost is sent again with the same Idempotency-Key, so that it adds
-    nothing; one that the API cannot take now is sent again when it says so. Both end after
-    `PATIENCE_S`.
+    nothing; one that the API cannot take now is sent again when it says so, and so is one to an API
+    that answered before and is gone. All this ends after a time.
+
+    Args:
+        patience_s: Of one request: how long it is sent again.
     """
 
-    def __init__(self, access: Access, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        patience_s: float = PATIENCE_S,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._access = access
         self._path = urlsplit(access.url).path
+        self._patience_s = patience_s
         self._sleep = sleep
         self._connection = self._new_connection(_ANSWERS_WITHIN_S)
+        self._answered_at_s: float | None = None
+        self._is_closed = False
 
     def get(self, path: str, **query: object) -> Any:
         """Return what is at a path; arguments without a value are left out.
@@ -142,13 +89,16 @@ class ApiClient:
         """
         return self._ask("GET", path + _query(query))
 
-    def post(self, path: str, body: Mapping[str, object]) -> Any:
+    def post(self, path: str, body: Mapping[str, object], *, with_key: bool = True) -> Any:
         """Have something done; returns the answer.
+
+        Args:
+            with_key: False: what is asked for is known by its own name, and done once by itself.
 
         Raises:
             ApiError: It is refused, or not answered.
         """
-        return self._ask("POST", path, body)
+        return self._ask("POST", path, body, with_key=with_key)
 
     def put(self, path: str, body: Mapping[str, object]) -> Any:
         """Set something, whole; returns the answer.
@@ -200,16 +150,38 @@ class ApiClient:
             if not went_on:
                 self._sleep(_PAUSE_S)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+    def close(self) -> None:
+        """Ask no more; a request that another thread waits for ends now, and is not sent again."""
+        self._is_closed = True
+        if (open_one := self._connection.sock) is not None:
+            with suppress(OSError):
+                # Wakes a thread that waits for an answer; closing alone does not.
+                open_one.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        with_key: bool = True,
+    ) -> Any:
         headers = self._headers()
         content = None
         if body is not None:
             content = json.dumps(body).encode()
-            headers |= {"Content-Type": "application/json", "Idempotency-Key": token_hex(16)}
+            headers["Content-Type"] = "application/json"
+            if with_key:
+                headers["Idempotency-Key"] = token_hex(16)
 
         def exchange() -> Any:
+            if time.monotonic() - (self._answered_at_s or 0) > _IDLE_S_MAX:
+                self._connection.close()
             self._connection.request(method, self._path + path, content, headers)
-            return self._answer(self._connection.getresponse())
+            response = self._connection.getresponse()
+            self._answered_at_s = time.monotonic()
+            return self._answer(response)
 
         return self._try(exchange)
 
@@ -230,8 +202,8 @@ class ApiClient:
 
     def _try(self, exchange: Callable[[], Any]) -> Any:
         """Make an exchange, again and again where that is of use."""
-        give_up_at_s = time.monotonic() + PATIENCE_S
-        is_lost = False
+        give_up_at_s = time.monotonic() + self._patience_s
+        is_lost, told = False, ""
         while True:
             try:
                 return exchange()
@@ -241,7 +213,8 @@ class ApiClient:
             except (OSError, HTTPException) as error:
                 self._connection.close()
                 problem, wait_s = self._unanswered(error), _PAUSE_S
-                if _is_final(error) and not is_lost:
+                is_no_use = _is_final(error) and not is_lost and self._answered_at_s is None
+                if is_no_use or self._is_closed:
                     raise problem from error
                 is_lost = True
             except ApiError as error:
@@ -251,9 +224,13 @@ class ApiClient:
                     )
                 raise
             if time.monotonic() + wait_s > give_up_at_s:
-                problem.message += f" It is not waited for longer than {PATIENCE_S:.0f} seconds."
+                problem.message += (
+                    f" It is not waited for longer than {self._patience_s:.0f} seconds."
+                )
                 raise problem
-            tell(f"{problem.message} Trying again, for {PATIENCE_S:.0f} seconds at most.")
+            if problem.message != told:
+                told = problem.message
+                tell(f"{told} Trying again, for {self._patience_s:.0f} seconds at most.")
             self._sleep(wait_s)
 
     def _new_connection(self, timeout_s: float) -> HTTPConnection:
@@ -289,7 +266,7 @@ class ApiClient:
     def _refusal(self, status: int, error: Mapping[str, Any]) -> ApiError:
         message = error["message"]
         if status == 401:
-            message += f" The key is the one in {self._access.found}; {_NEW_KEY} makes another."
+            message += f" The key is the one in {self._access.found}; {NEW_KEY} makes another."
         elif error["code"] == "missing_scope":
             message += (
                 f" The key is the one in {self._access.found}; use one that has it, or a role with"
@@ -327,26 +304,22 @@ class _ComeAgain(Exception):
         self.is_lost = is_lost
 
 
-def open_api() -> ApiClient:
+def open_api(*, patience_s: float = PATIENCE_S) -> ApiClient:
     """Return the API that the settings, or the data folder, name.
+
+    Args:
+        patience_s: As in `ApiClient`.
 
     Raises:
         ConfigurationError: Address or key are missing.
     """
-    return ApiClient(find_access(DataFolder(Path(os.environ.get(DATA_DIR, DATA_DIR_DEFAULT)))))
+    folder = DataFolder(Path(os.environ.get(DATA_DIR, DATA_DIR_DEFAULT)))
+    return ApiClient(find_access(folder), patience_s=patience_s)
 
 
 def part(value: object) -> str:
     """Return an id, or a name, as a part of a path."""
     return quote(str(value), safe="")
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _query(values: Mapping[str, object]) -> str:

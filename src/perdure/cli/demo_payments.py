@@ -5,14 +5,17 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
+from perdure.cli.api_access import Access
+from perdure.cli.api_client import ApiClient
 from perdure.cli.demo_file import (
     CANCELLED_PREFIX,
     ExpectedRow,
@@ -23,11 +26,12 @@ from perdure.cli.demo_file import (
 )
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
+from perdure.cli.up import ensure_api_key
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.ledger.verify import Violation
 from perdure.payments.commands import report_path
 from perdure.payments.contracts import KIND
-from perdure.payments.on_machine import import_payments
+from perdure.payments.importing import PATIENCE_S, import_payments
 from perdure.storage.pool import Pool
 
 _SETTINGS: Final = {
@@ -100,18 +104,29 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     result = DemoResult(payments, write_demo_file(file, payments, wallets, poor))
     tell(f"Importing {len(result.expected)} rows:")
     tell(f"perdure payments import {file}")
+    open_client = await _clients_of(machine, platform)
     began = time.monotonic()
     async with (
         _beside(_cancel_some(platform)),
         _beside(_kill_a_worker(machine, platform, result, tell)),
     ):
-        await import_payments(platform, file, report_path(file))
+        await import_payments(open_client, file, report_path(file))
     result.import_s = round(time.monotonic() - began, 1)
     report = read_report(report_path(file))
     result.by_outcome.update((found.status, found.failure_code) for found in report.values())
     result.unexpected = unexpected(result.expected, report)
     result.violations = await violations(platform.pool, {"gateway": {"": machine.gateway_url}})
     return result
+
+
+async def _clients_of(machine: Machine, platform: Platform) -> Callable[[], ApiClient]:
+    """Return what opens a client of the API, with the key that commands find in the folder."""
+    await ensure_api_key(machine.folder, platform)
+    path = machine.folder.api_key_path
+    access = Access(
+        machine.api_url, path.read_text().strip(), str(path), folder=machine.folder.path
+    )
+    return partial(ApiClient, access, patience_s=PATIENCE_S)
 
 
 async def _open_wallet(platform: Platform, number: int, deposit_minor: int) -> Wallet:

@@ -1,17 +1,20 @@
 """`perdure payments import`: a file of payments, to its outcomes."""
 
+import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from perdure.cli.api_client import open_api
 from perdure.cli.input_file import beside
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_json, print_table
 from perdure.operations.model import Status
 from perdure.payments.import_outcomes import REJECTED
 
 if TYPE_CHECKING:
-    from perdure.payments.on_machine import ImportSummary
+    from perdure.payments.importing import ImportSummary
 
 _INTERRUPTED: Final = 130
 
@@ -59,11 +62,18 @@ def import_file(
     """
     report = report or report_path(path)
     try:
-        # It works on the database itself, and takes longer to import than most commands take.
-        from perdure.payments.on_machine import run_import  # noqa: PLC0415
+        # It takes longer to import than most commands take.
+        from perdure.payments.importing import PATIENCE_S, import_payments  # noqa: PLC0415
 
-        summary = run_import(
-            path, report, wait=wait, own_workflows=own_workflows, name_rows=name_rows
+        summary = asyncio.run(
+            import_payments(
+                partial(open_api, patience_s=PATIENCE_S),
+                path,
+                report,
+                wait=wait,
+                own_workflows=own_workflows,
+                name_rows=name_rows,
+            )
         )
     except KeyboardInterrupt:
         print_error(

@@ -1,11 +1,14 @@
 """Many operations in one request: each is taken in or refused by itself."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from perdure.bootstrap import Platform
 from perdure.operations import store
-from perdure.storage.pool import Pool
+from perdure.payments.contracts import PaymentRequest
+from perdure.storage.pool import Connection, Pool
 
 from .api_client import Api, Json, Wallet, ok, payment_body, refused
 from .test_renewals import body_of
@@ -63,6 +66,26 @@ async def test_they_are_spread_over_lanes_or_run_by_themselves(api: Api, pool: P
         body = {"items": items_of(wallet, 5), "own_workflows": own}
         data = ok(await api.post("/v1/payments/batch", body))["data"]
         assert [(await store.get(pool, one["id"])).lane for one in data] == lanes
+
+
+async def test_what_the_database_does_not_take_costs_no_other_item(
+    api: Api, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payments = platform.kinds.acceptance("payment")
+    accept_many = payments.accept_many
+
+    async def choking(connection: Connection, requests: list[PaymentRequest], **more: Any) -> Any:
+        found = await accept_many(connection, requests, **more)
+        if any(request.description == "poison" for request in requests):
+            await connection.fetchval("SELECT convert_from('\\xff', 'UTF8')")
+        return found
+
+    monkeypatch.setattr(payments, "accept_many", choking)
+    wallet = await api.new_wallet(50_000)
+    good, poison = items_of(wallet, 2), items_of(wallet, 1, description="poison")
+    answer = ok(await api.post("/v1/payments/batch", {"items": [good[0], *poison, good[1]]}))
+    assert [one["status"] for one in answer["data"]] == ["pending", "rejected", "pending"]
+    assert len(await api.payments_of(wallet)) == 2
 
 
 async def test_every_kind_has_one(api: Api, pool: Pool) -> None:

@@ -18,6 +18,7 @@ from perdure.payments.import_file import COLUMNS_REQUIRED
 from tests.polls import eventually
 
 from .conftest import House
+from .shell import ServedApi
 
 ROWS = 4_000
 BAD_LINES = {2, 500, 1_999, 4_001}
@@ -34,16 +35,14 @@ def write_file(path: Path, house: House, rows: int) -> None:
 
 
 @pytest.fixture
-def begin(
-    database_url: str, tmp_path: Path, own_port: int
-) -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
-    """Start an import on the database under test, while Temporal is away."""
+def begin(api: ServedApi, tmp_path: Path) -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
+    """Start an import at the API under test."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")
     }
     environment |= {
-        "DATABASE_URL": database_url,
-        "TEMPORAL_ADDRESS": f"127.0.0.1:{own_port}",
+        "PERDURE_API_URL": api.url,
+        "PERDURE_API_KEY": api.key,
         "PERDURE_DATA_DIR": str(tmp_path / "data"),
     }
 

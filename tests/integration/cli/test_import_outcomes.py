@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from perdure.payments.import_progress import ImportProgress
 from perdure.storage.pool import transaction
 
 from .conftest import House
+from .shell import ServedApi
 from .test_importing import importer, take_in
 
 
@@ -63,11 +65,13 @@ async def reported(store_: OutcomeStore, follower: OutcomeFollower, path: Path) 
     return rows
 
 
-async def test_outcomes_are_waited_for_and_reported(house: House, tmp_path: Path) -> None:
-    taken = await take_in(house, "ref-1,100", "ref-2,100", "bad", "ref-3,100", "ref-1,100")
-    with open_outcomes() as outcomes:
+async def test_outcomes_are_waited_for_and_reported(
+    house: House, api: ServedApi, tmp_path: Path
+) -> None:
+    taken = await take_in(house, api, "ref-1,100", "ref-2,100", "bad", "ref-3,100", "ref-1,100")
+    with open_outcomes() as outcomes, closing(importer(api)) as asking:
         outcomes.add(taken)
-        follower = OutcomeFollower(outcomes, importer(house).statuses)
+        follower = OutcomeFollower(outcomes, asking.statuses)
         following = asyncio.create_task(follower.follow())
         await finish(house, taken[0].payment_id, Status.SUCCEEDED)
         await finish(house, taken[1].payment_id, Status.FAILED, "card_declined")

@@ -12,7 +12,7 @@ from perdure.cli.input_file import beside
 from perdure.payments.import_file import COLUMNS_REQUIRED
 
 from .conftest import House
-from .shell import Shell
+from .shell import ServedApi, Shell
 
 ESCAPE, TOO_EARLY = "a\x1b[31mb", "0001-01-01T00:00:00+14:00"
 
@@ -60,13 +60,13 @@ async def test_a_customer_is_the_same_however_it_is_typed(shell: Shell, house: H
 
 
 def _import_from_pipe(
-    content: str, options: tuple[str, ...], database_url: str, folder: Path
+    content: str, options: tuple[str, ...], api: ServedApi, folder: Path
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "perdure.cli.main", "payments", "import", *options, "--no-wait"],
         input=content,
         cwd=folder,
-        env=os.environ | {"DATABASE_URL": database_url, "TEMPORAL_ADDRESS": "127.0.0.1:1"},
+        env=os.environ | {"PERDURE_API_URL": api.url, "PERDURE_API_KEY": api.key},
         capture_output=True,
         text=True,
         check=False,
@@ -78,10 +78,10 @@ def _import_from_pipe(
     [(("/dev/stdin",), True), (("-", "--report", "nowhere/outcomes.csv"), False)],
 )
 async def test_a_file_from_a_pipe_is_paid_or_refused_before_its_first_row(
-    house: House, database_url: str, tmp_path: Path, options: tuple[str, ...], is_paid: bool
+    house: House, api: ServedApi, tmp_path: Path, options: tuple[str, ...], is_paid: bool
 ) -> None:
     content = f"{','.join(COLUMNS_REQUIRED)}\nr,{house.customer_id},{house.account_id},1,USD,tok\n"
-    done = _import_from_pipe(content, options, database_url, tmp_path)
+    done = _import_from_pipe(content, options, api, tmp_path)
     assert done.returncode == (0 if is_paid else 1), done.stderr
     counted = await house.pool.fetchval(
         "SELECT count(*) FROM operations WHERE customer_id = $1", house.customer_id

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from perdure.cli.api_client import Access, ApiClient, ApiError, find_access
+from perdure.cli.api_access import Access, find_access
+from perdure.cli.api_client import ApiClient, ApiError
 from perdure.cli.environment import API_KEY, API_KEY_FILE, API_URL, DataFolder, write_environment
 from perdure.core.errors import ConfigurationError
 
@@ -188,6 +189,37 @@ def test_an_api_that_is_not_there_is_told_at_once(
     access = Access(f"http://127.0.0.1:{own_port}", "x", API_KEY, folder)
     told = refused(lambda: ApiClient(access).get("/v1/payments"))
     assert (told.code, said in told.message) == ("api_away", True)
+
+
+def test_an_api_that_answered_and_is_gone_is_waited_for(api: Scripted, own_port: int) -> None:
+    api.will(ok({}), ok({"n": 2}))
+    client = api.client()
+    client.get("/v1/x")
+    gone = client._connection = ApiClient(
+        Access(f"http://127.0.0.1:{own_port}", "x", API_KEY, None)
+    )._connection
+    sleep = client._sleep
+
+    def comes_back(pause_s: float) -> None:
+        sleep(pause_s)
+        gone.port = int(api.url.rpartition(":")[2])
+
+    client._sleep = comes_back
+    assert (client.get("/v1/x"), api.slept_s) == ({"n": 2}, [1.0])
+
+
+def test_a_client_that_was_closed_sends_nothing_again(api: Scripted) -> None:
+    client = api.client()
+    api.will(LOST)
+    client.close()
+    assert refused(lambda: client.get("/v1/x")).code == "api_away"
+    assert len(api.asked) == 1
+
+
+def test_what_is_known_by_its_own_name_needs_no_key(api: Scripted) -> None:
+    api.will(ok({}))
+    api.client().post("/v1/payments/batch", {"items": []}, with_key=False)
+    assert "Idempotency-Key" not in api.asked[0].headers
 
 
 def test_a_long_list_is_had_page_by_page(api: Scripted) -> None:
