@@ -13,25 +13,39 @@ if TYPE_CHECKING:
     from perdure.capability.contracts import Failure as Failure
     from perdure.capability.contracts import FirstTry as FirstTry
     from perdure.capability.contracts import Held as Held
+    from perdure.capability.contracts import PaidRequest as PaidRequest
     from perdure.capability.contracts import failure_of as failure_of
     from perdure.capability.declaration import Capability as Capability
     from perdure.capability.declaration import Code as Code
     from perdure.capability.declaration import Shown as Shown
     from perdure.capability.declaration import in_result as in_result
+    from perdure.capability.effect_books import effect_books as effect_books
     from perdure.capability.funded import Counter as Counter
     from perdure.capability.funded import FundedKind as FundedKind
     from perdure.capability.funded import FundedSteps as FundedSteps
     from perdure.capability.funded import Funds as Funds
     from perdure.capability.funded import Success as Success
+    from perdure.capability.invariants import effect_invariants as effect_invariants
+    from perdure.capability.invariants import funded_invariants as funded_invariants
     from perdure.capability.invariants import messages_owed as messages_owed
     from perdure.capability.invariants import moved_nothing as moved_nothing
     from perdure.capability.invariants import posted_once as posted_once
     from perdure.capability.one_go import work_in_one_go as work_in_one_go
+    from perdure.capability.one_go import work_of_one_effect as work_of_one_effect
+    from perdure.capability.own_workflow import run_in_one_go as run_in_one_go
+    from perdure.capability.provider_effect import ProviderEffect as ProviderEffect
+    from perdure.capability.provider_effect import made_once as made_once
+    from perdure.capability.taking_in import FundedSettings as FundedSettings
+    from perdure.capability.taking_in import acceptance_of as acceptance_of
+    from perdure.capability.taking_in import funded_settings as funded_settings
+    from perdure.capability.taking_in import wiring_of_one_effect as wiring_of_one_effect
     from perdure.capability.wiring import Host as Host
     from perdure.capability.wiring import Wiring as Wiring
     from perdure.capability.wiring import Work as Work
     from perdure.capability.wiring import WorkerHost as WorkerHost
     from perdure.config import Settings as Settings
+    from perdure.core.effects import Effect as Effect
+    from perdure.core.effects import EffectStatuses as EffectStatuses
     from perdure.core.errors import ConfigurationError as ConfigurationError
     from perdure.core.errors import Conflict as Conflict
     from perdure.core.errors import InvalidInput as InvalidInput
@@ -56,6 +70,7 @@ if TYPE_CHECKING:
     from perdure.core.script import OwnStep as OwnStep
     from perdure.core.script import Runner as Runner
     from perdure.core.script import Step as Step
+    from perdure.core.script import not_reached as not_reached
     from perdure.core.settings import AmountMinor as AmountMinor
     from perdure.core.settings import ByCurrency as ByCurrency
     from perdure.core.settings import EnvironmentSettings as EnvironmentSettings
@@ -70,9 +85,12 @@ if TYPE_CHECKING:
     from perdure.ledger.chart import system_account_id as system_account_id
     from perdure.notifications.contracts import Message as Message
     from perdure.notifications.contracts import Party as Party
+    from perdure.notifications.rules import check_paid_request as check_paid_request
     from perdure.notifications.rules import check_party as check_party
+    from perdure.notifications.rules import failure_to_customer as failure_to_customer
+    from perdure.notifications.rules import failure_told as failure_told
     from perdure.notifications.rules import messages_to as messages_to
-    from perdure.notifications.rules import reason_told as reason_told
+    from perdure.notifications.rules import to_customer as to_customer
     from perdure.notifications.telling import tell_by_marker as tell_by_marker
     from perdure.operations.acceptance import Acceptance as Acceptance
     from perdure.operations.agreement import Expected as Expected
@@ -86,6 +104,7 @@ if TYPE_CHECKING:
     from perdure.operations.provider_calls import ProviderCalls as ProviderCalls
     from perdure.operations.refunding import RefundableKind as RefundableKind
     from perdure.operations.refunding import RefundTerms as RefundTerms
+    from perdure.operations.refunding import all_that_was_asked as all_that_was_asked
     from perdure.operations.steps import TransactionalSteps as TransactionalSteps
     from perdure.operations.taking_back import take_back as take_back
     from perdure.operations.waiting import Patience as Patience
@@ -112,6 +131,7 @@ PLACES: Final = {
         "Failure",
         "FirstTry",
         "Held",
+        "PaidRequest",
         "failure_of",
     ),
     "perdure.capability.declaration": (
@@ -120,6 +140,7 @@ PLACES: Final = {
         "Shown",
         "in_result",
     ),
+    "perdure.capability.effect_books": ("effect_books",),
     "perdure.capability.funded": (
         "Counter",
         "FundedKind",
@@ -128,11 +149,27 @@ PLACES: Final = {
         "Success",
     ),
     "perdure.capability.invariants": (
+        "effect_invariants",
+        "funded_invariants",
         "messages_owed",
         "moved_nothing",
         "posted_once",
     ),
-    "perdure.capability.one_go": ("work_in_one_go",),
+    "perdure.capability.one_go": (
+        "work_in_one_go",
+        "work_of_one_effect",
+    ),
+    "perdure.capability.own_workflow": ("run_in_one_go",),
+    "perdure.capability.provider_effect": (
+        "ProviderEffect",
+        "made_once",
+    ),
+    "perdure.capability.taking_in": (
+        "FundedSettings",
+        "acceptance_of",
+        "funded_settings",
+        "wiring_of_one_effect",
+    ),
     "perdure.capability.wiring": (
         "Host",
         "Wiring",
@@ -140,6 +177,10 @@ PLACES: Final = {
         "WorkerHost",
     ),
     "perdure.config": ("Settings",),
+    "perdure.core.effects": (
+        "Effect",
+        "EffectStatuses",
+    ),
     "perdure.core.errors": (
         "ConfigurationError",
         "Conflict",
@@ -171,6 +212,7 @@ PLACES: Final = {
         "OwnStep",
         "Runner",
         "Step",
+        "not_reached",
     ),
     "perdure.core.settings": (
         "AmountMinor",
@@ -191,9 +233,12 @@ PLACES: Final = {
         "Party",
     ),
     "perdure.notifications.rules": (
+        "check_paid_request",
         "check_party",
+        "failure_to_customer",
+        "failure_told",
         "messages_to",
-        "reason_told",
+        "to_customer",
     ),
     "perdure.notifications.telling": ("tell_by_marker",),
     "perdure.operations.acceptance": ("Acceptance",),
@@ -213,6 +258,7 @@ PLACES: Final = {
     "perdure.operations.refunding": (
         "RefundTerms",
         "RefundableKind",
+        "all_that_was_asked",
     ),
     "perdure.operations.steps": ("TransactionalSteps",),
     "perdure.operations.taking_back": ("take_back",),

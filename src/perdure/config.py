@@ -149,14 +149,22 @@ class Settings(EnvironmentSettings):
         """The TLDs that there is a registry for."""
         return [*dict.fromkeys([*self.registry_urls, *self.registries])]
 
-    def of(self, kind: type[Own]) -> Own:
+    def of(self, kind: type[Own], prefix: str | None = None) -> Own:
         """Return the settings of a kind of operation: what was given here, or else is set.
+
+        Args:
+            prefix: What their variables begin with, where it is not the class's own.
 
         Raises:
             ConfigurationError: One is wrong or missing; the message names it.
         """
+        begins = prefix or kind.model_config.get("env_prefix", "")
+        own = begins.removeprefix("PERDURE_").lower()
         given = self.model_extra or {}
-        return kind.read(**{name: given[name] for name in kind.model_fields if name in given})
+        known = {name: f"{own}{name}" for name in kind.model_fields}
+        return kind.read(
+            prefix=prefix, **{name: given[said] for name, said in known.items() if said in given}
+        )
 
     @classmethod
     def load(cls) -> Self:

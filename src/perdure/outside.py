@@ -61,9 +61,11 @@ async def open_outside(settings: Settings) -> AsyncIterator[Outside]:
 
 def uses(settings: Settings) -> list[Use[Any]]:
     """Return every outside system, with the class that serves it."""
-    of_kinds = (attribute(one.outside)(settings) for one in installed().values() if one.outside)
-    messages = [use_of(MAIL_ROLE, settings), use_of(SMS_ROLE, settings)]
-    return [use for found in [*of_kinds, messages] for use in found]
+    found: list[Use[Any]] = []
+    for kind in installed().values():
+        found += [use_of(attribute(role), settings) for role in kind.calls]
+        found += attribute(kind.outside)(settings) if kind.outside else []
+    return [*found, use_of(MAIL_ROLE, settings), use_of(SMS_ROLE, settings)]
 
 
 def use_of(role: Role[Provider], settings: Settings) -> Use[Provider]:

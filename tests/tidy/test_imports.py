@@ -70,6 +70,7 @@ WORKFLOW_IMPORTS = (
     "temporalio",
     "asyncio",
     "functools",
+    "perdure.capability.own_workflow",
     "perdure.core.",
     "perdure.durable.failures",
     "perdure.durable.first_tries",

@@ -3,11 +3,12 @@
 import pytest
 
 from perdure.capabilities import attribute, installed
+from perdure.capability.taking_in import funded_settings
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.core.settings import EnvironmentSettings
 from perdure.payments.settings import PaymentSettings
-from perdure.transfers.settings import TransferSettings
+from perdure.transfers.capability import TRANSFERS
 
 PAYMENT = "PERDURE_PAYMENT"
 KINDS: list[type[EnvironmentSettings]] = [
@@ -76,14 +77,14 @@ def test_a_limit_is_a_default_and_a_table_of_currencies(monkeypatch: pytest.Monk
         5_000_000,
     ]
     assert [daily.minor_of(currency) for currency in ("EUR", "USD")] == [900, None]
-    assert TransferSettings.read().amount_limit.minor_of("JPY") == 10_000
+    assert funded_settings(TRANSFERS, Settings.load()).amount_limit.minor_of("JPY") == 10_000
 
 
 def test_what_is_given_for_a_kind_comes_before_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PAYMENT}_PATIENCE_S", "7")
     monkeypatch.setenv(f"{PAYMENT}_CALLBACK_TIMEOUT_S", "8")
     given = Settings(payment_patience_s=9).of(PaymentSettings)
-    assert (given.payment_patience_s, given.payment_callback_timeout_s) == (9, 8)
+    assert (given.patience_s, given.callback_timeout_s) == (9, 8)
 
 
 @pytest.mark.parametrize(

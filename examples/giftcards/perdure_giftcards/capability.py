@@ -3,29 +3,28 @@
 from typing import Final
 
 from perdure import Capability, Shown, in_result
-from perdure_giftcards.contracts import ID_PREFIX, KIND, WORKFLOW, GiftcardRequest
+from perdure_giftcards.contracts import GiftcardRequest
 
 GIFTCARDS: Final = Capability(
-    name=KIND,
+    name="giftcard",
     plural="giftcards",
-    id_prefix=ID_PREFIX,
-    workflow=WORKFLOW,
+    id_prefix="gft",
+    workflow="Giftcard",
     help="Giftcards: ordered at a provider, paid from an account.",
     request=GiftcardRequest,
-    wire="perdure_giftcards.wiring:wire",
+    wire="perdure_giftcards.money:wire",
     work="perdure_giftcards.work:work",
-    settings="perdure_giftcards.settings:GiftcardSettings",
-    outside="perdure_giftcards.outside:uses",
+    calls=("perdure_giftcards.provider:GIFTCARD_ROLE",),
     shows=(
         Shown(
             "order_id",
             str | None,
-            in_result("order", "order_id"),
+            in_result("order", "id"),
             "The provider's own id, once it has succeeded.",
         ),
     ),
     has_lane=True,
-    refundable="perdure_giftcards.refunds:REFUNDABLE_GIFTCARDS",
+    refundable="perdure_giftcards.money:REFUNDABLE",
     invariants="perdure_giftcards.verify:INVARIANTS",
     books=("perdure_giftcards.verify:GIFTCARD_BOOKS",),
 )

@@ -1,48 +1,23 @@
-"""What a giftcard is given, what it answers, and the names by which it is run.
+"""What a giftcard is given, and what it answers.
 
 Old histories decode into these: a field is only ever added, with a default.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Final
 
-from perdure import (
-    Failure,
-    Note,
-    Party,
-)
-
-KIND: Final = "giftcard"
-ID_PREFIX: Final = "gft"
-WORKFLOW: Final = "Giftcard"
-
-RUN_FIRST_TRY: Final = "giftcard.run_first_try"
-HOLD_FUNDS: Final = "giftcard.hold_funds"
-ORDER: Final = "giftcard.order_giftcard"
-RESOLVE_ORDER: Final = "giftcard.resolve_order"
-REVOKE: Final = "giftcard.revoke_giftcard"
-SETTLE: Final = "giftcard.settle"
-CLOSE: Final = "giftcard.close"
+from perdure import Effect, EffectStatuses, Failure, Note, PaidRequest
 
 PROVIDER: Final = "giftcards"
 """Who is asked for them, as in its queue's name."""
+UNAVAILABLE: Final = "giftcards_unavailable"
+"""The code where it cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
-class GiftcardRequest:
+class GiftcardRequest(PaidRequest):
     """What the caller asks for."""
 
-    customer_id: Annotated[str, Note(option="customer", help="Whose money it is.")]
-    account_id: Annotated[
-        str,
-        Note(
-            "The customer's account that the money comes from.",
-            option="account",
-            help="The account it comes from, acc_….",
-        ),
-    ]
-    amount_minor: int
-    currency: Annotated[str, Note(option_default="USD")]
     item: Annotated[
         str,
         Note(
@@ -52,51 +27,40 @@ class GiftcardRequest:
             in_summary=True,
         ),
     ]
-    customer: Annotated[Party, Note("Who is told how it ended.", correctable=True)] = field(
-        default_factory=Party
-    )
-    reference: str | None = None
-    description: Annotated[str, Note(correctable=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class GiftcardInput:
-    """The workflow's input."""
+class Giftcard:
+    """What the workflow is given, and the steps until it is ordered."""
 
     operation_id: str
     request: GiftcardRequest
 
 
-@dataclass(frozen=True, slots=True)
-class OrderOutcome:
-    """How an order stands at the provider.
-
-    Args:
-        status: `fulfilled` or `revoked`.
-    """
-
-    order_id: str
-    status: str
+ORDER_STATUSES: Final = EffectStatuses(stands="fulfilled", undone="revoked")
 
 
 @dataclass(frozen=True, slots=True)
-class OrderResolution:
-    """What became of a call whose answer was lost; None: it was not made, and will not be."""
-
-    order: OrderOutcome | None = None
+class Order(Effect):
+    """An order at the provider; its status is one of `ORDER_STATUSES`, as far as we know."""
 
 
 @dataclass(frozen=True, slots=True)
-class SettleGiftcard:
-    """The input of the step that posts the money."""
+class FoundOrder:
+    """What is found of an order whose answer was lost, or is left of one that was to be undone."""
 
-    giftcard: GiftcardInput
-    order: OrderOutcome
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class CloseGiftcard:
-    """The input of the step that releases the money and ends the giftcard."""
+class OrderedGiftcard(Giftcard):
+    """What the step is given that posts the money."""
 
-    giftcard: GiftcardInput
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class FailedGiftcard(Giftcard):
+    """What the step is given that releases the money and ends the giftcard."""
+
     failure: Failure

@@ -10,76 +10,68 @@ from perdure import (
     Held,
     PerdureError,
     ProviderDeclined,
-    Refused,
     Runner,
     Step,
     failure_of,
+    not_reached,
 )
-from perdure_giftcards import contracts, rules
 from perdure_giftcards.contracts import (
+    ORDER_STATUSES,
     PROVIDER,
-    CloseGiftcard,
-    GiftcardInput,
-    OrderOutcome,
-    OrderResolution,
-    SettleGiftcard,
+    UNAVAILABLE,
+    FailedGiftcard,
+    FoundOrder,
+    Giftcard,
+    Order,
+    OrderedGiftcard,
 )
 
-
-def _provider(_: GiftcardInput) -> str:
-    return PROVIDER
-
-
-def _not_made(_: GiftcardInput, __: PerdureError) -> PerdureError:
-    return Refused(
-        "The provider cannot be reached, so no money was moved; try again later.",
-        code="giftcards_unavailable",
-    )
-
-
-FIRST_TRY: Final = Step(contracts.RUN_FIRST_TRY, GiftcardInput, FirstTry)
+FIRST_TRY: Final = Step("giftcard.run_first_try", Giftcard, FirstTry)
 """All of it in one go, if nothing is in the way."""
 
-HOLD: Final = Step(contracts.HOLD_FUNDS, GiftcardInput, Held)
+HOLD: Final = Step("giftcard.hold_funds", Giftcard, Held)
 """Check the account, and set the money aside."""
 
 RESOLVE_ORDER: Final = CallStep(
-    contracts.RESOLVE_ORDER, GiftcardInput, OrderResolution, provider=_provider, inquires=True
+    "giftcard.resolve_order", Giftcard, FoundOrder, provider=lambda _: PROVIDER, inquires=True
 )
 ORDER: Final = CallStep(
-    contracts.ORDER,
-    GiftcardInput,
-    OrderOutcome,
-    provider=_provider,
+    "giftcard.order_giftcard",
+    Giftcard,
+    Order,
+    provider=lambda _: PROVIDER,
     resolve=RESOLVE_ORDER,
     found=attrgetter("order"),
-    not_made=_not_made,
+    not_made=not_reached("The provider", UNAVAILABLE),
 )
 """Ask the provider for it, once."""
 
-SETTLE: Final = Step(contracts.SETTLE, SettleGiftcard, End)
+SETTLE: Final = Step("giftcard.settle", OrderedGiftcard, End)
 """Post the money: from here on the giftcard has succeeded."""
 
 REVOKE: Final = CallStep(
-    contracts.REVOKE, GiftcardInput, OrderResolution, provider=_provider, undoes=ORDER
+    "giftcard.revoke_giftcard", Giftcard, FoundOrder, provider=lambda _: PROVIDER, undoes=ORDER
 )
-CLOSE: Final = Step(contracts.CLOSE, CloseGiftcard, End, undoes=True)
+CLOSE: Final = Step("giftcard.close", FailedGiftcard, End, undoes=True)
 """Release the money: the giftcard has failed, or is cancelled."""
 
 
-async def run_giftcard(giftcard: GiftcardInput, steps: Runner) -> End:
+async def run_giftcard(giftcard: Giftcard, steps: Runner) -> End:
     """Carry a giftcard to its end: ordered, paid and told, or nothing of it."""
     is_held = False
     try:
         await steps.run(HOLD, giftcard)
         is_held = True
         order = await steps.run(ORDER, giftcard)
-        rules.check_fulfilled(order)
-        end = await steps.run(SETTLE, SettleGiftcard(giftcard, order))
+        if order.status != ORDER_STATUSES.stands:
+            raise ProviderDeclined("The provider has revoked the order.", code="order_revoked")
+        ordered = OrderedGiftcard(giftcard.operation_id, giftcard.request, order)
+        end = await steps.run(SETTLE, ordered)
     except PerdureError as error:
         # What the provider refused did nothing; any other end may have ordered something.
         if is_held and not isinstance(error, ProviderDeclined):
             await steps.run(REVOKE, giftcard)
-        end = await steps.run(CLOSE, CloseGiftcard(giftcard, failure_of(error)))
+        failed = FailedGiftcard(giftcard.operation_id, giftcard.request, failure_of(error))
+        end = await steps.run(CLOSE, failed)
     await steps.tell(end.notification_ids)
     return end

@@ -6,32 +6,8 @@ from typing import Final, Protocol, Self
 import aiohttp
 from pydantic import TypeAdapter
 
-from perdure import (
-    ASKED_BY_DOCTOR,
-    HttpSettings,
-    ProviderHost,
-    ProviderHttp,
-    Role,
-)
-
-STATUSES: Final = frozenset({"fulfilled", "revoked"})
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order at the provider.
-
-    Args:
-        id: The provider's.
-        reference: Ours.
-        status: One of `STATUSES`, as far as we know.
-    """
-
-    id: str
-    reference: str
-    amount_minor: int
-    currency: str
-    status: str
+from perdure import ASKED_BY_DOCTOR, HttpSettings, ProviderHost, ProviderHttp, Role
+from perdure_giftcards.contracts import Order
 
 
 class GiftcardProvider(Protocol):
@@ -67,7 +43,7 @@ class GiftcardProvider(Protocol):
         ...
 
 
-GIFTCARDS: Final[Role[GiftcardProvider]] = Role(
+GIFTCARD_ROLE: Final[Role[GiftcardProvider]] = Role(
     "giftcards",
     GiftcardProvider,
     {"http": "perdure_giftcards.provider:HttpGiftcardProvider"},

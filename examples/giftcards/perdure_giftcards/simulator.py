@@ -18,7 +18,7 @@ from starlette.routing import Route
 from perdure import new_id
 from perdure.simulators.http_server import invalid, page, refuse, serve_http
 from perdure.simulators.journal import Journal
-from perdure_giftcards.provider import Order
+from perdure_giftcards.contracts import Order
 
 PORT: Final = 8190
 SOLD_OUT: Final = "sold_out"

@@ -1,34 +1,46 @@
 """Giftcards, in a worker: how they are carried out."""
 
-from perdure import (
-    FundedSteps,
-    Work,
-    WorkerHost,
-    use_of,
-    work_in_one_go,
-)
-from perdure_giftcards.contracts import PROVIDER
-from perdure_giftcards.funding import FUNDED
-from perdure_giftcards.process import FIRST_TRY, run_giftcard
-from perdure_giftcards.provider import GIFTCARDS
-from perdure_giftcards.provider_calls import GiftcardCalls
-from perdure_giftcards.refunds import GiftcardRefunds
+from perdure import ProviderEffect, Work, WorkerHost, work_of_one_effect
+from perdure_giftcards.contracts import ORDER_STATUSES, PROVIDER, Giftcard, Order
+from perdure_giftcards.money import FUNDED
+from perdure_giftcards.process import FIRST_TRY, ORDER, REVOKE, run_giftcard
+from perdure_giftcards.provider import GIFTCARD_ROLE, GiftcardProvider
 from perdure_giftcards.workflow import GiftcardWorkflow
+
+
+def order_at(provider: GiftcardProvider) -> ProviderEffect[Giftcard, Order, Order]:
+    """Return how a provider is asked for a giftcard, and to take it back."""
+
+    async def order(giftcard: Giftcard) -> Order:
+        request = giftcard.request
+        return await provider.order(
+            reference=giftcard.operation_id,
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+            item=request.item,
+        )
+
+    return ProviderEffect(
+        provider=PROVIDER,
+        step=ORDER,
+        undo=REVOKE,
+        ask=order,
+        find=provider.find,
+        take_back=provider.revoke,
+        statuses=ORDER_STATUSES,
+        outcome=lambda order: order,
+        refunded=lambda order: {"order_id": order.id},
+    )
 
 
 async def work(host: WorkerHost) -> Work:
     """Return what carries giftcards out."""
-    use, tries = use_of(GIFTCARDS, host.settings), host.first_tries()
-    provider, timeout_s = host.outside.made(use), use.timeout_s
-    calls = GiftcardCalls(host.calls, host.steps, provider, first_tries=tries, timeout_s=timeout_s)
-    funded = FundedSteps(host.pool, host.steps, host.ledger, FUNDED)
-    return work_in_one_go(
+    return work_of_one_effect(
         host,
         run_giftcard,
-        {**funded.bodies, **calls.bodies},
+        funded=FUNDED,
+        role=GIFTCARD_ROLE,
+        effect=order_at,
         first_try=FIRST_TRY,
         workflow=GiftcardWorkflow,
-        provider=PROVIDER,
-        first_tries=tries,
-        refunds=GiftcardRefunds(provider, timeout_s=timeout_s),
     )

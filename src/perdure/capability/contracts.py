@@ -1,11 +1,36 @@
-"""What the steps of all kinds that an account pays for answer.
+"""What all kinds that an account pays for are asked for, and what their steps answer.
 
 Old histories decode into these: a field is only ever added, with a default.
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from perdure.core.errors import OperationCancelled, PerdureError
+from perdure.core.notes import Note
+from perdure.notifications.contracts import Party
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidRequest:
+    """What is asked for of any such kind; inherit it, and add what is the kind's own."""
+
+    customer_id: Annotated[str, Note(option="customer", help="Whose money it is.")]
+    account_id: Annotated[
+        str,
+        Note(
+            "The customer's account that the money comes from.",
+            option="account",
+            help="The account it comes from, acc_….",
+        ),
+    ]
+    amount_minor: int
+    currency: Annotated[str, Note(option_default="USD")]
+    customer: Annotated[Party, Note("Who is told how it ended.", correctable=True)] = field(
+        default_factory=Party
+    )
+    reference: str | None = None
+    description: Annotated[str, Note(correctable=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,9 @@ class Capability:
         wire: Called with a `Host` in every process, returns a `Wiring`.
         work: Called with a `WorkerHost` in a worker, and awaited, returns its `Work`.
         settings: Its own, an `EnvironmentSettings`; None: it has none.
-        outside: Called with the `Settings`, returns the systems that it calls, each a `Use`.
+        calls: The systems that it calls, each a `Role`.
+        outside: Where that is not known before: called with the `Settings`, returns each as a
+            `Use`.
         remarks: What is to be known of an action beyond what holds for every kind, by its name:
             `create`, `cancel`, `refund`.
         shows: The fields of the view beside the request's and those that every operation has; one
@@ -107,6 +109,7 @@ class Capability:
     wire: Place
     work: Place
     settings: Place | None = None
+    calls: tuple[Place, ...] = ()
     outside: Place | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)
     shows: tuple[Shown, ...] = ()

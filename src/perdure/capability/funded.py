@@ -5,6 +5,7 @@ Each is one commit on our database; those in flight together share one.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from perdure.capability.contracts import End, Failure
@@ -25,6 +26,15 @@ from perdure.storage.pool import Connection, Pool
 Holding = TypeVar("Holding")
 Settling = TypeVar("Settling")
 Given = TypeVar("Given")
+
+
+class FundedInput(Protocol):
+    """An operation, and what it asks for."""
+
+    @property
+    def operation_id(self) -> str: ...  # noqa: D102
+    @property
+    def request(self) -> FundedRequest: ...  # noqa: D102
 
 
 class ClosingInput(Protocol):
@@ -53,12 +63,11 @@ class Funds:
     limit_minor: int | None = None
 
     @classmethod
-    def asked(
-        cls, operation_id: str, request: FundedRequest, limit_minor: int | None = None
-    ) -> "Funds":
-        """Return what a request asks for by itself."""
+    def asked(cls, given: FundedInput, limit_minor: int | None = None) -> "Funds":
+        """Return what an operation's request asks for by itself."""
+        request = given.request
         return cls(
-            operation_id,
+            given.operation_id,
             request.customer_id,
             request.account_id,
             request.amount_minor,
@@ -127,7 +136,8 @@ class FundedKind(Generic[Holding, Settling, Closing]):
         settle: The step that posts it: from here on the operation has succeeded.
         close: The step that releases it, and ends the operation.
         ends: Further steps that end it.
-        operation_id: Whose step it is, given the input of any of them.
+        operation_id: Whose step it is, given the input of any of them, where that does not say it
+            itself.
         funds: What is set aside.
         success: What commits with `settle`.
         failure_messages: Who is told what by `close`.
@@ -145,7 +155,7 @@ class FundedKind(Generic[Holding, Settling, Closing]):
     settle: Step[Settling, End]
     close: Step[Closing, End]
     ends: Sequence[str] = ()
-    operation_id: Callable[[Any], str]
+    operation_id: Callable[[Any], str] = attrgetter("operation_id")
     funds: Callable[[Holding], Funds]
     success: Callable[[Settling], Success]
     failure_messages: Callable[[Closing], Sequence[Message]]

@@ -1,11 +1,56 @@
 """What must hold of the operations of a kind that an account pays for, as queries for `verify`."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from perdure.capability.declaration import Capability
+from perdure.core.effects import EffectStatuses
+from perdure.core.script import CallStep
 from perdure.ledger.chart import SystemAccount
 
 ASKED_MINOR: Final = "o.input->'request'->>'amount_minor'"
 ASKED_CURRENCY: Final = "o.input->'request'->>'currency'"
+
+
+def funded_invariants(
+    kind: Capability,
+    taken_by: SystemAccount,
+    *,
+    amount_minor: str = ASKED_MINOR,
+    currency: str = ASKED_CURRENCY,
+) -> dict[str, str]:
+    """Return what holds of every kind that tells the customer how it ended; as `posted_once`."""
+    posted = posted_once(kind.name, taken_by, amount_minor=amount_minor, currency=currency)
+    return {
+        f"succeeded_{kind.plural}_posted_once": posted,
+        f"other_{kind.plural}_moved_nothing": moved_nothing(kind.name),
+        f"{kind.plural}_owe_their_messages": messages_owed(kind.name),
+    }
+
+
+def effect_invariants(
+    kind: Capability,
+    step: CallStep[Any, Any],
+    undo: CallStep[Any, Any],
+    statuses: EffectStatuses,
+    *,
+    result: str,
+    answer_id: str = "id",
+) -> dict[str, str]:
+    """Return what holds of a kind that one provider does one thing for; see `ProviderEffect`.
+
+    Args:
+        result: The field of an operation's result that has the answer.
+        answer_id: The answer's field with the provider's own id.
+    """
+    stands, undone = statuses.stands, statuses.undone
+    result_id = f"o.result->'{result}'->>'{answer_id}'"
+    answered = answered_as_it_succeeded(kind.name, step.row_name, stands, answer_id, result_id)
+    undid = undone_where_it_did_not(kind.name, step.row_name, stands, answer_id, by=[undo.row_name])
+    return {
+        f"succeeded_{kind.plural}_were_answered_{stands}": answered,
+        f"other_{kind.plural}_{undone}_what_was_{stands}": undid,
+    }
 
 
 def posted_once(
@@ -71,6 +116,52 @@ FROM (
     FROM operations o WHERE o.kind = '{kind}' AND o.finished_at IS NOT NULL
 ) AS told
 WHERE owed <> due
+"""
+
+
+def answered_as_it_succeeded(
+    kind: str, step: str, stands: str, answer_id: str, result_id: str
+) -> str:
+    """Return what finds the succeeded ones that their provider's answer does not bear out.
+
+    Args:
+        step: The call, as rows name it.
+        stands: The status of an answer that does.
+        answer_id: The answer's field with the provider's own id.
+        result_id: Where the operation's row `o` has that.
+    """
+    # The system before this one keeps no record of its calls (`lane` -1: `ELSEWHERE`).
+    return f"""
+SELECT ARRAY[o.id] AS subject_ids,
+       format('succeeded with %s; its call is %s: %s', coalesce({result_id}, 'nothing'),
+              coalesce(c.state, 'none'), coalesce(c.answer::text, 'no answer')) AS detail
+FROM operations o
+LEFT JOIN provider_calls c ON c.operation_id = o.id AND c.step = '{step}'
+WHERE o.kind = '{kind}' AND o.status = 'succeeded' AND o.lane IS DISTINCT FROM -1
+    AND (c.state = 'answered' AND c.answer->>'status' = '{stands}'
+        AND c.answer->>'{answer_id}' = {result_id}) IS NOT TRUE
+"""
+
+
+def undone_where_it_did_not(
+    kind: str, step: str, stands: str, answer_id: str, *, by: Sequence[str]
+) -> str:
+    """Return what finds the others whose provider did it, and was not made to undo it.
+
+    What undoes has no intent of its own: it may be asked for any number of times.
+
+    Args:
+        by: The steps of which any shows that it is undone, as rows name them.
+    """
+    steps = ", ".join(f"'{name}'" for name in by)
+    return f"""
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s; %s was done, and not undone', o.status, c.answer->>'{answer_id}') AS detail
+FROM operations o JOIN provider_calls c ON c.operation_id = o.id AND c.step = '{step}'
+WHERE o.kind = '{kind}' AND o.status IN ('failed', 'cancelled')
+    AND c.state = 'answered' AND c.answer->>'status' = '{stands}'
+    AND NOT EXISTS (SELECT FROM operation_steps s WHERE s.operation_id = o.id
+        AND s.step IN ({steps}) AND s.outcome = 'succeeded')
 """
 
 

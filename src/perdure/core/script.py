@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from perdure.core.errors import PerdureError
+from perdure.core.errors import PerdureError, Refused
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -79,6 +79,21 @@ class CallStep(ScriptStep[Given, Result]):
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnStep(ScriptStep[Given, Result]):
     """What each runner does in its own way: a wait, a child workflow."""
+
+
+def not_reached(who: str, code: str) -> Callable[[object, PerdureError], PerdureError]:
+    """Return the answer of a call that was not made: no money was moved.
+
+    Args:
+        who: Who could not be reached, as the sentence begins: `The provider`.
+    """
+
+    def not_made(_: object, __: PerdureError) -> PerdureError:
+        return Refused(
+            f"{who} cannot be reached, so no money was moved; try again later.", code=code
+        )
+
+    return not_made
 
 
 Body = Callable[[Any], Awaitable[Any]]

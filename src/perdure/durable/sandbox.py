@@ -8,6 +8,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 PASSED_THROUGH: Final = (
     # Pure modules without state: importing them for each workflow costs time, finds nothing.
     "perdure.capability.contracts",
+    "perdure.capability.own_workflow",
     "perdure.core",
     "perdure.durable",
     "perdure.notifications.contracts",

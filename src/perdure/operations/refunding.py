@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from perdure.core.errors import PerdureError
+from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.operations.model import FINISHED, By, Failure, Operation, Status
 from perdure.storage.pool import Connection
 
@@ -26,6 +27,29 @@ class RefundTerms:
     amount_minor: int
     currency: str
     provider: str
+
+
+def all_that_was_asked(
+    taken_by: SystemAccount, provider: str
+) -> Callable[[Operation], RefundTerms]:
+    """Return the terms of a kind that gives back all that the request said.
+
+    Args:
+        taken_by: The house's account that the money went to.
+    """
+
+    def terms(operation: Operation) -> RefundTerms:
+        request = operation.input["request"]
+        currency = request["currency"]
+        return RefundTerms(
+            account_id=request["account_id"],
+            taken_by=system_account_id(taken_by, currency),
+            amount_minor=request["amount_minor"],
+            currency=currency,
+            provider=provider,
+        )
+
+    return terms
 
 
 Hook = Callable[[Connection, Operation, str], Awaitable[None]]

@@ -34,7 +34,10 @@ PAYMENTS: Final = Capability(
     wire="perdure.payments.wiring:wire",
     work="perdure.payments.registration:work",
     settings="perdure.payments.settings:PaymentSettings",
-    outside="perdure.payments.outside:uses",
+    calls=(
+        "perdure.providers.gateway:GATEWAY_ROLE",
+        "perdure.providers.fraud_scorer:FRAUD_SCORER_ROLE",
+    ),
     shows=(
         Shown(
             "public_status",

@@ -30,6 +30,8 @@ UNDO_LATE_CHARGE: Final = "payment.undo_late_charge"
 
 GATEWAY: Final = "gateway"
 """The provider, as in its queue's name."""
+UNAVAILABLE: Final = "gateway_unavailable"
+"""The code where it cannot be reached."""
 
 GATEWAY_CALLBACK: Final = "gateway_callback"
 """The signal that carries one of the gateway's confirmations."""

@@ -20,8 +20,7 @@ from perdure.storage.pool import Connection, Pool
 
 
 def _funds(given: HoldFunds) -> Funds:
-    payment = given.payment
-    return Funds.asked(payment.operation_id, payment.request, given.daily_limit_minor)
+    return Funds.asked(given.payment, given.daily_limit_minor)
 
 
 def _success(given: SettlePayment) -> Success:

@@ -2,7 +2,7 @@
 
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to, reason_told
+from perdure.notifications.rules import failure_told, messages_to
 from perdure.payments.contracts import ClosePayment, PaymentInput
 
 
@@ -33,14 +33,7 @@ def failure_messages(given: ClosePayment) -> list[Message]:
 
     The payee never heard of it.
     """
-    request, failure = given.payment.request, given.failure
+    request = given.payment.request
     amount = format_amount(request.amount_minor, request.currency)
-    word = "was cancelled" if failure.cancelled else "failed"
-    why = reason_told(failure.message, cancelled=failure.cancelled)
-    return messages_to(
-        "payer",
-        request.payer,
-        f"Your payment of {amount} {word}",
-        f"{why}Nothing was taken from your account.",
-        reference=request.reference,
-    )
+    subject, body = failure_told(f"Your payment of {amount}", given.failure)
+    return messages_to("payer", request.payer, subject, body, reference=request.reference)

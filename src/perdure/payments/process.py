@@ -6,11 +6,12 @@ from operator import attrgetter
 from typing import Final
 
 from perdure.capability.contracts import End, failure_of
-from perdure.core.errors import PerdureError, Refused
-from perdure.core.script import CallStep, OwnStep, Runner, Step
+from perdure.core.errors import PerdureError
+from perdure.core.script import CallStep, OwnStep, Runner, Step, not_reached
 from perdure.payments import contracts, rules
 from perdure.payments.contracts import (
     GATEWAY,
+    UNAVAILABLE,
     ChargeOutcome,
     ChargeResolution,
     ClosePayment,
@@ -19,17 +20,6 @@ from perdure.payments.contracts import (
     PaymentInput,
     SettlePayment,
 )
-
-
-def _gateway(_: PaymentInput) -> str:
-    return GATEWAY
-
-
-def _not_made(_: PaymentInput, __: PerdureError) -> PerdureError:
-    return Refused(
-        "The gateway cannot be reached, so no money was moved; try again later.",
-        code="gateway_unavailable",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +38,21 @@ CHECK_FRAUD: Final = OwnStep("payment.check_fraud", PaymentInput, bool)
 
 CHARGE_FIRST_TRY: Final = Step(contracts.CHARGE_FIRST_TRY, PaymentInput, ChargeResolution)
 RESOLVE_CHARGE: Final = CallStep(
-    contracts.RESOLVE_CHARGE, PaymentInput, ChargeResolution, provider=_gateway, inquires=True
+    contracts.RESOLVE_CHARGE,
+    PaymentInput,
+    ChargeResolution,
+    provider=lambda _: GATEWAY,
+    inquires=True,
 )
 CHARGE: Final = CallStep(
     contracts.CHARGE,
     PaymentInput,
     ChargeOutcome,
-    provider=_gateway,
+    provider=lambda _: GATEWAY,
     first_try=CHARGE_FIRST_TRY,
     resolve=RESOLVE_CHARGE,
     found=attrgetter("charge"),
-    not_made=_not_made,
+    not_made=not_reached("The gateway", UNAVAILABLE),
 )
 """Have the gateway collect, once."""
 
@@ -66,12 +60,12 @@ CONFIRMATION: Final = OwnStep("payment.confirmation", Charged, ChargeOutcome)
 """Wait for the gateway's confirmation of a charge that is pending."""
 
 CHECK_CHARGE: Final = CallStep(
-    contracts.CHECK_CHARGE, PaymentInput, ChargeOutcome, provider=_gateway, inquires=True
+    contracts.CHECK_CHARGE, PaymentInput, ChargeOutcome, provider=lambda _: GATEWAY, inquires=True
 )
 """Ask the gateway how a charge stands of which a callback told something else."""
 
 CONFIRM_CHARGE: Final = CallStep(
-    contracts.CONFIRM_CHARGE, PaymentInput, ChargeOutcome, provider=_gateway, inquires=True
+    contracts.CONFIRM_CHARGE, PaymentInput, ChargeOutcome, provider=lambda _: GATEWAY, inquires=True
 )
 """Ask the gateway for a charge nobody confirmed in time; a pending one is called off there."""
 
@@ -79,7 +73,7 @@ SETTLE: Final = Step(contracts.SETTLE, SettlePayment, End)
 """Post the money: from here on the payment has succeeded."""
 
 UNDO_CHARGE: Final = CallStep(
-    contracts.UNDO_CHARGE, PaymentInput, ChargeResolution, provider=_gateway, undoes=CHARGE
+    contracts.UNDO_CHARGE, PaymentInput, ChargeResolution, provider=lambda _: GATEWAY, undoes=CHARGE
 )
 CLOSE: Final = Step(contracts.CLOSE, ClosePayment, End, undoes=True)
 """Release the money: the payment has failed, or is cancelled."""

@@ -2,28 +2,16 @@
 
 from typing import Final
 
-from perdure.ledger.chart import SystemAccount, system_account_id
-from perdure.operations.model import Operation
-from perdure.operations.refunding import RefundableKind, RefundTerms
+from perdure.ledger.chart import SystemAccount
+from perdure.operations.refunding import RefundableKind, all_that_was_asked
 from perdure.payments.charges import Returned, find_given_back, give_back_the_rest
 from perdure.payments.contracts import GATEWAY, KIND
 from perdure.providers.gateway import PaymentGateway
 from perdure.refunds.contracts import GivenBack, RefundInput
 
-
-def _terms(operation: Operation) -> RefundTerms:
-    request = operation.input["request"]
-    currency = request["currency"]
-    return RefundTerms(
-        account_id=request["account_id"],
-        taken_by=system_account_id(SystemAccount.GATEWAY_CLEARING, currency),
-        amount_minor=request["amount_minor"],
-        currency=currency,
-        provider=GATEWAY,
-    )
-
-
-REFUNDABLE_PAYMENTS: Final = RefundableKind(KIND, _terms, told="payer")
+REFUNDABLE_PAYMENTS: Final = RefundableKind(
+    KIND, all_that_was_asked(SystemAccount.GATEWAY_CLEARING, GATEWAY), told="payer"
+)
 
 
 class GatewayRefunds:

@@ -6,34 +6,27 @@ from typing import Final, Protocol, Self
 import aiohttp
 from pydantic import TypeAdapter
 
+from perdure.core.effects import Effect, EffectStatuses
 from perdure.core.identity import BANK
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
 
-PAYOUT_STATUSES: Final = frozenset({"paid", "failed", "recalled"})
+PAYOUT_STATUSES: Final = EffectStatuses(stands="paid", undone="recalled", nothing=("failed",))
 
 REFUSALS: Final = frozenset({"payout_not_recallable", "payout_recalled"})
 """The bank's own words for a no that stays one, beside those of a 402."""
 
 
 @dataclass(frozen=True, slots=True)
-class Payout:
-    """Money paid out to a destination.
+class Payout(Effect):
+    """Money paid out to a destination; its status is one of `PAYOUT_STATUSES`, as far as we know.
 
     Args:
-        id: The bank's.
-        reference: Ours.
-        status: One of `PAYOUT_STATUSES`, as far as we know.
         failure_code: Why it failed, where it did.
     """
 
-    id: str
-    reference: str
-    amount_minor: int
-    currency: str
-    status: str
     failure_code: str | None = None
 
 

@@ -2,7 +2,7 @@
 
 from perdure.core.money import format_amount
 from perdure.notifications.contracts import Message
-from perdure.notifications.rules import messages_to, reason_told
+from perdure.notifications.rules import failure_to_customer, to_customer
 from perdure.renewals.contracts import CloseRenewal, Fee, RenewalInput, RenewalReport
 
 
@@ -20,26 +20,21 @@ def standing_messages(renewal: RenewalInput, fee: Fee, report: RenewalReport) ->
 def _renewed(renewal: RenewalInput, fee: Fee, report: RenewalReport, more: str) -> list[Message]:
     request = renewal.request
     price = format_amount(fee.amount_minor, fee.currency)
-    return messages_to(
-        "customer",
-        request.customer,
+    return to_customer(
+        request,
         f"{request.domain} is renewed",
         f"{request.domain} is yours until {report.expires_on}. You paid {price}.{more}",
-        reference=request.reference,
     )
 
 
 def failure_messages(given: CloseRenewal) -> list[Message]:
     """Return what the customer is told of a renewal that did not come about."""
-    renewal, failure = given.renewal, given.failure
+    renewal = given.renewal
     request = renewal.request
-    word = "was cancelled" if failure.cancelled else "failed"
-    why = reason_told(failure.message, cancelled=failure.cancelled)
-    return messages_to(
-        "customer",
-        request.customer,
-        f"The renewal of {request.domain} {word}",
-        f"{why}Nothing was taken from your account; {request.domain} still ends on"
+    return failure_to_customer(
+        request,
+        f"The renewal of {request.domain}",
+        given.failure,
+        f"Nothing was taken from your account; {request.domain} still ends on"
         f" {renewal.current_expires_on}.",
-        reference=request.reference,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from perdure.capability.provider_effect import made_once
 from perdure.core.errors import NotFound, PerdureError, ProviderDeclined
 from perdure.core.script import Bodies
 from perdure.durable.interceptors.operation_sync import records_its_attempts
@@ -28,10 +29,9 @@ from perdure.renewals.contracts import (
     DomainOffer,
     RenewalInput,
     RenewalReport,
-    RenewalResolution,
     Undone,
 )
-from perdure.renewals.process import CHECK_DOMAIN, READ_REPORT, RENEW, RESOLVE_RENEWAL, UNDO_RENEWAL
+from perdure.renewals.process import CHECK_DOMAIN, READ_REPORT, RENEW, UNDO_RENEWAL
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool
 
@@ -87,8 +87,7 @@ class RegistryCalls:
         """What does the work of the steps at the registries."""
         return {
             CHECK_DOMAIN: self.check_domain,
-            RENEW: self.renew,
-            RESOLVE_RENEWAL: self.resolve_renewal,
+            **made_once(self._calls, RENEW, self._renew_call),
             READ_REPORT: self.read_report,
             UNDO_RENEWAL: self.undo_renewal,
         }
@@ -135,27 +134,6 @@ class RegistryCalls:
         self, _: Connection, given: Mapping[str, _KeepOffer]
     ) -> dict[str, StepDone[DomainOffer]]:
         return {found: StepDone(one.offer, _CHECKED) for found, one in given.items()}
-
-    @records_its_attempts
-    async def renew(self, renewal: RenewalInput) -> RenewalReport:
-        """Have the registry renew, once, whatever happens to this worker.
-
-        Raises:
-            ProviderDeclined, InvalidInput: It refused.
-            ProviderError: Not done, or not known; try again.
-            OperationCancelled: The renewal is to stop, and was not made.
-        """
-        return await self._calls.get_or_create(self._renew_call(renewal))
-
-    async def resolve_renewal(self, renewal: RenewalInput) -> RenewalResolution:
-        """Find out what became of a call whose answer was lost.
-
-        Raises:
-            ProviderDeclined: The registry had refused.
-            ProviderOutcomeUnknown: Not known yet; ask again.
-        """
-        found = await self._calls.resolve(self._renew_call(renewal))
-        return RenewalResolution(found)
 
     async def read_report(self, renewal: RenewalInput) -> RenewalReport:
         """Read the registry's report of a renewal again.

@@ -4,11 +4,16 @@ from decimal import Decimal
 from typing import Final
 
 from perdure.capability.books import Books
-from perdure.capability.invariants import messages_owed, moved_nothing, posted_once
+from perdure.capability.invariants import (
+    answered_as_it_succeeded,
+    funded_invariants,
+    undone_where_it_did_not,
+)
 from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
 from perdure.providers.registry import RegistryRenewal
+from perdure.renewals.capability import RENEWALS
 from perdure.renewals.contracts import KIND
 from perdure.storage.pool import Connection, Pool
 
@@ -34,32 +39,6 @@ SELECT reference,
        array_agg(DISTINCT currency) AS currencies,
        array_agg(DISTINCT domain) AS domains
 FROM registry_renewals GROUP BY reference
-"""
-
-# The system before this one keeps no record of its calls (`lane` -1: `ELSEWHERE`).
-SUCCEEDED_BY_THE_REGISTRYS_ANSWER: Final = """
-SELECT ARRAY[o.id] AS subject_ids,
-       format('succeeded with the renewal %s; its call is %s: %s',
-              coalesce(o.result->>'registry_renewal_id', 'none'), coalesce(c.state, 'none'),
-              coalesce(c.answer::text, 'no answer')) AS detail
-FROM operations o
-LEFT JOIN provider_calls c ON c.operation_id = o.id AND c.step = 'renew'
-WHERE o.kind = 'renewal' AND o.status = 'succeeded' AND o.lane IS DISTINCT FROM -1
-    AND (c.state = 'answered' AND c.answer->>'status' = 'renewed'
-        AND c.answer->>'renewal_id' = o.result->>'registry_renewal_id') IS NOT TRUE
-"""
-
-# Undoing has no intent of its own: it may be asked for any number of times. A renewal that its
-# registry took back by itself shows when its report is read again.
-OTHERS_UNDID_WHAT_WAS_RENEWED: Final = """
-SELECT ARRAY[o.id] AS subject_ids,
-       format('%s; the registry made the renewal %s, and it was not undone', o.status,
-              c.answer->>'renewal_id') AS detail
-FROM operations o JOIN provider_calls c ON c.operation_id = o.id AND c.step = 'renew'
-WHERE o.kind = 'renewal' AND o.status IN ('failed', 'cancelled')
-    AND c.state = 'answered' AND c.answer->>'status' = 'renewed'
-    AND NOT EXISTS (SELECT FROM operation_steps s WHERE s.operation_id = o.id
-        AND s.step IN ('undo_renewal', 'read_report') AND s.outcome = 'succeeded')
 """
 
 # What a domain's team wrote later counts; a success, and a refund, write the date in their commit.
@@ -101,16 +80,19 @@ SELECT subject_ids, detail FROM (
 """
 
 INVARIANTS: Final = {
-    "succeeded_renewals_posted_once": posted_once(
-        KIND,
+    **funded_invariants(
+        RENEWALS,
         SystemAccount.REGISTRY_CLEARING,
         amount_minor="o.result->>'price_minor'",
         currency="o.result->>'currency'",
     ),
-    "other_renewals_moved_nothing": moved_nothing(KIND),
-    "renewals_owe_their_messages": messages_owed(KIND),
-    "succeeded_renewals_were_answered_renewed": SUCCEEDED_BY_THE_REGISTRYS_ANSWER,
-    "other_renewals_undid_what_was_renewed": OTHERS_UNDID_WHAT_WAS_RENEWED,
+    "succeeded_renewals_were_answered_renewed": answered_as_it_succeeded(
+        KIND, "renew", "renewed", "renewal_id", "o.result->>'registry_renewal_id'"
+    ),
+    # One that its registry took back by itself shows when its report is read again.
+    "other_renewals_undid_what_was_renewed": undone_where_it_did_not(
+        KIND, "renew", "renewed", "renewal_id", by=["undo_renewal", "read_report"]
+    ),
     "renewed_domains_have_their_date": RENEWED_DOMAINS_HAVE_THEIR_DATE,
     "claims_are_of_open_renewals": CLAIMS_ARE_OF_OPEN_RENEWALS,
 }

@@ -14,8 +14,7 @@ TRANSFERS: Final = Capability(
     request=TransferRequest,
     wire="perdure.transfers.wiring:wire",
     work="perdure.transfers.registration:work",
-    settings="perdure.transfers.settings:TransferSettings",
-    outside="perdure.transfers.outside:uses",
+    calls=("perdure.providers.bank:BANK_ROLE",),
     shows=(
         Shown(
             "payout_id",
@@ -28,7 +27,7 @@ TRANSFERS: Final = Capability(
         "payout_not_recallable": Code(409, "The bank does not take it back.", of=("refund",)),
     },
     has_lane=True,
-    refundable="perdure.transfers.refunds:REFUNDABLE_TRANSFERS",
+    refundable="perdure.transfers.funding:REFUNDABLE_TRANSFERS",
     invariants="perdure.transfers.verify:INVARIANTS",
     books=("perdure.transfers.verify:BANK_BOOKS",),
 )

@@ -24,6 +24,8 @@ CLOSE: Final = "transfer.close"
 
 BANK: Final = "bank"
 """The provider, as in its queue's name."""
+UNAVAILABLE: Final = "bank_unavailable"
+"""The code where it cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,29 +4,18 @@ from operator import attrgetter
 from typing import Final
 
 from perdure.capability.contracts import End, FirstTry, Held, failure_of
-from perdure.core.errors import PerdureError, ProviderDeclined, Refused
-from perdure.core.script import CallStep, Runner, Step
+from perdure.core.errors import PerdureError, ProviderDeclined
+from perdure.core.script import CallStep, Runner, Step, not_reached
 from perdure.transfers import contracts, rules
 from perdure.transfers.contracts import (
     BANK,
+    UNAVAILABLE,
     CloseTransfer,
     PayoutOutcome,
     PayoutResolution,
     SettleTransfer,
     TransferInput,
 )
-
-
-def _bank(_: TransferInput) -> str:
-    return BANK
-
-
-def _not_made(_: TransferInput, __: PerdureError) -> PerdureError:
-    return Refused(
-        "The bank cannot be reached, so no money was moved; try again later.",
-        code="bank_unavailable",
-    )
-
 
 FIRST_TRY: Final = Step(contracts.RUN_FIRST_TRY, TransferInput, FirstTry)
 """All of it in one go, if nothing is in the way."""
@@ -35,16 +24,20 @@ HOLD: Final = Step(contracts.HOLD_FUNDS, TransferInput, Held)
 """Check the account, and set the money aside."""
 
 RESOLVE_PAYOUT: Final = CallStep(
-    contracts.RESOLVE_PAYOUT, TransferInput, PayoutResolution, provider=_bank, inquires=True
+    contracts.RESOLVE_PAYOUT,
+    TransferInput,
+    PayoutResolution,
+    provider=lambda _: BANK,
+    inquires=True,
 )
 PAY_OUT: Final = CallStep(
     contracts.PAY_OUT,
     TransferInput,
     PayoutOutcome,
-    provider=_bank,
+    provider=lambda _: BANK,
     resolve=RESOLVE_PAYOUT,
     found=attrgetter("payout"),
-    not_made=_not_made,
+    not_made=not_reached("The bank", UNAVAILABLE),
 )
 """Have the bank pay, once."""
 
@@ -52,7 +45,11 @@ SETTLE: Final = Step(contracts.SETTLE, SettleTransfer, End)
 """Post the money: from here on the transfer has succeeded."""
 
 RECALL_PAYOUT: Final = CallStep(
-    contracts.RECALL_PAYOUT, TransferInput, PayoutResolution, provider=_bank, undoes=PAY_OUT
+    contracts.RECALL_PAYOUT,
+    TransferInput,
+    PayoutResolution,
+    provider=lambda _: BANK,
+    undoes=PAY_OUT,
 )
 CLOSE: Final = Step(contracts.CLOSE, CloseTransfer, End, undoes=True)
 """Release the money: the transfer has failed, or is cancelled."""

@@ -1,18 +1,23 @@
-"""Transfers, in every process."""
+"""Transfers, in every process: how they are taken in."""
 
+from perdure.capability.taking_in import wiring_of_one_effect
 from perdure.capability.wiring import Host, Wiring
-from perdure.operations.waiting import Patience
-from perdure.transfers.acceptance import TransferAcceptance
-from perdure.transfers.contracts import BANK
-from perdure.transfers.rules import TransferLimits
-from perdure.transfers.settings import TransferSettings
+from perdure.transfers.capability import TRANSFERS
+from perdure.transfers.contracts import BANK, UNAVAILABLE, TransferInput
+from perdure.transfers.funding import FUNDED
+from perdure.transfers.process import PAY_OUT
+from perdure.transfers.rules import check_request
 
 
 def wire(host: Host) -> Wiring:
     """Return what takes transfers in."""
-    settings = host.settings.of(TransferSettings)
-    return Wiring(
-        actions=TransferAcceptance(host.ledger, TransferLimits(settings.amount_limit)),
-        providers=[BANK],
-        patience={"pay_out": Patience(settings.transfer_patience_s, "bank_unavailable")},
+    return wiring_of_one_effect(
+        host,
+        TRANSFERS,
+        FUNDED,
+        check_request=check_request,
+        input_of=TransferInput,
+        provider=BANK,
+        call=PAY_OUT,
+        unavailable=UNAVAILABLE,
     )

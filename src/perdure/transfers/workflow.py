@@ -3,11 +3,9 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.durable.first_tries import first_try
-    from perdure.durable.script import WorkflowRunner
-    from perdure.notifications.telling import tell_by_marker
+    from perdure.capability.own_workflow import run_in_one_go
 
-from perdure.capability.contracts import End, FirstTry
+from perdure.capability.contracts import End
 from perdure.transfers.contracts import WORKFLOW, TransferInput
 from perdure.transfers.process import FIRST_TRY, run_transfer
 
@@ -19,8 +17,4 @@ class TransferWorkflow:
     @workflow.run
     async def run(self, transfer: TransferInput) -> End:
         """Run the transfer's script: in one go if nothing is in the way, else step by step."""
-        done = await first_try(FIRST_TRY.name, transfer, returns=FirstTry)
-        if done is not None and done.end is not None:
-            await tell_by_marker(done.untold)
-            return done.end
-        return await run_transfer(transfer, WorkflowRunner(tell_by_marker))
+        return await run_in_one_go(run_transfer, FIRST_TRY, transfer)

@@ -16,9 +16,8 @@ from perdure.operations.model import Status
 from perdure.providers.bank import Payout
 from perdure.storage.pool import Connection, transaction
 from perdure.transfers import verify as transfers
-from perdure.transfers.acceptance import TransferAcceptance
 from perdure.transfers.contracts import TransferRequest
-from perdure.transfers.rules import TransferLimits
+from tests.acceptances import transfers_at
 
 from .conftest import House
 
@@ -46,9 +45,9 @@ async def transfer(
         "dest_ok",
         Party("Ada", "ada@example.com"),
     )
-    acceptance = TransferAcceptance(house.ledger, TransferLimits())
+    accepts = transfers_at(house.ledger)
     async with transaction(house.pool) as connection:
-        operation = await acceptance.accept(connection, request, actor="test")
+        operation = await accepts.accept(connection, request, actor="test")
         if settled is not None:
             await _hold(house, connection, operation.id, settled, to)
         if answer is not None:

@@ -15,7 +15,7 @@ from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.outside import open_outside
 from perdure.providers.bank import BANK_ROLE
-from perdure.transfers.bank_calls import BankCalls
+from perdure.transfers.bank_calls import payout_at
 from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
 from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import run_transfer
@@ -103,17 +103,16 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
     steps = TransactionalSteps(platform.pool)
     async with open_outside(configured) as outside:
         funded = FundedSteps(platform.pool, steps, platform.ledger, FUNDED)
-        calls = BankCalls(
+        at_bank = payout_at(outside.provider(BANK_ROLE)).bodies(
             ProviderCalls(platform.pool),
             steps,
-            outside.provider(BANK_ROLE),
             first_tries=FirstTries(),
             timeout_s=configured.bank_timeout_s,
         )
         lane = LaneScript(
             run_transfer,
             TransferInput,
-            {**funded.bodies, **calls.bodies},
+            {**funded.bodies, **at_bank},
             deliver=_left_to_others,
             permit=platform.permits.permit,
         )

@@ -13,19 +13,18 @@ from perdure.capability.declaration import Capability
 from perdure.capability.wiring import Host, Wiring, Work, WorkerHost
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
-from perdure.core.money import AmountLimit
 from perdure.core.settings import EnvironmentSettings
 from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.registration import Registration
+from perdure.operations.funded_acceptance import FundedAcceptance
 from perdure.operations.model import Operation, Status
 from perdure.operations.waiting import Patience
-from perdure.transfers.acceptance import TransferAcceptance
 from perdure.transfers.contracts import TransferRequest
-from perdure.transfers.rules import TransferLimits
+from tests.acceptances import transfers_at
 from tests.unit.operations.operations import operation
 
 HERE = "tests.unit.capability.test_assembly"
-ACCEPTANCE = TransferAcceptance(cast("Any", None), TransferLimits(AmountLimit(1)))
+ACCEPTANCE = transfers_at(cast("Any", None))
 
 GIFTS = Capability(
     name="gift",
@@ -107,7 +106,7 @@ def wired(monkeypatch: pytest.MonkeyPatch, *kinds: Capability) -> Wired:
 async def test_what_is_installed_is_wired_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
     found = wired(monkeypatch, GIFTS)
     assert found.kinds.acceptance("gift") is ACCEPTANCE
-    assert found.kinds.own(TransferAcceptance) is ACCEPTANCE
+    assert found.kinds.own(FundedAcceptance) is ACCEPTANCE
     assert found.kinds.providers == ["shop"]
     assert (await found.work())["gift"].registrations == REGISTRATIONS
 

@@ -20,8 +20,14 @@ from perdure.renewals.contracts import (
     RenewalReport,
     RenewalRequest,
 )
-from perdure.transfers import messages as transfers
-from perdure.transfers.contracts import CloseTransfer, TransferInput, TransferRequest
+from perdure.transfers import funding as transfers
+from perdure.transfers.contracts import (
+    CloseTransfer,
+    PayoutOutcome,
+    SettleTransfer,
+    TransferInput,
+    TransferRequest,
+)
 
 ADA = Party("Ada", "ada@example.com", "+15550100")
 WHY = ("card_declined", "The card was declined.")
@@ -45,6 +51,7 @@ REFUND = RefundInput(
     "gateway",
     "sys_gateway_clearing_USD",
 )
+PAYOUT = PayoutOutcome("po_1", "paid")
 FEE = Fee(1_250, "USD")
 REPORT = RenewalReport("ren_1", "2031-01-31", 1_250, "USD", "active")
 
@@ -54,7 +61,7 @@ REPORT = RenewalReport("ren_1", "2031-01-31", 1_250, "USD", "active")
     [
         (PAYMENT, payments.success_messages),
         (PAYMENT, lambda given: payments.failure_messages(ClosePayment(given, Failure(*WHY)))),
-        (TRANSFER, transfers.success_messages),
+        (TRANSFER, lambda given: transfers.success(SettleTransfer(given, PAYOUT)).messages),
         (TRANSFER, lambda given: transfers.failure_messages(CloseTransfer(given, Failure(*WHY)))),
         (RENEWAL, lambda given: renewals.success_messages(given, FEE, REPORT)),
         (RENEWAL, lambda given: renewals.standing_messages(given, FEE, REPORT)),

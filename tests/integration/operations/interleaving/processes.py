@@ -24,7 +24,7 @@ from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
 from perdure.providers.mail import Mail
 from perdure.storage.pool import Pool
-from perdure.transfers.bank_calls import BankCalls
+from perdure.transfers.bank_calls import payout_at
 from perdure.transfers.contracts import TransferInput
 from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import run_transfer
@@ -68,14 +68,10 @@ class Process:
 
         bank_tries = first_tries()
         funded = FundedSteps(self.pool, steps, PostgresLedger(), FUNDED)
-        at_bank = BankCalls(
-            calls,
-            steps,
-            BankClient(bank, self.life),
-            first_tries=bank_tries,
-            timeout_s=TIMEOUT_S,
+        at_bank = payout_at(BankClient(bank, self.life)).bodies(
+            calls, steps, first_tries=bank_tries, timeout_s=TIMEOUT_S
         )
-        self.bodies = {**funded.bodies, **at_bank.bodies}
+        self.bodies = {**funded.bodies, **at_bank}
         self.messages = NotificationActivities(
             self.pool,
             calls,

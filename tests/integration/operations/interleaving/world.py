@@ -23,12 +23,8 @@ from perdure.operations.lanes.steps import Postponed, Promoted
 from perdure.operations.model import By, Operation
 from perdure.operations.steps import from_json
 from perdure.storage.pool import Connection, Pool, transaction
-from perdure.transfers.acceptance import TransferAcceptance
-from perdure.transfers.contracts import (
-    TransferInput,
-    TransferRequest,
-)
-from perdure.transfers.rules import TransferLimits
+from perdure.transfers.contracts import TransferInput, TransferRequest
+from tests.acceptances import transfers_at
 
 from .gates import RUNNER, Gates, Point
 from .outside import AMOUNT_MINOR, Answer, Bank, Clock, Sms
@@ -328,7 +324,7 @@ async def _accept(
                 code="deposit",
             ),
         )
-        found = await TransferAcceptance(ledger, TransferLimits()).accept_many(
+        found = await transfers_at(ledger).accept_many(
             connection,
             [request] * beginning.transfers,
             actor="test",
