@@ -40,7 +40,10 @@ from perdure.operations.bulk.service import BulkService
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.lanes.bell import RING_INTERVAL_S
 from perdure.operations.lanes.calls import LaneListener
-from perdure.operations.lanes.runner import LaneLimits, LaneRunner, lane_permits
+from perdure.operations.lanes.interactive import InteractiveLane, interactive_limits
+from perdure.operations.lanes.permits import lane_permits
+from perdure.operations.lanes.runner import LaneRunner
+from perdure.operations.lanes.work import LaneLimits, LaneProcess
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
@@ -200,7 +203,11 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         operations = OperationActivities(pool)
         bulk_runner = BulkRunner(pool, platform.operations.actions, platform.kinds.lane_again)
         yield [
-            Registration(OPERATIONS, activities=[operations.request_cancel, operations.park]),
+            Registration(
+                OPERATIONS,
+                activities=[operations.request_cancel, operations.park],
+                beside=[_interactive_lane(platform, works, lane_listener).run],
+            ),
             *(part for work in works.values() for part in work.registrations),
             *notifications.registrations(messages),
             *bulks.registrations(BulkActivities(pool, bulk_runner)),
@@ -208,11 +215,27 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         ]
 
 
+def _interactive_lane(
+    platform: Platform, works: Mapping[str, Work], listener: LaneListener
+) -> InteractiveLane:
+    runner = LaneRunner(
+        platform.pool,
+        _processes(works),
+        platform.operations.launch,
+        limits=interactive_limits(platform.settings.lane_operations_at_once),
+    )
+    return InteractiveLane(platform.pool, runner, listener)
+
+
+def _processes(works: Mapping[str, Work]) -> Mapping[str, LaneProcess]:
+    return {kind: work.lane for kind, work in works.items() if work.lane is not None}
+
+
 def _lanes(platform: Platform, works: Mapping[str, Work], listener: LaneListener) -> Registration:
     waits_aside_s = max((work.waits_aside_s for work in works.values()), default=0)
     runner = LaneRunner(
         platform.pool,
-        {kind: work.lane for kind, work in works.items() if work.lane is not None},
+        _processes(works),
         platform.operations.launch,
         limits=LaneLimits(
             at_once=platform.settings.lane_operations_at_once,

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsConfigDict
 
 from perdure.core.addresses import check_mail_address
 from perdure.core.errors import ConfigurationError, InvalidInput
+from perdure.core.gears import AskedGear
 from perdure.core.settings import EnvironmentSettings
 from perdure.core.tlds import normal_tld
 
@@ -75,6 +76,10 @@ class Settings(EnvironmentSettings):
     max_concurrent_workflow_tasks: int = Field(default=50, ge=2)
     """How many of each one worker takes from one queue at a time."""
 
+    gear: AskedGear = AskedGear.OWN_WORKFLOW
+    """What carries an operation out that does not say: `auto`, `own_workflow` or `flood`."""
+    gears: dict[str, AskedGear] = {}
+    """The same by kind, as JSON, where it differs: `{"renewal": "own_workflow"}`."""
     lanes: int = Field(default=4, ge=1, le=64)
     """Over how many lanes a flood of one kind of operation is spread."""
     lane_operations_at_once: int = Field(default=200, ge=1, le=5000)

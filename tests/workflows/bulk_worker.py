@@ -122,5 +122,6 @@ async def open_works(postgres_url: str, client: Client) -> AsyncIterator[Works]:
         registrations = await stack.enter_async_context(open_registrations(platform))
         (work,) = work_of("operations", platform.kinds, registrations)
         await stack.enter_async_context(build_worker(platform, work))
+        await stack.enter_async_context(work.running_beside())
         office = Office(pool, platform.operations, platform.bulks)
         yield Works(platform, office, stack)

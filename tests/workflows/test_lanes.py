@@ -31,7 +31,8 @@ from perdure.operations import store
 from perdure.operations.acceptance import accept_many
 from perdure.operations.engine import RunState
 from perdure.operations.kinds import OperationKinds
-from perdure.operations.lanes.runner import LaneLimits, LaneRunner
+from perdure.operations.lanes.runner import LaneRunner
+from perdure.operations.lanes.work import LaneLimits
 from perdure.operations.model import NewOperation, Operation, Status
 from perdure.storage.pool import Pool, transaction
 from tests.polls import eventually

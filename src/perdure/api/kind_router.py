@@ -62,13 +62,13 @@ def _add_creating(router: APIRouter, kind: Capability, schemas: KindSchemas) -> 
 
         async def accept(connection: Connection) -> Operation:
             asked = schemas.request_of(body)
-            is_bulk = kind.has_lane and body.bulk
+            gear = schemas.gear_of(body)
             return await platform.kinds.acceptance(kind.name).accept(
                 connection,
                 asked,
                 actor=caller.actor,
                 metadata=body.metadata,
-                lane=platform.kinds.lane_for(kind.name, asked) if is_bulk else None,
+                lane=platform.kinds.lane_in(gear, kind.name, asked),
                 deadline_at=body.deadline,
             )
 

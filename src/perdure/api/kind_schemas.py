@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as Said
 
-from perdure.api.operation_schemas import common_values
+from perdure.api.operation_schemas import GEAR, common_values
 from perdure.api.schemas import (
     AmountMinor,
     CancelRequestView,
@@ -25,6 +25,7 @@ from perdure.api.schemas import (
     Text,
 )
 from perdure.capability.declaration import Capability, Shown
+from perdure.core.gears import AskedGear, Gear
 from perdure.core.notes import Note, notes_of
 from perdure.operations.customer_view import operation_seen_by
 from perdure.operations.model import Operation, Side, Status
@@ -83,6 +84,13 @@ class KindSchemas:
         """Return what the capability is asked, from an item or a body."""
         return self._kind.request(**{name: _plain(getattr(asked, name)) for name in self._names})
 
+    def gear_of(self, asked: Any) -> AskedGear | None:
+        """Return what a body says is to carry it out; None: nothing."""
+        if not self._kind.has_lane:
+            return None
+        gear: AskedGear | None = asked.gear
+        return gear or (AskedGear.FLOOD if asked.bulk else None)
+
     def show(self, operation: Operation, side: Side) -> BaseModel:
         """Show one from its row."""
         operation = operation_seen_by(side, operation)
@@ -122,10 +130,12 @@ def _said_alone(kind: Capability) -> _Fields:
     }
     if kind.has_lane:
         told = (
-            "One of many: carried out in a lane with others, at a fraction of the cost, behind what"
-            " somebody waits for."
+            "What carries it out: `auto`, a worker directly, and a workflow of its own once it has"
+            " to wait; `own_workflow`, from its first step on; `flood`, a lane with many others, at"
+            " a fraction of the cost, behind what somebody waits for. Null: as the house has set."
         )
-        found["bulk"] = (bool, Said(default=False, description=told))
+        found["gear"] = (AskedGear | None, Said(default=None, description=told))
+        found["bulk"] = (bool, Said(default=False, description="The same as the gear `flood`."))
     return found
 
 
@@ -152,6 +162,7 @@ def _shown_fields(kind: Capability, names: list[str]) -> _Fields:
         "relaunch_status": _said(Status | None, "Where `relaunched_as` stands."),
         "refunded_by": _said(str | None, "Its refund, once one is asked for."),
         "refund_status": _said(Status | None, "Where `refunded_by` stands."),
+        "gear": _said(Gear, GEAR),
         "metadata": dict[str, str],
         "created_at": datetime,
         "updated_at": datetime,

@@ -21,13 +21,19 @@ from perdure.api.schemas import (
 )
 from perdure.capability.assembly import operation_kinds, refundable_kinds
 from perdure.core.errors import InvalidInput
+from perdure.core.gears import Gear
 from perdure.operations.allowed import Action, next_actions
 from perdure.operations.customer_view import attempt_seen_by, entry_seen_by, operation_seen_by
+from perdure.operations.lanes.store import gear_of
 from perdure.operations.model import Operation, Side, Status, StepAttempt, TrailEntry
 from perdure.operations.reporting import OperationReport, TimelineCursor
 
 STATUSES_MAX: Final = 1000
 
+GEAR: Final = (
+    "What carries it out, or carried it to its end: a worker directly (`interactive`), a lane with"
+    " many others (`flood`), a workflow of its own, or a system that Perdure replaces."
+)
 _ATTEMPT_ID: Final = "attempt_"
 _KINDS: Final = operation_kinds()
 _REFUNDABLE: Final = refundable_kinds()
@@ -73,6 +79,7 @@ def common_values(operation: Operation) -> dict[str, Any]:
         "relaunch_status": operation.relaunch_status,
         "refunded_by": operation.refunded_by,
         "refund_status": operation.refund_status,
+        "gear": gear_of(operation.lane),
         "metadata": operation.metadata,
         "created_at": operation.created_at,
         "updated_at": operation.updated_at,
@@ -105,6 +112,7 @@ class OperationView(BaseModel):
     )
     refund_status: Status | None = Field(description="Where `refunded_by` stands.")
     next_actions: list[Action] = Field(description="What can be done to it now.")
+    gear: Gear = Field(description=GEAR)
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime

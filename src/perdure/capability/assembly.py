@@ -3,6 +3,7 @@
 A kind that is wrong ends the start, in one line that names it and what is wrong of it.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -12,12 +13,13 @@ from perdure.capabilities import attribute, installed
 from perdure.capability.declaration import Capability, Place
 from perdure.capability.wiring import Host, Wiring, Work, WorkerHost
 from perdure.core.errors import ConfigurationError
+from perdure.core.gears import AskedGear
 from perdure.durable.bulks.registration import BULKS
 from perdure.durable.queues import OPERATIONS, provider_of, provider_queue
 from perdure.operations.acceptance import Acceptance
 from perdure.operations.janitor import Chore
 from perdure.operations.kinds import KindActions, OperationKind, OperationKinds
-from perdure.operations.lanes.store import lane_of
+from perdure.operations.lanes.store import interactive_lane, lane_of
 from perdure.operations.model import Operation
 from perdure.operations.refunding import RefundableKind, Refunds
 from perdure.operations.steps import from_json
@@ -75,6 +77,8 @@ class Kinds:
         self._capabilities = installed()
         self._wirings = {name: _wired(one, host) for name, one in self._capabilities.items()}
         self._lanes = host.settings.lanes
+        self._gear, self._gears = host.settings.gear, host.settings.gears
+        self._places = itertools.count()
         self._check_steps()
         for name, one in self._capabilities.items():
             if one.is_created and self._acceptance(name) is None:
@@ -174,6 +178,21 @@ class Kinds:
         return (
             place % self._lanes if place is not None else lane_of(request.customer_id, self._lanes)
         )
+
+    def lane_in(self, gear: AskedGear | None, kind: str, request: Any) -> int | None:
+        """Return the lane of a request by itself; None: it has a workflow of its own.
+
+        Args:
+            gear: What is to carry it out; None: what the settings say of its kind.
+
+        Raises:
+            InvalidInput: As `lane_for`.
+        """
+        asked = gear or self._gears.get(kind, self._gear)
+        if asked == AskedGear.FLOOD:
+            return self.lane_for(kind, request)
+        in_worker = asked == AskedGear.AUTO and self._capabilities[kind].has_lane
+        return interactive_lane(next(self._places)) if in_worker else None
 
     def lane_again(self, operation: Operation) -> int | None:
         """Return the lane of an operation that is done again as one of many; as `lane_for`."""

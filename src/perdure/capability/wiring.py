@@ -22,7 +22,7 @@ from perdure.operations.acceptance import Acceptance
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.janitor import Chore
 from perdure.operations.kinds import KindActions
-from perdure.operations.lanes.runner import LaneProcess
+from perdure.operations.lanes.work import LaneProcess
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.refunding import RefundableKind, Refunds
 from perdure.operations.steps import TransactionalSteps

@@ -29,10 +29,15 @@ from perdure.cli.pages import (
     print_page,
 )
 from perdure.cli.values import Deadline
+from perdure.core.gears import AskedGear
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount, read_amount_minor
 from perdure.core.notes import Note, notes_of
 
+_Gear = Annotated[
+    AskedGear | None,
+    typer.Option(help="What carries it out; left out: as the house has set."),
+]
 _Id = Annotated[str, typer.Argument(help="Its id.", metavar="ID")]
 _View = Mapping[str, Any]
 
@@ -173,6 +178,7 @@ def show(kind: Capability, view: _View, output: OutputFormat) -> None:
             "reference": view["reference"],
             "failure": f"{failure['code']}: {failure['message']}" if failure else None,
             **chain_fields(view),
+            "gear": view["gear"],
             "created": read_time(view["created_at"]),
             "finished": read_time(view["finished_at"]),
         }
@@ -190,6 +196,7 @@ def _creating(kind: Capability) -> Callable[..., None]:
 
     def create(**given: Any) -> None:
         output, deadline = given.pop("output"), given.pop("deadline")
+        gear = given.pop("gear", None)
         body: dict[str, Any] = {}
         for name, value in given.items():
             if value is not None:
@@ -200,11 +207,14 @@ def _creating(kind: Capability) -> Callable[..., None]:
                 place[last] = value
         if deadline is not None:
             body["deadline"] = deadline.isoformat()
+        if gear is not None:
+            body["gear"] = gear
         show(kind, open_api().post(path_of(kind), body), output)
 
     parameters = [
         *_options(kind.request),
         _option("deadline", Deadline, None),
+        *([_option("gear", _Gear, None)] if kind.has_lane else []),
         _option("output", Output, OutputFormat.TEXT),
     ]
     # What a person would have written: the order is the fields', those needed first.

@@ -122,6 +122,7 @@ def _print_fields(view: Mapping[str, Any]) -> None:
             "failure": f"{failure['code']}: {failure['message']}" if failure else None,
             **chain_fields(view),
             "deadline": read_time(view["deadline"]),
+            "gear": view["gear"],
             "created": read_time(view["created_at"]),
             "finished": read_time(view["finished_at"]),
             "can be done": ", ".join(view["next_actions"]) or None,

@@ -1,6 +1,8 @@
 """What a capability hands to the workers: per queue, its workflows and activities."""
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +20,24 @@ class Registration:
 
     Args:
         queue: What the queue is for, as in `durable.queues`; not its name at Temporal.
+        beside: What else runs in the queue's workers, each until its event is set.
     """
 
     queue: str
     workflows: Sequence[type[Any]] = ()
     activities: Sequence[Callable[..., Any]] = ()
+    beside: Sequence[Callable[[asyncio.Event], Awaitable[None]]] = ()
+
+    @asynccontextmanager
+    async def running_beside(self) -> AsyncIterator[None]:
+        """Run what is beside the queue's work, and have it stop at the end."""
+        stop = asyncio.Event()
+        running = [asyncio.ensure_future(run(stop)) for run in self.beside]
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*running)
 
 
 def registrations_of(

@@ -53,8 +53,16 @@ class FirstTries:
 
     def may_begin(self) -> bool:
         """Whether a first try may be made now."""
-        is_slow = self._clock() < self._slow_until
-        return self._under_way < self._at_once_max and not self.is_failing and not is_slow
+        return self._under_way < self._at_once_max and not self.is_left_alone
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the provider is failing, or slow, and left to its queue."""
+        return self.is_failing or self._clock() < self._slow_until
+
+    def leave_alone(self) -> None:
+        """Leave the provider to its queue for a while: its calls take too long to end."""
+        self._slow_until = self._clock() + self._pause_s
 
     async def attempt(
         self, provider: str, permit: PermitFor, call: Callable[[], Awaitable[Result]]
@@ -97,7 +105,7 @@ class FirstTries:
     def _note_time(self, took_s: float) -> None:
         self._average_s += (took_s - self._average_s) * _WEIGHT_OF_THE_LATEST
         if self._average_s > self._slow_s:
-            self._slow_until = self._clock() + self._pause_s
+            self.leave_alone()
             self._average_s = 0.0
 
     def _note_outcome(self, *, has_failed: bool) -> None:

@@ -39,6 +39,7 @@ class JanitorTimes:
     interval_s: float = 2.0
     start_grace_s: float = 5.0
     stale_after_s: float = 60.0
+    interactive_s: float = 30.0
 
 
 Chore = Callable[[], Awaitable[object]]
@@ -92,6 +93,7 @@ class Janitor:
             healed = (
                 await self._take_up()
                 + await self._start_accepted()
+                + await self._promote_overdue()
                 + await self._carry_out_run_requests()
                 + await self._heal_closed()
                 + await self._heal_stale()
@@ -130,6 +132,15 @@ class Janitor:
         await store.mark_started(self._pool, [operation_id])
         log.info("started_by_janitor", operation_id=operation_id)
         return 1
+
+    async def _promote_overdue(self) -> int:
+        """Give what no worker brought to its end in time a workflow of its own."""
+        before = self._clock() - timedelta(seconds=self._times.interactive_s)
+        due = await lanes.overdue(self._pool, before, limit=_BATCH)
+        promoted = await lanes.promote(
+            self._pool, dict.fromkeys(due, "No worker carried it to its end in time.")
+        )
+        return sum([await self._try(self._start(one.id), operation_id=one.id) for one in promoted])
 
     async def _carry_out_run_requests(self) -> int:
         """Tell the engine what whoever acted on an operation could not tell it."""

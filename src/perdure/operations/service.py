@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from perdure.core.errors import Conflict
+from perdure.core.gears import Gear
 from perdure.operations import reporting, store
 from perdure.operations.actions import OperatorActions
 from perdure.operations.cancellation import CancelAnswer
@@ -15,7 +16,7 @@ from perdure.operations.engine import Engine
 from perdure.operations.kinds import KindActions
 from perdure.operations.lanes.bell import LaneBell
 from perdure.operations.lanes.calls import LaneCalls
-from perdure.operations.lanes.store import ELSEWHERE
+from perdure.operations.lanes.store import gear_of
 from perdure.operations.model import By, Failure, Operation, Status, StepAttempt, TrailEntry
 from perdure.operations.refunding import Refunds
 from perdure.operations.reporting import OperationReport, TimelineCursor
@@ -99,7 +100,14 @@ class OperationService:
         """Have an accepted operation carried out: by its lane, or by a workflow of its own."""
         if operation.lane is None:
             await self.launch(operation)
-        elif operation.lane != ELSEWHERE and not operation.is_finished:
+            return
+        gear = gear_of(operation.lane)
+        if operation.is_finished or gear == Gear.ELSEWHERE:
+            return
+        # The workers that are there drive the interactive lanes; there is no workflow to wake.
+        if gear == Gear.INTERACTIVE:
+            await self._lane_calls.call(Gear.INTERACTIVE, operation.lane)
+        else:
             await self._lane_calls.call(operation.kind, operation.lane)
             await self._bell.ring(operation.kind, operation.lane)
 

@@ -84,7 +84,7 @@ SELECT ARRAY[id] AS subject_ids,
        format('%s in lane %s of %s, for which this version has no lane', status, lane, kind)
            AS detail
 FROM operations
-WHERE lane IS NOT NULL AND finished_at IS NULL AND NOT kind = ANY($2)
+WHERE (lane >= 0 OR lane < -1) AND finished_at IS NULL AND NOT kind = ANY($2)
 LIMIT $1
 """
 

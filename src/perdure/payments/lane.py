@@ -6,9 +6,9 @@ from perdure.core.script import Bodies
 from perdure.fraud.contracts import SCORER, FraudCheck, FraudVerdict
 from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
-from perdure.operations.lanes.runner import aside
 from perdure.operations.lanes.script import LaneScript
 from perdure.operations.lanes.steps import Promoted, provider_lane_step
+from perdure.operations.lanes.work import aside, waits_at_most
 from perdure.payments import rules
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import ChargeOutcome, PaymentInput
@@ -45,7 +45,7 @@ def lane_of(
         payment, charge = charged.payment, charged.charge
         if charge.status != "pending":
             return charge
-        within_s = min(confirmation_s, payment.options.callback_timeout_s)
+        within_s = waits_at_most(min(confirmation_s, payment.options.callback_timeout_s))
         with aside():
             told = await callbacks.confirmation(payment.operation_id, within_s=within_s)
         # One that takes long, or is not all that it should be, is left to the own workflow.

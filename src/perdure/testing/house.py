@@ -173,6 +173,7 @@ async def open_house(
         registrations = await stack.enter_async_context(open_registrations(platform))
         for work in work_of(ALL, platform.kinds, registrations):
             await stack.enter_async_context(build_worker(platform, work))
+            await stack.enter_async_context(work.running_beside())
         looking = asyncio.create_task(janitor(platform).run())
         stack.callback(looking.cancel)
         _, secret = await create_key(pool, f"tests-{uuid4().hex[:8]}", ["admin"])

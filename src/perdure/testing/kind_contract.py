@@ -44,6 +44,7 @@ from perdure.capability.assembly import pure_modules
 from perdure.capability.declaration import Capability
 from perdure.core.errors import PerdureError
 from perdure.durable.sandbox import sandboxed_runner
+from perdure.operations.lanes.store import interactive_lane
 from perdure.operations.model import By, Operation
 from perdure.operations.steps import from_json
 from perdure.testing.house import House, open_house
@@ -72,8 +73,8 @@ class Scene:
 
     @property
     def gears(self) -> list[int | None]:
-        """What carries one out: its own workflow (None), and a lane if the kind has any."""
-        return [None, 0] if self.kind.has_lane else [None]
+        """What carries one out: its own workflow (None), and lanes if the kind has any."""
+        return [None, 0, interactive_lane(0)] if self.kind.has_lane else [None]
 
     async def accept(self, asked: Mapping[str, Any], lane: int | None) -> Operation:
         """Take one in, and have it begin.
@@ -90,10 +91,7 @@ class Scene:
         if isinstance(found, PerdureError):
             raise found
         self.begun.append(found.id)
-        if lane is None:
-            await operations.launch(found)
-        else:
-            await operations.run_lanes(self.kind.name, [lane])
+        await operations.begin(found)
         return found
 
 

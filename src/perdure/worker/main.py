@@ -87,6 +87,9 @@ async def _poll_until(stop: asyncio.Event, platform: Platform, work: list[Regist
     async with AsyncExitStack() as stack:
         for worker in workers:
             await stack.enter_async_context(worker)
+        for part in work:
+            # Last in, so first out: what it holds is another worker's before this one drains.
+            await stack.enter_async_context(part.running_beside())
         if any(part.queue == OPERATIONS for part in work):
             background.append(asyncio.create_task(janitor(platform).run()))
         log.info("worker_started", queues=[worker.task_queue for worker in workers])

@@ -54,4 +54,5 @@ def _merged(queue: str, registrations: list[Registration]) -> Registration:
         queue,
         [workflow for part in parts for workflow in part.workflows],
         [activity for part in parts for activity in part.activities],
+        [run for part in parts for run in part.beside],
     )

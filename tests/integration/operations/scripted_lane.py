@@ -9,7 +9,8 @@ from typing import Any
 from perdure.core.ids import new_id
 from perdure.operations import store
 from perdure.operations.acceptance import accept_many
-from perdure.operations.lanes.runner import LaneLimits, LaneProcess, LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneRunner
+from perdure.operations.lanes.work import LaneLimits, LaneProcess, Stretch
 from perdure.operations.model import NewOperation, Operation, Status
 from perdure.storage.pool import Pool, transaction
 
@@ -30,6 +31,7 @@ class Lane:
     scripts: dict[int, Callable[[], Any]]
     runs: Counter[str]
     launched: list[Operation]
+    number: int = 0
 
     async def add(self, operations: int) -> list[str]:
         return await self.add_as(*(new_id("tfr") for _ in range(operations)))
@@ -37,7 +39,11 @@ class Lane:
     async def add_as(self, *ids: str) -> list[str]:
         new = [
             NewOperation(
-                found, self.kind, "cus_test", {"operation_id": found, "request": 1}, lane=0
+                found,
+                self.kind,
+                "cus_test",
+                {"operation_id": found, "request": 1},
+                lane=self.number,
             )
             for found in ids
         ]

@@ -14,8 +14,10 @@ from perdure.core.turns import take_turn
 from perdure.limits.permits import Permits
 from perdure.limits.rules import FAILURES_MAX
 from perdure.operations import store
-from perdure.operations.lanes.runner import LaneRunner, Stretch, lane_permits
+from perdure.operations.lanes.permits import lane_permits
+from perdure.operations.lanes.runner import LaneRunner
 from perdure.operations.lanes.steps import provider_lane_step
+from perdure.operations.lanes.work import Stretch
 from perdure.operations.model import Status
 from perdure.operations.waiting import Patience, ProviderWaits
 from perdure.storage.pool import Pool

@@ -13,7 +13,8 @@ import pytest
 from perdure.operations import store
 from perdure.operations.lanes import source as lane_source
 from perdure.operations.lanes.calls import LaneCalls, LaneListener
-from perdure.operations.lanes.runner import LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneRunner
+from perdure.operations.lanes.work import Stretch
 from perdure.operations.service import OperationService
 from perdure.storage.pool import Pool
 from tests.integration.cli.conftest import RecordingEngine

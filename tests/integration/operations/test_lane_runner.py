@@ -19,8 +19,9 @@ from perdure.operations import store
 from perdure.operations.attempts import current_attempt
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.lanes import store as lanes
-from perdure.operations.lanes.runner import LaneProcess, LaneRunner, Stretch, aside
+from perdure.operations.lanes.runner import LaneRunner
 from perdure.operations.lanes.steps import Postponed, Promoted, lane_step
+from perdure.operations.lanes.work import LaneProcess, Stretch, aside
 from perdure.operations.model import Status
 from perdure.operations.steps import Move, StepTransaction, TransactionalSteps
 from perdure.storage.outages import is_outage

@@ -12,7 +12,7 @@ import pytest
 
 from perdure.core.ids import earlier_id, new_id
 from perdure.operations.lanes import source
-from perdure.operations.lanes.runner import LaneLimits, Stretch
+from perdure.operations.lanes.work import LaneLimits, Stretch
 from perdure.operations.model import Status
 from perdure.storage.pool import Pool
 from tests.polls import eventually

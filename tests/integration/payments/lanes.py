@@ -7,8 +7,9 @@ from itertools import count
 
 from perdure.core.errors import PerdureError
 from perdure.notifications.contracts import Party
-from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneRunner
 from perdure.operations.lanes.script import LaneScript
+from perdure.operations.lanes.work import LaneLimits, Stretch
 from perdure.operations.model import Operation
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import KIND, PaymentInput, PaymentRequest

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from perdure.operations.engine import RunState
-from perdure.operations.lanes.runner import LaneLimits
+from perdure.operations.lanes.work import LaneLimits
 from perdure.operations.model import Status
 from perdure.payments.contracts import KIND
 from tests.integration.payments.written import all_written

@@ -8,8 +8,9 @@ from perdure.capability.funded import FundedSteps
 from perdure.core.errors import PerdureError
 from perdure.notifications.contracts import Party
 from perdure.operations.first_tries import FirstTries
-from perdure.operations.lanes.runner import LaneLimits, LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneRunner
 from perdure.operations.lanes.script import LaneScript
+from perdure.operations.lanes.work import LaneLimits, Stretch
 from perdure.operations.model import Operation
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps

@@ -9,7 +9,8 @@ from temporalio import activity
 from perdure.durable.interceptors.operation_sync import beats_by_itself
 from perdure.durable.lanes.contracts import RUN, Lane, LaneStretch
 from perdure.durable.stretches import end_with_worker
-from perdure.operations.lanes.runner import LaneRunner, Stretch
+from perdure.operations.lanes.runner import LaneRunner
+from perdure.operations.lanes.work import Stretch
 
 log = structlog.get_logger()
 

@@ -9,11 +9,12 @@ that does not is woken by its workflow.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Final
 
+import asyncpg
 import structlog
 
 from perdure.storage.connecting import connect, is_pooled
@@ -66,12 +67,18 @@ class LaneListener:
     A pooled connection would be given back. Behind a pooler, which may lend its connections for a
     transaction, there is nothing to hear: lanes look by themselves. Connects when the first lane
     runs.
+
+    Attributes:
+        session: The connection, for one at a time to hold locks by; None: there is none now.
+        is_pooled: There never is one.
     """
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
+        self.session: asyncpg.Connection[Any] | None = None
+        self.is_pooled = False
 
     async def __aenter__(self) -> "LaneListener":
         return self
@@ -89,14 +96,22 @@ class LaneListener:
     @contextmanager
     def hear(self, kind: str, lane: int) -> Iterator[asyncio.Event]:
         """Give an event that is set whenever the lane is called."""
+        with self.hear_any([(kind, lane)]) as called:
+            yield called
+
+    @contextmanager
+    def hear_any(self, lanes: Iterable[tuple[str, int]]) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever one of these lanes is called."""
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen())
-        name, called = _name(kind, lane), asyncio.Event()
-        self._events[name].add(called)
+        names, called = [_name(*lane) for lane in lanes], asyncio.Event()
+        for name in names:
+            self._events[name].add(called)
         try:
             yield called
         finally:
-            self._events[name].discard(called)
+            for name in names:
+                self._events[name].discard(called)
 
     async def _listen(self) -> None:
         while True:
@@ -112,14 +127,17 @@ class LaneListener:
         connection = await connect(self._database_url, application_name="perdure-lane-listener")
         try:
             if await is_pooled(connection):
+                self.is_pooled = True
                 log.info("lanes_look_by_themselves", reason="The database is behind a pooler.")
                 return False
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(CHANNEL, self._on_notice)
+            self.session = connection
             await lost.wait()
             return True
         finally:
+            self.session = None
             connection.terminate()
 
     def _on_notice(self, _connection: Any, _pid: int, _channel: str, name: object) -> None:

@@ -5,12 +5,10 @@ import time
 from collections import deque
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from perdure.core.ids import earlier_id
-from perdure.operations.lanes import store as lanes
-from perdure.operations.lanes.store import LaneEntry
-from perdure.storage.pool import Pool
+from perdure.operations.lanes.store import LaneEntry, age_of
 
 _LOOK_AGAIN_S: Final = 0.2
 """For those whose call was lost."""
@@ -22,8 +20,16 @@ one by one.
 """
 _FROM_START_EVERY_S: Final = 5.0
 """For what took longer to be committed, or came from a machine whose clock is slow."""
-_GATHER_S: Final = 0.02
-"""While some are under way, those that come within this time begin together: they share commits."""
+
+
+class ReadPage(Protocol):
+    """Reads the next open operations of a lane, the oldest first."""
+
+    async def __call__(
+        self, *, after_id: str, except_ids: Collection[str], limit: int
+    ) -> list[LaneEntry]:
+        """Return those from beyond an id, at most `limit`, without these."""
+        ...
 
 
 class LaneSource:
@@ -33,6 +39,7 @@ class LaneSource:
     carried out at once, and nobody has to wake the lane for it.
 
     Args:
+        read: Reads what is open in the lane.
         under_way: The ids of those that were handed out and have not ended.
         called: Set when there is more.
         over: Nothing more is handed out.
@@ -42,9 +49,7 @@ class LaneSource:
 
     def __init__(
         self,
-        pool: Pool,
-        kind: str,
-        lane: int,
+        read: ReadPage,
         *,
         under_way: Collection[str],
         called: asyncio.Event,
@@ -52,9 +57,7 @@ class LaneSource:
         page_size: int,
         idle_s: float,
     ) -> None:
-        self._pool = pool
-        self._kind = kind
-        self._lane = lane
+        self._read = read
         self._under_way = under_way
         self._called = called
         self._over = over
@@ -64,7 +67,6 @@ class LaneSource:
         self._after_id = ""
         self._latest_id = ""
         self._from_start_at = 0.0
-        self._looked_at = 0.0
         self._turn = asyncio.Lock()
         self._is_exhausted = False
 
@@ -79,14 +81,11 @@ class LaneSource:
     async def _await_page(self) -> None:
         busy_at = time.monotonic()
         while not self._over.is_set():
-            if self._under_way:
-                await asyncio.sleep(max(self._looked_at + _GATHER_S - time.monotonic(), 0))
             # Before it looks: whoever calls from here on may have come too late for this look.
             self._called.clear()
-            found = await self._turn_page()
-            self._looked_at = now = time.monotonic()
-            if found:
+            if await self._turn_page():
                 return
+            now = time.monotonic()
             if self._under_way:
                 busy_at = now
             elif now - busy_at >= self._idle_s:
@@ -95,14 +94,14 @@ class LaneSource:
         self._is_exhausted = True
 
     async def _turn_page(self) -> bool:
-        found = await self._read(self._after_id or self._first_id())
+        found = await self._page_after(self._after_id or self._first_id())
         if not found and self._after_id:
-            found = await self._read(self._first_id())
+            found = await self._page_after(self._first_id())
         self._page.extend(found)
         # A page that is not full was the last one.
         self._after_id = found[-1].id if len(found) == self._page_size else ""
         if found:
-            self._latest_id = max(self._latest_id, found[-1].id)
+            self._latest_id = max(self._latest_id, found[-1].id, key=age_of)
         return bool(found)
 
     def _first_id(self) -> str:
@@ -113,14 +112,9 @@ class LaneSource:
             return ""
         return earlier_id(self._latest_id, _COMMITTED_WITHIN)
 
-    async def _read(self, after_id: str) -> list[LaneEntry]:
-        return await lanes.page(
-            self._pool,
-            self._kind,
-            self._lane,
-            after_id=after_id,
-            except_ids=self._under_way,
-            limit=self._page_size,
+    async def _page_after(self, after_id: str) -> list[LaneEntry]:
+        return await self._read(
+            after_id=after_id, except_ids=self._under_way, limit=self._page_size
         )
 
 
