@@ -20,6 +20,7 @@ from perdure.renewals import domains
 from perdure.renewals.acceptance import RenewalAcceptance
 from perdure.renewals.contracts import KIND, RenewalRequest
 from perdure.renewals.domains import NewDomain
+from perdure.renewals.settings import RenewalSettings
 from perdure.simulators.registry_domains import derived_domain, terms_of
 
 CUSTOMERS: Final = 500
@@ -99,7 +100,7 @@ async def control(
     platform: Platform, tld: str, method: str, path: str, body: object = None
 ) -> dict[str, Any]:
     """Ask a registry something that is none of its business with us."""
-    url = platform.settings.registry_urls[tld]
+    url = platform.settings.of(RenewalSettings).registry_urls[tld]
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
         answer = await client.request(method, path, json=body)
     answer.raise_for_status()

@@ -120,6 +120,8 @@ if TYPE_CHECKING:
     from perdure.providers.http import ProviderHttp as ProviderHttp
     from perdure.providers.mail import Mailer as Mailer
     from perdure.providers.registry import DomainRegistry as DomainRegistry
+    from perdure.providers.simulator import Listener as Listener
+    from perdure.providers.simulator import Simulator as Simulator
     from perdure.providers.sms import SmsSender as SmsSender
     from perdure.refunds.contracts import GivenBack as GivenBack
     from perdure.refunds.contracts import RefundInput as RefundInput
@@ -277,6 +279,10 @@ PLACES: Final = {
     "perdure.providers.http": ("ProviderHttp",),
     "perdure.providers.mail": ("Mailer",),
     "perdure.providers.registry": ("DomainRegistry",),
+    "perdure.providers.simulator": (
+        "Listener",
+        "Simulator",
+    ),
     "perdure.providers.sms": ("SmsSender",),
     "perdure.refunds.contracts": (
         "GivenBack",

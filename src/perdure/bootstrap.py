@@ -35,6 +35,7 @@ from perdure.limits.permits import Permits
 from perdure.notifications import registration as notifications
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
+from perdure.notifications.settings import NotificationSettings
 from perdure.operations.bulk.runner import BulkRunner
 from perdure.operations.bulk.service import BulkService
 from perdure.operations.first_tries import FirstTries
@@ -48,7 +49,7 @@ from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
 from perdure.operations.steps import TransactionalSteps
 from perdure.operations.waiting import ProviderWaits
-from perdure.outside import open_outside
+from perdure.outside import open_outside, use_of
 from perdure.providers.mail import MAIL_ROLE
 from perdure.providers.sms import SMS_ROLE
 from perdure.storage.pool import Pool, open_pool
@@ -174,16 +175,17 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         LaneListener(settings.require_database_url()) as lane_listener,
     ):
         calls = ProviderCalls(pool)
+        mail, sms = use_of(MAIL_ROLE, settings), use_of(SMS_ROLE, settings)
         messages = NotificationActivities(
             pool,
             calls,
-            outside.provider(MAIL_ROLE),
-            outside.provider(SMS_ROLE),
+            outside.made(mail),
+            outside.made(sms),
             first_tries={
                 channel: FirstTries(at_once_max=settings.first_tries_at_once) for channel in Channel
             },
-            sender=settings.mail_sender,
-            timeout_s=settings.provider_timeout_s,
+            sender=settings.of(NotificationSettings).mail_sender,
+            timeout_s=max(mail.timeout_s, sms.timeout_s),
         )
         works = await platform.kinds.work(
             WorkerHost(

@@ -4,43 +4,15 @@ Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile)
 `temporalio.envconfig`.
 """
 
-import re
 from pathlib import Path
-from typing import Annotated, Final, Self, TypeVar
+from typing import Self, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from perdure.core.addresses import check_mail_address
-from perdure.core.errors import ConfigurationError, InvalidInput
+from perdure.core.errors import ConfigurationError
 from perdure.core.gears import AskedGear
 from perdure.core.settings import EnvironmentSettings
-from perdure.core.tlds import normal_tld
-
-
-def _address_in_ascii(address: str) -> str:
-    # One in ASCII is left alone: a mail server of one's own has names that others do not take.
-    if address.isascii():
-        return address
-    try:
-        return check_mail_address("mail_sender", address)
-    except InvalidInput as error:
-        raise ValueError(error.message.removesuffix(".")) from None
-
-
-def _by_normal_tld(given: dict[str, str]) -> dict[str, str]:
-    normal = {normal_tld(tld): value for tld, value in given.items()}
-    if len(normal) < len(given):
-        raise ValueError("A TLD is given twice")
-    for tld in normal:
-        if not _TLD.fullmatch(tld):
-            raise ValueError(f"{tld!r} is not a TLD; write it as info, co.uk or xn--p1ai")
-    return normal
-
-
-_TLD: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-ByTld = Annotated[dict[str, str], AfterValidator(_by_normal_tld)]
-
 
 Own = TypeVar("Own", bound=EnvironmentSettings)
 
@@ -51,7 +23,7 @@ class Settings(EnvironmentSettings):
     Every field is an environment variable `PERDURE_<FIELD>`.
     """
 
-    # What a kind reads for itself may be given here too.
+    # What a kind or an outside system reads for itself may be given here too.
     model_config = SettingsConfigDict(env_prefix="PERDURE_", extra="allow")
 
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
@@ -108,54 +80,14 @@ class Settings(EnvironmentSettings):
     customer_accounts_max: int = Field(default=100, ge=1)
     """How many accounts a customer has before its own keys open no more."""
 
-    gateway: str = "http"
-    bank: str = "http"
-    fraud_scorer: str = "http"
-    mail: str = "smtp"
-    sms: str = "http"
-    """Which class serves each: a name of Perdure's own, or of a package (docs/settings.md)."""
-    registries: ByTld = {}
-    """Which class serves a TLD, as JSON, where it is not `http`: `{"fr": "afnic"}`."""
-
-    gateway_url: str = "http://127.0.0.1:8101"
-    gateway_timeout_s: float = Field(default=5.0, gt=0, le=25)
-    gateway_callback_url: str = "http://127.0.0.1:8080/v1/callbacks/gateway"
-    gateway_callback_secrets: list[SecretStr] = []
-    """The secrets (`whsec_…`) that sign callbacks, as JSON.
-
-    Several while one is replaced by the next.
-    """
-    bank_url: str = "http://127.0.0.1:8105"
-    bank_timeout_s: float = Field(default=5.0, gt=0, le=25)
-    registry_urls: ByTld = {
-        "info": "http://127.0.0.1:8106",
-        "fr": "http://127.0.0.1:8107",
-        "com": "http://127.0.0.1:8108",
-    }
-    """The domain registries by TLD, as JSON: no domain of any other TLD is renewed.
-
-    A domain is that one's whose TLD is the longest (`co.uk` before `uk`).
-    """
-    registry_timeout_s: float = Field(default=5.0, gt=0, le=25)
-    fraud_scorer_url: str = "http://127.0.0.1:8102"
-    mail_host: str = "127.0.0.1"
-    mail_port: int = Field(default=8125, ge=1, le=65535)
-    mail_inquiry_url: str | None = None
-    """Where the mail server can be asked for a message by its Message-ID; empty: it cannot."""
-    mail_sender: Annotated[str, AfterValidator(_address_in_ascii)] = "payments@perdure.example"
-    sms_url: str = "http://127.0.0.1:8104"
     provider_timeout_s: float = Field(default=10.0, gt=0, le=25)
+    """The longest wait for an outside system, where it has no setting of its own."""
 
     janitor_interval_s: float = Field(default=2.0, gt=0)
     janitor_stale_after_s: float = Field(default=60.0, gt=0)
 
-    @property
-    def tlds(self) -> list[str]:
-        """The TLDs that there is a registry for."""
-        return [*dict.fromkeys([*self.registry_urls, *self.registries])]
-
     def of(self, kind: type[Own], prefix: str | None = None) -> Own:
-        """Return the settings of a kind of operation: what was given here, or else is set.
+        """Return the settings of a part: what was given here, or else is set.
 
         Args:
             prefix: What their variables begin with, where it is not the class's own.

@@ -17,6 +17,8 @@ from perdure.providers.mail import MAIL_ROLE
 from perdure.providers.sms import SMS_ROLE
 
 _CONNECTIONS_WHERE_LAZY: Final = 10
+_API_URL: Final = "http://127.0.0.1:8080"
+"""Where the API is that nothing is told of."""
 
 
 class Outside:
@@ -70,25 +72,36 @@ def uses(settings: Settings) -> list[Use[Any]]:
 
 def use_of(role: Role[Provider], settings: Settings) -> Use[Provider]:
     """Return which class serves a role that one system has."""
-    told = dict(settings)
-    if role.name not in Settings.model_fields:
-        told |= dict(settings.of(_settings_of(role, settings)))
+    told = dict(settings.of(_settings_of(role, settings))) | (settings.model_extra or {})
     given: dict[str, Any] = {
         field.removeprefix(f"{role.name}_"): value
         for field, value in told.items()
         if field.startswith(f"{role.name}_")
     }
-    timeout_s = given.pop("timeout_s", settings.provider_timeout_s)
-    return Use(role, told[role.name], timeout_s, given)
+    return Use(
+        role,
+        told[role.name],
+        given.pop("timeout_s"),
+        given,
+        callback_url=given.pop("callback_url", ""),
+    )
 
 
 def _settings_of(role: Role[Any], settings: Settings) -> type[EnvironmentSettings]:
-    """Return what is told of a role that a package brings: its class, and how long it may take."""
-    timeout_s = Field(default=settings.provider_timeout_s, gt=0, le=25)
+    """Return what is told of a role, whatever class serves it, and of where our own client looks.
+
+    Which is where its simulator is, if nothing else is told.
+    """
+    usual_s = role.timeout_s or settings.provider_timeout_s
     fields: dict[str, Any] = {
         role.name: (str, role.default),
-        f"{role.name}_timeout_s": (float, timeout_s),
+        f"{role.name}_timeout_s": (float, Field(default=usual_s, gt=0, le=25)),
     }
+    if role.callbacks:
+        fields[f"{role.name}_callback_url"] = (str, f"{_API_URL}{role.callbacks}")
+    if role.simulator:
+        located = role.simulator.told.items()
+        fields |= {f"{role.name}_{name}": (str | int, usual) for name, usual in located}
     kind = create_model(f"{role.name}_settings", __base__=EnvironmentSettings, **fields)
     kind.model_config = SettingsConfigDict(**kind.model_config | {"env_prefix": "PERDURE_"})
     return kind

@@ -14,10 +14,11 @@ OF_ENTRANCES = {
     "routes.py": {"api", "config", "outside"},
     "commands.py": {"cli"},
     "importing.py": {"cli"},
+    "chaos.py": {"bootstrap", "chaos", "cli"},
     "on_machine.py": {"cli", "bootstrap", "config", "outside"},
 }
-"""A kind's own routes and commands are parts of API and command line, which find them by their
-name; so is what its commands do on the machine itself."""
+"""A kind's own routes, commands and load are parts of API, command line and chaos, which find them
+by their name; so is what its commands do on the machine itself."""
 
 ENTRANCES = {"api", "chaos", "cli", "soak", "testing", "worker"}
 

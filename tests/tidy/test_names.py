@@ -41,7 +41,6 @@ STILL_ALLOWED = {
     "api/ledger.py": "the ledger's transfers",
     "core/errors.py": "an example in a docstring",
     "core/ids.py": "the ledger's transfers",
-    "core/identity.py": "what the simulators call themselves",
     "core/tlds.py": "endings of domains",
     "durable/versions.py": "markers are in histories, by the names they had",
     "flags/model.py": "an example in a docstring",

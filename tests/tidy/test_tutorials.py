@@ -14,7 +14,7 @@ INDENTATIONS = ("", "    ", "        ")
 
 @pytest.mark.parametrize(
     ("tutorial", "example", "at_least"),
-    [("new-provider", "acme-sms", 7), ("new-kind", "giftcards", 12)],
+    [("new-provider", "acme-sms", 7), ("new-kind", "giftcards", 12), ("chaos", "giftcards", 1)],
 )
 def test_what_a_tutorial_shows_is_in_its_example(
     tutorial: str, example: str, at_least: int

@@ -7,15 +7,29 @@ from perdure.capability.taking_in import funded_settings
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.core.settings import EnvironmentSettings
+from perdure.notifications.settings import NotificationSettings
+from perdure.outside import uses
 from perdure.payments.settings import PaymentSettings
+from perdure.renewals.settings import RenewalSettings
 from perdure.transfers.capability import TRANSFERS
 
 PAYMENT = "PERDURE_PAYMENT"
 KINDS: list[type[EnvironmentSettings]] = [
     Settings,
+    NotificationSettings,
     *(attribute(kind.settings) for kind in installed().values() if kind.settings),
 ]
-FIELDS = [field for kind in KINDS for field in kind.model_fields]
+FIELDS = [
+    *(field for kind in KINDS for field in kind.model_fields),
+    *(f"{use.role.name}_{field}" for use in uses(Settings()) for field in ("url", "timeout_s")),
+]
+
+
+def read_all() -> list[object]:
+    """Read every setting that there is: of the house, of the kinds, of whom they call."""
+    settings = Settings.load()
+    calls = [use.settings(use.load()) for use in uses(settings)]
+    return [*(settings.of(kind) for kind in KINDS), *calls, *uses(settings)]
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +40,11 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_that_is_empty_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = [kind.read() for kind in KINDS]
+    defaults = read_all()
     for field in FIELDS:
         monkeypatch.setenv(f"PERDURE_{field.upper()}", "")
     monkeypatch.setenv("DATABASE_URL", "")
-    assert [kind.read() for kind in KINDS] == defaults
+    assert read_all() == defaults
 
 
 @pytest.mark.parametrize(
@@ -50,8 +64,8 @@ def test_a_setting_that_is_wrong_is_named_in_one_line(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as wrong:
-        Settings.load()
-    assert wrong.value.message.startswith(f"The setting {name} is wrong: {told}")
+        read_all()
+    assert f"The setting {name} is wrong: {told}" in wrong.value.message
     assert wrong.value.param == name
     assert "\n" not in wrong.value.message
     assert "hunter2" not in wrong.value.message
@@ -61,7 +75,7 @@ def test_a_registry_is_set_for_an_ending_however_it_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PERDURE_REGISTRY_URLS", '{".CO.UK": "http://a", "Info": "http://b"}')
-    assert Settings.load().registry_urls == {"co.uk": "http://a", "info": "http://b"}
+    assert RenewalSettings.read().registry_urls == {"co.uk": "http://a", "info": "http://b"}
 
 
 def test_a_limit_is_a_default_and_a_table_of_currencies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,10 +116,10 @@ def test_a_limit_that_is_none_is_named(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
-        Settings.load().of(PaymentSettings)
+        read_all()
 
 
 def test_mails_are_sent_from_an_address_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     for given, kept in (("a@exämple.com", "a@xn--exmple-cua.com"), ("a@localhost", "a@localhost")):
         monkeypatch.setenv("PERDURE_MAIL_SENDER", given)
-        assert Settings.load().mail_sender == kept
+        assert NotificationSettings.read().mail_sender == kept

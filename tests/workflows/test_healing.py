@@ -129,10 +129,7 @@ async def test_a_lost_namespace_is_made_good_from_the_rows_r2_r13(quiet_town: To
     for payment_id, account in payments.items():
         await confirm(town, payment_id)
         await check_paid_once(town, payment_id, account)
-    assert (
-        await books.violations(town.platform.pool, {"bank": {"": town.platform.settings.bank_url}})
-        == []
-    )
+    assert await books.violations(town.platform.pool, {"bank": town.books["bank"]}) == []
 
 
 async def confirm(town: Town, payment_id: str) -> None:

@@ -27,4 +27,5 @@ GIFTCARDS: Final = Capability(
     refundable="perdure_giftcards.money:REFUNDABLE",
     invariants="perdure_giftcards.verify:INVARIANTS",
     books=("perdure_giftcards.verify:GIFTCARD_BOOKS",),
+    chaos="perdure_giftcards.chaos:LOAD",
 )

@@ -6,7 +6,15 @@ from typing import Final, Protocol, Self
 import aiohttp
 from pydantic import TypeAdapter
 
-from perdure import ASKED_BY_DOCTOR, HttpSettings, ProviderHost, ProviderHttp, Role
+from perdure import (
+    ASKED_BY_DOCTOR,
+    HttpSettings,
+    Listener,
+    ProviderHost,
+    ProviderHttp,
+    Role,
+    Simulator,
+)
 from perdure_giftcards.contracts import Order
 
 
@@ -49,6 +57,11 @@ GIFTCARD_ROLE: Final[Role[GiftcardProvider]] = Role(
     {"http": "perdure_giftcards.provider:HttpGiftcardProvider"},
     default="http",
     ask=lambda provider: provider.find(ASKED_BY_DOCTOR),
+    simulator=Simulator(
+        name="giftcards",
+        commands={"giftcards": "perdure_giftcards.simulator:giftcards"},
+        listens=(Listener("giftcards_port", 8190),),
+    ),
 )
 """Another class serves it by `PERDURE_GIFTCARDS`, found by its entry point; see Perdure's guide."""
 
@@ -62,23 +75,17 @@ _ORDER: Final = TypeAdapter(Order)
 _ORDERS: Final = TypeAdapter(_Orders)
 
 
-class GiftcardProviderSettings(HttpSettings):
-    """Where it is and how it knows us: `PERDURE_GIFTCARDS_URL`, `PERDURE_GIFTCARDS_API_KEY`…"""
-
-    url: str = "http://127.0.0.1:8190"
-
-
 class HttpGiftcardProvider:
     """A provider over HTTP."""
 
-    settings_type = GiftcardProviderSettings
+    settings_type = HttpSettings
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
         # The provider's own words for a no that stays one, beside those of a 402.
         self._http = ProviderHttp(client, "The provider", refusals=frozenset({"order_revoked"}))
 
     @classmethod
-    def from_settings(cls, settings: GiftcardProviderSettings, host: ProviderHost) -> Self:
+    def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:
         """Return the provider at a URL."""
         return cls(host.http(settings))
 

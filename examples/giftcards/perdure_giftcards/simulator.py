@@ -1,26 +1,26 @@
-"""A provider of giftcards to try it against: `python -m perdure_giftcards.simulator`.
+"""A provider of giftcards to try it against: `perdure up` and `perdure simulate` run it.
 
 An item called `sold_out` is refused. Its books are a file, which outlives a kill.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from perdure import new_id
+from perdure.core.identity import Identity, books_in
 from perdure.simulators.http_server import invalid, page, refuse, serve_http
-from perdure.simulators.journal import Journal
+from perdure.simulators.journal import Journal, books_folder
 from perdure_giftcards.contracts import Order
 
-PORT: Final = 8190
 SOLD_OUT: Final = "sold_out"
 
 
@@ -35,12 +35,22 @@ class _Revoked(BaseModel, strict=True):
     reference: str
 
 
+def giftcards(
+    *,
+    port: int = 8190,
+    data_dir: Annotated[Path | None, typer.Option(help="Where its books are kept.")] = None,
+) -> AbstractAsyncContextManager[str]:
+    """Run a provider of giftcards."""
+    return open_simulator(books_folder(data_dir), port=port)
+
+
 @asynccontextmanager
 async def open_simulator(folder: Path, *, port: int = 0) -> AsyncIterator[str]:
     """Run the provider while the context is open; yields its URL."""
     async with Journal(folder / "giftcards.jsonl") as journal:
         routes = _Provider(journal).routes()
-        async with serve_http(routes, host="127.0.0.1", port=port) as bound:
+        identity = Identity("giftcards", books_in(folder))
+        async with serve_http(routes, host="127.0.0.1", port=port, identity=identity) as bound:
             yield f"http://127.0.0.1:{bound}"
 
 
@@ -90,13 +100,3 @@ class _Provider:
             self._journal.write(asdict(order))
             await self._journal.sync()
         return JSONResponse(asdict(order))
-
-
-async def _run() -> None:
-    async with open_simulator(Path(".perdure") / "simulators", port=PORT) as url:
-        print(f"The provider of giftcards is at {url}.", flush=True)  # noqa: T201 - its one word
-        await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    asyncio.run(_run())

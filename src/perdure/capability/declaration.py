@@ -93,6 +93,7 @@ class Capability:
         engine_flag: The flag that says which system takes one, where another does too.
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
+        chaos: How chaos and the soak make it, a `Load`; None: they do not.
         routes: API routers beside those of every kind.
         before_serving: What they need is looked at with the settings before the API serves; raises
             `ConfigurationError`.
@@ -121,6 +122,7 @@ class Capability:
     engine_flag: str | None = None
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
+    chaos: Place | None = None
     routes: tuple[Place, ...] = ()
     before_serving: Place | None = None
     commands: Mapping[str, Place] = field(default_factory=dict)

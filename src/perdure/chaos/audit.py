@@ -6,10 +6,12 @@ from typing import Any
 
 from perdure.bootstrap import Platform
 from perdure.capability import books as verify
+from perdure.capability.books import Urls
 from perdure.chaos import books
-from perdure.chaos.books import Addresses, OutsideBooks, OwnBooks
+from perdure.chaos.books import OutsideBooks, OwnBooks
 from perdure.chaos.check import Finding, books_differ, findings
 from perdure.chaos.storm import Storm
+from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.verify import Violation
 from perdure.storage.outages import wait_out
@@ -18,17 +20,9 @@ from perdure.storage.outages import wait_out
 class Audit:
     """Looks at the books of a platform, and of the outside systems it talks to."""
 
-    def __init__(self, platform: Platform) -> None:
-        settings = platform.settings
-        assert settings.mail_inquiry_url is not None
+    def __init__(self, platform: Platform, machine: Machine) -> None:
         self._platform = platform
-        self._addresses = Addresses(
-            settings.gateway_url,
-            settings.bank_url,
-            settings.mail_inquiry_url,
-            settings.sms_url,
-            settings.registry_urls,
-        )
+        self._machine = machine
 
     async def of_one(self, storm: Storm) -> tuple[OwnBooks, list[Finding]]:
         """Return what a storm left, and what is wrong; others may still be under way.
@@ -36,7 +30,7 @@ class Audit:
         Raises:
             ProviderUnavailable: Somebody's books are not to be read.
         """
-        own, found = await self._look_at(storm, await books.read_outside_books(self._addresses))
+        own, found = await self._look_at(storm, await books.read_outside_books(self._machine))
         return own, found + await self._broken_invariants()
 
     async def of_all(self, storms: Sequence[Storm]) -> tuple[list[OwnBooks], list[Finding]]:
@@ -45,25 +39,24 @@ class Audit:
         Raises:
             ProviderUnavailable: Somebody's books are not to be read.
         """
-        outside = await books.read_outside_books(self._addresses)
+        outside = await books.read_outside_books(self._machine)
         left: list[OwnBooks] = []
         found: list[Finding] = []
         for storm in storms:
             own, wrong = await self._look_at(storm, outside)
             left.append(own)
             found += wrong
-        found += await self._broken_invariants(self._addresses)
-        clearing_minor = await books.read_clearing_minor(self._platform)
-        return left, found + books_differ(clearing_minor, outside)
+        found += await self._broken_invariants(self._machine.books)
+        owed_minor = await books.read_owed_minor(self._platform)
+        return left, found + books_differ(owed_minor, outside)
 
     async def _look_at(self, storm: Storm, outside: OutsideBooks) -> tuple[OwnBooks, list[Finding]]:
         own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
         return own, findings(storm.plan, storm.seen, own, outside)
 
-    async def _broken_invariants(self, compared: Addresses | None = None) -> list[Finding]:
+    async def _broken_invariants(self, compared: Urls | None = None) -> list[Finding]:
         def look() -> Coroutine[Any, Any, list[Violation]]:
-            urls = compared.books if compared is not None else {}
-            return verify.violations(self._platform.pool, urls)
+            return verify.violations(self._platform.pool, compared or {})
 
         return [
             Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)

@@ -3,16 +3,18 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 from perdure.bootstrap import Platform
-from perdure.capability.books import Urls
+from perdure.chaos.load import Entry, ProviderBooks, loads
+from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
-from perdure.ledger.chart import SystemAccount, system_account_id
-from perdure.payments.late_charges import LATE
+from perdure.ledger.chart import system_account_id
+from perdure.providers.mail import MAIL_ROLE
+from perdure.providers.sms import SMS_ROLE
 from perdure.storage.outages import wait_out
 from perdure.storage.pool import Connection
 
@@ -43,8 +45,8 @@ class OperationRow:
 
     Args:
         key: The idempotency key it was asked for with.
-        posted_minor: What the ledger moved for it from the wallet to the gateway's or the
-            registries' clearing, or to the bank.
+        posted_minor: What the ledger moved for it from the wallet to the accounts of the house that
+            kinds take money to.
         messages: The state of each message about it, by recipient.
         refunds: All that were asked for.
     """
@@ -80,63 +82,29 @@ class OwnBooks:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargeRow:
-    """A charge as the gateway says."""
-
-    status: str
-    amount_minor: int
-    refunded_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class PayoutRow:
-    """A payout as the bank says."""
-
-    status: str
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class RenewalRow:
-    """A renewal as its registry says."""
-
-    status: str
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
 class OutsideBooks:
     """What the outside systems say, each by its own books.
 
     Args:
-        charges: The gateway's, by our reference.
-        refunds: How many refunds there are of the charge under each reference.
-        payouts: The bank's, by our reference.
-        renewals: The registries', by our reference.
+        effects: What was done for an operation, by its kind, by what it is, and by our reference.
         messages: How many mails and texts each recipient got.
     """
 
-    charges: dict[str, list[ChargeRow]]
-    refunds: Counter[str]
-    payouts: dict[str, list[PayoutRow]]
+    effects: Mapping[str, Mapping[str, Mapping[str, Sequence[Entry]]]]
     messages: Counter[str]
-    renewals: dict[str, list[RenewalRow]] = field(default_factory=dict)
 
+    def of(self, operation_id: str) -> dict[str, list[Entry]]:
+        """Return what was done for an operation, by what it is, whoever did it."""
+        done: defaultdict[str, list[Entry]] = defaultdict(list)
+        for listed in self.effects.values():
+            for what, found in listed.items():
+                done[what] += found.get(operation_id, ())
+        return done
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the outside systems tell their books, as URLs."""
-
-    gateway: str
-    bank: str
-    mail: str
-    sms: str
-    registries: Mapping[str, str]
-
-    @property
-    def books(self) -> Urls:
-        """Where those are that `verify` compares."""
-        return {"gateway": {"": self.gateway}, "bank": {"": self.bank}, "registry": self.registries}
+    def kept_minor(self, kind: str) -> int:
+        """Return what a kind's providers have in all."""
+        listed = self.effects.get(kind, {}).values()
+        return sum(one.kept_minor for found in listed for each in found.values() for one in each)
 
 
 async def read_own_books(platform: Platform, customer_id: str, wallets: list[str]) -> OwnBooks:
@@ -163,8 +131,9 @@ async def read_own_books(platform: Platform, customer_id: str, wallets: list[str
 async def count_unsettled(platform: Platform, customer_ids: Sequence[str]) -> int:
     """Return how many of the customers' operations have not ended, or owe a message.
 
-    Or have ended without a success that the gateway told of, and are being looked into.
+    Or are being looked into, although they have ended.
     """
+    looked_into = " OR ".join(load.is_looked_into for load in loads().values())
 
     async def count() -> int:
         return int(
@@ -173,8 +142,7 @@ async def count_unsettled(platform: Platform, customer_ids: Sequence[str]) -> in
                 " AND (finished_at IS NULL"
                 " OR EXISTS (SELECT FROM notifications n WHERE n.operation_id = operations.id"
                 " AND n.state = 'pending')"
-                " OR EXISTS (SELECT FROM provider_callbacks"
-                f" WHERE operation_id = operations.id AND {LATE}))",
+                f" OR {looked_into})",
                 list(customer_ids),
             )
         )
@@ -182,42 +150,47 @@ async def count_unsettled(platform: Platform, customer_ids: Sequence[str]) -> in
     return await wait_out(count)
 
 
-async def read_clearing_minor(platform: Platform) -> int:
-    """Return what we owe the gateway, as the ledger has it."""
-    account_id = system_account_id(SystemAccount.GATEWAY_CLEARING, "USD")
+async def read_owed_minor(platform: Platform) -> dict[str, int]:
+    """Return what the ledger says that we owe the providers of a kind, where it says so."""
     async with platform.pool.acquire() as connection:
-        return (await platform.ledger.balance(connection, account_id)).posted_minor
+        return {
+            kind: (
+                await platform.ledger.balance(connection, system_account_id(load.taken_by, "USD"))
+            ).posted_minor
+            for kind, load in loads().items()
+            if load.owes_all
+        }
 
 
-async def read_outside_books(addresses: Addresses) -> OutsideBooks:
+async def read_outside_books(machine: Machine) -> OutsideBooks:
     """Read all that the outside systems know.
 
     Raises:
         ProviderUnavailable: `books_away`: one of them is not to be read for two minutes.
     """
-    charges: defaultdict[str, list[ChargeRow]] = defaultdict(list)
-    payouts: defaultdict[str, list[PayoutRow]] = defaultdict(list)
-    renewals: defaultdict[str, list[RenewalRow]] = defaultdict(list)
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-        for row in await _read_all(http, f"{addresses.gateway}/v1/charges"):
-            charges[row["reference"]].append(
-                ChargeRow(row["status"], row["amount_minor"], row["refunded_minor"])
-            )
-        for row in await _read_all(http, f"{addresses.bank}/v1/payouts"):
-            payouts[row["reference"]].append(PayoutRow(row["status"], row["amount_minor"]))
-        for url in addresses.registries.values():
-            for row in await _read_all(http, f"{url}/control/renewals"):
-                renewals[row["reference"]].append(RenewalRow(row["status"], row["price_minor"]))
-        refunds = await _read_all(http, f"{addresses.gateway}/v1/refunds")
-        mails = await _read_all(http, f"{addresses.mail}/v1/messages")
-        texts = await _read_all(http, f"{addresses.sms}/v1/messages")
-    return OutsideBooks(
-        dict(charges),
-        Counter(refund["charge_reference"] for refund in refunds),
-        dict(payouts),
-        Counter(message["to"] for message in (*mails, *texts)),
-        dict(renewals),
-    )
+        effects = {
+            kind: {each.what: await _read_effects(http, machine, each) for each in load.books}
+            for kind, load in loads().items()
+        }
+        messages = [
+            message
+            for role in (MAIL_ROLE, SMS_ROLE)
+            for url in machine.urls_of(role.name)
+            for message in await _read_all(http, f"{url}/v1/messages")
+        ]
+    return OutsideBooks(effects, Counter(message["to"] for message in messages))
+
+
+async def _read_effects(
+    http: httpx.AsyncClient, machine: Machine, books: ProviderBooks
+) -> dict[str, list[Entry]]:
+    found: defaultdict[str, list[Entry]] = defaultdict(list)
+    for url in machine.urls_of(books.role):
+        for entry in await _read_all(http, url + books.path):
+            effect = books.effect(entry)
+            found[effect.reference].append(effect)
+    return dict(found)
 
 
 async def _read_all(http: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:
@@ -245,12 +218,7 @@ async def _wallet(platform: Platform, connection: Connection, account_id: str) -
 
 
 async def _operations(connection: Connection, customer_id: str) -> list[OperationRow]:
-    receivers = (
-        SystemAccount.GATEWAY_CLEARING,
-        SystemAccount.BANK,
-        SystemAccount.REGISTRY_CLEARING,
-    )
-    accounts = [system_account_id(account, "USD") for account in receivers]
+    accounts = [system_account_id(load.taken_by, "USD") for load in loads().values()]
     refunds: defaultdict[str, list[RefundRow]] = defaultdict(list)
     for row in await connection.fetch(_REFUNDS, customer_id, accounts):
         refunds[row["refund_of"]].append(

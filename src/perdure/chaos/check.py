@@ -1,13 +1,15 @@
 """Compares what a round was asked for with what everybody's books say of it, without effects."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks, RefundRow
 from perdure.chaos.client import Seen
-from perdure.chaos.plan import POOR_WALLET, REJECTING_MAILBOX, REJECTING_PHONE, Plan
+from perdure.chaos.dice import REJECTING_MAILBOX, REJECTING_PHONE
+from perdure.chaos.load import Entry
+from perdure.chaos.plan import POOR_WALLET, Plan
 from perdure.chaos.planned import FINISHED, Planned
 
 _REFUSED_AT_ONCE: Final = "insufficient_funds"
@@ -46,7 +48,7 @@ def findings(
         for operation in operations:
             wrong += _wrong_end(planned, answered, operation)
             wrong += _wrong_refunds(planned, answered, operation)
-            wrong += _wrong_charges(planned, operation, outside)
+            wrong += _wrong_effects(planned, operation, outside)
             wrong += _wrong_messages(planned, operation, outside)
         found += [
             Finding(name, plan.seed, planned.key, _id_of(operations), detail)
@@ -96,17 +98,17 @@ def _wrong_end(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
     if status not in FINISHED:
         yield "not_ended", f"still {ending}"
         return
-    if status == "succeeded" and planned.never_succeeds:
-        yield "succeeded_by_mistake", f"succeeded with {planned.method}"
+    if status == "succeeded" and planned.asked.never_succeeds:
+        yield "succeeded_by_mistake", f"succeeded with {planned.asked.method}"
     if status == "cancelled" and seen.cancellation is None:
         yield "cancelled_by_nobody", ending
-    if seen.cancellation == "accepted" and status == "succeeded" and not planned.may_stand:
+    if seen.cancellation == "accepted" and status == "succeeded" and not planned.asked.may_stand:
         yield "cancellation_lost", "the cancellation was accepted, and it succeeded"
     if seen.cancellation == "refused" and status == "cancelled":
         yield "cancellation_denied", "the cancellation was refused, and it is cancelled"
     if seen.cancellation not in (None, "accepted", "refused"):
         yield "cancellation_failed", f"answered {seen.cancellation}"
-    moved = planned.amount_minor if status == "succeeded" else 0
+    moved = planned.asked.amount_minor if status == "succeeded" else 0
     if operation.posted_minor != moved:
         yield "ledger_differs", f"{ending} for {moved}, the ledger moved {operation.posted_minor}"
 
@@ -123,7 +125,7 @@ def _wrong_refunds(planned: Planned, seen: Seen, operation: OperationRow) -> Wro
     if len(refunds) > 1:
         yield "refunds_doubled", f"{len(refunds)} refunds: {', '.join(each.id for each in refunds)}"
     for refund in refunds:
-        moved = planned.amount_minor if refund.status == "succeeded" else 0
+        moved = planned.asked.amount_minor if refund.status == "succeeded" else 0
         if refund.posted_minor != moved:
             detail = f"{refund.id} {refund.status}, the ledger moved {refund.posted_minor} back"
             yield "ledger_differs", detail
@@ -131,47 +133,27 @@ def _wrong_refunds(planned: Planned, seen: Seen, operation: OperationRow) -> Wro
             yield "not_refunded", f"{refund.id} is {refund.status} ({refund.failure_code})"
 
 
-def _wrong_charges(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
-    """Find money that a provider took, gave back or paid, and should not have."""
-    charges = outside.charges.get(operation.id, [])
-    if len(charges) > 1:
-        yield "charged_twice", f"{len(charges)} charges: {[charge.status for charge in charges]}"
-    if outside.refunds[operation.id] > 1:
-        yield "refunded_twice", f"{outside.refunds[operation.id]} refunds"
-    if len(outside.payouts.get(operation.id, [])) > 1:
-        yield "paid_out_twice", f"{len(outside.payouts[operation.id])} payouts"
-    renewals = outside.renewals.get(operation.id, [])
-    if len(renewals) > 1:
-        yield "renewed_twice", f"{len(renewals)} renewals: {[each.status for each in renewals]}"
+def _wrong_effects(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
+    """Find what a provider did twice, or has of the money, and should not have."""
+    done = outside.of(operation.id)
+    for what, effects in done.items():
+        if len(effects) > 1:
+            yield "done_twice", f"{len(effects)} {what}: {[each.status for each in effects]}"
     if operation.status not in FINISHED:
         return
-    if pending := [charge for charge in charges if charge.status == "pending"]:
-        yield "charge_left_open", f"{operation.status}, with {len(pending)} charges pending"
-    kept_minor = _kept_minor(operation, outside)
-    due_minor = planned.amount_minor if operation.status == "succeeded" else 0
+    for what, effects in done.items():
+        if pending := [each.status for each in effects if each.is_open]:
+            yield "left_open", f"{operation.status}, with {what} that are open: {pending}"
+    kept_minor = _kept_minor(done)
+    due_minor = planned.asked.amount_minor if operation.status == "succeeded" else 0
     due_minor -= operation.refunded_minor
     if kept_minor != due_minor:
-        yield "provider_differs", f"{operation.status}, the provider has {kept_minor}: {charges}"
+        yield "provider_differs", f"{operation.status}, the provider has {kept_minor}: {dict(done)}"
 
 
-def _kept_minor(operation: OperationRow, outside: OutsideBooks) -> int:
-    """Return what the gateway kept of an operation's money, the bank paid or a registry bills."""
-    charged_minor = sum(
-        charge.amount_minor - charge.refunded_minor
-        for charge in outside.charges.get(operation.id, [])
-        if charge.status == "succeeded"
-    )
-    paid_minor = sum(
-        payout.amount_minor
-        for payout in outside.payouts.get(operation.id, [])
-        if payout.status == "paid"
-    )
-    billed_minor = sum(
-        renewal.amount_minor
-        for renewal in outside.renewals.get(operation.id, [])
-        if renewal.status == "renewed"
-    )
-    return charged_minor + paid_minor + billed_minor
+def _kept_minor(done: Mapping[str, Sequence[Entry]]) -> int:
+    """Return what a provider has of an operation's money."""
+    return sum(each.kept_minor for effects in done.values() for each in effects)
 
 
 def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideBooks) -> Wrong:
@@ -181,7 +163,7 @@ def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideB
             if recipient is None:
                 continue
             got, rejects = outside.messages[recipient], _rejects(recipient)
-            refunds = operation.refunds if contact == planned.customer else ()
+            refunds = operation.refunds if contact == planned.asked.customer else ()
             due = is_due + sum(refund.status in FINISHED for refund in refunds)
             if got > max(due, 1):
                 yield "message_doubled", f"{recipient} was told {got} times, {due} are due"
@@ -213,29 +195,30 @@ def _wrong_totals(plan: Plan, own: OwnBooks, outside: OutsideBooks) -> Wrong:
     cleared_minor = sum(
         operation.posted_minor - operation.refunded_minor for operation in own.operations
     )
-    kept_minor = sum(_kept_minor(operation, outside) for operation in own.operations)
+    kept_minor = sum(_kept_minor(outside.of(operation.id)) for operation in own.operations)
     if not left_minor == cleared_minor == kept_minor:
         detail = (
-            f"{left_minor} left the wallets, {cleared_minor} came to the clearing accounts and the"
-            f" bank, the outside systems have {kept_minor}"
+            f"{left_minor} left the wallets, {cleared_minor} came to the house's accounts, the"
+            f" outside systems have {kept_minor}"
         )
         yield "totals_differ", detail
     if held_minor := sum(wallet.held_minor for wallet in own.wallets):
         yield "still_held", f"{held_minor} are held in the wallets"
 
 
-def books_differ(clearing_minor: int, outside: OutsideBooks) -> list[Finding]:
-    """Return the difference between all we owe the gateway and all it keeps, once all is over."""
-    kept_minor = sum(
-        charge.amount_minor - charge.refunded_minor
-        for charges in outside.charges.values()
-        for charge in charges
-        if charge.status == "succeeded"
-    )
-    if clearing_minor == kept_minor:
-        return []
-    detail = f"the clearing account has {clearing_minor}, the gateway kept {kept_minor}"
-    return [Finding("clearing_differs", None, "gateway", None, detail)]
+def books_differ(owed_minor: Mapping[str, int], outside: OutsideBooks) -> list[Finding]:
+    """Return the difference between all we owe the providers of a kind and all that they have.
+
+    Args:
+        owed_minor: By kind, as the ledger has it, once all is over.
+    """
+    return [
+        Finding(
+            "clearing_differs", None, kind, None, f"we owe {owed}, the providers have {kept_minor}"
+        )
+        for kind, owed in owed_minor.items()
+        if owed != (kept_minor := outside.kept_minor(kind))
+    ]
 
 
 def outcomes(operations: Sequence[OperationRow]) -> Counter[str]:

@@ -8,35 +8,38 @@ from typing import Final
 import httpx
 
 from perdure.bootstrap import Platform
-from perdure.chaos.plan import KILLABLE
+from perdure.capabilities import ALLOWED as CAPABILITIES
+from perdure.chaos.load import loads
 from perdure.cli.environment import DataFolder
 from perdure.cli.machine import Machine, run_machine
-from perdure.cli.ports import Ports, setting_of
+from perdure.cli.ports import OWN, setting_of
+from perdure.cli.simulated import default_ports
 from perdure.cli.up import ensure_api_key
+from perdure.config import Settings
 from perdure.core.clock import utc_now
 from perdure.embedded.temporal_cli import SETTING as TEMPORAL_CLI
 
 _SETTINGS: Final = {
     # Short, so that what went wrong is found out within a round.
-    "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "8",
-    "PERDURE_GATEWAY_TIMEOUT_S": "1",
-    "PERDURE_BANK_TIMEOUT_S": "1",
     "PERDURE_PROVIDER_TIMEOUT_S": "3",
     "PERDURE_JANITOR_INTERVAL_S": "1",
     "PERDURE_JANITOR_STALE_AFTER_S": "8",
 }
-_GATEWAY_OPTIONS: Final = ("--slow-s", "1.3", "--late-callback-s", "12")
 _SHARED: Final = ("DATABASE_URL", "PERDURE_", "TEMPORAL_")
 """Settings that could have the platform share something with another one."""
+_KEPT: Final = (TEMPORAL_CLI, CAPABILITIES)
 
 
 def take_environment() -> None:
     """Set this process's environment for a platform that has everything of its own."""
     for setting in list(os.environ):
-        if setting.startswith(_SHARED) and setting != TEMPORAL_CLI:
+        if setting.startswith(_SHARED) and setting not in _KEPT:
             del os.environ[setting]
     os.environ.update(_SETTINGS)
-    os.environ.update({setting_of(port): "0" for port in Ports.model_fields})
+    for load in loads().values():
+        os.environ.update(load.settings)
+    ports = OWN | default_ports(Settings.load())
+    os.environ.update({setting_of(port): "0" for port in ports})
 
 
 @asynccontextmanager
@@ -52,12 +55,8 @@ async def open_machine(folder: DataFolder) -> AsyncIterator[Machine]:
         def note(sentence: str) -> None:
             log.write(f"{utc_now().isoformat()} {sentence}\n")
 
-        async with run_machine(
-            folder, workers=2, gateway_options=_GATEWAY_OPTIONS, report=note
-        ) as machine:
-            if not machine.supervisor.stop_requested:
-                missing = set(KILLABLE) - set(machine.supervisor.pids)
-                assert not missing, f"not among the processes: {missing}"
+        options = {name: words for load in loads().values() for name, words in load.options.items()}
+        async with run_machine(folder, workers=2, options=options, report=note) as machine:
             yield machine
 
 

@@ -6,7 +6,7 @@ While a round settles, the next ones already storm: what one leaves half done me
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,9 +17,8 @@ from perdure.chaos import books
 from perdure.chaos.audit import Audit, gave_up
 from perdure.chaos.check import Finding, outcomes
 from perdure.chaos.client import PersistentClient
-from perdure.chaos.domains import register_domains
 from perdure.chaos.plan import plan_round
-from perdure.chaos.storm import Storm, attend, raise_storm
+from perdure.chaos.storm import Storm, attend, prepare, raise_storm
 from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
 
@@ -32,7 +31,7 @@ class Options:
 
     Args:
         seed: The first round's; the others follow.
-        payments: How many each round makes; `transfers`, `renewals`: likewise.
+        operations: How many of each kind a round makes, by the kinds' plurals.
         kills: How many each round has.
         overlap: How many rounds may be unsettled at a time.
         settle_timeout_s: How long after the last kill, be it another round's, a round may take to
@@ -41,12 +40,10 @@ class Options:
 
     seed: int
     rounds: int
-    payments: int
+    operations: Mapping[str, int]
     kills: int
     overlap: int
     settle_timeout_s: float
-    transfers: int = 0
-    renewals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,7 @@ class RoundReport:
     """What became of a round.
 
     Args:
+        operations: How many of each kind were asked for.
         accepted: How many operations there are.
         refunds: How many of them were refunded.
         read_only_s: How long the database could not be written to.
@@ -62,9 +60,7 @@ class RoundReport:
     """
 
     seed: int
-    payments: int
-    transfers: int
-    renewals: int
+    operations: Mapping[str, int]
     accepted: int
     refunds: int
     outcomes: dict[str, int]
@@ -91,16 +87,16 @@ class Report:
 
     def summary(self) -> dict[str, Any]:
         """Return the sums over all rounds."""
+        asked: Counter[str] = Counter()
         kills: Counter[str] = Counter()
         ended: Counter[str] = Counter()
         for done in self.rounds:
+            asked.update(done.operations)
             kills.update(done.kills)
             ended.update(done.outcomes)
         return {
             "rounds": len(self.rounds),
-            "payments": sum(done.payments for done in self.rounds),
-            "transfers": sum(done.transfers for done in self.rounds),
-            "renewals": sum(done.renewals for done in self.rounds),
+            "operations": dict(asked),
             "accepted": sum(done.accepted for done in self.rounds),
             "refunds": sum(done.refunds for done in self.rounds),
             "outcomes": dict(sorted(ended.items())),
@@ -134,7 +130,7 @@ class Rounds:
         self._api = api
         self._options = options
         self._tell = tell
-        self._audit = Audit(platform)
+        self._audit = Audit(platform, machine)
         self._storms: list[Storm] = []
         self._report = Report()
         self._is_storming = False
@@ -161,13 +157,12 @@ class Rounds:
         options, began = self._options, time.monotonic()
         plan = plan_round(
             options.seed + number,
-            payments=options.payments,
+            options.operations,
             kills=options.kills,
-            transfers=options.transfers,
-            renewals=options.renewals,
+            processes=self._machine.processes,
         )
         client = PersistentClient(self._api)
-        await register_domains(plan, self._machine.registry_urls, self._platform)
+        await prepare(plan, self._machine, self._platform)
         self._is_storming = True
         storm = await raise_storm(plan, self._machine, client)
         self._is_storming = False
@@ -192,9 +187,7 @@ class Rounds:
         self._report.add(found)
         done = RoundReport(
             seed=plan.seed,
-            payments=self._options.payments,
-            transfers=self._options.transfers,
-            renewals=self._options.renewals,
+            operations=self._options.operations,
             accepted=len(own.operations),
             refunds=sum(len(operation.refunds) for operation in own.operations),
             outcomes=dict(sorted(outcomes(own.operations).items())),

@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from perdure.bootstrap import Platform
 from perdure.chaos.client import PersistentClient, Seen
 from perdure.chaos.harm import faults_on, kill_process, read_only_database
+from perdure.chaos.load import loads
 from perdure.chaos.plan import Plan, PlannedKill, PlannedReadOnly
 from perdure.chaos.planned import Planned, Sending
 from perdure.cli.machine import Machine
@@ -31,6 +33,18 @@ class Storm:
     seen: dict[str, Seen] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
     read_only_s: float = 0.0
+
+
+async def prepare(plan: Plan, machine: Machine, platform: Platform) -> None:
+    """Do what has to be done before the operations of some kinds are asked for.
+
+    Raises:
+        ProviderUnavailable: A provider, or the database, stayed away.
+    """
+    for kind, load in loads().items():
+        planned = [each for each in plan.operations if each.kind == kind]
+        if planned and load.prepare:
+            await load.prepare(planned, plan.customer_id, machine, platform)
 
 
 async def raise_storm(plan: Plan, machine: Machine, client: PersistentClient) -> Storm:
@@ -67,11 +81,7 @@ class _Storming:
     async def run(self) -> None:
         plan = self._storm.plan
         async with AsyncExitStack() as faults, asyncio.TaskGroup() as group:
-            for url in (
-                self._machine.gateway_url,
-                self._machine.bank_url,
-                *self._machine.registry_urls.values(),
-            ):
+            for url in self._machine.faulty_urls:
                 await faults.enter_async_context(
                     faults_on(url, rate=plan.fault_rate, seed=plan.seed)
                 )
@@ -126,7 +136,7 @@ async def attend(planned: Planned, storm: Storm, client: PersistentClient) -> No
     seen = storm.seen[planned.key]
     if not seen.operation_ids:
         return
-    if planned.parks:
+    if planned.asked.parks:
         await client.call_off_parked(planned.path, seen.operation_ids[0], seen)
     elif planned.refunded:
         await client.refund(planned.path, seen.operation_ids[0], f"{planned.key}-refund", seen)
@@ -139,5 +149,5 @@ def _body(planned: Planned, storm: Storm) -> dict[str, Any]:
         "bulk": planned.bulk,
         # Not its reference: that would make it one operation even without the key.
         "metadata": {"chaos_key": planned.key},
-        **planned.details(),
+        **planned.asked.body,
     }

@@ -1,5 +1,6 @@
 """`perdure chaos`: operations while processes are killed and providers fail, and the proof."""
 
+import inspect
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from perdure.chaos.check import Finding
+from perdure.chaos.load import Load, loads
 from perdure.chaos.plan import OPERATIONS_MAX
 from perdure.chaos.rounds import Options, RoundReport
 from perdure.chaos.run import ChaosRun, run_chaos
@@ -14,6 +16,7 @@ from perdure.cli.environment import DATA_DIR_DEFAULT
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json
 from perdure.cli.session import run
 from perdure.cli.up import say
+from perdure.core.errors import InvalidInput
 
 CHAOS_DIR: Final = DATA_DIR_DEFAULT / "chaos"
 
@@ -22,15 +25,6 @@ def chaos(
     *,
     rounds: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The first round's; the others follow.")] = 1,
-    payments: Annotated[
-        int, typer.Option(min=1, max=OPERATIONS_MAX, help="How many each round makes.")
-    ] = 200,
-    transfers: Annotated[
-        int, typer.Option(min=0, max=OPERATIONS_MAX, help="How many beside the payments.")
-    ] = 20,
-    renewals: Annotated[
-        int, typer.Option(min=0, max=OPERATIONS_MAX, help="How many beside these.")
-    ] = 10,
     kills: Annotated[int, typer.Option(min=0, help="How many processes each round kills.")] = 5,
     overlap: Annotated[
         int, typer.Option(min=1, help="How many rounds may be unsettled at a time.")
@@ -42,12 +36,18 @@ def chaos(
         Path, typer.Option(help="Keeps the reports, and the platforms that failed.")
     ] = CHAOS_DIR,
     output: Output = OutputFormat.TEXT,
+    **operations: int,
 ) -> None:
-    """Make payments, transfers and renewals while processes are killed, and check every book.
+    """Make operations of every kind while processes are killed, and check every book.
 
     Ends with 1 if anything was lost, doubled or left over.
     """
-    options = Options(seed, rounds, payments, kills, overlap, settle_timeout_s, transfers, renewals)
+    if not 0 < sum(operations.values()) <= OPERATIONS_MAX:
+        raise InvalidInput(
+            f"A round makes 1 to {OPERATIONS_MAX} operations, and not {sum(operations.values())}.",
+            param=next(iter(operations), None),
+        )
+    options = Options(seed, rounds, operations, kills, overlap, settle_timeout_s)
     as_json = output == OutputFormat.JSON
     result = run(
         run_chaos(
@@ -67,6 +67,27 @@ def chaos(
         raise typer.Exit(1)
 
 
+def _option(kind: str, load: Load) -> inspect.Parameter:
+    """Return the option that says how many of a kind there are."""
+    told = typer.Option(min=0, max=OPERATIONS_MAX, help=f"How many {kind} each round makes.")
+    return inspect.Parameter(
+        kind,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=load.usual,
+        annotation=Annotated[int, told],
+    )
+
+
+def _with_kinds(written: inspect.Signature) -> inspect.Signature:
+    first, second, *others = list(written.parameters.values())[:-1]
+    counts = [_option(kind, load) for kind, load in loads().items()]
+    return written.replace(parameters=[first, second, *counts, *others])
+
+
+# As typer reads them: an option for each kind that declares how it is made.
+chaos.__signature__ = _with_kinds(inspect.signature(chaos))  # type: ignore[attr-defined]
+
+
 def _say_aside(message: str) -> None:
     err.print(message)
 
@@ -74,10 +95,8 @@ def _say_aside(message: str) -> None:
 def replay(finding: Finding, options: Options) -> str:
     """Return the command that runs a finding's round again."""
     rounds = (options.seed, options.rounds) if finding.seed is None else (finding.seed, 1)
-    return (
-        f"perdure chaos --seed {rounds[0]} --rounds {rounds[1]} --payments {options.payments}"
-        f" --transfers {options.transfers} --renewals {options.renewals} --kills {options.kills}"
-    )
+    counts = " ".join(f"--{kind} {count}" for kind, count in options.operations.items())
+    return f"perdure chaos --seed {rounds[0]} --rounds {rounds[1]} {counts} --kills {options.kills}"
 
 
 def _finding_json(finding: Finding, options: Options) -> dict[str, Any]:
@@ -104,7 +123,7 @@ def _print_round(done: RoundReport) -> None:
     killed = ", ".join(
         name if times == 1 else f"{name} ({times}x)" for name, times in done.kills.items()
     )
-    asked = done.payments + done.transfers + done.renewals
+    asked = sum(done.operations.values())
     if done.read_only_s:
         killed = f"{killed or 'nobody'}, writes for {done.read_only_s:g} s"
     said = f"{len(done.findings)} FINDINGS" if done.findings else "all well"
@@ -117,13 +136,13 @@ def _print_round(done: RoundReport) -> None:
 
 def _print_summary(result: ChaosRun, options: Options) -> None:
     summary = result.report.summary()
+    asked = ", ".join(f"{count} {kind}" for kind, count in summary["operations"].items())
     out.print()
     for outcome, count in summary["outcomes"].items():
         out.print(f"{count:7} {outcome}")
     out.print(
-        f"\n{summary['rounds']} rounds, {summary['payments']} payments,"
-        f" {summary['transfers']} transfers, {summary['renewals']} renewals, {summary['accepted']}"
-        f" accepted, {summary['refunds']} refunded; {summary['kills_in_all']} kills,"
+        f"\n{summary['rounds']} rounds, {asked}, {summary['accepted']} accepted,"
+        f" {summary['refunds']} refunded; {summary['kills_in_all']} kills,"
         f" {summary['read_only_s']} s without writes, {summary['retries']} requests sent again;"
         f" {summary['seconds']} s.\n"
         f"Report: {result.report_path}",

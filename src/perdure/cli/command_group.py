@@ -88,13 +88,11 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "chaos": Listed(
             "perdure.cli.chaos:chaos",
-            "Make payments, transfers and renewals while processes are killed, and check every"
-            " book.",
+            "Make operations of every kind while processes are killed, and check every book.",
         ),
         "soak": Listed(
             "perdure.cli.soak:soak",
-            "Offer a steady load while the gateway fails, and check that nothing grows or gets"
-            " lost.",
+            "Offer a steady load while providers fail, and check that nothing grows or gets lost.",
         ),
     },
 }

@@ -39,7 +39,7 @@ _SETTINGS: Final = {
     "PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "10",
     "PERDURE_GATEWAY_TIMEOUT_S": "3",
 }
-_GATEWAY_OPTIONS: Final = ("--slow-s", "1", "--late-callback-s", "15")
+_OPTIONS: Final = {"gateway": ("--slow-s", "1", "--late-callback-s", "15")}
 _WALLETS: Final = 5
 _DEPOSIT_MINOR: Final = 100_000_000
 _KILLED: Final = "worker-lanes"
@@ -82,7 +82,7 @@ class PaymentsStory:
 
     payments: int
     settings = _SETTINGS
-    gateway_options = _GATEWAY_OPTIONS
+    options = _OPTIONS
 
     async def show(self, machine: Machine, platform: Platform, tell: Report) -> DemoResult:
         """Import the file, kill a worker meanwhile, and check the end."""
@@ -115,7 +115,7 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     report = read_report(report_path(file))
     result.by_outcome.update((found.status, found.failure_code) for found in report.values())
     result.unexpected = unexpected(result.expected, report)
-    result.violations = await violations(platform.pool, {"gateway": {"": machine.gateway_url}})
+    result.violations = await violations(platform.pool, {"gateway": machine.books["gateway"]})
     return result
 
 

@@ -19,7 +19,7 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
-from perdure.cli.machine import Machine, Report
+from perdure.cli.machine import NO_OPTIONS, Machine, Report
 from perdure.cli.output import out, print_error, print_table
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.core.errors import PerdureError
@@ -35,6 +35,7 @@ from perdure.renewals.contracts import KIND, RenewalRequest
 from perdure.renewals.domains import NewDomain
 from perdure.renewals.legacy.on_machine import open_registries
 from perdure.renewals.legacy.worker import LegacyRenewals
+from perdure.renewals.settings import RenewalSettings
 
 _SETTINGS: Final = {
     "PERDURE_REGISTRY_TIMEOUT_S": "0.7",
@@ -97,7 +98,7 @@ class RenewalsStory:
 
     domains: int
     settings = _SETTINGS
-    gateway_options = ()
+    options = NO_OPTIONS
 
     async def show(self, machine: Machine, platform: Platform, tell: Report) -> RenewalsResult:
         """Overrun one registry, and have all renewed in the end."""
@@ -151,7 +152,7 @@ async def _show(machine: Machine, platform: Platform, count: int, tell: Report) 
     result.times_renewed = await _times_renewed(platform, requests)
     result.violations = await violations(
         platform.pool,
-        {"gateway": {"": machine.gateway_url}, "registry": platform.settings.registry_urls},
+        {name: machine.books[name] for name in ("gateway", "registry")},
     )
     return result
 
@@ -286,14 +287,14 @@ async def _times_renewed(platform: Platform, requests: list[RenewalRequest]) -> 
 
 async def _domain(platform: Platform, name: str) -> dict[str, Any]:
     """Return a domain as its registry has it, past its limits."""
-    tld = tld_of(name, platform.settings.registry_urls)
+    tld = tld_of(name, platform.settings.of(RenewalSettings).tlds)
     return await _control(platform, tld, "GET", f"/control/domains/{name}")
 
 
 async def _control(
     platform: Platform, tld: str, method: str, path: str, body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    url = platform.settings.registry_urls[tld] + path
+    url = platform.settings.of(RenewalSettings).registry_urls[tld] + path
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         answer = await client.request(method, url, json=body)
     answer.raise_for_status()

@@ -12,7 +12,7 @@ import typer
 
 from perdure.bootstrap import Platform
 from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder
-from perdure.cli.machine import Machine, Report, run_machine
+from perdure.cli.machine import Machine, Report, SimulatorOptions, run_machine
 from perdure.cli.output import OutputFormat, err, print_json
 from perdure.cli.session import open_session, run
 from perdure.cli.up import greet, say, until_it_works
@@ -45,8 +45,8 @@ class Story(Protocol[Result]):
         ...
 
     @property
-    def gateway_options(self) -> tuple[str, ...]:
-        """More of the command line of the simulated gateway."""
+    def options(self) -> SimulatorOptions:
+        """More of the command lines of simulators, by their names."""
         ...
 
     async def show(self, machine: Machine, platform: Platform, tell: Report) -> Result:
@@ -91,7 +91,7 @@ async def _stage(
             folder,
             workers=2,
             port_base=port_base,
-            gateway_options=story.gateway_options,
+            options=story.options,
             report=tell,
         ) as machine,
         open_session() as platform,

@@ -26,13 +26,12 @@ from perdure.core.errors import (
     PerdureError,
     ProviderRateLimited,
 )
-from perdure.core.identity import Identity, registry_of
+from perdure.core.identity import Identity
 from perdure.core.settings import name_of
 from perdure.durable.client import connect
 from perdure.durable.search_attributes import NAMES
-from perdure.outside import host_of, use_of, uses
+from perdure.outside import host_of, uses
 from perdure.providers.choice import Use
-from perdure.providers.gateway import GATEWAY_ROLE
 from perdure.providers.http_client import is_this_machine
 from perdure.storage.connecting import is_pooled
 from perdure.storage.outages import is_outage
@@ -200,20 +199,22 @@ async def _slots(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _callbacks(settings: Settings) -> AsyncIterator[Finding]:
-    use = use_of(GATEWAY_ROLE, settings)
-    try:
-        own = use.settings(use.load())
-    except ConfigurationError:
-        return  # told where the providers are
-    secrets = getattr(own, "callback_secrets", None)
-    if secrets:
-        detail = f"to {settings.gateway_callback_url}, checked with {len(secrets)} secrets"
-        yield Finding("callbacks", Health.OK, detail)
-    elif secrets is not None:
-        setting = name_of(use.prefix_of(own), "callback_secrets")
-        fix = f'Set {setting}, as JSON: ["whsec_…"].'
-        detail = "no secret: the gateway's confirmations cannot be checked"
-        yield Finding("callbacks", Health.WARN, detail, fix)
+    for use in uses(settings):
+        if not use.callback_url:
+            continue
+        try:
+            own = use.settings(use.load())
+        except ConfigurationError:
+            continue  # told where the providers are
+        secrets = getattr(own, "callback_secrets", None)
+        if secrets:
+            detail = f"to {use.callback_url}, checked with {len(secrets)} secrets"
+            yield Finding("callbacks", Health.OK, detail)
+        elif secrets is not None:
+            setting = name_of(use.prefix_of(own), "callback_secrets")
+            fix = f'Set {setting}, as JSON: ["whsec_…"].'
+            detail = f"no secret: the {use.role.name}'s confirmations cannot be checked"
+            yield Finding("callbacks", Health.WARN, detail, fix)
 
 
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:
@@ -279,9 +280,7 @@ def _is_read_by_others(use: Use[Any], address: str) -> bool:
 async def _another_simulator(use: Use[Any], address: str) -> str | None:
     if not use.is_default:
         return None
-    kind = use.role.name.replace("_", "-")
-    found = await _simulator_at(address)
-    expected = registry_of(use.tld) if use.tld else kind
+    found, expected = await _simulator_at(address), use.role.simulated_as(use.tld)
     return described(found) if found is not None and found.kind != expected else None
 
 

@@ -4,13 +4,14 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import httpx
 
+from perdure.capability.books import Urls, books
 from perdure.cli.environment import (
     API_KEY,
     API_KEY_FILE,
@@ -21,19 +22,11 @@ from perdure.cli.environment import (
     leave_out_servers,
     write_environment,
 )
-from perdure.cli.ports import HeldPorts, Ports, setting_of
+from perdure.cli.ports import API, OWN, TEMPORAL, HeldPorts, choose_ports, setting_of
+from perdure.cli.simulated import Running, Simulated, default_ports, roles, simulated
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
-from perdure.core.identity import (
-    BANK,
-    FRAUD_SCORER,
-    GATEWAY,
-    MAIL,
-    SMS,
-    Identity,
-    books_in,
-    registry_of,
-)
+from perdure.core.identity import books_in
 from perdure.core.ports import LOOPBACK
 from perdure.durable.client import connect
 from perdure.embedded.postgres import postgres_process, postgres_url
@@ -50,6 +43,8 @@ _AFTER_WORKERS: Final = 1
 
 Report = Callable[[str], None]
 Result = TypeVar("Result")
+SimulatorOptions = Mapping[str, tuple[str, ...]]
+NO_OPTIONS: Final[SimulatorOptions] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +53,47 @@ class Machine:
 
     Args:
         supervisor: Keeps its processes running.
+        processes: Their names, in the order of their start.
         temporal_ui_url: None: Temporal runs elsewhere.
-        simulators: Where the simulators that run here answer.
+        simulators: Those that run here, with where they answer.
         database_is_embedded: PostgreSQL runs here, in the data folder.
     """
 
     supervisor: Supervisor
+    processes: Sequence[str]
     folder: DataFolder
     api_url: str
     temporal_ui_url: str | None
-    gateway_url: str
-    bank_url: str
-    registry_urls: Mapping[str, str]
-    simulators: Mapping[Identity, str]
+    simulators: Sequence[Running]
     database_is_embedded: bool
+
+    def urls_of(self, role: str) -> list[str]:
+        """Return where the simulators of a role answer."""
+        return [one.url for one in self.simulators if one.role.name == role]
+
+    @property
+    def faulty_urls(self) -> list[str]:
+        """Where those answer that fail by chance, as they are told to."""
+        return [
+            one.url
+            for one in self.simulators
+            if one.role.simulator and one.role.simulator.has_faults
+        ]
+
+    @property
+    def keep_books(self) -> frozenset[str]:
+        """The simulators that remember all that they ever did, by their processes' names."""
+        found = (one.role.simulator for one in self.simulators)
+        return frozenset(one.name for one in found if one and one.keeps_books)
+
+    @property
+    def books(self) -> Urls:
+        """Where the books are read that `verify` compares with ours."""
+        found: dict[str, dict[str, str]] = {}
+        for one in self.simulators:
+            if one.role.name in books():
+                found.setdefault(one.role.name, {})[one.tld] = one.url
+        return found
 
     async def unless_stopped(
         self, work: Callable[[], Coroutine[Any, Any, Result]]
@@ -96,7 +118,7 @@ async def run_machine(
     *,
     workers: int,
     port_base: int | None = None,
-    gateway_options: tuple[str, ...] = (),
+    options: SimulatorOptions = NO_OPTIONS,
     simulators: bool = True,
     report: Report,
 ) -> AsyncIterator[Machine]:
@@ -107,7 +129,7 @@ async def run_machine(
     Args:
         workers: How many processes carry operations forward.
         port_base: The first of the ports, where a setting does not say otherwise.
-        gateway_options: More of the command line of the simulated gateway.
+        options: More of the command lines of simulators, by their names.
         simulators: Outside systems are simulated here, where no setting says otherwise.
         report: Told what happens, in sentences for the person at the terminal.
 
@@ -115,21 +137,20 @@ async def run_machine(
         ConfigurationError: A setting is wrong, ports are taken, or a process does not start.
     """
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    given = dict(os.environ)
-    with _hold_ports(folder, Ports.load(port_base), given, simulators=simulators) as ports:
-        plan = _Plan(folder, ports, given, report)
-        specs = await plan.specs(workers, gateway_options)
+    given, settings = dict(os.environ), Settings.load()
+    ports = choose_ports(OWN | default_ports(settings), port_base)
+    outside = simulated(settings, given) if simulators else []
+    with _hold_ports(folder, _ports_here(ports, outside, given), given) as held:
+        plan = _Plan(folder, held, given, report)
+        specs = await plan.specs(workers, outside, options)
         leave_out_servers(os.environ, named_in=plan.environment)
         os.environ.update(plan.environment)
-        settings = Settings.load()
         machine = Machine(
             Supervisor(folder.path, specs, report=report),
+            [spec.name for spec in specs],
             folder,
             plan.api_url,
             plan.temporal_ui_url,
-            settings.gateway_url,
-            settings.bank_url,
-            settings.registry_urls,
             plan.simulators,
             database_is_embedded="DATABASE_URL" in plan.environment,
         )
@@ -138,12 +159,22 @@ async def run_machine(
             yield machine
 
 
+def _ports_here(
+    ports: Mapping[str, int], outside: Sequence[Simulated], given: Mapping[str, str]
+) -> dict[str, int]:
+    """Return the ports of what runs here, in their order."""
+    here = {API, *(one.port for each in outside for one in each.listens)}
+    if not given.get("TEMPORAL_ADDRESS"):
+        here.update(TEMPORAL)
+    return {name: port for name, port in ports.items() if name in here}
+
+
 def _hold_ports(
-    folder: DataFolder, ports: Ports, given: Mapping[str, str], *, simulators: bool
+    folder: DataFolder, ports: Mapping[str, int], given: Mapping[str, str]
 ) -> HeldPorts:
     api_host = given.get("PERDURE_API_HOST") or LOOPBACK
     try:
-        return HeldPorts(ports, api_host=api_host, given=given, simulators=simulators)
+        return HeldPorts(ports, api_host=api_host)
     except ConfigurationError:
         # Those of the platform that runs there already are no other program's.
         require_nobody_runs(folder.path.resolve())
@@ -162,18 +193,20 @@ class _Plan:
         self.report = report
         self.environment = {DATA_DIR: str(folder.path.resolve())}
         self.temporal_ui_url: str | None = None
-        self.simulators: dict[Identity, str] = {}
+        self.simulators: list[Running] = []
         api_host = given.get("PERDURE_API_HOST", "")
         reached_at = LOOPBACK if api_host in _ANY_ADDRESS else api_host
         self.api_url = f"http://{reached_at}:{ports.api.number}"
 
-    async def specs(self, workers: int, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
+    async def specs(
+        self, workers: int, outside: Sequence[Simulated], options: SimulatorOptions = NO_OPTIONS
+    ) -> list[ProcessSpec]:
         """Return the processes in the order of their start."""
         return [
             *self._database(),
             *await self._temporal(),
             self._api(),
-            *self._simulators(gateway_options),
+            *(self._simulator(one, options.get(one.simulator.name, ())) for one in outside),
             *self._workers(workers),
         ]
 
@@ -217,12 +250,14 @@ class _Plan:
         self.environment["PERDURE_API_PORT"] = str(self.ports.api.number)
         # With the folder's key, all that commands need to know of it.
         self.environment[API_URL] = self.api_url
-        if not self.given.get("PERDURE_GATEWAY_CALLBACK_URL"):
-            url = f"{self.api_url}/v1/callbacks/gateway"
-            self.environment["PERDURE_GATEWAY_CALLBACK_URL"] = url
-        if not self.given.get("PERDURE_GATEWAY_CALLBACK_SECRETS"):
-            secrets = json.dumps([self.folder.callback_secret()])
-            self.environment["PERDURE_GATEWAY_CALLBACK_SECRETS"] = secrets
+        for role in roles(Settings.load()):
+            if role.callbacks:
+                self._set_unless_given(
+                    f"{role.prefix}CALLBACK_URL", f"{self.api_url}{role.callbacks}"
+                )
+                self._set_unless_given(
+                    f"{role.prefix}CALLBACK_SECRETS", json.dumps([self.folder.callback_secret()])
+                )
 
         async def bring_tables() -> None:
             await migrate(os.environ["DATABASE_URL"])
@@ -239,63 +274,30 @@ class _Plan:
             stop_wave=_AFTER_WORKERS,
         )
 
-    def _simulators(self, gateway_options: tuple[str, ...]) -> list[ProcessSpec]:
-        """Return a simulator for each outside system that is not set to be a real one."""
-        specs = []
-        for name, part, options in (
-            (GATEWAY, "gateway", gateway_options),
-            (FRAUD_SCORER, "fraud_scorer", ()),
-            (SMS, "sms", ()),
-            (BANK, "bank", ()),
-        ):
-            if f"{part}_port" in self.ports:
-                self.environment[f"PERDURE_{part.upper()}_URL"] = self._url(name, f"{part}_port")
-                specs.append(self._simulator(name, {"--port": f"{part}_port"}, options))
-        if "mail_port" in self.ports:
-            specs.append(self._mail())
-        registries = {tld: f"registry_{tld}_port" for tld in ("info", "fr", "com")}
-        here = {tld: name for tld, name in registries.items() if name in self.ports}
-        if here:
-            specs.append(self._registries(here))
-        return specs
+    def _set_unless_given(self, name: str, value: str) -> None:
+        if not self.given.get(name):
+            self.environment[name] = value
 
-    def _registries(self, names: Mapping[str, str]) -> ProcessSpec:
-        without = [tld for tld in ("info", "fr", "com") if tld not in names]
-        options = tuple(word for tld in without for word in ("--without", tld))
-        urls = {tld: self._url(registry_of(tld), name) for tld, name in names.items()}
-        self.environment["PERDURE_REGISTRY_URLS"] = json.dumps(urls)
-        ports = {f"--{tld}-port": name for tld, name in names.items()}
-        return self._simulator("registries", ports, options)
-
-    def _mail(self) -> ProcessSpec:
-        self.environment["PERDURE_MAIL_HOST"] = LOOPBACK
-        self.environment["PERDURE_MAIL_PORT"] = str(self.ports["mail_port"])
-        self.environment["PERDURE_MAIL_INQUIRY_URL"] = self._url(MAIL, "mail_inquiry_port")
-        return self._simulator(MAIL, {"--port": "mail_inquiry_port", "--smtp-port": "mail_port"})
-
-    def _url(self, kind: str, port: str) -> str:
-        """Return where a simulator answers, of which is known from then on who it has to be."""
-        url = f"http://{LOOPBACK}:{self.ports[port]}"
-        books = "" if kind == FRAUD_SCORER else books_in(self.folder.path / "simulators")
-        self.simulators[Identity(kind, books)] = url
-        return url
-
-    def _simulator(
-        self, name: str, port_options: Mapping[str, str], options: tuple[str, ...] = ()
-    ) -> ProcessSpec:
-        numbers = {setting_of(port): self.ports[port] for port in port_options.values()}
-        listening = [
-            word
-            for option, port in port_options.items()
-            for word in (option, str(self.ports[port]))
-        ]
+    def _simulator(self, outside: Simulated, options: tuple[str, ...]) -> ProcessSpec:
+        """Return the process of a simulator, of which is known from then on who it has to be."""
+        self.environment |= outside.settings(self.ports)
+        books = books_in(self.folder.path / "simulators")
+        self.simulators += outside.running(self.ports, books)
+        numbers = {setting_of(one.port): self.ports[one.port] for one in outside.listens}
 
         async def require_ports() -> None:
             for setting, number in numbers.items():
                 require_free_port(LOOPBACK, number, setting=setting)
 
-        argv = (sys.executable, "-m", "perdure.cli.simulate", name, *listening, *options)
-        return ProcessSpec(name=name, argv=argv, prepare=require_ports, stop_wave=_AFTER_WORKERS)
+        return ProcessSpec(
+            name=outside.simulator.name,
+            argv=(
+                *(sys.executable, "-m", "perdure.cli.simulate"),
+                *(*outside.argv(self.ports), *options),
+            ),
+            prepare=require_ports,
+            stop_wave=_AFTER_WORKERS,
+        )
 
     def _workers(self, count: int) -> list[ProcessSpec]:
         roles = [

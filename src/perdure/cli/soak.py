@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from perdure.chaos.load import loads
 from perdure.cli.environment import DATA_DIR_DEFAULT
 from perdure.cli.output import (
     Output,
@@ -17,6 +18,7 @@ from perdure.cli.output import (
 )
 from perdure.cli.session import run
 from perdure.cli.up import say
+from perdure.core.errors import InvalidInput
 from perdure.soak.report import Options, as_json
 from perdure.soak.run import SoakRun, run_soak
 from perdure.soak.verdict import Judgement
@@ -34,7 +36,10 @@ def soak(
     kill_every_s: Annotated[
         float, typer.Option(min=1, help="With --kills: one every so many seconds.")
     ] = 20.0,
-    seed: Annotated[int, typer.Option(min=0, help="Decides what is paid, and who is killed.")] = 1,
+    kind: Annotated[
+        str, typer.Option(help="What is made, by its plural; by default of the first kind.")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Decides what is asked for and killed.")] = 1,
     capacity_s: Annotated[
         float, typer.Option(min=1, help="How long the capacity is measured first.")
     ] = 25.0,
@@ -49,11 +54,15 @@ def soak(
     ] = SOAK_DIR,
     output: Output = OutputFormat.TEXT,
 ) -> None:
-    """Offer a steady load while the gateway fails, and check that nothing grows or gets lost.
+    """Offer a steady load while providers fail, and check that nothing grows or gets lost.
 
     Ends with 1 if memory, handles, connections or a queue grew, or if a book is wrong.
     """
+    known = list(loads())
+    if kind and kind not in known:
+        raise InvalidInput(f"There is a load of {', '.join(known)}; not of {kind}.", param="kind")
     options = Options(
+        kind=kind or known[0],
         steady_s=minutes * 60,
         load=load,
         kill_every_s=kill_every_s if kills else None,
@@ -93,7 +102,7 @@ def print_soak(result: SoakRun) -> None:
     killed = ", ".join(f"{name} ({times}x)" for name, times in report.kills.items())
     settled = "-" if report.settle_s is None else f"{report.settle_s} s"
     out.print(
-        f"\n{report.sent} payments at {_number(report.offered_per_s)} a second of"
+        f"\n{report.sent} operations at {_number(report.offered_per_s)} a second of"
         f" {_number(report.capacity_per_s)} possible; {report.accepted} operations in all;"
         f" {report.retries} requests sent again; killed: {killed or 'nobody'};"
         f" quiet after {settled}.\n"

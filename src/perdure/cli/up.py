@@ -110,8 +110,8 @@ async def check_who_answers(machine: Machine, tell: Report) -> None:
     Raises:
         ConfigurationError: Another program answers in its place.
     """
-    for identity, url in machine.simulators.items():
-        await _until_answered(machine, identity, url, tell)
+    for one in machine.simulators:
+        await _until_answered(machine, one.identity, one.url, tell)
 
 
 async def _until_answered(machine: Machine, identity: Identity, url: str, tell: Report) -> None:

@@ -12,17 +12,6 @@ from typing import Final, Self
 
 HEADER: Final = "Perdure-Simulator"
 
-GATEWAY: Final = "gateway"
-FRAUD_SCORER: Final = "fraud-scorer"
-MAIL: Final = "mail"
-SMS: Final = "sms"
-BANK: Final = "bank"
-
-
-def registry_of(tld: str) -> str:
-    """Return what the registry of a TLD calls itself."""
-    return f"registry-{tld}"
-
 
 @dataclass(frozen=True, slots=True)
 class Identity:

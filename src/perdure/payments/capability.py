@@ -66,6 +66,7 @@ PAYMENTS: Final = Capability(
     refundable="perdure.payments.refunds:REFUNDABLE_PAYMENTS",
     invariants="perdure.payments.verify:INVARIANTS",
     books=("perdure.payments.verify:GATEWAY_BOOKS",),
+    chaos="perdure.payments.chaos:LOAD",
     routes=("perdure.payments.routes:router", "perdure.payments.routes:callbacks"),
     before_serving="perdure.payments.routes:check_gateway",
     commands={"import": "perdure.payments.commands:import_file"},

@@ -5,6 +5,7 @@ from perdure.durable.queues import provider_queue
 from perdure.durable.registration import Registration, registrations_of
 from perdure.fraud import registration as fraud
 from perdure.fraud.activities import FraudActivities
+from perdure.outside import use_of
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.funding import funded_steps
@@ -23,7 +24,8 @@ from perdure.providers.gateway import GATEWAY_ROLE
 async def work(host: WorkerHost) -> Work:
     """Return what carries payments out, with the fraud service that they ask."""
     settings, pool = host.settings, host.pool
-    gateway = host.outside.provider(GATEWAY_ROLE)
+    use = use_of(GATEWAY_ROLE, settings)
+    gateway = host.outside.made(use)
     scorer = host.outside.provider(FRAUD_SCORER_ROLE)
     confirmation_s = settings.of(PaymentSettings).lane_confirmation_s
     callbacks = host.own(GatewayCallbacks)
@@ -33,8 +35,8 @@ async def work(host: WorkerHost) -> Work:
         gateway,
         callbacks,
         first_tries=host.first_tries(),
-        callback_url=settings.gateway_callback_url,
-        timeout_s=settings.gateway_timeout_s,
+        callback_url=use.callback_url,
+        timeout_s=use.timeout_s,
     )
     funded = funded_steps(pool, host.steps, host.ledger)
     bodies = {**funded.bodies, **at_gateway.bodies(host.permit_soon)}
@@ -58,5 +60,5 @@ async def work(host: WorkerHost) -> Work:
         ],
         lane=lane.run,
         waits_aside_s=confirmation_s,
-        refunds=GatewayRefunds(gateway, timeout_s=settings.gateway_timeout_s),
+        refunds=GatewayRefunds(gateway, timeout_s=use.timeout_s),
     )

@@ -7,11 +7,11 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.core.effects import Effect, EffectStatuses
-from perdure.core.identity import BANK
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.simulator import Listener, Simulator
 
 PAYOUT_STATUSES: Final = EffectStatuses(stands="paid", undone="recalled", nothing=("failed",))
 
@@ -74,6 +74,13 @@ BANK_ROLE: Final[Role[PayoutBank]] = Role(
     {"http": "perdure.providers.bank:HttpPayoutBank"},
     default="http",
     ask=lambda bank: bank.find_payout(ASKED_BY_DOCTOR),
+    timeout_s=5.0,
+    simulator=Simulator(
+        name="bank",
+        commands={"bank": "perdure.simulators.commands:bank"},
+        listens=(Listener("bank_port", 8105),),
+        has_faults=True,
+    ),
 )
 
 
@@ -96,7 +103,9 @@ class HttpPayoutBank:
     settings_type = HttpSettings
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The bank", refusals=REFUSALS, simulated_by=BANK)
+        self._http = ProviderHttp(
+            client, "The bank", refusals=REFUSALS, simulated_by=BANK_ROLE.simulated_as()
+        )
 
     @classmethod
     def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 from perdure.core.errors import ConfigurationError
 from perdure.core.settings import EnvironmentSettings
 from perdure.providers.host import ProviderHost
+from perdure.providers.simulator import Simulator
 
 GROUP: Final = "perdure.providers"
 
@@ -38,6 +39,11 @@ class Role(Generic[Provider]):
         default: Which of them it is where nobody says.
         ask: Asks one something that has no effect, to see whether it answers us.
         located_by: The field that says where Perdure's own client finds it.
+        timeout_s: The longest wait for an answer, in seconds, where no setting says otherwise;
+            None: `PERDURE_PROVIDER_TIMEOUT_S`.
+        callbacks: The API's path that it tells us at how something ended; None: it does not.
+        simulator: Stands in for it where Perdure's own client is told nothing.
+        setting: The variable that names the class of each, where there are several of them.
     """
 
     name: str
@@ -46,6 +52,20 @@ class Role(Generic[Provider]):
     default: str
     ask: Callable[[Provider], Awaitable[object]]
     located_by: str = "url"
+    timeout_s: float | None = None
+    callbacks: str | None = None
+    simulator: Simulator | None = None
+    setting: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What the settings of all that serve it begin with."""
+        return f"PERDURE_{self.name.upper()}_"
+
+    def simulated_as(self, tld: str = "") -> str:
+        """Return what a simulator of it says that it is."""
+        name = self.name.replace("_", "-")
+        return f"{name}-{tld}" if tld else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,7 @@ class Use(Generic[Provider]):
         timeout_s: The longest wait for an answer, in seconds.
         given: The settings of Perdure's own class that are known already.
         tld: Whose registry it is; empty: it is none.
+        callback_url: Where it tells us how something ended; empty: it does not.
     """
 
     role: Role[Provider]
@@ -64,11 +85,12 @@ class Use(Generic[Provider]):
     timeout_s: float
     given: Mapping[str, Any]
     tld: str = ""
+    callback_url: str = ""
 
     @property
     def setting(self) -> str:
         """The variable that names the class."""
-        return "PERDURE_REGISTRIES" if self.tld else f"PERDURE_{self.role.name.upper()}"
+        return self.role.setting or f"PERDURE_{self.role.name.upper()}"
 
     @property
     def is_default(self) -> bool:
@@ -79,14 +101,12 @@ class Use(Generic[Provider]):
     def prefix(self) -> str:
         """What the settings of a class begin with that has no beginning of its own."""
         tld = "".join(letter if letter.isalnum() else "_" for letter in self.tld.upper())
-        return f"PERDURE_{self.role.name.upper()}_{f'{tld}_' if tld else ''}"
+        return f"{self.role.prefix}{f'{tld}_' if tld else ''}"
 
     @property
     def located_by(self) -> str:
         """The variable that says where Perdure's own client finds it."""
-        if self.tld:
-            return "PERDURE_REGISTRY_URLS"
-        return f"{self.prefix}{self.role.located_by.upper()}"
+        return f"{self.role.prefix}{self.role.located_by.upper()}"
 
     def prefix_of(self, kind: EnvironmentSettings | type[EnvironmentSettings]) -> str:
         """Return what the variables of a class's settings begin with."""

@@ -8,11 +8,11 @@ import aiohttp
 from pydantic import Field, TypeAdapter
 
 from perdure.core.errors import InvalidInput
-from perdure.core.identity import FRAUD_SCORER
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.simulator import Listener, Simulator
 
 VERDICTS: Final = frozenset({"pass", "fail"})
 
@@ -73,6 +73,12 @@ FRAUD_SCORER_ROLE: Final[Role[FraudScorer]] = Role(
     {"http": "perdure.providers.fraud_scorer:HttpFraudScorer"},
     default="http",
     ask=_ask,
+    simulator=Simulator(
+        name="fraud-scorer",
+        commands={"fraud-scorer": "perdure.simulators.commands:fraud_scorer"},
+        listens=(Listener("fraud_scorer_port", 8102),),
+        keeps_books=False,
+    ),
 )
 
 _SCORE: Final = TypeAdapter(FraudScore)
@@ -88,7 +94,9 @@ class HttpFraudScorer:
     settings_type = HttpSettings
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The fraud scorer", simulated_by=FRAUD_SCORER)
+        self._http = ProviderHttp(
+            client, "The fraud scorer", simulated_by=FRAUD_SCORER_ROLE.simulated_as()
+        )
 
     @classmethod
     def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:

@@ -8,12 +8,12 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import SecretStr, TypeAdapter
 
-from perdure.core.identity import GATEWAY
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.gateway_callbacks import GatewayEvent, verify_callback
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.simulator import Listener, Simulator
 
 CHARGE_STATUSES: Final = frozenset({"pending", "succeeded", "failed", "cancelled"})
 REFUND_STATUSES: Final = frozenset({"succeeded"})
@@ -134,6 +134,17 @@ GATEWAY_ROLE: Final[Role[PaymentGateway]] = Role(
     },
     default="http",
     ask=lambda gateway: gateway.find_charge(ASKED_BY_DOCTOR),
+    timeout_s=5.0,
+    callbacks="/v1/callbacks/gateway",
+    simulator=Simulator(
+        name="gateway",
+        commands={
+            "gateway": "perdure.simulators.commands:gateway",
+            "stripe": "perdure.simulators.commands:stripe",
+        },
+        listens=(Listener("gateway_port", 8101),),
+        has_faults=True,
+    ),
 )
 
 
@@ -178,7 +189,10 @@ class HttpPaymentGateway:
     ) -> None:
         self._callback_secrets = callback_secrets
         self._http = ProviderHttp(
-            client, "The payment gateway", refusals=REFUSALS, simulated_by=GATEWAY
+            client,
+            "The payment gateway",
+            refusals=REFUSALS,
+            simulated_by=GATEWAY_ROLE.simulated_as(),
         )
 
     @classmethod

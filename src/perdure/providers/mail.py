@@ -1,6 +1,7 @@
 """Mail, over SMTP."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -22,12 +23,13 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
-from perdure.core.identity import MAIL
+from perdure.core.ports import LOOPBACK
 from perdure.core.settings import EnvironmentSettings
 from perdure.providers.choice import Role
 from perdure.providers.credentials import HttpSettings, tls_context
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.simulator import Listener, Ports, Simulator, url_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,15 @@ class Mailer(Protocol):
         ...
 
 
+def _where_mails_go(ports: Ports) -> Mapping[str, str]:
+    inquiry = ports.get("mail_inquiry_port")
+    return {
+        "host": LOOPBACK,
+        "port": str(ports["mail_port"]),
+        **({"inquiry_url": url_at(inquiry)} if inquiry else {}),
+    }
+
+
 MAIL_ROLE: Final[Role[Mailer]] = Role(
     "mail",
     Mailer,
@@ -83,6 +94,15 @@ MAIL_ROLE: Final[Role[Mailer]] = Role(
     default="smtp",
     ask=lambda mailer: mailer.check(),
     located_by="host",
+    simulator=Simulator(
+        name="mail",
+        commands={"mail": "perdure.simulators.commands:mail"},
+        listens=(
+            Listener("mail_inquiry_port", 8103, is_optional=True),
+            Listener("mail_port", 8125, "--smtp-port", is_http=False),
+        ),
+        settings=_where_mails_go,
+    ),
 )
 
 Encryption = Literal["offered", "starttls", "implicit", "off"]
@@ -171,7 +191,9 @@ class SmtpMailer:
         self._tls = tls
         self._trusted = trusted
         self._inquiry = (
-            ProviderHttp(inquiry, "The mail server", simulated_by=MAIL) if inquiry else None
+            ProviderHttp(inquiry, "The mail server", simulated_by=MAIL_ROLE.simulated_as())
+            if inquiry
+            else None
         )
 
     @classmethod

@@ -1,5 +1,6 @@
 """Domain registries: what is asked of one, in our own words, and which there are."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,12 +10,12 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from perdure.core.errors import InvalidInput, NotFound, ProviderDeclined
-from perdure.core.identity import registry_of
 from perdure.core.tlds import longest_ending
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.simulator import Listener, Ports, Simulator, url_at
 
 NOT_REGISTERED: Final = "domain_not_registered"
 UNKNOWN_TLD: Final = "unknown_tld"
@@ -123,12 +124,37 @@ class DomainRegistry(Protocol):
         ...
 
 
+def _where_registries_are(ports: Ports) -> Mapping[str, str]:
+    return {
+        "urls": json.dumps(
+            {one.tld: url_at(ports[one.port]) for one in _LISTENERS if one.port in ports}
+        )
+    }
+
+
+_LISTENERS: Final = tuple(
+    Listener(f"registry_{tld}_port", port, f"--{tld}-port", tld, ("--without", tld))
+    for tld, port in {"info": 8106, "fr": 8107, "com": 8108}.items()
+)
+
 REGISTRY_ROLE: Final[Role[DomainRegistry]] = Role(
     "registry",
     DomainRegistry,
     {"http": "perdure.providers.registry:HttpDomainRegistry"},
     default="http",
     ask=lambda registry: registry.find_renewal(ASKED_BY_DOCTOR),
+    located_by="urls",
+    simulator=Simulator(
+        name="registries",
+        commands={
+            "registries": "perdure.simulators.commands:registries",
+            "registry": "perdure.simulators.commands:registry",
+        },
+        listens=_LISTENERS,
+        settings=_where_registries_are,
+        has_faults=True,
+    ),
+    setting="PERDURE_REGISTRIES",
 )
 
 
@@ -203,7 +229,7 @@ class HttpDomainRegistry:
             client,
             f"The registry of .{tld}",
             refusals=REFUSALS,
-            simulated_by=registry_of(tld),
+            simulated_by=REGISTRY_ROLE.simulated_as(tld),
         )
 
     @classmethod

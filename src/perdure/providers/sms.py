@@ -12,11 +12,11 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
-from perdure.core.identity import SMS
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.simulator import Listener, Simulator
 
 
 class SmsSender(Protocol):
@@ -47,6 +47,11 @@ SMS_ROLE: Final[Role[SmsSender]] = Role(
     {"http": "perdure.providers.sms:HttpSmsSender"},
     default="http",
     ask=lambda sms: sms.was_sent(ASKED_BY_DOCTOR),
+    simulator=Simulator(
+        name="sms",
+        commands={"sms": "perdure.simulators.commands:sms"},
+        listens=(Listener("sms_port", 8104),),
+    ),
 )
 
 
@@ -75,7 +80,7 @@ class HttpSmsSender:
     settings_type = HttpSettings
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._http = ProviderHttp(client, "The SMS provider", simulated_by=SMS)
+        self._http = ProviderHttp(client, "The SMS provider", simulated_by=SMS_ROLE.simulated_as())
 
     @classmethod
     def from_settings(cls, settings: HttpSettings, host: ProviderHost) -> Self:

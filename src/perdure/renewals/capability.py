@@ -70,6 +70,7 @@ RENEWALS: Final = Capability(
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",
     invariants="perdure.renewals.verify:INVARIANTS",
     books=("perdure.renewals.verify:REGISTRY_BOOKS",),
+    chaos="perdure.renewals.chaos:LOAD",
     routes=("perdure.renewals.routes:domains", "perdure.renewals.routes:legacy"),
     groups={
         "domains": "perdure.renewals.commands:app",

@@ -10,12 +10,13 @@ from perdure.renewals.outside import uses
 from perdure.renewals.process import run_renewal
 from perdure.renewals.refunds import RegistryRefunds
 from perdure.renewals.registry_calls import RegistryCalls
+from perdure.renewals.settings import RenewalSettings
 from perdure.renewals.workflow import RenewalWorkflow
 
 
 async def work(host: WorkerHost) -> Work:
     """Return what carries renewals out."""
-    timeout_s = host.settings.registry_timeout_s
+    timeout_s = host.settings.of(RenewalSettings).registry_timeout_s
     registries = {use.tld: host.outside.made(use) for use in uses(host.settings)}
     named = {registry_name(tld): registry for tld, registry in registries.items()}
     funded = RenewalFunds(host.pool, host.steps, host.ledger, FUNDED)

@@ -17,6 +17,7 @@ from perdure.core.tlds import longest_ending
 from perdure.renewals import domains as store
 from perdure.renewals.domain_file import DomainRow, RejectedRow, busy, read_domain
 from perdure.renewals.legacy import queue
+from perdure.renewals.settings import RenewalSettings
 
 ROWS_MAX: Final = 1000
 
@@ -141,7 +142,8 @@ async def get_domain(name: Text, platform: PlatformOfApp, _caller: Reader) -> Do
     found = await store.find(platform.pool, name)
     if found is None:
         raise NotFound(f"There is no domain {name}.", code="domain_not_found", param="name")
-    return DomainView(**asdict(found), tld=longest_ending(found.name, platform.settings.tlds))
+    tlds = platform.settings.of(RenewalSettings).tlds
+    return DomainView(**asdict(found), tld=longest_ending(found.name, tlds))
 
 
 @legacy.get("", openapi_extra=refuses("house_only"))

@@ -14,10 +14,10 @@ _AT_THE_REGISTRY: Final = ("check_domain", "renew", "read_report")
 
 def wire(host: Host) -> Wiring:
     """Return what takes renewals in."""
-    settings = host.settings
+    settings = host.settings.of(RenewalSettings)
     tlds = settings.tlds
-    acceptance = RenewalAcceptance(host.ledger, tlds, lanes=settings.lanes)
-    patience = Patience(settings.of(RenewalSettings).renewal_patience_s, "registry_unavailable")
+    acceptance = RenewalAcceptance(host.ledger, tlds, lanes=host.settings.lanes)
+    patience = Patience(settings.renewal_patience_s, "registry_unavailable")
     return Wiring(
         actions=acceptance,
         acceptance=RenewalDesk(acceptance, host.routing),

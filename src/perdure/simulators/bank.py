@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import BANK, Identity, books_in
+from perdure.core.identity import Identity, books_in
 from perdure.core.ids import new_id
 from perdure.simulators.bank_behaviour import (
     DESTINATIONS,
@@ -91,7 +91,7 @@ async def open_bank(settings: BankSettings) -> AsyncIterator[int]:
     """
     async with Journal(settings.data_dir / "bank.jsonl") as journal:
         bank = Bank(settings, BankBooks(journal))
-        identity = Identity(BANK, books_in(settings.data_dir))
+        identity = Identity("bank", books_in(settings.data_dir))
         routes = bank.routes()
         async with serve_http(
             routes, host=settings.host, port=settings.port, identity=identity

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import FRAUD_SCORER, Identity
+from perdure.core.identity import Identity
 from perdure.simulators.http_server import invalid, serve_http, unavailable
 
 SCORE_FAIL: Final = 95
@@ -60,7 +60,7 @@ async def open_fraud_scorer(settings: FraudScorerSettings) -> AsyncIterator[int]
         ConfigurationError: The port is taken.
     """
     scorer = FraudScorer(settings)
-    identity = Identity(FRAUD_SCORER)
+    identity = Identity("fraud-scorer")
     async with serve_http(
         scorer.routes(), host=settings.host, port=settings.port, identity=identity
     ) as port:

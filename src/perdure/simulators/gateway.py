@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import GATEWAY
 from perdure.simulators.faults import Answer, FaultControl, give, told
 from perdure.simulators.gateway_behaviour import (
     TOKENS,
@@ -39,7 +38,7 @@ def open_gateway(settings: GatewaySettings) -> AbstractAsyncContextManager[int]:
     """Run the gateway while the context is open; yields its port; see `serve_gateway`."""
     return serve_gateway(
         settings,
-        name=GATEWAY,
+        name="gateway",
         callbacks=Callbacks,
         routes=lambda books, processing: Gateway(settings, books, processing).routes(),
     )

@@ -20,6 +20,11 @@ requests of a busy moment share one; whoever comes alone does not wait."""
 _TAIL_BYTES: Final = 65_536
 
 
+def books_folder(given: Path | None = None) -> Path:
+    """Return where a simulator keeps its books: where it was told, or in the data folder."""
+    return given or Path(os.environ.get("PERDURE_DATA_DIR") or ".perdure") / "simulators"
+
+
 class Journal:
     """An append-only file of records.
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import MAIL, Identity, books_in
+from perdure.core.identity import Identity, books_in
 from perdure.core.ids import new_id
 from perdure.simulators.http_server import listen, page, serve_http
 from perdure.simulators.journal import Journal
@@ -64,7 +64,7 @@ async def open_mail(settings: MailSettings) -> AsyncIterator[MailPorts]:
     async with Journal(settings.data_dir / "mail.jsonl") as journal:
         books = MessageBooks(journal)
         routes = MailInquiry(books).routes()
-        identity = Identity(MAIL, books_in(settings.data_dir))
+        identity = Identity("mail", books_in(settings.data_dir))
         async with (
             _serve_smtp(books, host=settings.host, port=settings.smtp_port) as smtp_port,
             serve_http(routes, host=settings.host, port=settings.port, identity=identity) as port,

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import Identity, books_in, registry_of
+from perdure.core.identity import Identity, books_in
 from perdure.core.ids import new_id
 from perdure.simulators.background import Background
 from perdure.simulators.bank_behaviour import Behaviour, Fault, hit_by
@@ -143,7 +143,7 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[int]:
         )
         admission = AdmissionControl(settings.limits, seed=settings.seed, background=background)
         routes = Registry(settings, books, admission).routes()
-        identity = Identity(registry_of(settings.tld), books_in(settings.data_dir))
+        identity = Identity(f"registry-{settings.tld}", books_in(settings.data_dir))
         async with (
             serve_http(routes, host=settings.host, port=settings.port, identity=identity) as port,
             background,

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from perdure.core.identity import SMS, Identity, books_in
+from perdure.core.identity import Identity, books_in
 from perdure.core.ids import new_id
 from perdure.simulators.http_server import (
     cut_connection,
@@ -69,7 +69,7 @@ async def open_sms(settings: SmsSettings) -> AsyncIterator[int]:
     """
     async with Journal(settings.data_dir / "sms.jsonl") as journal:
         sms = Sms(MessageBooks(journal))
-        identity = Identity(SMS, books_in(settings.data_dir))
+        identity = Identity("sms", books_in(settings.data_dir))
         routes = sms.routes()
         async with serve_http(
             routes, host=settings.host, port=settings.port, identity=identity

@@ -14,10 +14,11 @@ class Options:
     """What to run.
 
     Args:
+        kind: What is made, by its kind's plural.
         steady_s: How long the load is offered.
         load: How much of the capacity is offered, as a factor.
         kill_every_s: A random process is killed every so many seconds; None: none is.
-        seed: The first payments' and the kills'.
+        seed: The first operations' and the kills'.
         capacity_s: How long the capacity is measured.
         sample_every_s: How often everything is measured.
         settle_timeout_s: How long all may take to come to its end.
@@ -26,6 +27,7 @@ class Options:
         ConfigurationError: There would be too few samples to judge by.
     """
 
+    kind: str
     steady_s: float
     load: float
     kill_every_s: float | None
@@ -48,9 +50,9 @@ class Report:
     """What became of a soak.
 
     Args:
-        capacity_per_s: Payments; None: it was not found out.
+        capacity_per_s: Operations; None: it was not found out.
         offered_per_s: `capacity_per_s` times the load.
-        sent: How many payments were offered at the steady rate.
+        sent: How many operations were offered at the steady rate.
         accepted: How many operations there are, those that measured the capacity included.
         retries: How many requests had to be sent again.
         settle_s: How long it took until all was quiet.

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,14 +19,15 @@ from perdure.chaos.check import outcomes
 from perdure.chaos.client import PersistentClient
 from perdure.chaos.harm import faults_on, kill_process
 from perdure.chaos.machine import open_api, open_machine, take_environment
-from perdure.chaos.plan import KILLABLE
+from perdure.chaos.plan import Plan
 from perdure.chaos.run import to_json
+from perdure.chaos.storm import prepare
 from perdure.cli.environment import DataFolder, write_private
 from perdure.cli.machine import Machine
 from perdure.cli.session import open_session
 from perdure.core.clock import utc_now
 from perdure.core.errors import ProviderUnavailable
-from perdure.soak.load import OpenLoop, Payments, measure_capacity
+from perdure.soak.load import OpenLoop, Operations, measure_capacity
 from perdure.soak.report import Options, Report, as_json, deaths
 from perdure.soak.sampler import Sampler
 from perdure.soak.series import SampleFile
@@ -120,7 +122,7 @@ class Soak:
         self._sampler = sampler
         self._options = options
         self._say = say
-        self._payments = Payments(client, options.seed)
+        self._operations = Operations(client, options.kind, options.seed, self._prepare)
         self._kills: Counter[str] = Counter()
         self._report = Report()
 
@@ -129,7 +131,9 @@ class Soak:
         report, options = self._report, self._options
         try:
             await self._work()
-            left, report.findings = await Audit(self._platform).of_all(self._payments.storms)
+            left, report.findings = await Audit(self._platform, self._machine).of_all(
+                self._operations.storms
+            )
             ended = [operation for own in left for operation in own.operations]
             report.accepted = len(ended)
             report.outcomes = dict(sorted(outcomes(ended).items()))
@@ -138,7 +142,9 @@ class Soak:
         report.retries = self._client.retries
         report.kills = dict(sorted(self._kills.items()))
         report.restarts = dict(sorted(restarts(self._sampler.samples).items()))
-        report.judgements = judge(self._sampler.samples, options.steady_s)
+        report.judgements = judge(
+            self._sampler.samples, options.steady_s, keep_books=self._machine.keep_books
+        )
         if options.kill_every_s is None:
             report.findings += deaths(report.restarts)
         return report
@@ -147,23 +153,30 @@ class Soak:
         options, report = self._options, self._report
         await self._wait_for_workers()
         try:
-            async with faults_on(self._machine.gateway_url, rate=FAULT_RATE, seed=options.seed):
+            async with AsyncExitStack() as faults:
+                for url in self._machine.faulty_urls:
+                    await faults.enter_async_context(
+                        faults_on(url, rate=FAULT_RATE, seed=options.seed)
+                    )
                 self._say(f"Measuring the capacity for {options.capacity_s:g} s.")
                 report.capacity_per_s = await measure_capacity(
-                    self._payments, self._count_unsettled, seconds=options.capacity_s
+                    self._operations, self._count_unsettled, seconds=options.capacity_s
                 )
                 report.offered_per_s = report.capacity_per_s * options.load
                 await self._settle()
                 self._say(
-                    f"{report.capacity_per_s:.1f} payments a second; offering"
+                    f"{report.capacity_per_s:.1f} {options.kind} a second; offering"
                     f" {report.offered_per_s:.1f} for {options.steady_s / 60:g} minutes."
                 )
-                await self._offer(OpenLoop(self._payments, report.offered_per_s))
+                await self._offer(OpenLoop(self._operations, report.offered_per_s))
         finally:
-            await self._payments.stop()
+            await self._operations.stop()
         began = time.monotonic()
         await self._settle()
         report.settle_s = round(time.monotonic() - began, 1)
+
+    async def _prepare(self, plan: Plan) -> None:
+        await prepare(plan, self._machine, self._platform)
 
     async def _wait_for_workers(self) -> None:
         queues = [self._platform.queues[queue] for queue in queues_of(ALL, self._platform.kinds)]
@@ -190,7 +203,7 @@ class Soak:
             await asyncio.sleep(_POLL_S)
 
     async def _count_unsettled(self) -> int:
-        return await count_unsettled(self._platform, self._payments.customer_ids)
+        return await count_unsettled(self._platform, self._operations.customer_ids)
 
     async def _kill_some(self, seconds: float) -> None:
         every_s = self._options.kill_every_s
@@ -199,6 +212,6 @@ class Soak:
         fate = random.Random(f"kills:{self._options.seed}")  # noqa: S311 - reproducible
         for _ in range(int(seconds / every_s)):
             await asyncio.sleep(every_s)
-            name = fate.choice(KILLABLE)
+            name = fate.choice(self._machine.processes)
             if kill_process(self._machine, name):
                 self._kills[name] += 1

@@ -5,7 +5,7 @@ compared with what was usual in the last.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -43,9 +43,6 @@ TOLERANCES: Final = {
 
 AGE_AFTER_RESTARTS: Final = Tolerance(factor=2.0, plus=40)
 """What a killed worker held is only given to another one when its 30 s are over."""
-
-BOOKS_IN_MEMORY: Final = frozenset({"gateway", "bank", "registries", "mail", "sms"})
-"""Simulators: they remember all they ever did, so their memory grows by design."""
 
 OF_CONNECTIONS: Final = frozenset({"database", "postgres"})
 """What grows with everybody's connections; those end with the process that has them, and return."""
@@ -85,19 +82,22 @@ class Judgement:
     verdict: Verdict
 
 
-def judge(samples: Sequence[Sample], steady_s: float) -> list[Judgement]:
+def judge(
+    samples: Sequence[Sample], steady_s: float, *, keep_books: Set[str] = frozenset()
+) -> list[Judgement]:
     """Return what became of each series that is judged, in the order of the measures.
 
     Args:
         samples: In the order of their time.
         steady_s: How long the steady load lasted.
+        keep_books: Simulators that remember all they ever did: their memory grows by design.
     """
     quarters: list[list[Sample]] = [[] for _ in range(QUARTERS)]
     for sample in samples:
         quarters[min(int(sample.at_s / steady_s * QUARTERS), QUARTERS - 1)].append(sample)
     found = dict.fromkeys(series for sample in samples for series in sample.values)
     return [
-        _judgement(series, tolerance, quarters)
+        _judgement(series, tolerance, quarters, keep_books)
         for measure, tolerance in TOLERANCES.items()
         for series in found
         if series.measure == measure
@@ -105,7 +105,10 @@ def judge(samples: Sequence[Sample], steady_s: float) -> list[Judgement]:
 
 
 def _judgement(
-    series: Series, tolerance: Tolerance, quarters: Sequence[Sequence[Sample]]
+    series: Series,
+    tolerance: Tolerance,
+    quarters: Sequence[Sequence[Sample]],
+    keep_books: Set[str],
 ) -> Judgement:
     start, middle, _, end = (_usual(series, quarter) for quarter in quarters)
     restarted = _restarted(quarters[1:])
@@ -118,7 +121,7 @@ def _judgement(
         verdict = Verdict.MISSING
     elif end <= most:
         verdict = Verdict.FLAT
-    elif series.measure == Measure.MEMORY and series.subject in BOOKS_IN_MEMORY:
+    elif series.measure == Measure.MEMORY and series.subject in keep_books:
         verdict = Verdict.BY_DESIGN
     elif series.subject in OF_CONNECTIONS and restarted:
         verdict = Verdict.RESTARTED

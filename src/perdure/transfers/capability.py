@@ -30,4 +30,5 @@ TRANSFERS: Final = Capability(
     refundable="perdure.transfers.funding:REFUNDABLE_TRANSFERS",
     invariants="perdure.transfers.verify:INVARIANTS",
     books=("perdure.transfers.verify:BANK_BOOKS",),
+    chaos="perdure.transfers.chaos:LOAD",
 )

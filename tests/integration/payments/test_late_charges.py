@@ -42,9 +42,7 @@ async def refunds(town: Town, payment_id: str) -> list[dict[str, Any]]:
 
 
 async def broken(town: Town, payment_id: str) -> set[str]:
-    found = await books.violations(
-        town.platform.pool, {"gateway": {"": town.platform.settings.gateway_url}}
-    )
+    found = await books.violations(town.platform.pool, {"gateway": town.books["gateway"]})
     return {one.name for one in found if payment_id in one.subject_ids}
 
 

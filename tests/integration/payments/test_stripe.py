@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from perdure.core.errors import ConfigurationError
 from perdure.operations.model import Status
-from perdure.outside import open_outside
+from perdure.outside import open_outside, use_of
 from perdure.providers.gateway import GATEWAY_ROLE
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.stripe import open_stripe
@@ -52,7 +52,7 @@ async def stripe_town(
                 open_town(postgres_url, temporal_client, folder, gateway="stripe") as town,
                 httpx.AsyncClient(base_url=url, trust_env=False) as http,
             ):
-                webhook = town.platform.settings.gateway_callback_url
+                webhook = use_of(GATEWAY_ROLE, town.platform.settings).callback_url
                 await http.put("/control/webhook", json={"url": webhook})
                 yield StripeTown(town, http)
 

@@ -32,6 +32,8 @@ class Town(House):
     gateway: httpx.AsyncClient
     bank: httpx.AsyncClient
     registries: dict[str, RunningRegistry]
+    books: dict[str, dict[str, str]]
+    """Where the providers' own books are read, as `verify` is told."""
 
     async def pay(
         self,
@@ -101,7 +103,14 @@ async def open_town(
             await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
             for url in (given["gateway_url"], given["bank_url"])
         ]
-        yield Town(**vars(house), gateway=clients[0], bank=clients[1], registries=registries)
+        books = {
+            "gateway": {"": given["gateway_url"]},
+            "bank": {"": given["bank_url"]},
+            "registry": given["registry_urls"],
+        }
+        yield Town(
+            **vars(house), gateway=clients[0], bank=clients[1], registries=registries, books=books
+        )
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from perdure.fraud.activities import FraudActivities
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
-from perdure.outside import open_outside
+from perdure.outside import open_outside, use_of
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.funding import funded_steps
 from perdure.payments.gateway_calls import GatewayCalls
@@ -38,16 +38,16 @@ async def open_work(town: Town) -> AsyncIterator[PaymentWork]:
     """Open clients of the town's gateway and scorer."""
     platform = town.platform
     pool, settings, permit = platform.pool, platform.settings, platform.permits.permit
-    steps = TransactionalSteps(pool)
+    steps, use = TransactionalSteps(pool), use_of(GATEWAY_ROLE, settings)
     async with open_outside(settings) as outside:
         gateway = GatewayCalls(
             ProviderCalls(pool),
             steps,
-            outside.provider(GATEWAY_ROLE),
+            outside.made(use),
             platform.kinds.own(GatewayCallbacks),
             first_tries=FirstTries(),
-            callback_url=settings.gateway_callback_url,
-            timeout_s=settings.gateway_timeout_s,
+            callback_url=use.callback_url,
+            timeout_s=use.timeout_s,
         )
         funded = funded_steps(pool, steps, platform.ledger)
         yield PaymentWork(

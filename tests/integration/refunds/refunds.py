@@ -140,12 +140,7 @@ async def misbehaves(provider: httpx.AsyncClient, *kinds: str) -> AsyncIterator[
 
 async def broken(town: Town, *ids: str) -> set[str]:
     """Return the invariants that these operations break, in our books and in the providers'."""
-    settings = town.platform.settings
-    urls = {tld: registry.url for tld, registry in town.registries.items()}
-    found = await books.violations(
-        town.platform.pool,
-        {"gateway": {"": settings.gateway_url}, "bank": {"": settings.bank_url}, "registry": urls},
-    )
+    found = await books.violations(town.platform.pool, town.books)
     return {one.name for one in found if not ids or set(one.subject_ids) & set(ids)}
 
 

@@ -25,14 +25,16 @@ from .conftest import SECRET, Receiver
 PROGRAM = """
 import pathlib, sys
 from perdure.cli.event_loop import run_lasting
-from perdure.simulators.bank import BankSettings
+from perdure.simulators.bank import BankSettings, open_bank
+from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
-from perdure.simulators.mail import MailSettings
+from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.main import run_simulator
-from perdure.simulators.registry import RegistriesSettings, RegistrySettings
+from perdure.simulators.registry import RegistriesSettings, RegistrySettings, open_registries
 from perdure.simulators.registry_admission import RegistryLimits
-from perdure.simulators.sms import SmsSettings
-run_lasting(run_simulator(eval(sys.argv[1], globals() | {"data_dir": pathlib.Path(sys.argv[2])})))
+from perdure.simulators.sms import SmsSettings, open_sms
+data_dir = pathlib.Path(sys.argv[2])
+run_lasting(run_simulator("of the test", eval(sys.argv[1], globals())))
 """
 
 
@@ -108,7 +110,9 @@ async def totals(http: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def test_every_charge_that_was_answered_outlives_a_kill(start: StartSimulator) -> None:
-    settings = f"GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.0)"
+    settings = (
+        f"open_gateway(GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.0))"
+    )
     simulator, http, opened = await start(settings)
     client = HttpPaymentGateway(opened)
     answered: set[str] = set()
@@ -141,7 +145,9 @@ async def test_every_charge_that_was_answered_outlives_a_kill(start: StartSimula
 async def test_confirmations_and_callbacks_go_on_after_a_kill(
     start: StartSimulator, receiver: Receiver
 ) -> None:
-    settings = f"GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.5)"
+    settings = (
+        f"open_gateway(GatewaySettings(data_dir, {SECRET!r}, port={{port}}, confirm_delay_s=0.5))"
+    )
     simulator, http, opened = await start(settings)
     client = HttpPaymentGateway(opened)
 
@@ -195,7 +201,7 @@ def smtp_port() -> Iterator[int]:
 
 
 async def test_mails_outlive_a_kill(start: StartSimulator, smtp_port: int) -> None:
-    settings = f"MailSettings(data_dir, port={{port}}, smtp_port={smtp_port})"
+    settings = f"open_mail(MailSettings(data_dir, port={{port}}, smtp_port={smtp_port}))"
     simulator, http, client = await start(settings)
     sender = SmtpMailer(LOOPBACK, smtp_port, timeout_s=5, inquiry=client)
     await sender.send(Mail("<1@example.org>", "ada@example.org", "Hi", "Text", "us@example.org"))
@@ -207,7 +213,7 @@ async def test_mails_outlive_a_kill(start: StartSimulator, smtp_port: int) -> No
 
 
 async def test_texts_outlive_a_kill(start: StartSimulator) -> None:
-    simulator, http, client = await start("SmsSettings(data_dir, port={port})")
+    simulator, http, client = await start("open_sms(SmsSettings(data_dir, port={port}))")
     sender = HttpSmsSender(client)
     await sender.send(reference="ntf_1", to="+491701234567", text="Hello")
     await simulator.kill()
@@ -218,7 +224,7 @@ async def test_texts_outlive_a_kill(start: StartSimulator) -> None:
 
 
 async def test_every_payout_recall_and_refusal_outlives_a_kill(start: StartSimulator) -> None:
-    simulator, http, client = await start("BankSettings(data_dir, port={port})")
+    simulator, http, client = await start("open_bank(BankSettings(data_dir, port={port}))")
     bank = HttpPayoutBank(client)
     answered: set[str] = set()
 
@@ -258,7 +264,7 @@ async def test_every_payout_recall_and_refusal_outlives_a_kill(start: StartSimul
 
 async def test_every_renewal_and_undoing_outlives_a_kill(start: StartSimulator) -> None:
     one = "RegistrySettings(data_dir, 'info', {port}, 1499, True, RegistryLimits())"
-    simulator, http, client = await start(f"RegistriesSettings(({one},))")
+    simulator, http, client = await start(f"open_registries(RegistriesSettings(({one},)))")
     registry = HttpDomainRegistry(client, "info")
     answered: set[str] = set()
 

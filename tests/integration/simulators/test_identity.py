@@ -7,9 +7,11 @@ import httpx
 import pytest
 
 from perdure.cli.machine import Machine
+from perdure.cli.simulated import Running
 from perdure.cli.up import check_who_answers
 from perdure.core.errors import ConfigurationError, ProviderUnavailable
-from perdure.core.identity import BANK, GATEWAY, Identity, books_in
+from perdure.core.identity import Identity, books_in
+from perdure.providers.bank import BANK_ROLE
 from perdure.providers.gateway import HttpPaymentGateway
 from perdure.providers.http_client import open_http_client
 from perdure.simulators.bank import BankSettings, open_bank
@@ -17,7 +19,8 @@ from perdure.simulators.bank import BankSettings, open_bank
 
 def machine(url: str, identity: Identity) -> Machine:
     """A platform that believes that this simulator of its own answers there."""
-    found: Any = type("Machine", (), {"simulators": {identity: url}})
+    running = Running(BANK_ROLE, "", identity, url)
+    found: Any = type("Machine", (), {"simulators": [running]})
     return cast("Machine", found)
 
 
@@ -44,10 +47,10 @@ async def test_who_answers_is_compared_with_who_was_started(tmp_path: Path) -> N
         url, mine = f"http://127.0.0.1:{port}", books_in(tmp_path)
         async with httpx.AsyncClient(base_url=url) as http:
             answers = [await http.get(path) for path in ("/healthz", "/nowhere", "/v1/totals")]
-        assert {Identity.of(answer.headers) for answer in answers} == {Identity(BANK, mine)}
+        assert {Identity.of(answer.headers) for answer in answers} == {Identity("bank", mine)}
 
-        await check_who_answers(machine(url, Identity(BANK, mine)), print)
+        await check_who_answers(machine(url, Identity("bank", mine)), print)
         with pytest.raises(ConfigurationError, match=f"with the books {mine} answers at {url}"):
-            await check_who_answers(machine(url, Identity(BANK, books_in(tmp_path / "a"))), print)
+            await check_who_answers(machine(url, Identity("bank", books_in(tmp_path / "a"))), print)
         with pytest.raises(ConfigurationError, match="and not the simulator gateway"):
-            await check_who_answers(machine(url, Identity(GATEWAY, mine)), print)
+            await check_who_answers(machine(url, Identity("gateway", mine)), print)

@@ -77,9 +77,7 @@ async def test_a_payout_under_another_reference_is_a_persons_to_see_to(
     await eventually(goes_on)
     assert ended(await town.end_of(found)) == ("cancelled", "cancelled")
     assert (await town.balance(account)).available_minor == 5_000
-    left = await books.violations(
-        town.platform.pool, {"bank": {"": town.platform.settings.bank_url}}
-    )
+    left = await books.violations(town.platform.pool, {"bank": town.books["bank"]})
     named = {one.name for one in left if one.subject_ids == (stray["reference"],)}
     assert named == {"payouts_have_a_transfer"}
 

@@ -63,10 +63,7 @@ async def test_money_the_bank_keeps_leaves_the_transfer_to_an_operator_e5(town: 
     assert await payouts(town, found) == ["paid"]
     # Neither here nor there: what is paid stays held until somebody decides.
     assert (await town.balance(account)).available_minor == 4_000
-    assert (
-        await books.violations(town.platform.pool, {"bank": {"": town.platform.settings.bank_url}})
-        == []
-    )
+    assert await books.violations(town.platform.pool, {"bank": town.books["bank"]}) == []
 
 
 @pytest.mark.parametrize("destination", ["dest_timeout", "dest_slow"])

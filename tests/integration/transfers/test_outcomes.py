@@ -59,9 +59,7 @@ async def test_a_failure_gives_everything_back_e5(
 async def test_what_all_of_them_left_breaks_no_invariant(town: Town) -> None:
     found = await transfer(town, await town.account())
     await town.end_of(found)
-    left = await books.violations(
-        town.platform.pool, {"bank": {"": town.platform.settings.bank_url}}
-    )
+    left = await books.violations(town.platform.pool, {"bank": town.books["bank"]})
     assert left == []
     checked = books.invariants(["bank"])
     assert {"succeeded_paid_out_once", "lanes_are_driven"} <= set(checked)

@@ -14,7 +14,7 @@ from perdure.operations.lanes.work import LaneLimits, Stretch
 from perdure.operations.model import Operation
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
-from perdure.outside import open_outside
+from perdure.outside import open_outside, use_of
 from perdure.providers.bank import BANK_ROLE
 from perdure.transfers.bank_calls import payout_at
 from perdure.transfers.contracts import KIND, TransferInput, TransferRequest
@@ -108,7 +108,7 @@ async def own_lane(town: Town, number: int, **settings: Any) -> AsyncIterator["O
             ProviderCalls(platform.pool),
             steps,
             first_tries=FirstTries(),
-            timeout_s=configured.bank_timeout_s,
+            timeout_s=use_of(BANK_ROLE, configured).timeout_s,
         )
         lane = LaneScript(
             run_transfer,

@@ -7,56 +7,50 @@ from typing import Any
 
 import pytest
 
-from perdure.chaos.books import (
-    ChargeRow,
-    OperationRow,
-    OutsideBooks,
-    OwnBooks,
-    PayoutRow,
-    RefundRow,
-    RenewalRow,
-    Wallet,
-)
+from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks, RefundRow, Wallet
 from perdure.chaos.check import books_differ, findings, outcomes
 from perdure.chaos.client import Seen
+from perdure.chaos.load import Entry
 from perdure.chaos.plan import POOR_WALLET, Plan
-from perdure.chaos.planned import (
-    Contact,
-    PlannedPayment,
-    PlannedRenewal,
-    PlannedTransfer,
-    Sending,
-)
+from perdure.chaos.planned import Asked, Contact, Planned, Sending
 
 PAID, UNDONE, POOR, SENT, RECALLED = "paid", "undone", "poor", "sent", "recalled"
 RENEWED, GIVEN_BACK, KEPT = "renewed", "given-back", "kept"
 DEPOSIT = 10_000
 
 
-COMMON: dict[str, Any] = {
-    "wallet": 0,
-    "sending": Sending.ONCE,
-    "cancel_after_s": None,
-    "bulk": False,
-    "refunded": False,
-}
+NOBODY = Contact(None, None)
 
 
-def planned(key: str, **more: Any) -> PlannedPayment:
+def planned(key: str, asked: Asked, **more: Any) -> Planned:
+    return Planned(
+        **{
+            "kind": "payments",
+            "key": key,
+            "asked": asked,
+            "wallet": 0,
+            "sending": Sending.ONCE,
+            "cancel_after_s": None,
+            "bulk": False,
+            "refunded": False,
+            **more,
+        }
+    )
+
+
+def asked(amount_minor: int, customer: Contact, *others: Contact, **more: Any) -> Asked:
+    return Asked(
+        amount_minor=amount_minor, method="any", body={}, customer=customer, others=others, **more
+    )
+
+
+def payment(key: str, **more: Any) -> Asked:
     payer, payee = Contact(f"person+{key}@x", "+15550001"), Contact(f"reject+{key}@x", None)
-    given = {"amount_minor": 100, "payment_method": "tok_ok", "payer": payer, "payee": payee}
-    return PlannedPayment(**{"key": key, **COMMON, **given, **more})
+    return asked(100, payer, payee, **more)
 
 
-def planned_transfer(key: str, **more: Any) -> PlannedTransfer:
-    customer = Contact(f"person+{key}@x", None)
-    given = {"amount_minor": 300, "destination": "dest_ok", "owner": customer}
-    return PlannedTransfer(**{"key": key, **COMMON, **given, **more})
-
-
-def planned_renewal(key: str, **more: Any) -> PlannedRenewal:
-    given = {"amount_minor": 500, "domain": f"shop-{key}.info", "owner": Contact(None, None)}
-    return PlannedRenewal(**{"key": key, **COMMON, **given, **more})
+def transfer(key: str, **more: Any) -> Asked:
+    return asked(300, Contact(f"person+{key}@x", None), **more)
 
 
 @dataclass
@@ -107,15 +101,24 @@ def own_books() -> OwnBooks:
     )
 
 
+def charge(status: str, kept_minor: int = 0) -> Entry:
+    return Entry("", status, kept_minor, is_open=status == "pending")
+
+
 def outside_books() -> OutsideBooks:
     return OutsideBooks(
         {
-            "pay_1": [ChargeRow("succeeded", 100, 0)],
-            "pay_2": [ChargeRow("succeeded", 100, 100)],
-            "pay_4": [ChargeRow("succeeded", 100, 100)],
+            "payments": {
+                "charges": {
+                    "pay_1": [charge("succeeded", 100)],
+                    "pay_2": [charge("succeeded")],
+                    "pay_4": [charge("succeeded")],
+                },
+                "refunds": {"pay_2": [charge("refunded")], "pay_4": [charge("refunded")]},
+            },
+            "transfers": {"payouts": {"trf_1": [charge("paid", 300)], "trf_2": [charge("back")]}},
+            "renewals": {"renewals": {"rnw_1": [charge("done", 500)], "rnw_2": [charge("", 500)]}},
         },
-        Counter({"pay_2": 1, "pay_4": 1}),
-        {"trf_1": [PayoutRow("paid", 300)], "trf_2": [PayoutRow("recalled", 300)]},
         Counter(
             {
                 "person+paid@x": 1,
@@ -125,29 +128,25 @@ def outside_books() -> OutsideBooks:
                 f"person+{GIVEN_BACK}@x": 2,
             }
         ),
-        {"rnw_1": [RenewalRow("renewed", 500)], "rnw_2": [RenewalRow("renewed", 500)]},
     )
 
 
 @pytest.fixture
 def world() -> World:
-    payments = (
-        planned(PAID, sending=Sending.AGAIN),
-        planned(UNDONE, payer=Contact(None, "+15559999"), payee=Contact(f"p+{UNDONE}@x", None)),
-        planned(POOR, wallet=POOR_WALLET),
-        planned_transfer(SENT),
-        planned_transfer(RECALLED),
-        planned_renewal(RENEWED),
-        planned_renewal(KEPT, domain="shop-kept.fr"),
+    operations = (
+        planned(PAID, payment(PAID), sending=Sending.AGAIN),
+        planned(UNDONE, asked(100, Contact(None, "+15559999"), Contact(f"p+{UNDONE}@x", None))),
+        planned(POOR, payment(POOR), wallet=POOR_WALLET),
+        planned(SENT, transfer(SENT)),
+        planned(RECALLED, transfer(RECALLED)),
+        planned(RENEWED, asked(500, NOBODY)),
+        planned(KEPT, asked(500, NOBODY, may_stand=True)),
         planned(
-            GIVEN_BACK,
-            refunded=True,
-            payer=Contact(f"person+{GIVEN_BACK}@x", None),
-            payee=Contact(None, None),
+            GIVEN_BACK, asked(100, Contact(f"person+{GIVEN_BACK}@x", None), NOBODY), refunded=True
         ),
     )
     return World(
-        Plan(7, "cus_7", (DEPOSIT, 1), payments, (), 0.1),
+        Plan(7, "cus_7", (DEPOSIT, 1), operations, (), 0.1),
         {
             PAID: Seen(["pay_1", "pay_1"]),
             UNDONE: Seen(["pay_2"], cancellation="accepted"),
@@ -165,12 +164,24 @@ def world() -> World:
 
 def test_nothing_is_found_where_all_is_well(world: World) -> None:
     assert world.found() == set()
-    assert books_differ(100, world.outside) == []
+    assert books_differ({"payments": 100, "renewals": 1000}, world.outside) == []
     assert outcomes(world.own.operations) == {"succeeded": 5, "cancelled": 2}
 
 
-def charges(world: World, of: str, *rows: ChargeRow) -> None:
-    world.outside.charges[of] = list(rows)
+def effects(world: World, of: str, *rows: Entry) -> None:
+    """Have its provider say this of an operation, and no more."""
+    kind, what = {
+        "pay": ("payments", "charges"),
+        "trf": ("transfers", "payouts"),
+        "rnw": ("renewals", "renewals"),
+    }[of[:3]]
+    found: Any = world.outside.effects[kind][what]
+    found[of] = list(rows)
+
+
+def refund_twice(world: World) -> None:
+    found: Any = world.outside.effects["payments"]["refunds"]
+    found["pay_2"] *= 2
 
 
 def refunds(world: World, *rows: RefundRow) -> None:
@@ -197,16 +208,9 @@ BREAK: dict[str, Callable[[World], object]] = {
     "cancellation_denied": lambda world: setattr(world.seen[UNDONE], "cancellation", "refused"),
     "cancellation_failed": lambda world: setattr(world.seen[UNDONE], "cancellation", "http_418"),
     "ledger_differs": lambda world: world.change(0, posted_minor=0),
-    "charged_twice": lambda world: world.outside.charges["pay_1"].append(
-        ChargeRow("failed", 100, 0)
-    ),
-    "refunded_twice": lambda world: world.outside.refunds.update(["pay_2"]),
-    "charge_left_open": lambda world: charges(world, "pay_2", ChargeRow("pending", 100, 0)),
-    "provider_differs": lambda world: charges(world, "pay_2", ChargeRow("succeeded", 100, 0)),
-    "paid_out_twice": lambda world: world.outside.payouts["trf_1"].append(PayoutRow("paid", 300)),
-    "renewed_twice": lambda world: world.outside.renewals["rnw_1"].append(
-        RenewalRow("undone", 500)
-    ),
+    "done_twice": lambda world: effects(world, "pay_1", charge("succeeded", 100), charge("failed")),
+    "left_open": lambda world: effects(world, "pay_2", charge("pending")),
+    "provider_differs": lambda world: effects(world, "pay_2", charge("succeeded", 100)),
     "refund_failed": lambda world: setattr(world.seen[GIVEN_BACK], "refund", "http_418"),
     "refund_lost": refunds,
     "refunded_by_nobody": lambda world: setattr(world.seen[GIVEN_BACK], "refund", None),
@@ -239,39 +243,44 @@ def test_a_message_about_a_refund_that_is_missing_is_found(world: World) -> None
     assert world.found() == {"message_missing"}
 
 
-def test_a_renewal_that_is_not_billed_is_found(world: World) -> None:
-    world.outside.renewals["rnw_1"] = [RenewalRow("undone", 500)]
-    assert world.found() == {"provider_differs", "totals_differ"}
+def test_what_is_done_twice_is_found_whatever_it_is_and_whoever_did_it(world: World) -> None:
+    refund_twice(world)
+    assert world.found() == {"done_twice"}
+    world.outside = outside_books()
+    payouts: Any = world.outside.effects["transfers"]["payouts"]
+    payouts["pay_1"] = [charge("paid", 100)]  # by a provider that a payment has nothing to do with
+    assert {"provider_differs", "totals_differ"} <= world.found()
 
 
-def test_a_payment_that_must_not_succeed_is_found_when_it_does(world: World) -> None:
-    fraud = planned(PAID, payment_method="tok_fraud")
-    world.plan = replace(world.plan, operations=(fraud, *world.plan.operations[1:]))
+def test_what_must_not_succeed_is_found_when_it_does(world: World) -> None:
+    first, *others = world.plan.operations
+    fraud = replace(first, asked=replace(first.asked, never_succeeds=True))
+    world.plan = replace(world.plan, operations=(fraud, *others))
     assert world.found() == {"succeeded_by_mistake"}
 
 
 def test_a_charge_that_is_missing_is_found(world: World) -> None:
-    charges(world, "pay_1")
+    effects(world, "pay_1")
     assert {"provider_differs", "totals_differ"} <= world.found()
-    assert [finding.name for finding in books_differ(100, world.outside)] == ["clearing_differs"]
+    found = books_differ({"payments": 100}, world.outside)
+    assert [(finding.name, finding.subject) for finding in found] == [
+        ("clearing_differs", "payments")
+    ]
 
 
 @pytest.mark.parametrize(
-    ("transfer", "payout"),
-    [("trf_1", PayoutRow("recalled", 300)), ("trf_2", PayoutRow("paid", 300))],
+    ("operation", "effect"),
+    [
+        ("trf_1", charge("recalled")),
+        ("trf_2", charge("paid", 300)),
+        ("rnw_1", charge("undone")),
+    ],
 )
-def test_a_payout_that_is_missing_or_was_not_taken_back_is_found(
-    world: World, transfer: str, payout: PayoutRow
+def test_what_is_missing_or_was_not_taken_back_is_found(
+    world: World, operation: str, effect: Entry
 ) -> None:
-    world.outside.payouts[transfer] = [payout]
+    effects(world, operation, effect)
     assert world.found() == {"provider_differs", "totals_differ"}
-
-
-def test_a_transfer_that_must_not_succeed_is_found_when_it_does(world: World) -> None:
-    declined = planned_transfer(SENT, destination="dest_declined")
-    operations = [declined if each.key == SENT else each for each in world.plan.operations]
-    world.plan = replace(world.plan, operations=tuple(operations))
-    assert world.found() == {"succeeded_by_mistake"}
 
 
 def test_a_finding_names_the_round_the_payment_and_the_operation(world: World) -> None:

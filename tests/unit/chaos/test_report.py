@@ -4,18 +4,15 @@ from perdure.chaos.check import Finding
 from perdure.chaos.rounds import Options, Report, RoundReport
 from perdure.cli.chaos import replay
 
-OPTIONS = Options(
-    seed=5, rounds=9, payments=70, kills=3, overlap=2, settle_timeout_s=60, transfers=2, renewals=1
-)
+ASKED = {"payments": 70, "giftcards": 3}
+OPTIONS = Options(seed=5, rounds=9, operations=ASKED, kills=3, overlap=2, settle_timeout_s=60)
 FINDING = Finding("lost", 7, "chaos-7-1", "pay_1", "accepted, and there is no such operation")
 
 
 def done(seed: int, *findings: Finding) -> RoundReport:
     return RoundReport(
         seed=seed,
-        payments=70,
-        transfers=2,
-        renewals=1,
+        operations=ASKED,
         accepted=69,
         refunds=3,
         outcomes={"succeeded": 60, "cancelled": 9},
@@ -30,7 +27,7 @@ def done(seed: int, *findings: Finding) -> RoundReport:
 
 def test_a_finding_of_a_round_is_run_again_by_the_rounds_seed() -> None:
     assert replay(FINDING, OPTIONS) == (
-        "perdure chaos --seed 7 --rounds 1 --payments 70 --transfers 2 --renewals 1 --kills 3"
+        "perdure chaos --seed 7 --rounds 1 --payments 70 --giftcards 3 --kills 3"
     )
 
 
@@ -50,9 +47,7 @@ def test_the_summary_is_the_sum_of_the_rounds() -> None:
     report = Report([done(7, FINDING), done(8)], [FINDING], 12.34)
     assert report.summary() == {
         "rounds": 2,
-        "payments": 140,
-        "transfers": 4,
-        "renewals": 2,
+        "operations": {"payments": 140, "giftcards": 6},
         "accepted": 138,
         "refunds": 6,
         "outcomes": {"cancelled": 18, "succeeded": 120},

@@ -7,7 +7,9 @@ import pytest
 
 from perdure.cli.environment import DataFolder
 from perdure.cli.machine import _Plan, run_machine
-from perdure.cli.ports import HeldPorts, Ports, setting_of
+from perdure.cli.ports import OWN, HeldPorts, setting_of
+from perdure.cli.simulated import default_ports
+from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.core.ports import LOOPBACK
 from perdure.embedded.locks import FileLock
@@ -28,26 +30,24 @@ def plan(folder: Path, given: dict[str, str], ports: HeldPorts) -> _Plan:
     return _Plan(DataFolder(folder), ports, given, print)
 
 
-@pytest.fixture
-def ports() -> Ports:
-    return Ports.model_validate(dict.fromkeys(Ports.model_fields, 0))
+PORTS = dict.fromkeys(OWN | default_ports(Settings()), 0)
 
 
 def test_servers_of_ones_own_are_kept_with_all_that_says_how_they_are_reached(
-    tmp_path: Path, ports: Ports
+    tmp_path: Path,
 ) -> None:
-    with HeldPorts(ports, api_host=LOOPBACK, given=OF_ONES_OWN) as held:
+    with HeldPorts(PORTS, api_host=LOOPBACK) as held:
         lasting = plan(tmp_path, OF_ONES_OWN, held).lasting_environment()
     assert lasting == {name: value for name, value in OF_ONES_OWN.items() if name != "SHELL"}
 
 
 def test_of_its_own_servers_nothing_is_kept_but_what_it_says_itself(
-    tmp_path: Path, ports: Ports
+    tmp_path: Path,
 ) -> None:
     server = TemporalServer(cli=Path("temporal"), data_dir=tmp_path, port=7001)
     database_url = "postgresql://postgres@/perdure?host=/run"
     given = OF_ONES_OWN | {"DATABASE_URL": "", "TEMPORAL_ADDRESS": ""}
-    with HeldPorts(ports, api_host=LOOPBACK, given=given) as held:
+    with HeldPorts(PORTS, api_host=LOOPBACK) as held:
         made = plan(tmp_path, given, held)
         made.environment |= {"DATABASE_URL": database_url} | server.environment
         lasting = made.lasting_environment()
@@ -64,7 +64,7 @@ async def test_one_that_runs_on_the_folder_is_told_and_not_the_ports_that_it_has
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server((LOOPBACK, 0)) as running, FileLock(tmp_path / "supervisor.lock"):
-        for name in Ports.model_fields:
+        for name in PORTS:
             monkeypatch.setenv(setting_of(name), "0")
         monkeypatch.setenv("PERDURE_API_PORT", str(running.getsockname()[1]))
         with pytest.raises(ConfigurationError, match="Perdure already runs on"):

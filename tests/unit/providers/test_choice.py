@@ -17,6 +17,7 @@ from perdure.providers.fraud_scorer import (
 )
 from perdure.providers.host import ProviderHost
 from perdure.renewals.outside import registry_use
+from perdure.renewals.settings import RenewalSettings
 
 SCORER: Final = """
 from typing import Self
@@ -162,7 +163,7 @@ async def test_perdures_own_class_has_the_settings_of_its_role(
 ) -> None:
     monkeypatch.setenv("PERDURE_REGISTRY_CO_UK_API_KEY", "hunter2")
     monkeypatch.setenv("PERDURE_REGISTRY_UK_URL", "http://uk")
-    settings = Settings(registry_urls={"co.uk": "http://co.uk"}, registries={"uk": "http"})
+    settings = RenewalSettings(registry_urls={"co.uk": "http://co.uk"}, registries={"uk": "http"})
     assert settings.tlds == ["co.uk", "uk"]
     found = [registry_use(tld, settings) for tld in settings.tlds]
     read = [use.settings(use.load()) for use in found]

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from perdure.chaos.client import PersistentClient, Seen
+from perdure.chaos.plan import Plan
 from perdure.core.errors import ProviderUnavailable
-from perdure.soak.load import PAYMENTS_PER_PLAN, WINDOW, OpenLoop, Payments, measure_capacity
+from perdure.soak.load import OPERATIONS_PER_PLAN, WINDOW, OpenLoop, Operations, measure_capacity
 from tests.polls import eventually
 
 
@@ -37,41 +38,46 @@ class Api(PersistentClient):
 
 
 @pytest.fixture
-async def payments() -> AsyncIterator[Payments]:
-    made = Payments(Api(), seed=7)
+async def payments() -> AsyncIterator[Operations]:
+    async def prepare(plan: Plan) -> None:
+        assert plan.operations
+
+    made = Operations(Api(), "payments", 7, prepare)
     yield made
     await made.stop()
 
 
-def api_of(payments: Payments) -> Api:
+def api_of(payments: Operations) -> Api:
     assert isinstance(payments.client, Api)
     return payments.client
 
 
-async def test_after_the_last_payment_of_a_seed_come_those_of_the_next(payments: Payments) -> None:
-    taken = [await payments.next() for _ in range(PAYMENTS_PER_PLAN + 1)]
+async def test_after_the_last_payment_of_a_seed_come_those_of_the_next(
+    payments: Operations,
+) -> None:
+    taken = [await payments.next() for _ in range(OPERATIONS_PER_PLAN + 1)]
     assert [storm.plan.seed for storm in payments.storms] == [7, 8]
     assert taken[-1][1] is payments.storms[1]
     assert len({payment.key for payment, _ in taken}) == len(taken)
     assert payments.customer_ids == ["cus_chaos_7", "cus_chaos_8"]
 
 
-async def test_the_next_ones_wallets_are_opened_ahead(payments: Payments) -> None:
+async def test_the_next_ones_wallets_are_opened_ahead(payments: Operations) -> None:
     await payments.next()
     await asyncio.sleep(0)
     assert "cus_chaos_8-0" in api_of(payments).wallets
     assert payments.customer_ids == ["cus_chaos_7"]
 
 
-async def test_what_was_not_begun_is_no_part_of_the_plan_any_more(payments: Payments) -> None:
+async def test_what_was_not_begun_is_no_part_of_the_plan_any_more(payments: Operations) -> None:
     await OpenLoop(payments, rate_per_s=60).run(0.05)
     await payments.stop()
     (storm,) = payments.storms
-    assert [payment.key for payment in storm.plan.operations] == [f"chaos-7-{n}" for n in range(3)]
-    assert set(storm.seen) == api_of(payments).keys
+    assert len(storm.plan.operations) == 3
+    assert {each.key for each in storm.plan.operations} == set(storm.seen) == api_of(payments).keys
 
 
-async def test_the_open_loop_sends_on_while_nothing_is_answered(payments: Payments) -> None:
+async def test_the_open_loop_sends_on_while_nothing_is_answered(payments: Operations) -> None:
     api, load = api_of(payments), OpenLoop(payments, rate_per_s=400)
     api.going.clear()
     running = asyncio.create_task(load.run(0.1))
@@ -86,7 +92,7 @@ async def test_the_open_loop_sends_on_while_nothing_is_answered(payments: Paymen
 
 
 async def test_the_closed_loop_stops_at_its_window_where_nothing_settles(
-    payments: Payments,
+    payments: Operations,
 ) -> None:
     async def all_that_was_accepted() -> int:
         return sum(
@@ -99,7 +105,7 @@ async def test_the_closed_loop_stops_at_its_window_where_nothing_settles(
     assert len(api_of(payments).keys) == WINDOW
 
 
-async def test_the_closed_loop_goes_on_with_each_payment_that_settles(payments: Payments) -> None:
+async def test_the_closed_loop_goes_on_with_each_payment_that_settles(payments: Operations) -> None:
     async def none() -> int:
         return 0
 
@@ -111,7 +117,7 @@ async def until(is_so: Callable[[], bool]) -> None:
     await eventually(is_so, pause_s=0.001)
 
 
-async def test_the_closed_loop_goes_on_until_its_result_is_no_chance(payments: Payments) -> None:
+async def test_the_closed_loop_goes_on_until_its_result_is_no_chance(payments: Operations) -> None:
     asked = 0
 
     async def all_at_first() -> int:

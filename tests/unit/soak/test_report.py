@@ -24,6 +24,7 @@ def judged(verdict: Verdict) -> Judgement:
 def options(**more: Any) -> Options:
     return Options(
         **{
+            "kind": "payments",
             "steady_s": 80,
             "load": 0.8,
             "kill_every_s": None,

@@ -25,7 +25,7 @@ def samples(
 
 
 def verdict(series: Series, values: list[float | None], pids: list[int] | None = None) -> Verdict:
-    (judgement,) = judge(samples(series, values, pids), STEADY_S)
+    (judgement,) = judge(samples(series, values, pids), STEADY_S, keep_books={"gateway"})
     return judgement.verdict
 
 

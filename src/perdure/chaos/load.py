@@ -1,0 +1,82 @@
+"""What chaos and the soak have to know of a kind, as the kind declares it (`Capability.chaos`)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from perdure.bootstrap import Platform
+from perdure.capabilities import attribute, installed
+from perdure.chaos.dice import Dice
+from perdure.chaos.planned import Asked, Planned
+from perdure.cli.machine import Machine, SimulatorOptions
+from perdure.ledger.chart import SystemAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that a provider did, as its own books say.
+
+    Args:
+        reference: The operation's id, by which we asked for it.
+        status: As the provider calls it.
+        kept_minor: What it has, or was paid, or bills, of the operation's money.
+        is_open: It may still become this or that.
+    """
+
+    reference: str
+    status: str
+    kept_minor: int
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBooks:
+    """What a provider lists of what it did, where an operation has at most one of each.
+
+    Args:
+        role: The provider's, as it declares itself.
+        path: Where it lists them, in pages.
+        what: What they are, in findings: `charges`.
+        effect: Reads an entry.
+    """
+
+    role: str
+    path: str
+    what: str
+    effect: Callable[[Mapping[str, Any]], Entry]
+
+
+Prepare = Callable[[Sequence[Planned], str, Machine, Platform], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How operations of a kind are made without end, and what became of them is looked at.
+
+    Args:
+        usual: How many a round has where nobody says.
+        ask: Decides what one asks for, and says what must come of it.
+        taken_by: The house's account that the money goes to.
+        owes_all: What its providers have is all that we owe on that account.
+        books: What its providers list.
+        settings: Environment variables, so that what goes wrong is found out within a round.
+        options: More of the command lines of simulators, by their names.
+        prepare: Awaited before a round, with its operations of this kind and their customer.
+        is_looked_into: The SQL condition on a row of `operations` by which one that has ended is
+            not over yet.
+    """
+
+    usual: int
+    ask: Callable[[Dice], Asked]
+    taken_by: SystemAccount
+    owes_all: bool = False
+    books: tuple[ProviderBooks, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    options: SimulatorOptions = field(default_factory=dict)
+    prepare: Prepare | None = None
+    is_looked_into: str = "false"
+
+
+def loads() -> dict[str, Load]:
+    """Return how each kind that says so is made, by its plural."""
+    return {one.plural: attribute(one.chaos) for one in installed().values() if one.chaos}
