@@ -190,9 +190,9 @@ async def _act(connection: Connection, act: Act, request_id: str) -> Answer:
 async def purge(pool: Pool) -> int:
     """Delete keys that were kept long enough, at most a thousand; returns how many."""
     rows = await pool.fetch(
-        "DELETE FROM idempotency_keys WHERE (owner, key) IN ("
-        " SELECT owner, key FROM idempotency_keys WHERE created_at < now() - $1::interval"
-        " ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
+        "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY("
+        " SELECT ctid FROM idempotency_keys WHERE created_at < now() - $1::interval"
+        " ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1",
         KEPT_FOR,
         _PURGED_AT_ONCE,
     )

@@ -23,7 +23,7 @@ _LONG: Final = {Status.UNKNOWN: timedelta(minutes=1), Status.WAITING: timedelta(
 async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
     """Look at what needs somebody, at the limits, and at what the old system still holds."""
     parked = await pool.fetchval(
-        "SELECT count(*) FROM operations WHERE status = $1", Status.NEEDS_ATTENTION
+        f"SELECT count(*) FROM operations WHERE status = '{Status.NEEDS_ATTENTION}'"
     )
     if parked:
         fix = f"perdure operations list --status {Status.NEEDS_ATTENTION}"

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from perdure.storage.connecting import connect
+from perdure.storage.indexes import build_indexes
 from perdure.storage.revisions import missing_revisions
 
 _MIGRATION_LOCK: Final = 7_265_311
@@ -16,7 +17,9 @@ _MIGRATION_LOCK: Final = 7_265_311
 
 
 async def migrate(database_url: str) -> list[str]:
-    """Run every migration that is missing; harmless when there is none, or when two run at once.
+    """Run every migration that is missing, and build the indexes that are.
+
+    Harmless when there is none, or when two run at once.
 
     Returns those that were missing.
 
@@ -26,8 +29,14 @@ async def migrate(database_url: str) -> list[str]:
     connection = await connect(database_url, application_name="perdure-migrate")
     try:
         missing = await missing_revisions(connection)
+        await _run_migrations(database_url)
+        await build_indexes(connection, database_url)
     finally:
         await connection.close()
+    return missing
+
+
+async def _run_migrations(database_url: str) -> None:
     engine = _engine(database_url)
     try:
         async with engine.connect() as migrating:
@@ -40,7 +49,6 @@ async def migrate(database_url: str) -> list[str]:
         raise driver_error or error from error
     finally:
         await engine.dispose()
-    return missing
 
 
 def _engine(database_url: str) -> AsyncEngine:

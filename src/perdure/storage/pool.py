@@ -45,8 +45,10 @@ _PLANS: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off
 """Statements are few, and written for an index each. So each is planned once a connection; and not
 as a scan of a table that was small when it was planned (docs/adr/0010-hot-path.md)."""
 
-SCANS_ALLOWED: Final = "SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = auto"
-"""Lets a transaction scan whole tables."""
+SCANS_ALLOWED: Final = (
+    "SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = force_custom_plan"
+)
+"""Lets a transaction scan whole tables, where that is best for what it asks."""
 
 TAKES_NO_CHANGES: Final = "SELECT current_setting('transaction_read_only')::boolean"
 """Tells whether the server takes none now, as a standby or by its settings."""

@@ -80,7 +80,7 @@ async def test_nothing_is_left_set_for_the_next_who_is_lent_a_connection(
     async with whole_tables(pooled) as connection:
         assert {one.name for one in await violations(connection)} == broken
         assert await connection.fetchval("SHOW enable_seqscan") == "on"
-        assert await connection.fetchval("SHOW plan_cache_mode") == "auto"
+        assert await connection.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
     found = await asyncio.gather(*(pooled.fetchval("SHOW enable_seqscan") for _ in range(8)))
     assert set(found) == {"on"}
 

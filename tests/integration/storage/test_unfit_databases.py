@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from perdure.storage.indexes import GONE, INDEXES
 from perdure.storage.migrate import migrate
 from perdure.storage.revisions import revisions
 from tests.integration.cli.shell import Shell
@@ -91,3 +92,21 @@ async def test_one_that_was_not_migrated_is_no_reason_to_end(databases: Database
     url = await databases.make()
     assert await migrate(url) == list(revisions())
     assert await migrate(url) == []
+
+
+async def test_an_index_that_was_left_half_built_is_built_anew(databases: Databases) -> None:
+    url = await databases.make()
+    await migrate(url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP INDEX operations_times")
+    await connection.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'operations_status'::regclass"
+    )
+    await asyncio.gather(migrate(url), migrate(url))
+    valid = await connection.fetch(
+        "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+        " WHERE relname = ANY($1)",
+        [*INDEXES, *GONE],
+    )
+    assert {row["relname"]: row["indisvalid"] for row in valid} == dict.fromkeys(INDEXES, True)
+    await connection.close()

@@ -7,7 +7,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from perdure.core.errors import InvalidInput
-from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.core.text import check_identifier, check_optional_text
 from perdure.operations import store
 from perdure.operations.bulk.model import (
@@ -23,7 +22,7 @@ from perdure.operations.bulk.model import (
 from perdure.operations.bulk.store import get_locked, save_selected
 from perdure.operations.model import FINISHED, Status
 from perdure.operations.steps import check_may_begin
-from perdure.operations.store import OPERATIONS
+from perdure.operations.store import OPERATIONS, age_of, has_status
 from perdure.storage.pool import SCANS_ALLOWED, Connection, Pool, transaction
 from perdure.storage.query import fetch
 
@@ -63,17 +62,12 @@ def check_query(query: BulkQuery) -> BulkQuery:
     return replace(query, customer_id=check_identifier("customer_id", query.customer_id))
 
 
-def age_of(column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    """Return the part of an id that sorts by time, whatever the kind."""
-    return sa.func.right(column, ID_SUFFIX_LENGTH).collate("C")
-
-
 def conditions(query: BulkQuery) -> list[sa.ColumnElement[bool]]:
     """Return what holds for every operation that a query is about."""
     columns = OPERATIONS.c
     found: list[sa.ColumnElement[bool]] = [columns.kind != KIND]
     if query.status is not None:
-        found.append(columns.status == query.status.value)
+        found.append(has_status(query.status))
         if query.status not in FINISHED:
             # Tells the database that its index of what is open has them all.
             found.append(columns.finished_at.is_(None))
@@ -82,8 +76,9 @@ def conditions(query: BulkQuery) -> list[sa.ColumnElement[bool]]:
         for column, compare, value in (
             (columns.kind, operator.eq, query.kind),
             (columns.customer_id, operator.eq, query.customer_id),
-            (columns.failure["step"].astext, operator.eq, query.failure_step),
-            (columns.failure["code"].astext, operator.eq, query.failure_code),
+            # As the index of what failed has them.
+            (sa.literal_column("failure->>'step'"), operator.eq, query.failure_step),
+            (sa.literal_column("failure->>'code'"), operator.eq, query.failure_code),
             (columns.created_at, operator.gt, query.created_after),
             (columns.created_at, operator.lt, query.created_before),
             (columns.updated_at, operator.gt, query.updated_after),
@@ -93,6 +88,8 @@ def conditions(query: BulkQuery) -> list[sa.ColumnElement[bool]]:
     ]
     if query.metadata:
         found.append(columns.metadata.contains(dict(query.metadata)))
+        # Tells the database that its index of what has any has them all.
+        found.append(sa.literal_column("metadata <> '{}'::jsonb"))
     if query.provider is not None:
         calls = sa.select(_CALLS).where(
             _CALLS.c.operation_id == columns.id, _CALLS.c.provider == query.provider
@@ -119,9 +116,14 @@ async def preview(connection: Connection, selection: Selection) -> BulkPreview:
         .group_by(columns.kind, columns.status),
         timeout_s=_STATEMENT_S,
     )
+    # By itself, so that it is found as the count was: in the order of an index of all operations,
+    # the first that matches may be the last there is. It is read no further than it is asked for.
+    found_ids = sa.select(columns.id).where(*matching).cte("found").prefix_with("MATERIALIZED")
     sample = await fetch(
         connection,
-        sa.select(OPERATIONS).where(*matching).order_by(age_of(columns.id)).limit(_SAMPLE),
+        sa.select(OPERATIONS)
+        .where(columns.id.in_(sa.select(found_ids.c.id).limit(_SAMPLE)))
+        .order_by(age_of(columns.id)),
         timeout_s=_STATEMENT_S,
     )
     by_status: dict[str, int] = {}

@@ -1,0 +1,83 @@
+"""Indexes of tables that may be large: built beside the work, after the migrations.
+
+A migration's own would keep everybody from writing until it is there, and one that was broken off
+would leave none. Here each that is missing, or was left half built, is built; so `perdure migrate`
+may be ended at any moment, and run again.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from perdure.storage.connecting import connect
+
+log = structlog.get_logger()
+
+_LOCK: Final = 7_265_313
+"""Advisory lock held meanwhile, so that two processes do not build one index."""
+_TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock($1)"
+_LOOK_AGAIN_S: Final = 0.2
+_LARGE_BYTES: Final = 32 * 1024 * 1024
+"""A smaller table's index is there in a moment, and needs not wait for who writes now."""
+
+INDEXES: Final = {
+    # What did not succeed, by status: the operators' lists, and what is open.
+    "operations_status": 'operations (status, right(id, 26) COLLATE "C", kind)'
+    " WHERE status <> 'succeeded'",
+    "operations_failure": "operations ((failure->>'code'), (failure->>'step'))"
+    " WHERE failure IS NOT NULL",
+    "operations_metadata": "operations USING gin (metadata jsonb_path_ops)"
+    " WHERE metadata <> '{}'::jsonb",
+    # By time, some pages an entry: they cost next to nothing to write. `multi`: one old operation
+    # that is touched today does not widen its neighbours' range to a year.
+    "operations_times": "operations USING brin (created_at timestamptz_minmax_multi_ops,"
+    " updated_at timestamptz_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on)",
+}
+"""What each is on, by its name."""
+
+GONE: Final = ("operations_open",)
+"""Those of earlier releases that no query uses any more."""
+
+
+async def build_indexes(connection: "asyncpg.Connection[Any]", database_url: str) -> None:
+    """Build what is missing, and drop what has gone.
+
+    Args:
+        connection: Without an open transaction.
+        database_url: Where another connection is opened, which holds the lock.
+    """
+    if not await _left_to_do(connection):
+        return
+    holder = await connect(database_url, application_name="perdure-migrate")
+    try:
+        async with holder.transaction():
+            # Whoever waited inside a statement would be waited for by the build.
+            while not await holder.fetchval(_TRY_LOCK, _LOCK):  # noqa: ASYNC110 - a lock of others
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            for statement in await _left_to_do(connection):
+                if "CONCURRENTLY" in statement:
+                    log.info("index_changing", statement=statement)
+                await connection.execute(statement)
+    finally:
+        await holder.close()
+
+
+async def _left_to_do(connection: "asyncpg.Connection[Any]") -> list[str]:
+    found = await connection.fetch(
+        "SELECT relname, indisvalid FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid"
+        " WHERE relname = ANY($1) AND pg_table_is_visible(pg_class.oid)",
+        [*INDEXES, *GONE],
+    )
+    there: dict[str, bool] = {row["relname"]: row["indisvalid"] for row in found}
+    statements = []
+    for name, on in INDEXES.items():
+        if there.get(name):
+            continue
+        if name in there:
+            statements.append(f"DROP INDEX CONCURRENTLY {name}")
+        size = await connection.fetchval("SELECT pg_relation_size($1::regclass)", on.split()[0])
+        beside = "CONCURRENTLY " if size > _LARGE_BYTES else ""
+        statements.append(f"CREATE INDEX {beside}{name} ON {on}")
+    return statements + [f"DROP INDEX CONCURRENTLY {name}" for name in GONE if name in there]

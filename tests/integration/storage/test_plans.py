@@ -1,0 +1,188 @@
+"""No query reads a table that grows from end to end: each one's plan, on a database that is full.
+
+As the pool plans them: once a connection, for any value.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import pytest
+from bench.years_of_rows import fill
+
+from perdure.core.clock import utc_now
+from perdure.operations import store
+from perdure.operations.bulk import selection
+from perdure.operations.bulk import store as bulks
+from perdure.operations.bulk.model import BulkQuery, ItemState
+from perdure.operations.model import Status
+from perdure.storage.pool import Connection, Pool, open_pool
+from tests.servers import migrated_database
+from tests.statements import Database, plan_of, rows_read, sent
+
+OPERATIONS: Final = 10_000
+FEW: Final = 300
+"""What may be looked at of these, whatever is asked for."""
+
+STAYS_SMALL: Final = {
+    "alembic_version",
+    "api_keys",
+    "bulks",
+    "flag_changes",
+    "flags",
+    "janitor_marks",
+    "ledger_open_holds",
+    "limit_changes",
+    "limit_shares",
+    "limits",
+}
+"""A row for each provider, flag, key, bulk or open operation."""
+
+READS_ALL: Final = {
+    "perdure.capability.books": "a provider's books, in a table of the moment",
+    "perdure.ledger.trial_balance": "a sum over every account, which is what is asked for",
+}
+READS_MUCH: Final = {
+    "perdure.operations.bulk.store": ["much of the index bulk_items_state"],  # counts a bulk's own
+}
+MADE_AT_RUN_TIME: Final = {
+    "perdure.capability.books": "verify, over whole tables",
+    "perdure.ledger.verify": "verify, over whole tables",
+    "perdure.operations.verify": "verify, over whole tables",
+    "perdure.operations.bulk.store": "seen below",
+    "perdure.payments.import_outcomes": "an import's own, in a file of SQLite",
+    "perdure.storage.indexes": "indexes",
+    "perdure.storage.query": "the lists and the previews: seen below",
+}
+
+
+@pytest.fixture(scope="module")
+async def full(postgres_url: str) -> AsyncIterator[Pool]:
+    """A database with a year of operations."""
+    async with migrated_database(postgres_url) as url, open_pool(url, size=1) as pool:
+        await fill(pool, OPERATIONS)
+        yield pool
+
+
+@pytest.fixture(scope="module")
+async def database(full: Pool) -> Database:
+    async with full.acquire() as connection:
+        return await Database.of(connection, few=FEW)
+
+
+async def test_each_table_is_filled_or_stays_small(full: Pool, database: Database) -> None:
+    rows = await full.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert {row["tablename"] for row in rows} - database.grows == STAYS_SMALL
+
+
+async def test_no_statement_reads_all_of_what_grows(full: Pool, database: Database) -> None:
+    found = {}
+    async with full.acquire() as connection:
+        for one in sent():
+            module = one.place.partition(":")[0]
+            if one.sql is None or module in READS_ALL:
+                continue
+            read_whole = database.read_whole(await plan_of(connection, one.sql))
+            if read_whole and read_whole != READS_MUCH.get(module):
+                found[one.place] = read_whole
+    assert found == {}
+
+
+def test_statements_made_at_run_time_are_known() -> None:
+    made = {one.place.partition(":")[0] for one in sent() if one.sql is None}
+    assert made == set(MADE_AT_RUN_TIME)
+
+
+WANTED: Final[list[dict[str, Any]]] = [
+    {"kind": "transfer"},
+    {"kind": "kind_3"},
+    {"kind": "of none"},
+    {"status": Status.SUCCEEDED},
+    {"status": Status.FAILED},
+    {"status": Status.UNKNOWN},
+    {"customer_id": "customer-5"},
+    {"reference": "reference-100"},
+    {"reference": "of none"},
+]
+
+
+def _lists() -> Iterator[dict[str, Any]]:
+    yield {}
+    for size in (1, 2, 3):
+        for some in itertools.combinations(WANTED, size):
+            merged: dict[str, Any] = {name: value for one in some for name, value in one.items()}
+            if len(merged) == size:
+                yield merged
+
+
+async def test_a_list_reads_little_more_than_it_shows(full: Pool) -> None:
+    middle = await full.fetchval(
+        "SELECT id FROM operations ORDER BY right(id, 26) OFFSET $1 LIMIT 1", OPERATIONS // 2
+    )
+    cursors: list[dict[str, Any]] = [{}, {"starting_after": middle}, {"ending_before": middle}]
+    found = {}
+    for wanted, cursor in itertools.product(_lists(), cursors):
+        read = await _read(full, partial(store.find, **wanted, **cursor))
+        if read > FEW:
+            found[str(wanted | cursor)] = read
+    assert found == {}
+
+
+NOW: Final = utc_now()
+NARROW: Final = [
+    BulkQuery(status=Status.UNKNOWN),
+    BulkQuery(status=Status.NEEDS_ATTENTION, kind="transfer"),
+    BulkQuery(failure_code="of none"),
+    BulkQuery(failure_code="refused_3", failure_step="of none"),
+    BulkQuery(customer_id="customer-5"),
+    BulkQuery(metadata={"order": "order-500"}),
+    BulkQuery(status=Status.NEEDS_ATTENTION, provider="bank"),
+]
+TIMES: Final = [
+    {"after": timedelta(days=100), "before": timedelta(days=99)},
+    {"after": timedelta(days=1)},
+    {"before": timedelta(days=364)},
+]
+
+
+@pytest.mark.parametrize("query", NARROW, ids=str)
+async def test_a_preview_reads_little_more_than_it_counts(full: Pool, query: BulkQuery) -> None:
+    assert await _read(full, lambda at: selection.preview(at, query)) <= FEW
+
+
+@pytest.mark.parametrize("column", ["created", "updated"])
+@pytest.mark.parametrize("times", TIMES, ids=str)
+async def test_a_preview_of_a_time_reads_its_neighbours_too(
+    full: Pool, column: str, times: dict[str, timedelta]
+) -> None:
+    wanted: dict[str, Any] = {f"{column}_{side}": NOW - ago for side, ago in times.items()}
+    query = BulkQuery(**wanted)
+    # The index names groups of pages.
+    assert await _read(full, lambda at: selection.preview(at, query)) <= OPERATIONS // 10
+
+
+async def test_a_bulks_items_are_read_page_by_page(full: Pool) -> None:
+    bulk_id = await full.fetchval("SELECT id FROM bulks LIMIT 1")
+    for state in (None, ItemState.DONE, ItemState.FAILED):
+        ask = partial(bulks.items, bulk_id=bulk_id, state=state, after_number=50)
+        read = await _read(full, ask)
+        assert read <= FEW
+
+
+async def _read(pool: Pool, ask: Callable[[Connection], Awaitable[object]]) -> int:
+    """Return how many rows were looked at for what is asked."""
+    asked: list[Any] = []
+    async with pool.acquire() as connection, connection.transaction():
+        with connection.query_logger(asked.append):
+            await ask(connection)
+            await asyncio.sleep(0)  # the last one is told of in the next turn of the loop
+        plans = [
+            await plan_of(connection, one.query, *one.args)
+            for one in asked
+            if one.query.lstrip().startswith(("SELECT", "WITH"))
+        ]
+    assert plans, "nothing was asked"
+    return max(rows_read(plan) for plan in plans)
