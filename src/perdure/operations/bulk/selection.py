@@ -77,8 +77,8 @@ def conditions(query: BulkQuery) -> list[sa.ColumnElement[bool]]:
             (columns.kind, operator.eq, query.kind),
             (columns.customer_id, operator.eq, query.customer_id),
             # As the index of what failed has them.
-            (sa.literal_column("failure->>'step'"), operator.eq, query.failure_step),
-            (sa.literal_column("failure->>'code'"), operator.eq, query.failure_code),
+            (sa.literal_column("operations.failure->>'step'"), operator.eq, query.failure_step),
+            (sa.literal_column("operations.failure->>'code'"), operator.eq, query.failure_code),
             (columns.created_at, operator.gt, query.created_after),
             (columns.created_at, operator.lt, query.created_before),
             (columns.updated_at, operator.gt, query.updated_after),
@@ -89,7 +89,7 @@ def conditions(query: BulkQuery) -> list[sa.ColumnElement[bool]]:
     if query.metadata:
         found.append(columns.metadata.contains(dict(query.metadata)))
         # Tells the database that its index of what has any has them all.
-        found.append(sa.literal_column("metadata <> '{}'::jsonb"))
+        found.append(sa.literal_column("operations.metadata <> '{}'::jsonb"))
     if query.provider is not None:
         calls = sa.select(_CALLS).where(
             _CALLS.c.operation_id == columns.id, _CALLS.c.provider == query.provider
