@@ -57,8 +57,8 @@ async def build_indexes(connection: "asyncpg.Connection[Any]", database_url: str
             while not await holder.fetchval(_TRY_LOCK, _LOCK):  # noqa: ASYNC110 - a lock of others
                 await asyncio.sleep(_LOOK_AGAIN_S)
             for statement in await _left_to_do(connection):
-                if "CONCURRENTLY" in statement:
-                    log.info("index_changing", statement=statement)
+                if statement.startswith("CREATE INDEX CONCURRENTLY"):
+                    log.info("index_is_built", statement=statement)
                 await connection.execute(statement)
     finally:
         await holder.close()

@@ -34,6 +34,7 @@ STAYS_SMALL: Final = {
     "flag_changes",
     "flags",
     "janitor_marks",
+    "lane_workers",
     "ledger_open_holds",
     "limit_changes",
     "limit_shares",
