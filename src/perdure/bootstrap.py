@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.runtime import Runtime
@@ -197,6 +197,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                 steps=TransactionalSteps(pool),
                 calls=calls,
                 outside=outside,
+                hear=lane_listener.hear,
                 deliver=messages.deliver_now,
                 permit=lane_permits(platform.permits),
                 permit_soon=platform.permits.within(_SOON_S),
@@ -226,7 +227,18 @@ def _interactive_lane(
         platform.operations.launch,
         limits=interactive_limits(platform.settings.lane_operations_at_once),
     )
-    return InteractiveLane(platform.pool, runner, listener)
+    return InteractiveLane(platform.pool, runner, listener, _Flood(platform))
+
+
+@dataclass(frozen=True, slots=True)
+class _Flood:
+    platform: Platform
+
+    def lane_of(self, kind: str, given: Mapping[str, Any]) -> int:
+        return self.platform.kinds.flood_lane(kind, given)
+
+    async def call(self, kind: str, number: int) -> None:
+        await self.platform.operations.call_lane(kind, number)
 
 
 def _processes(works: Mapping[str, Work]) -> Mapping[str, LaneProcess]:

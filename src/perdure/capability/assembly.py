@@ -194,6 +194,12 @@ class Kinds:
         in_worker = asked == AskedGear.AUTO and self._capabilities[kind].has_lane
         return interactive_lane(next(self._places)) if in_worker else None
 
+    def flood_lane(self, kind: str, given: Mapping[str, Any]) -> int:
+        """Return the lane for floods of an operation that is in another, given its input."""
+        lane = self.lane_for(kind, from_json(self._capabilities[kind].request, given["request"]))
+        assert lane is not None, f"a {kind} is in no lane"
+        return lane
+
     def lane_again(self, operation: Operation) -> int | None:
         """Return the lane of an operation that is done again as one of many; as `lane_for`."""
         kind = self._capabilities.get(operation.kind)

@@ -22,6 +22,7 @@ from perdure.operations.acceptance import Acceptance
 from perdure.operations.first_tries import FirstTries
 from perdure.operations.janitor import Chore
 from perdure.operations.kinds import KindActions
+from perdure.operations.lanes.calls import Hear
 from perdure.operations.lanes.work import LaneProcess
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.refunding import RefundableKind, Refunds
@@ -87,6 +88,7 @@ class WorkerHost:
         refundable: As in `Host`.
         own: Returns what a wiring gave as its own, by its type.
         outside: Makes the clients of outside systems; they are closed with the worker.
+        hear: Has what waits in this process hear at once of what another wrote.
         deliver: Delivers messages at once; returns those that could not be.
         permit: Lets a step in a lane begin at a provider.
         permit_soon: Lets one begin where a workflow runs, if it may at once.
@@ -101,6 +103,7 @@ class WorkerHost:
     steps: TransactionalSteps
     calls: ProviderCalls
     outside: Outside
+    hear: Hear
     deliver: Deliver
     permit: PermitFor
     permit_soon: PermitFor

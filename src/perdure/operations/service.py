@@ -108,8 +108,12 @@ class OperationService:
         if gear == Gear.INTERACTIVE:
             await self._lane_calls.call(Gear.INTERACTIVE, operation.lane)
         else:
-            await self._lane_calls.call(operation.kind, operation.lane)
-            await self._bell.ring(operation.kind, operation.lane)
+            await self.call_lane(operation.kind, operation.lane)
+
+    async def call_lane(self, kind: str, number: int) -> None:
+        """Have a flood's lane run, and hear that there is more."""
+        await self._lane_calls.call(kind, number)
+        await self._bell.ring(kind, number)
 
     async def close(self) -> None:
         """Give up what was to be told later; the janitor sees to it."""

@@ -16,6 +16,7 @@ import structlog
 
 from perdure.core.errors import OperationCancelled
 from perdure.operations import store
+from perdure.operations.lanes.calls import Hear, LaneCalls, hear_nothing
 from perdure.operations.steps import from_json, to_json
 from perdure.payments.contracts import GATEWAY, GATEWAY_CALLBACK, ChargeOutcome, GatewayCallback
 from perdure.providers.gateway_callbacks import GatewayEvent
@@ -25,6 +26,8 @@ from perdure.storage.pool import Pool, transaction
 log = structlog.get_logger()
 
 _BATCH: Final = 200
+_CALL: Final = "callback"
+"""What is called when a callback was kept for a payment in a lane."""
 _LOOK_S: Final = 0.075
 """How often a process looks for the callbacks that its lanes' payments wait for, in seconds."""
 
@@ -55,6 +58,7 @@ class Receipt:
 class _Kept:
     operation_id: str | None
     is_awaited: bool
+    is_in_lane: bool
     duplicate: bool
 
 
@@ -77,11 +81,17 @@ class GatewayCallbacks:
     def __init__(self, pool: Pool, signaller: Signaller) -> None:
         self._pool = pool
         self._signaller = signaller
+        self._calls = LaneCalls(pool)
+        self._hear: Hear = hear_nothing
         self._incoming: GroupCommit[GatewayEvent, _Kept] = GroupCommit(self._keep)
         self._found: GroupCommit[str, Told] = GroupCommit(self._find)
         self._passed_on: GroupCommit[str, None] = GroupCommit(self._mark_passed_on)
         self._awaited: dict[asyncio.Future[list[GatewayCallback]], str] = {}
         self._looking: asyncio.Task[None] | None = None
+
+    def hear_by(self, hear: Hear) -> None:
+        """Have the payments that wait in this process hear at once of what other processes keep."""
+        self._hear = hear
 
     async def receive(self, event: GatewayEvent) -> Receipt:
         """Keep a callback and pass it on; one that came before is only counted.
@@ -95,6 +105,8 @@ class GatewayCallbacks:
                 await self._pass_on(kept.operation_id, event.event_id, _content(event))
             except Exception as error:  # noqa: BLE001 - it is kept; `redeliver` tries again
                 log.warning("callback_postponed", event_id=event.event_id, error=str(error))
+        elif kept.operation_id is not None and kept.is_in_lane:
+            await self._calls.call(_CALL, kept.operation_id)
         return Receipt(event.event_id, kept.duplicate, kept.operation_id)
 
     async def _keep(self, incoming: list[GatewayEvent]) -> Sequence[_Kept]:
@@ -116,7 +128,8 @@ class GatewayCallbacks:
         kept = []
         for event_id in (one.event_id for one in incoming):
             row = found[event_id]
-            kept.append(_Kept(row["operation_id"], row["is_awaited"], event_id in came_before))
+            told = event_id in came_before
+            kept.append(_Kept(row["operation_id"], row["is_awaited"], row["is_in_lane"], told))
             came_before.add(event_id)
         return kept
 
@@ -148,10 +161,31 @@ class GatewayCallbacks:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
-            await asyncio.wait([arrived], timeout=within_s)
+            with self._hear(_CALL, operation_id) as called:
+                hearing = asyncio.create_task(self._look_when(called, arrived, operation_id))
+                try:
+                    await asyncio.wait([arrived], timeout=within_s)
+                finally:
+                    hearing.cancel()
             return arrived.result() if arrived.done() else []
         finally:
             del self._awaited[arrived]
+
+    async def _look_when(
+        self,
+        called: asyncio.Event,
+        arrived: asyncio.Future[list[GatewayCallback]],
+        operation_id: str,
+    ) -> None:
+        """Look for what is awaited as soon as it was kept."""
+        while not arrived.done():
+            await called.wait()
+            called.clear()
+            try:
+                told: Told | Exception = await self._found.submit(operation_id)
+            except Exception as error:  # noqa: BLE001 - raised to the one that waits
+                told = error
+            _arrive(arrived, told)
 
     async def _look(self) -> None:
         """Look for all that is awaited in this process, together, as long as anything is."""
@@ -164,15 +198,8 @@ class GatewayCallbacks:
             except Exception as error:  # noqa: BLE001 - raised to all that wait
                 found = [error] * len(awaited)
             for arrived, told in zip(awaited, found, strict=True):
-                if arrived.done() or arrived not in self._awaited:
-                    continue
-                try:
-                    if isinstance(told, Exception):
-                        raise told
-                    if confirmations := _confirmations(told):
-                        arrived.set_result(confirmations)
-                except Exception as error:  # noqa: BLE001 - raised to the one that waits
-                    arrived.set_exception(error)
+                if arrived in self._awaited:
+                    _arrive(arrived, told)
 
     async def _find(self, operation_ids: list[str]) -> Sequence[Told]:
         rows = await self._pool.fetch(_FIND, operation_ids, GATEWAY)
@@ -211,6 +238,19 @@ class GatewayCallbacks:
                     reason=_said(content["type"], content["told"]),
                     data={"event_id": event_id, **content["told"]},
                 )
+
+
+def _arrive(arrived: asyncio.Future[list[GatewayCallback]], told: Told | Exception) -> None:
+    """Have the one that waits go on, if there is something to go on with."""
+    if arrived.done():
+        return
+    try:
+        if isinstance(told, Exception):
+            raise told
+        if confirmations := _confirmations(told):
+            arrived.set_result(confirmations)
+    except Exception as error:  # noqa: BLE001 - raised to the one that waits
+        arrived.set_exception(error)
 
 
 def _content(event: GatewayEvent) -> dict[str, Any]:
@@ -268,7 +308,8 @@ ON CONFLICT (provider, event_id)
 DO UPDATE SET deliveries = callback.deliveries + excluded.deliveries
 RETURNING event_id, operation_id, deliveries, EXISTS (SELECT FROM operations
     WHERE id = callback.operation_id AND (lane IS NULL AND finished_at IS NULL
-        OR NOT callback.event ? 'charge')) AS is_awaited
+        OR NOT callback.event ? 'charge')) AS is_awaited, EXISTS (SELECT FROM operations
+    WHERE id = callback.operation_id AND lane <> -1 AND finished_at IS NULL) AS is_in_lane
 """
 
 _MARK_PASSED_ON: Final = """

@@ -29,6 +29,7 @@ async def work(host: WorkerHost) -> Work:
     scorer = host.outside.provider(FRAUD_SCORER_ROLE)
     confirmation_s = settings.of(PaymentSettings).lane_confirmation_s
     callbacks = host.own(GatewayCallbacks)
+    callbacks.hear_by(host.hear)
     at_gateway = GatewayCalls(
         host.calls,
         host.steps,

@@ -32,6 +32,7 @@ class Lane:
     runs: Counter[str]
     launched: list[Operation]
     number: int = 0
+    customer_id: str = "cus_test"
 
     async def add(self, operations: int) -> list[str]:
         return await self.add_as(*(new_id("tfr") for _ in range(operations)))

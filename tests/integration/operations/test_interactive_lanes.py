@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -55,7 +55,7 @@ async def worker(
     processes = {lane.kind: process or lane.process}
     async with LaneListener(database_url) as listener:
         runner = LaneRunner(lane.pool, processes, lane.launch, limits=interactive_limits(20))
-        one = InteractiveLane(lane.pool, runner, listener)
+        one = InteractiveLane(lane.pool, runner, listener, Flood())
         stop = asyncio.Event()
         running = asyncio.create_task(one.run(stop))
         try:
@@ -65,6 +65,15 @@ async def worker(
             if not running.done():
                 async with asyncio.timeout(60):
                     await running
+
+
+class Flood:
+    """What is one of many of one customer goes to lane 3 of its kind, which nobody runs here."""
+
+    def lane_of(self, kind: str, given: Mapping[str, Any]) -> int:
+        return 3
+
+    async def call(self, kind: str, number: int) -> None: ...
 
 
 class Worker:
@@ -195,6 +204,31 @@ async def test_rows_say_who_is_there_where_a_pooler_keeps_no_session(
     )
     assert (await second.holding()).members == 1
     await second.end()
+
+
+async def test_what_one_customer_sends_by_the_hundred_holds_up_no_other(
+    lane: Lane, database_url: str, pool: Pool
+) -> None:
+    await lane.add(100)
+    lane.customer_id = "cus_other"
+    [other] = await lane.add(1)
+    async with worker(lane, database_url):
+
+        async def nothing_is_left() -> bool:
+            return not await pool.fetchval(
+                "SELECT count(*) FROM operations WHERE kind = $1 AND lane < -1"
+                " AND finished_at IS NULL",
+                lane.kind,
+            )
+
+        await eventually(nothing_is_left, pause_s=0.02)
+    assert (await store.get(pool, other)).status == Status.SUCCEEDED
+    moved = [one for one in lane.ids if (await store.get(pool, one)).lane == 3]
+    assert len(moved) > 50
+    assert [entry.action for entry in await store.trail(pool, moved[0])] == [
+        "accepted",
+        "joined_flood",
+    ]
 
 
 @pytest.mark.parametrize(

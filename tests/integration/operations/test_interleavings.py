@@ -66,9 +66,10 @@ RUNNERS = st.integers(0, 3)
 TRANSFERS = st.integers(0, 2)
 PROCESSES = st.integers(0, 1)
 TURNS = st.integers(0, 4)
+WORK = ["lane", "interactive", "interactive", *["own"] * 3, "promote", "cancel", "park", "release"]
 STARTS = st.builds(
     Start,
-    st.sampled_from(["lane", "lane", "own", "own", "own", "promote", "cancel", "park", "release"]),
+    st.sampled_from(WORK),
     TRANSFERS,
     PROCESSES,
 )
@@ -93,6 +94,7 @@ BEGINNINGS = st.builds(
     lambda count, **more: Beginning(*count, **more),
     COUNTS,
     in_lanes=st.booleans(),
+    is_interactive=st.booleans(),
     payouts=ANSWERS,
     recalls=st.lists(st.sampled_from(RECALLS), max_size=3),
     inquiries=st.lists(st.booleans(), max_size=3),

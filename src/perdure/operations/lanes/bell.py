@@ -5,11 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-RING_INTERVAL_S: Final = 1.0
+RING_INTERVAL_S: Final = 20.0
+"""A lane that was rung for stays awake for longer, and hears by itself of what is accepted."""
 
 
 class LaneBell:
-    """Rings for each lane at once, and then at most once a second; the last ring is never left out.
+    """Rings for each lane at once, and then every 20 seconds at most; none that is due is left out.
 
     Args:
         tell: Tells one lane (kind, number); does not fail.
@@ -21,7 +22,7 @@ class LaneBell:
         self._due: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     async def ring(self, kind: str, lane: int) -> None:
-        """Have a lane hear that an operation was accepted in it, within a second."""
+        """See to it that a lane runs in which an operation was accepted."""
         key = (kind, lane)
         if key in self._due:
             return

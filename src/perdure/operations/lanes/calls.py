@@ -27,12 +27,15 @@ log = structlog.get_logger()
 CHANNEL: Final = "perdure_lanes"
 _CONNECT_AGAIN_S: Final = 1.0
 
-Hear = Callable[[str, int], AbstractContextManager[asyncio.Event]]
-"""Gives, for a lane (kind, number), an event that is set whenever the lane is called."""
+Hear = Callable[[str, int | str], AbstractContextManager[asyncio.Event]]
+"""Gives, for a lane (kind, number), an event that is set whenever the lane is called.
+
+In place of a lane's number, an id: of what waits for a call of its own.
+"""
 
 
 @contextmanager
-def hear_nothing(_kind: str, _lane: int) -> Iterator[asyncio.Event]:
+def hear_nothing(_kind: str, _lane: int | str) -> Iterator[asyncio.Event]:
     """A lane that is left to look by itself."""
     yield asyncio.Event()
 
@@ -44,7 +47,7 @@ class LaneCalls:
         self._pool = pool
         self._calls: GroupCommit[str, None] = GroupCommit(self._notify)
 
-    async def call(self, kind: str, lane: int) -> None:
+    async def call(self, kind: str, lane: int | str) -> None:
         """Have the lane hear that there is more; does not fail."""
         try:
             await self._calls.submit(_name(kind, lane))
@@ -94,13 +97,13 @@ class LaneListener:
             await asyncio.gather(self._listening, return_exceptions=True)
 
     @contextmanager
-    def hear(self, kind: str, lane: int) -> Iterator[asyncio.Event]:
+    def hear(self, kind: str, lane: int | str) -> Iterator[asyncio.Event]:
         """Give an event that is set whenever the lane is called."""
         with self.hear_any([(kind, lane)]) as called:
             yield called
 
     @contextmanager
-    def hear_any(self, lanes: Iterable[tuple[str, int]]) -> Iterator[asyncio.Event]:
+    def hear_any(self, lanes: Iterable[tuple[str, int | str]]) -> Iterator[asyncio.Event]:
         """Give an event that is set whenever one of these lanes is called."""
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen())
@@ -112,6 +115,8 @@ class LaneListener:
         finally:
             for name in names:
                 self._events[name].discard(called)
+                if not self._events[name]:
+                    del self._events[name]
 
     async def _listen(self) -> None:
         while True:
@@ -145,5 +150,5 @@ class LaneListener:
             called.set()
 
 
-def _name(kind: str, lane: int) -> str:
+def _name(kind: str, lane: int | str) -> str:
     return f"{kind}:{lane}"

@@ -5,8 +5,9 @@ milliseconds, or has a workflow of its own: it is promoted as soon as it would h
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
-from typing import Final
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -47,18 +48,46 @@ def interactive_limits(at_once: int) -> LaneLimits:
     )
 
 
+def beyond_its_share(page: Sequence[LaneEntry]) -> list[LaneEntry]:
+    """Return what is of one customer in a full page beyond a quarter of it, if more than half is.
+
+    That many are a flood, though they were sent one by one.
+    """
+    if not page:
+        return []
+    [(customer_id, count)] = Counter(one.customer_id for one in page).most_common(1)
+    of_customer = [one for one in page if one.customer_id == customer_id]
+    return of_customer[len(page) // 4 :] if count > len(page) // 2 else []
+
+
+class Flood(Protocol):
+    """The lanes for floods, as far as an interactive lane needs them."""
+
+    def lane_of(self, kind: str, given: Mapping[str, Any]) -> int:
+        """Return the lane of an operation, given its input."""
+        ...
+
+    async def call(self, kind: str, number: int) -> None:
+        """Have a lane run, and hear that there is more."""
+        ...
+
+
 class InteractiveLane:
     """Drives the interactive lanes that are this worker's.
 
     Args:
         runner: Carries out what is in them, with `interactive_limits`.
         listener: Hears of what is accepted.
+        flood: Where one of so many of one customer goes that they would hold up the others'.
     """
 
-    def __init__(self, pool: Pool, runner: LaneRunner, listener: LaneListener) -> None:
+    def __init__(
+        self, pool: Pool, runner: LaneRunner, listener: LaneListener, flood: Flood
+    ) -> None:
         self._pool = pool
         self._runner = runner
         self._listener = listener
+        self._flood = flood
         self._claims: Claims | None = None
         self._rows = RowClaims(pool)
         self._mine: frozenset[int] = frozenset()
@@ -72,8 +101,9 @@ class InteractiveLane:
     async def run(self, stop: asyncio.Event) -> None:
         """Drive what is this worker's until told to stop; then another's it is, at once."""
         stretch = Stretch(over=stop)
-        names = [(str(Gear.INTERACTIVE), lane) for lane in interactive_lanes()]
-        with self._listener.hear_any(names) as called:
+        with self._listener.hear_any(
+            (Gear.INTERACTIVE, lane) for lane in interactive_lanes()
+        ) as called:
             driving = asyncio.create_task(self._drive(stretch, called))
             sharing = asyncio.create_task(self._share(called))
             try:
@@ -110,9 +140,15 @@ class InteractiveLane:
         if self._has_taken:
             # What is in a lane that was another's may be older than what was found last.
             after_id, self._has_taken = "", False
-        return await lanes.interactive_page(
+        page = await lanes.interactive_page(
             self._pool, sorted(self._mine), after_id=after_id, except_ids=except_ids, limit=limit
         )
+        many = beyond_its_share(page) if len(page) == limit else []
+        if many:
+            numbers = {one.id: self._flood.lane_of(one.kind, one.input) for one in many}
+            for kind, number in await lanes.join_flood(self._pool, numbers):
+                await self._flood.call(kind, number)
+        return [one for one in page if one not in many]
 
     async def _share(self, called: asyncio.Event) -> None:
         while True:

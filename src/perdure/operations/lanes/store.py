@@ -130,6 +130,29 @@ async def interactive_page(
     return [LaneEntry(**dict(row)) for row in rows]
 
 
+async def join_flood(pool: Pool, numbers: Mapping[str, int]) -> set[tuple[str, int]]:
+    """Have operations go on in their kinds' lanes; returns which (kind, number) these are.
+
+    Args:
+        numbers: Of the lanes, by the operations' ids.
+    """
+    rows = await pool.fetch(
+        "WITH moved AS ("
+        " UPDATE operations SET lane = number"
+        " FROM unnest($1::text[], $2::smallint[]) AS moved (moved_id, number)"
+        " WHERE id = moved_id AND lane < -1 AND finished_at IS NULL"
+        " RETURNING id, kind, status, lane"
+        "), trail AS ("
+        " INSERT INTO operation_trail (operation_id, actor, action, status, reason)"
+        " SELECT id, $3, 'joined_flood', status, 'Its customer has many under way.' FROM moved"
+        ") SELECT DISTINCT kind, lane FROM moved",
+        list(numbers),
+        list(numbers.values()),
+        store.SYSTEM,
+    )
+    return {(row["kind"], row["lane"]) for row in rows}
+
+
 async def overdue(pool: Pool, before: datetime, *, limit: int) -> list[str]:
     """Return what is in an interactive lane since before a moment, and should not be any more."""
     rows = await pool.fetch(

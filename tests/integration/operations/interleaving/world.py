@@ -58,15 +58,24 @@ class Beginning:
         transfers: How many, of one account.
         covered: How many of them the account covers.
         in_lanes: Whether they were accepted into a lane.
+        is_interactive: Whether that is one of those that somebody waits for.
     """
 
     transfers: int = 1
     covered: int = 1
     in_lanes: bool = True
+    is_interactive: bool = False
     payouts: Sequence[Answer] = ()
     recalls: Sequence[Answer] = ()
     inquiries: Sequence[bool] = ()
     texts: Sequence[Answer] = ()
+
+    @property
+    def lane(self) -> int | None:
+        """The lane they were accepted into."""
+        if not self.in_lanes:
+            return None
+        return lanes.interactive_lane(0) if self.is_interactive else 0
 
 
 @dataclass(slots=True)
@@ -115,8 +124,8 @@ class World:
         """Have somebody begin with a transfer.
 
         Args:
-            kind: To carry it out, in a `lane` or as its `own` workflow; to `promote`, `cancel`,
-                `park` or `release` it.
+            kind: To carry it out, in a `lane`, in one that waits for nobody (`interactive`) or as
+                its `own` workflow; to `promote`, `cancel`, `park` or `release` it.
         """
         operation = self.operations[number % len(self.operations)]
         self._start(kind, operation, self.processes[process])
@@ -124,6 +133,7 @@ class World:
     def _start(self, kind: str, operation: Operation, process: Process) -> None:
         work = {
             "lane": self._run_in_lane,
+            "interactive": self._run_in_interactive_lane,
             "own": self._run_own,
             "promote": self._promote,
             "cancel": self._cancel,
@@ -159,6 +169,12 @@ class World:
             else:
                 return
         await self._promote(operation, process, reason)
+
+    async def _run_in_interactive_lane(self, operation: Operation, process: Process) -> None:
+        try:
+            await process.lane.run(operation.id, operation.input)
+        except (Postponed, Promoted) as left:
+            await self._promote(operation, process, left.reason)
 
     async def _run_own(self, operation: Operation, process: Process) -> None:
         await self._script(process).carry_out(from_json(TransferInput, operation.input))
@@ -328,6 +344,6 @@ async def _accept(
             connection,
             [request] * beginning.transfers,
             actor="test",
-            lanes=[0 if beginning.in_lanes else None] * beginning.transfers,
+            lanes=[beginning.lane] * beginning.transfers,
         )
     return account_id, [one for one in found if isinstance(one, Operation)]
