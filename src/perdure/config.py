@@ -48,7 +48,7 @@ class Settings(EnvironmentSettings):
     max_concurrent_workflow_tasks: int = Field(default=50, ge=2)
     """How many of each one worker takes from one queue at a time."""
 
-    gear: AskedGear = AskedGear.OWN_WORKFLOW
+    gear: AskedGear = AskedGear.AUTO
     """What carries an operation out that does not say: `auto`, `own_workflow` or `flood`."""
     gears: dict[str, AskedGear] = {}
     """The same by kind, as JSON, where it differs: `{"renewal": "own_workflow"}`."""

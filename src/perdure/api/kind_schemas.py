@@ -134,7 +134,7 @@ def _said_alone(kind: Capability) -> _Fields:
             " to wait; `own_workflow`, from its first step on; `flood`, a lane with many others, at"
             " a fraction of the cost, behind what somebody waits for. Null: as the house has set."
         )
-        found["gear"] = (AskedGear | None, Said(default=None, description=told))
+        found["gear"] = (AskedGear | None, Said(default=None, strict=False, description=told))
         found["bulk"] = (bool, Said(default=False, description="The same as the gear `flood`."))
     return found
 

@@ -18,6 +18,7 @@ from perdure.api.main import server_of
 from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
+from perdure.core.gears import AskedGear
 from perdure.core.ports import LOOPBACK, hold_port
 from perdure.storage.pool import Pool
 
@@ -30,7 +31,9 @@ CALLBACK_SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef
 @pytest.fixture(scope="session")
 def settings(database_url: str) -> Settings:
     return Settings(
-        database_url=database_url, gateway_callback_secrets=[SecretStr(CALLBACK_SECRET)]
+        database_url=database_url,
+        gateway_callback_secrets=[SecretStr(CALLBACK_SECRET)],
+        gear=AskedGear.OWN_WORKFLOW,
     )
 
 

@@ -95,6 +95,8 @@ async def open_town(
             "registry_timeout_s": 1.5,
             "fraud_scorer_url": f"http://127.0.0.1:{scorer}",
             "payment_callback_timeout_s": 5,
+            # Most of these tests are about workflows; what is about another gear asks for it.
+            "gear": "own_workflow",
         }
         house = await stack.enter_async_context(
             open_house(postgres_url, client, folder, **(given | settings))
