@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -58,19 +59,23 @@ def _client(**given: Any) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def api_on(platform: Platform, secret: str) -> AsyncIterator[Api]:
-    app = create_app(platform)
-    transport = httpx.ASGITransport(app=app)
+async def api_on(platform: Platform, secret: str, app: FastAPI | None = None) -> AsyncIterator[Api]:
+    transport = httpx.ASGITransport(app=app or create_app(platform))
     async with _client(transport=transport, base_url="http://api") as http:
         yield Api(http, secret)
-    if (gateway := getattr(app.state, "gateway", None)) is not None:
-        await gateway.close()
+
+
+@pytest.fixture(scope="session")
+def app(platform: Platform) -> FastAPI:
+    """The application whose routes are put together once: it takes longer than most tests."""
+    return create_app(platform)
 
 
 @pytest.fixture
-async def api(platform: Platform, admin_secret: str) -> AsyncIterator[Api]:
-    """A caller with every scope."""
-    async with api_on(platform, admin_secret) as api:
+async def api(app: FastAPI, platform: Platform, admin_secret: str) -> AsyncIterator[Api]:
+    """A caller with every scope, of an application that has not been asked anything."""
+    app.state = create_app(platform).state
+    async with api_on(platform, admin_secret, app) as api:
         yield api
 
 
