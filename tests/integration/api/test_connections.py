@@ -32,7 +32,7 @@ class Server:
         return await asyncio.to_thread(_say, (url.host, url.port or 80), parts)
 
     async def is_well(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             ok(await self.api.http.get("/healthz"))
 
 

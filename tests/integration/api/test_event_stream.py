@@ -173,5 +173,5 @@ async def test_listeners_outlive_a_database_that_was_away(api: Api, pool: Pool) 
 
     stream = EventStream(Flaky(pool), **MANY)  # type: ignore[arg-type]
     listener = stream.follow("key", await new_payment(api), 0)
-    assert (await asyncio.wait_for(anext(listener), 10)).action == "accepted"
+    assert (await asyncio.wait_for(anext(listener), 60)).action == "accepted"
     await listener.aclose()  # type: ignore[attr-defined]

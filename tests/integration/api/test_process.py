@@ -119,7 +119,7 @@ async def test_a_log_that_cannot_be_written_breaks_no_answer(
             refused(await served.get("/v1/payments/pay_1"), 404, "payment_not_found", "id")
             refused(await served.as_key("wrong").get("/v1/payments"), 401, "invalid_api_key")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:
         if process.returncode is None:
             process.kill()

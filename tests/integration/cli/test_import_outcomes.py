@@ -103,7 +103,7 @@ async def test_what_needed_attention_is_reported_as_it_stands_at_the_end(tmp_pat
     with open_outcomes() as outcomes:
         outcomes.add([accepted(2)])
         follower = OutcomeFollower(outcomes, asked)
-        await asyncio.wait_for(follower.follow(), 20)
+        await asyncio.wait_for(follower.follow(), 60)
         asked.statuses["pay_2"] = (Status.SUCCEEDED, None)
         ((*_, status, code, message),) = await reported(outcomes, follower, tmp_path / "report")
     assert (status, code, message) == ("succeeded", "", "")
@@ -115,7 +115,7 @@ async def test_a_long_file_is_asked_after_page_by_page(tmp_path: Path) -> None:
         for first in range(2, 2503, 500):
             outcomes.add([accepted(line) for line in range(first, min(first + 500, 2503))])
         follower = OutcomeFollower(outcomes, asked)
-        await asyncio.wait_for(follower.follow(), 20)
+        await asyncio.wait_for(follower.follow(), 60)
         assert asked.counts == [500, 500, 500, 500, 500, 1]
         rows = await reported(outcomes, follower, tmp_path / "report")
         assert asked.counts == [500, 500, 500, 500, 500, 1], "what ended is not asked after again"

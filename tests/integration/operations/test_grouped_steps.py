@@ -310,7 +310,7 @@ async def test_two_groups_over_the_same_operations_in_other_orders_have_one_effe
     operations = [await accept() for _ in range(12)]
     processes = [Step(pool) for _ in range(4)]
     orders = [operations, operations[::-1], operations[6:] + operations[:6], operations]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         results = await asyncio.gather(
             *(each.run_together(*order) for each, order in zip(processes, orders, strict=True))
         )

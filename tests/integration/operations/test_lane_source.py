@@ -37,7 +37,7 @@ async def running(lane: Lane, limits: LaneLimits = AWAKE) -> AsyncIterator[Stret
         yield stretch
     finally:
         stretch.over.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await task
 
 

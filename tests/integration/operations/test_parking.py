@@ -88,7 +88,7 @@ class Provider:
             provider="gateway",
             reference=operation_id,
             returns=str,
-            timeout_s=5,
+            timeout_s=30,
             create=self.create,
             find=self.find,
             expects=None,

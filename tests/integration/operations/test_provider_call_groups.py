@@ -53,7 +53,7 @@ class Provider:
             provider="gateway",
             reference=operation.id,
             returns=Charge,
-            timeout_s=5,
+            timeout_s=30,
             create=create,
             find=find,
             expects=None,

@@ -72,7 +72,7 @@ async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
 
 async def found_by(url: str, **settings: Any) -> str:
     """Have a bank asked, with these credentials; returns what it has, or what is said instead."""
-    async with ProviderHost(timeout_s=5) as host:
+    async with ProviderHost(timeout_s=30) as host:
         read = HttpSettings.read(prefix="PERDURE_BANK_", url=url, **settings)
         bank = HttpPayoutBank.from_settings(read, host)
         try:
@@ -153,7 +153,7 @@ async def test_every_request_is_signed() -> None:
         return web.json_response({"data": []} if request.method == "GET" else {})
 
     key = base64.b64encode(KEY).decode()
-    async with serve(handler) as url, ProviderHost(timeout_s=5) as host:
+    async with serve(handler) as url, ProviderHost(timeout_s=30) as host:
         settings = HttpSettings.read(
             prefix="", url=f"{url}/a%20b", hmac_key=key, hmac_key_id="perdure-1"
         )
@@ -255,7 +255,7 @@ async def mail_server(
 
 async def sent(port: int, **settings: Any) -> str:
     """Have a mail sent; returns what is said where it is not."""
-    async with ProviderHost(timeout_s=5) as host:
+    async with ProviderHost(timeout_s=30) as host:
         read = SmtpSettings.read(prefix="PERDURE_MAIL_", host="localhost", port=port, **settings)
         mailer = SmtpMailer.from_settings(read, host)
         try:

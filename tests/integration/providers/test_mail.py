@@ -39,7 +39,7 @@ async def old_server() -> AsyncIterator[tuple[OldServer, SmtpMailer]]:
     )
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield handler, SmtpMailer("127.0.0.1", port, timeout_s=5)
+        yield handler, SmtpMailer("127.0.0.1", port, timeout_s=30)
 
 
 def mail(to: str) -> Mail:

@@ -69,7 +69,7 @@ async def failure_of(call: Call, registry: DomainRegistry) -> PerdureError:
 
 @pytest.mark.parametrize("call", [*READS, *ACTS])
 async def test_nobody_listening_is_unavailable(call: Call) -> None:
-    async with open_http_client("http://127.0.0.1:9", timeout_s=5) as client:
+    async with open_http_client("http://127.0.0.1:9", timeout_s=30) as client:
         error = await failure_of(call, HttpDomainRegistry(client, "info"))
     assert type(error) is ProviderUnavailable
     assert ".info" in error.message

@@ -67,7 +67,7 @@ async def gateway() -> AsyncIterator[StripeGateway]:
         )
         try:
             await eventually(lambda: listens(held.number))
-            async with ProviderHost(timeout_s=5) as host:
+            async with ProviderHost(timeout_s=30) as host:
                 url = f"http://{LOOPBACK}:{held.number}"
                 settings = StripeSettings(api_base=url, api_key=SecretStr("sk_test_1"))
                 yield StripeGateway.from_settings(settings, host)

@@ -89,8 +89,8 @@ async def start(tmp_path: Path, own_port: int) -> AsyncIterator[StartSimulator]:
     started: list[Simulator] = []
     url = f"http://127.0.0.1:{own_port}"
     async with (
-        httpx.AsyncClient(base_url=url, timeout=5) as http,
-        open_http_client(url, timeout_s=5) as client,
+        httpx.AsyncClient(base_url=url, timeout=30) as http,
+        open_http_client(url, timeout_s=30) as client,
     ):
 
         async def begin(settings: str) -> Running:
@@ -203,7 +203,7 @@ def smtp_port() -> Iterator[int]:
 async def test_mails_outlive_a_kill(start: StartSimulator, smtp_port: int) -> None:
     settings = f"open_mail(MailSettings(data_dir, port={{port}}, smtp_port={smtp_port}))"
     simulator, http, client = await start(settings)
-    sender = SmtpMailer(LOOPBACK, smtp_port, timeout_s=5, inquiry=client)
+    sender = SmtpMailer(LOOPBACK, smtp_port, timeout_s=30, inquiry=client)
     await sender.send(Mail("<1@example.org>", "ada@example.org", "Hi", "Text", "us@example.org"))
     await simulator.kill()
     await simulator.start()

@@ -27,7 +27,7 @@ def machine(url: str, identity: Identity) -> Machine:
 async def test_the_answer_of_another_provider_is_none(tmp_path: Path) -> None:
     async with open_bank(BankSettings(tmp_path, port=0)) as port:
         url = f"http://127.0.0.1:{port}"
-        async with open_http_client(url, timeout_s=5) as client:
+        async with open_http_client(url, timeout_s=30) as client:
             gateway = HttpPaymentGateway(client)
             # Before, its 404 was that of a gateway that finds the request wrong.
             with pytest.raises(ProviderUnavailable, match="the simulator bank answers at its"):

@@ -214,5 +214,5 @@ async def test_several_registries_run_in_one_process_each_with_limits_of_its_own
                 for tld in ("info", "info", "fr", "fr")
             ]
         assert [answer.status_code for answer in codes] == [200, 429, 200, 200]
-        async with open_http_client(f"http://127.0.0.1:{ports['fr']}", timeout_s=5) as client:
+        async with open_http_client(f"http://127.0.0.1:{ports['fr']}", timeout_s=30) as client:
             assert (await HttpDomainRegistry(client, "fr").domain("shop.fr")).price_minor == 1000

@@ -104,6 +104,6 @@ async def test_a_lost_answer_leaves_a_text_that_the_inquiry_finds(
 
 
 async def test_nobody_listening_is_unavailable() -> None:
-    async with open_http_client("http://127.0.0.1:9", timeout_s=5) as client:
+    async with open_http_client("http://127.0.0.1:9", timeout_s=30) as client:
         with pytest.raises(ProviderUnavailable):
             await send(HttpSmsSender(client))
