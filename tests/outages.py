@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
+import pytest
+
 from perdure.bootstrap import Platform
 from perdure.limits import store
 from perdure.limits.model import Ask, Heard
+from perdure.operations import waiting
 from perdure.storage.pool import Pool
 
 ANSWERED = Heard(answered=1, answered_ago_s=0.0)
@@ -33,11 +36,16 @@ async def others_get_through(pool: Pool, provider: str, *steps: str) -> AsyncIte
 
 @contextmanager
 def impatient(platform: Platform, *steps: str, seconds: float = 0.5) -> Iterator[None]:
-    """Have these steps wait no longer for their provider, while the context is open."""
+    """Have these steps wait no longer for their provider, while the context is open.
+
+    A provider that asks for a moment has one to serve others in, and no more.
+    """
     patience = platform.waits.patience
     before = {step: patience[step] for step in steps}
     patience.update({step: replace(known, seconds=seconds) for step, known in before.items()})
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(waiting, "LOOK_AGAIN_S", 1.0)
+            yield
     finally:
         patience.update(before)

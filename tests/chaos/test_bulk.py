@@ -1,5 +1,7 @@
 """A bulk of many, its workers killed while it runs: each operation is acted on once.
 
+`make test-long` runs it; in the suite, a worker is killed in the middle of a bulk by test_bulks.
+
 With more operations than a suite has time for, BULK_OPERATIONS=10000 in the environment.
 """
 
@@ -76,6 +78,7 @@ def wait_until_parked(up: Up, bulk_id: str, least: float, *, within_s: float) ->
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600 + OPERATIONS // 10)
 def test_each_of_many_is_parked_once_whoever_is_killed(
     environment: dict[str, str],  # noqa: F811

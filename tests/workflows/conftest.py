@@ -1,12 +1,13 @@
 """What runs on the real server, with the outside world scripted, or simulated."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from temporalio.client import Client
 
 from perdure.storage.pool import Pool
 from tests.integration.payments.town import Town, open_town
+from tests.pauses import short_pauses
 
 from .scripted import PaymentScenario
 from .scripted_refunds import RefundScenario
@@ -18,6 +19,12 @@ from .worker import (
     scripted_renewals,
     scripted_transfers,
 )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _short_pauses() -> Iterator[None]:
+    with short_pauses():
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Bulks over real payments and transfers, by the hundred."""
+"""Bulks over real payments and transfers; those of many are in tests/integration/bulk."""
 
 from collections import Counter
 from dataclasses import replace
@@ -47,28 +47,28 @@ async def test_failed_payments_are_relaunched_once_each_r8(town: Town) -> None:
     request = PaymentRequest(**account, amount_minor=1_000, payment_method="tok_declined")
     async with town.platform.operations.transaction() as connection:
         await town.platform.kinds.acceptance("payment").accept_many(
-            connection, [request] * 150, actor="tests", lanes=[n % 4 for n in range(150)]
+            connection, [request] * 40, actor="tests", lanes=[n % 4 for n in range(40)]
         )
     await town.platform.operations.run_lanes("payment", range(4))
-    await until_all(town, customer, {"failed": 150})
+    await until_all(town, customer, {"failed": 40})
     failed = BulkQuery(kind="payment", status=Status.FAILED, customer_id=customer)
-    end = await carry_out(town, "relaunch", failed, 150)
+    end = await carry_out(town, "relaunch", failed, 40)
     assert end.result is not None
-    assert (end.result["done"], end.result["refused"]) == (150, 0)
+    assert (end.result["done"], end.result["refused"]) == (40, 0)
     # Declined again; and each was done again once.
-    await until_all(town, customer, {"failed": 300})
-    made = {item.new_operation_id for item in await town.platform.bulks.items(end.id, limit=500)}
+    await until_all(town, customer, {"failed": 80})
+    made = {item.new_operation_id for item in await town.platform.bulks.items(end.id, limit=50)}
     rows = await town.platform.pool.fetch(
         "SELECT id, relaunch_of, lane IS NOT NULL AS in_lane FROM operations"
         " WHERE relaunch_of IS NOT NULL AND customer_id = $1",
         customer,
     )
     assert {row["id"] for row in rows} == made
-    assert len({row["relaunch_of"] for row in rows}) == len(made) == 150
+    assert len({row["relaunch_of"] for row in rows}) == len(made) == 40
     first_ones = replace(failed, created_before=end.created_at)
-    second = await carry_out(town, "relaunch", first_ones, 150)
+    second = await carry_out(town, "relaunch", first_ones, 40)
     assert second.result is not None
-    assert second.result["codes"] == {"already_relaunched": 150}
+    assert second.result["codes"] == {"already_relaunched": 40}
     balance = await town.balance(account)
     assert (balance.posted_minor, balance.available_minor) == (1_000_000, 1_000_000)
 
@@ -79,10 +79,10 @@ async def test_transfers_are_cancelled_and_their_money_is_free_again_r8(town: To
     request = TransferRequest(**account, amount_minor=1_000, destination="dest_ok")
     async with town.platform.operations.transaction() as connection:
         await town.platform.kinds.acceptance("transfer").accept_many(
-            connection, [request] * 150, actor="tests", lanes=[None] * 150
+            connection, [request] * 40, actor="tests", lanes=[None] * 40
         )
     # Nothing is begun but what the janitor begins meanwhile.
-    end = await carry_out(town, "cancel", BulkQuery(kind="transfer", customer_id=customer), 150)
+    end = await carry_out(town, "cancel", BulkQuery(kind="transfer", customer_id=customer), 40)
     assert end.result is not None
     cancelled, refused = end.result["done"], end.result["refused"]
     assert end.result["codes"] == ({"not_cancellable": refused} if refused else {})
@@ -102,9 +102,9 @@ async def test_parked_transfers_wait_and_go_on_when_that_is_undone_r8(town: Town
     request = TransferRequest(**account, amount_minor=1_000, destination="dest_ok")
     async with town.platform.operations.transaction() as connection:
         await town.platform.kinds.acceptance("transfer").accept_many(
-            connection, [request] * 120, actor="tests", lanes=[None] * 120
+            connection, [request] * 40, actor="tests", lanes=[None] * 40
         )
-    end = await carry_out(town, "park", BulkQuery(kind="transfer", customer_id=customer), 120)
+    end = await carry_out(town, "park", BulkQuery(kind="transfer", customer_id=customer), 40)
     assert end.result is not None
     parked = end.result["done"]
     assert (await statuses(town, customer))["needs_attention"] == parked > 0
@@ -113,9 +113,9 @@ async def test_parked_transfers_wait_and_go_on_when_that_is_undone_r8(town: Town
             connection, end.id, By("ada", "go on"), confirm_count=parked
         )
     await town.platform.bulks.begin(undo)
-    await until_all(town, customer, {"succeeded": 120})
+    await until_all(town, customer, {"succeeded": 40})
     balance = await town.balance(account)
-    assert balance.posted_minor == balance.available_minor == 880_000
+    assert balance.posted_minor == balance.available_minor == 960_000
 
 
 async def test_what_has_succeeded_is_refunded_r8(town: Town) -> None:

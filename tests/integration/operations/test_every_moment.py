@@ -11,8 +11,8 @@ from .interleaving.stage import Stage, open_stage
 from .interleaving.world import Beginning, World
 
 MOMENTS_MAX = 200
-STEP = int(os.environ.get("MOMENTS_STEP", "3"))
-"""A suite has time for every third moment; 1 takes them all, in about two minutes."""
+STEP = int(os.environ.get("MOMENTS_STEP", "5"))
+"""A suite has time for every fifth moment; `make test-long` takes them all."""
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """However runs of a transfer interleave, break off and begin anew: the effects of one run."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -113,7 +114,7 @@ async def stage(postgres_url: str) -> AsyncIterator[Stage]:
 
 @pytest.mark.timeout(600)
 @settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("INTERLEAVINGS", "30")),
     derandomize=True,
     deadline=None,
     database=None,

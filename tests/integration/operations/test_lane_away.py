@@ -92,7 +92,7 @@ async def test_what_is_away_for_all_has_nothing_leave_the_lane(
     await lane.add(60)
     bank.fails_with = error
     running = asyncio.create_task(run(lane, runner(lane, bank, patience_s=3600)))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not bank.permits.is_away(bank.name):  # noqa: ASYNC110 - nothing says so
             await asyncio.sleep(0.02)
     await asyncio.sleep(1)
@@ -122,7 +122,7 @@ async def test_what_waits_says_so_and_is_left_to_the_next_stretch(lane: Lane, ba
 async def test_what_has_waited_for_long_gets_a_workflow_of_its_own(lane: Lane, bank: Bank) -> None:
     await lane.add(3)
     bank.fails_with = ProviderUnavailable("Nobody listens.", asked_wait_s=7200)
-    stretch = await run(lane, runner(lane, bank, patience_s=3600))
+    stretch = await run(lane, runner(lane, bank, patience_s=3600, stretch_s=1.5))
     assert (stretch.promoted, stretch.is_empty) == (3, True)
     assert all(
         reason and "asked to be left alone" in reason for reason in (await lane.reasons()).values()
