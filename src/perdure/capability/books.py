@@ -4,8 +4,10 @@ A kind declares its invariants as queries, and its provider's books as what they
 hold of it; reading them, page by page, and comparing them is written here once.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter
@@ -14,7 +16,7 @@ from perdure.capabilities import attribute, installed
 from perdure.capability.assembly import kinds_with_lanes
 from perdure.core.errors import PerdureError, ProviderUnavailable
 from perdure.ledger import verify as ledger
-from perdure.ledger.verify import Violation
+from perdure.ledger.verify import QUESTION_S, Question, Violation
 from perdure.operations import verify as operations
 from perdure.operations.verify import check
 from perdure.providers.http import ProviderHttp
@@ -23,6 +25,8 @@ from perdure.storage.pool import Connection, Pool, whole_tables
 
 _PAGE: Final = 1000
 _TIMEOUT_S: Final = 30.0
+_AT_ONCE: Final = 4
+"""How many questions are asked at the same time, each on a connection."""
 
 Entry = TypeVar("Entry")
 
@@ -82,7 +86,7 @@ class Books(Generic[Entry]):
                     records = [self.record(entry) for entry in batch]
                     await connection.copy_records_to_table(table, records=records)
             for statement in self.then:
-                await connection.execute(statement)
+                await connection.execute(statement, timeout=QUESTION_S)
             found = await check(connection, self.invariants, limit=limit)
             await connection.execute("DROP TABLE compared")  # the next books have one too
             return found
@@ -112,28 +116,56 @@ def invariants(compared: Urls | Sequence[str] = ()) -> list[str]:
     ]
 
 
-async def violations(pool: Pool, urls: Urls) -> list[Violation]:
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was touched since a moment.
+
+    Args:
+        since: What transactions that began before it wrote was looked at.
+        operation_ids: Those that were touched since.
+    """
+
+    since: datetime
+    operation_ids: Sequence[str]
+
+
+def own_questions(changes: Changes | None = None) -> list[Question]:
+    """Return what is asked of our own books; None: of all that is in them."""
+    touched = changes.operation_ids if changes is not None else None
+    return [
+        *ledger.questions(changes.since if changes is not None else None),
+        *operations.questions(operations.INVARIANTS, touched),
+        operations.lanes_are_driven(kinds_with_lanes()),
+        *(asked for kind in _kinds() for asked in operations.questions(kind, touched)),
+    ]
+
+
+async def violations(pool: Pool, urls: Urls, changes: Changes | None = None) -> list[Violation]:
     """Return what breaks an invariant: of the ledger, of operations, at the outside systems.
+
+    Args:
+        changes: What to look at in our own books; None: at everything.
 
     Raises:
         ProviderUnavailable: One of these does not tell its books.
     """
     known = books()
-    async with whole_tables(pool) as connection:
-        found = [
-            *await ledger.violations(connection),
-            *await operations.violations(connection),
-            *await operations.lane_violations(connection, kinds_with_lanes()),
-        ]
-        for kind in _kinds():
-            found += await check(connection, kind, limit=100)
-        for name, places in urls.items():
-            lists = {
-                known[name].name_of(which): _listed(known[name], which, url)
-                for which, url in places.items()
-            }
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(asked: Question) -> list[Violation]:
+        async with turns, whole_tables(pool) as connection:
+            return await asked.ask(connection, limit=100)
+
+    answers = await asyncio.gather(*map(ask, own_questions(changes)))
+    found = [violation for answer in answers for violation in answer]
+    for name, places in urls.items():
+        lists = {
+            known[name].name_of(which): _listed(known[name], which, url)
+            for which, url in places.items()
+        }
+        async with whole_tables(pool) as connection:
             found += await known[name].compare(connection, lists)
-        return found
+    return found
 
 
 def _kinds() -> list[Mapping[str, str]]:

@@ -77,7 +77,7 @@ FROM (
                AND t.debit_account_id = o.input->'request'->>'account_id'
                AND t.credit_account_id = 'sys_{taken_by}_' || ({currency})), 0) AS posted_minor
     FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
-    WHERE o.kind = '{kind}' AND o.status = 'succeeded'
+    WHERE o.in_question AND o.kind = '{kind}' AND o.status = 'succeeded'
     GROUP BY o.id
 ) AS entries
 WHERE (held = 1 AND posted = 1 AND released = 0 AND posted_minor = amount_minor) IS NOT TRUE
@@ -93,7 +93,8 @@ SELECT ARRAY[id, account_id] AS subject_ids,
 FROM (
     SELECT o.id, o.status, o.input->'request'->>'account_id' AS account_id, {_COUNTED}
     FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
-    WHERE o.kind = '{kind}' AND o.status <> 'succeeded' AND o.finished_at IS NOT NULL
+    WHERE o.in_question AND o.kind = '{kind}' AND o.status <> 'succeeded'
+        AND o.finished_at IS NOT NULL
     GROUP BY o.id
 ) AS entries
 WHERE posted > 0 OR held <> released OR held > 1
@@ -113,7 +114,7 @@ FROM (
                ) AS ways (way) WHERE way IS NOT NULL ORDER BY way) AS due,
            ARRAY(SELECT n.channel || ':' || n.recipient FROM notifications n
                WHERE n.operation_id = o.id ORDER BY 1) AS owed
-    FROM operations o WHERE o.kind = '{kind}' AND o.finished_at IS NOT NULL
+    FROM operations o WHERE o.in_question AND o.kind = '{kind}' AND o.finished_at IS NOT NULL
 ) AS told
 WHERE owed <> due
 """
@@ -137,7 +138,7 @@ SELECT ARRAY[o.id] AS subject_ids,
               coalesce(c.state, 'none'), coalesce(c.answer::text, 'no answer')) AS detail
 FROM operations o
 LEFT JOIN provider_calls c ON c.operation_id = o.id AND c.step = '{step}'
-WHERE o.kind = '{kind}' AND o.status = 'succeeded' AND o.lane IS DISTINCT FROM -1
+WHERE o.in_question AND o.kind = '{kind}' AND o.status = 'succeeded' AND o.lane IS DISTINCT FROM -1
     AND (c.state = 'answered' AND c.answer->>'status' = '{stands}'
         AND c.answer->>'{answer_id}' = {result_id}) IS NOT TRUE
 """
@@ -158,7 +159,7 @@ def undone_where_it_did_not(
 SELECT ARRAY[o.id] AS subject_ids,
        format('%s; %s was done, and not undone', o.status, c.answer->>'{answer_id}') AS detail
 FROM operations o JOIN provider_calls c ON c.operation_id = o.id AND c.step = '{step}'
-WHERE o.kind = '{kind}' AND o.status IN ('failed', 'cancelled')
+WHERE o.in_question AND o.kind = '{kind}' AND o.status IN ('failed', 'cancelled')
     AND c.state = 'answered' AND c.answer->>'status' = '{stands}'
     AND NOT EXISTS (SELECT FROM operation_steps s WHERE s.operation_id = o.id
         AND s.step IN ({steps}) AND s.outcome = 'succeeded')

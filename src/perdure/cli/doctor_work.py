@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
+from perdure.capability.verification import Run, last_runs
 from perdure.cli.findings import Finding, Health
 from perdure.core.clock import utc_now
 from perdure.limits import store as limits
@@ -44,6 +45,7 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         yield Finding("providers", Health.OK, "those that were called lately answer")
     for backlog in await legacy.backlogs(pool):
         yield _old_system(backlog)
+    yield _verified(*await last_runs(pool))
 
 
 def _standstill(status: Status, found: store.Standstill) -> Finding:
@@ -53,6 +55,20 @@ def _standstill(status: Status, found: store.Standstill) -> Finding:
     if timedelta(seconds=found.oldest_s) > _LONG[status]:
         return Finding(status, Health.WARN, detail, f"perdure operations list --status {status}")
     return Finding(status, Health.OK, detail)
+
+
+def _verified(last: Run | None, last_whole: Run | None) -> Finding:
+    if last is None:
+        return Finding("verify", Health.OK, "has not run yet")
+    if last.violations:
+        detail = (
+            f"found {last.violations} rows that break an invariant at {last.ended_at:%F %T} UTC"
+        )
+        return Finding("verify", Health.WARN, detail, "perdure verify")
+    detail = f"found nothing at {last.ended_at:%F %T} UTC"
+    if last_whole is not None:
+        detail += f", looked at everything at {last_whole.ended_at:%F %T}"
+    return Finding("verify", Health.OK, detail)
 
 
 def _old_system(backlog: legacy.Backlog) -> Finding:

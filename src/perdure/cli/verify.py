@@ -6,7 +6,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from perdure.capability.books import Books, Urls, books, invariants, violations
+from perdure.capability import verification
+from perdure.capability.books import Books, Urls, books, invariants
+from perdure.capability.verification import Verified
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_json
 from perdure.cli.session import open_session, run
 from perdure.core.errors import InvalidInput
@@ -17,17 +19,22 @@ _BOOKS: Final = books()
 
 
 def verify(output: OutputFormat, **given: Any) -> None:
-    """Check that nothing was lost, doubled or left over; ends with 1 if something was."""
+    """Check that nothing was lost, doubled or left over; ends with 1 if something was.
+
+    Looks at what changed since the last time that nothing was found; with --all at everything.
+    """
+    is_whole = given.pop("all")
     urls = {
         name: dict(_several(name, found) if _BOOKS[name].has_several else [("", found)])
         for name, found in given.items()
         if found
     }
-    found = run(_verify(urls))
-    checked = invariants(urls)
+    done = run(_verify(urls, is_whole=is_whole))
+    found, checked = done.violations, invariants(urls)
     if output == OutputFormat.JSON:
-        print_json(as_json(found, checked))
+        print_json(as_json(found, checked) | {"looked_at": _extent(done)})
     else:
+        out.print(_extent_told(done))
         print_violations(found, checked)
     if found:
         raise typer.Exit(1)
@@ -57,6 +64,12 @@ verify.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             default=OutputFormat.TEXT,
             annotation=Output,
         ),
+        inspect.Parameter(
+            "all",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False,
+            annotation=Annotated[bool, typer.Option("--all", help="Look at everything.")],
+        ),
         *map(_option, _BOOKS.values()),
     ]
 )
@@ -76,9 +89,29 @@ def _one_of(name: str, given: str) -> tuple[str, str]:
     return normal_tld(which), url
 
 
-async def _verify(urls: Urls) -> list[Violation]:
+async def _verify(urls: Urls, *, is_whole: bool) -> Verified:
     async with open_session() as platform:
-        return await violations(platform.pool, urls)
+        return await verification.verify(platform.pool, urls, is_whole=is_whole)
+
+
+def _extent(done: Verified) -> dict[str, Any]:
+    last = done.last_whole
+    return {
+        "everything": done.since is None,
+        "since": done.since.isoformat() if done.since else None,
+        "operations": done.operations,
+        "everything_at": last.ended_at.isoformat() if last else None,
+    }
+
+
+def _extent_told(done: Verified) -> str:
+    if done.since is None:
+        return "Looked at everything."
+    changed = (
+        f"{done.operations:,} operations and the entries that changed since {done.since:%F %T}"
+    )
+    whole = f"; at everything last at {done.last_whole.ended_at:%F %T}" if done.last_whole else ""
+    return f"Looked at {changed} UTC{whole} (--all does)."
 
 
 def as_json(found: list[Violation], checked: list[str]) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 Each is one statement, so it sees one moment of the database. None of them can be broken through the
 store; they are here to find what came another way.
+
+A look at what changed reads the entries made since a moment, and the sums of those before it, which
+`verifications` keeps. Balances, floors and open holds are looked at in full whenever it is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from perdure.storage.pool import Connection, Pool
@@ -25,14 +30,53 @@ class Violation:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query that finds what breaks an invariant: it returns `subject_ids` and `detail`.
+
+    Args:
+        arguments: Of the query, from `$2` on.
+    """
+
+    name: str
+    query: str
+    arguments: tuple[object, ...] = ()
+
+    async def ask(self, connection: Connection | Pool, *, limit: int) -> list[Violation]:
+        """Return what breaks it, at most `limit`."""
+        sql = f"{self.query} LIMIT $1"
+        rows = await connection.fetch(sql, limit, *self.arguments, timeout=QUESTION_S)
+        return [Violation(self.name, tuple(row["subject_ids"]), row["detail"]) for row in rows]
+
+
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
     """Return what breaks an invariant, at most `limit` of each kind; empty when all is well."""
+    return await ask_all(connection, questions(), limit=limit)
+
+
+async def ask_all(
+    connection: Connection | Pool, asked: Sequence[Question], *, limit: int
+) -> list[Violation]:
+    """Return what breaks any of these, at most `limit` of each."""
+    return [found for each in asked for found in await each.ask(connection, limit=limit)]
+
+
+def questions(since: datetime | None = None) -> list[Question]:
+    """Return what is asked of the ledger.
+
+    Args:
+        since: Entries of before were looked at; None: of all.
+    """
+    if since is None:
+        return [Question(name, query) for name, query in INVARIANTS.items()]
     return [
-        Violation(name, tuple(row["subject_ids"]), row["detail"])
-        for name, query in INVARIANTS.items()
-        for row in await connection.fetch(query + " LIMIT $1", limit)
+        Question(name, query, (since,) if "$2" in query else ())
+        for name, query in (INVARIANTS | _OF_WHAT_CHANGED).items()
     ]
 
+
+QUESTION_S: Final = 3600.0
+"""Longer than other statements: a query may look at every row there is."""
 
 DEBITS_EQUAL_CREDITS: Final = """
 SELECT ARRAY[currency] AS subject_ids,
@@ -50,23 +94,37 @@ FROM (
 WHERE (debits_pending, debits_posted) <> (credits_pending, credits_posted)
 """
 
-BALANCES_EQUAL_TRANSFERS: Final = """
-WITH effect AS (
-    SELECT t.debit_account_id, t.credit_account_id,
-           CASE WHEN t.kind IN ('posted', 'post_pending') THEN t.amount_minor ELSE 0 END AS posted,
-           CASE WHEN t.kind = 'pending' THEN t.amount_minor
-                ELSE coalesce(-held.amount_minor, 0) END AS pending
-    FROM ledger_transfers t LEFT JOIN ledger_transfers held ON held.id = t.pending_id
-), entry AS (
-    SELECT debit_account_id AS account_id, pending AS debits_pending, posted AS debits_posted,
-           0::bigint AS credits_pending, 0::bigint AS credits_posted
-    FROM effect
-    UNION ALL
-    SELECT credit_account_id, 0, 0, pending, posted FROM effect
-), expected AS (
-    SELECT account_id, ARRAY[sum(debits_pending), sum(debits_posted),
-                             sum(credits_pending), sum(credits_posted)] AS amounts
-    FROM entry GROUP BY account_id
+
+def sums_of_entries(condition: str = "true") -> str:
+    """Return the query for what each account's entries add up to.
+
+    Args:
+        condition: On the entry `t`.
+    """
+    return f"""
+    SELECT account_id, sum(debits_pending) AS debits_pending, sum(debits_posted) AS debits_posted,
+           sum(credits_pending) AS credits_pending, sum(credits_posted) AS credits_posted
+    FROM (
+        SELECT t.debit_account_id, t.credit_account_id,
+               CASE WHEN t.kind IN ('posted', 'post_pending') THEN t.amount_minor
+                   ELSE 0 END AS posted,
+               CASE WHEN t.kind = 'pending' THEN t.amount_minor
+                   ELSE coalesce(-held.amount_minor, 0) END AS pending
+        FROM ledger_transfers t LEFT JOIN ledger_transfers held ON held.id = t.pending_id
+        WHERE {condition}
+    ) AS effect CROSS JOIN LATERAL (VALUES
+        (debit_account_id, pending, posted, 0::bigint, 0::bigint),
+        (credit_account_id, 0::bigint, 0::bigint, pending, posted)
+    ) AS side (account_id, debits_pending, debits_posted, credits_pending, credits_posted)
+    GROUP BY account_id"""
+
+
+def _balances_equal(sums: str) -> str:
+    return f"""
+WITH expected AS (
+    SELECT account_id,
+           ARRAY[debits_pending, debits_posted, credits_pending, credits_posted] AS amounts
+    FROM ({sums}) AS sums
 ), kept AS (
     SELECT account_id, ARRAY[sum(debits_pending_minor), sum(debits_posted_minor),
                              sum(credits_pending_minor), sum(credits_posted_minor)] AS amounts
@@ -76,8 +134,11 @@ SELECT ARRAY[account_id] AS subject_ids,
        format('balance %s, its transfers %s (debits pending, posted, credits pending, posted)',
               kept.amounts, expected.amounts) AS detail
 FROM kept FULL JOIN expected USING (account_id)
-WHERE coalesce(kept.amounts, '{0,0,0,0}') <> coalesce(expected.amounts, '{0,0,0,0}')
+WHERE coalesce(kept.amounts, '{{0,0,0,0}}') <> coalesce(expected.amounts, '{{0,0,0,0}}')
 """
+
+
+BALANCES_EQUAL_TRANSFERS: Final = _balances_equal(sums_of_entries())
 
 FLOORS_KEPT: Final = """
 SELECT ARRAY[id] AS subject_ids, format('available %s %s', available, currency) AS detail
@@ -95,13 +156,15 @@ FROM (
 WHERE available < 0
 """
 
-HOLDS_SETTLED_ONCE: Final = """
+
+def _holds_settled_once(condition: str = "true") -> str:
+    return f"""
 SELECT ARRAY[t.pending_id] || array_agg(t.id ORDER BY t.id) AS subject_ids,
        format('held %s, settled %s times, posted %s', coalesce(held.amount_minor, 0), count(*),
               coalesce(sum(t.amount_minor) FILTER (WHERE t.kind = 'post_pending'), 0)) AS detail
 FROM ledger_transfers t
 LEFT JOIN ledger_transfers held ON held.id = t.pending_id AND held.kind = 'pending'
-WHERE t.pending_id IS NOT NULL
+WHERE t.pending_id IS NOT NULL AND {condition}
 GROUP BY t.pending_id, held.id
 HAVING held.id IS NULL
     OR count(*) > 1
@@ -110,10 +173,15 @@ HAVING held.id IS NULL
         <> (held.debit_account_id, held.credit_account_id, held.currency))
 """
 
-OPEN_HOLDS_ARE_UNSETTLED: Final = """
+
+HOLDS_SETTLED_ONCE: Final = _holds_settled_once()
+
+
+def _open_holds_are_unsettled(condition: str = "true") -> str:
+    return f"""
 WITH unsettled AS (
     SELECT id FROM ledger_transfers held
-    WHERE kind = 'pending'
+    WHERE kind = 'pending' AND {condition}
         AND NOT EXISTS (SELECT FROM ledger_transfers t WHERE t.pending_id = held.id)
 )
 SELECT ARRAY[coalesce(u.id, h.transfer_id)] AS subject_ids,
@@ -122,6 +190,9 @@ SELECT ARRAY[coalesce(u.id, h.transfer_id)] AS subject_ids,
 FROM unsettled u FULL JOIN ledger_open_holds h ON h.transfer_id = u.id
 WHERE u.id IS NULL OR h.transfer_id IS NULL
 """
+
+
+OPEN_HOLDS_ARE_UNSETTLED: Final = _open_holds_are_unsettled()
 
 PENDING_EQUALS_OPEN_HOLDS: Final = """
 WITH held AS (
@@ -143,15 +214,20 @@ WHERE (coalesce(b.debits_pending_minor, 0), coalesce(b.credits_pending_minor, 0)
     <> (coalesce(held.debits, 0), coalesce(held.credits, 0))
 """
 
-TRANSFERS_MATCH_ACCOUNTS: Final = """
+
+def _transfers_match_accounts(condition: str = "true") -> str:
+    return f"""
 SELECT ARRAY[t.id, t.debit_account_id, t.credit_account_id] AS subject_ids,
        format('transfer in %s, accounts in %s and %s', t.currency,
               coalesce(debit.currency, 'none'), coalesce(credit.currency, 'none')) AS detail
 FROM ledger_transfers t
 LEFT JOIN ledger_accounts debit ON debit.id = t.debit_account_id
 LEFT JOIN ledger_accounts credit ON credit.id = t.credit_account_id
-WHERE (debit.currency = t.currency AND credit.currency = t.currency) IS NOT TRUE
+WHERE {condition} AND (debit.currency = t.currency AND credit.currency = t.currency) IS NOT TRUE
 """
+
+
+TRANSFERS_MATCH_ACCOUNTS: Final = _transfers_match_accounts()
 
 BALANCE_ROWS_COMPLETE: Final = """
 SELECT ARRAY[a.id] AS subject_ids,
@@ -174,3 +250,25 @@ INVARIANTS: Final = {
     "balance_rows_complete": BALANCE_ROWS_COMPLETE,
 }
 """Each invariant's name and the query that finds what breaks it."""
+
+_RECENT: Final = "t.created_at >= $2"
+
+_OF_WHAT_CHANGED: Final = {
+    "balances_equal_transfers": _balances_equal(f"""
+    SELECT account_id, sum(debits_pending) AS debits_pending, sum(debits_posted) AS debits_posted,
+           sum(credits_pending) AS credits_pending, sum(credits_posted) AS credits_posted
+    FROM (
+        SELECT account_id, debits_pending_minor AS debits_pending,
+               debits_posted_minor AS debits_posted, credits_pending_minor AS credits_pending,
+               credits_posted_minor AS credits_posted
+        FROM ledger_verified_balances
+        UNION ALL {sums_of_entries(_RECENT)}
+    ) AS both_sums GROUP BY account_id"""),
+    "holds_settled_once": _holds_settled_once(_RECENT),
+    "open_holds_are_unsettled": _open_holds_are_unsettled(
+        "held.id IN (SELECT id FROM ledger_transfers t WHERE t.created_at >= $2"
+        " UNION ALL SELECT transfer_id FROM ledger_open_holds)"
+    ),
+    "transfers_match_accounts": _transfers_match_accounts(_RECENT),
+}
+"""The same of the entries since `$2`; a hold is settled by one entry, as its index has it."""

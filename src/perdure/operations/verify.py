@@ -1,13 +1,18 @@
 """Checks what must hold of operations of any kind, on a live system too.
 
-Each invariant is one statement, so it sees one moment of the database.
+Each invariant is one statement, so it sees one moment of the database. One that is about single
+operations says which of its rows is the operation, `o.in_question`: a look at what changed asks it
+about those alone. One that does not is asked about all.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from perdure.ledger.verify import Violation
+from perdure.ledger.verify import Question, Violation, ask_all
 from perdure.storage.pool import Connection, Pool
+
+_IN_QUESTION: Final = re.compile(r"\b(\w+)\.in_question\b")
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
@@ -23,28 +28,45 @@ async def lane_violations(
     Args:
         kinds_with_lanes: The kinds that this version carries out in lanes.
     """
-    rows = await connection.fetch(LANES_ARE_DRIVEN, limit, list(kinds_with_lanes))
-    return [
-        Violation(LANES_ARE_DRIVEN_NAME, tuple(row["subject_ids"]), row["detail"]) for row in rows
-    ]
+    return await lanes_are_driven(kinds_with_lanes).ask(connection, limit=limit)
+
+
+def lanes_are_driven(kinds_with_lanes: Collection[str]) -> Question:
+    """Return what finds operations in lanes that nothing drives."""
+    return Question(LANES_ARE_DRIVEN_NAME, LANES_ARE_DRIVEN, (list(kinds_with_lanes),))
 
 
 async def check(
     connection: Connection | Pool, invariants: Mapping[str, str], *, limit: int
 ) -> list[Violation]:
     """Run a capability's own invariants: queries that return `subject_ids` and `detail`."""
-    return [
-        Violation(name, tuple(row["subject_ids"]), row["detail"])
-        for name, query in invariants.items()
-        for row in await connection.fetch(query + " LIMIT $1", limit)
-    ]
+    return await ask_all(connection, questions(invariants), limit=limit)
+
+
+def questions(
+    invariants: Mapping[str, str], operation_ids: Sequence[str] | None = None
+) -> list[Question]:
+    """Return what is asked of operations.
+
+    Args:
+        operation_ids: What is in question; None: all.
+    """
+    return [_question(name, query, operation_ids) for name, query in invariants.items()]
+
+
+def _question(name: str, query: str, operation_ids: Sequence[str] | None) -> Question:
+    if operation_ids is None:
+        return Question(name, _IN_QUESTION.sub("true", query))
+    narrowed, places = _IN_QUESTION.subn(r"\1.id = ANY($2)", query)
+    return Question(name, narrowed, (operation_ids,) if places else ())
 
 
 FINISHED_HAVE_AN_END: Final = """
 SELECT ARRAY[id] AS subject_ids,
        format('status %s, finished at %s', status, coalesce(finished_at::text, 'no time')) AS detail
-FROM operations
-WHERE (status IN ('succeeded', 'failed', 'cancelled')) <> (finished_at IS NOT NULL)
+FROM operations o
+WHERE o.in_question
+    AND (status IN ('succeeded', 'failed', 'cancelled')) <> (finished_at IS NOT NULL)
 """
 
 NO_HOLD_OUTLIVES_ITS_OPERATION: Final = """
@@ -65,7 +87,8 @@ FROM operations o
 LEFT JOIN LATERAL (
     SELECT status FROM operation_trail WHERE operation_id = o.id ORDER BY id DESC LIMIT 1
 ) AS latest ON true
-WHERE o.finished_at IS NOT NULL AND latest.status IS DISTINCT FROM o.status
+WHERE o.in_question AND o.finished_at IS NOT NULL
+    AND latest.status IS DISTINCT FROM o.status
 """
 
 # Messages about the outcome are sent after the end: their calls began later, and do not count.
@@ -85,7 +108,6 @@ SELECT ARRAY[id] AS subject_ids,
            AS detail
 FROM operations
 WHERE (lane >= 0 OR lane < -1) AND finished_at IS NULL AND NOT kind = ANY($2)
-LIMIT $1
 """
 
 INVARIANTS: Final = {

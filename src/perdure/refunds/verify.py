@@ -28,7 +28,7 @@ FROM (
         AND taken.kind = 'post_pending' AND taken.amount_minor = t.amount_minor
         AND taken.debit_account_id = t.credit_account_id
         AND taken.credit_account_id = t.debit_account_id
-    WHERE r.kind = 'refund' AND r.status = 'succeeded'
+    WHERE r.in_question AND r.kind = 'refund' AND r.status = 'succeeded'
     GROUP BY r.id
 ) AS refunds
 WHERE (entries, reversed) <> (1, 1)
@@ -38,7 +38,7 @@ OTHERS_MOVED_NOTHING: Final = """
 SELECT ARRAY[r.id, t.id] AS subject_ids,
        format('%s, yet it moved %s %s', r.status, t.amount_minor, t.currency) AS detail
 FROM operations r JOIN ledger_transfers t ON t.operation_id = r.id
-WHERE r.kind = 'refund' AND r.status <> 'succeeded'
+WHERE r.in_question AND r.kind = 'refund' AND r.status <> 'succeeded'
 """
 
 ANSWERED_AS_THEY_ENDED: Final = """
@@ -46,7 +46,7 @@ SELECT ARRAY[r.id, r.refund_of] AS subject_ids,
        format('%s; the call that gives back is %s', r.status, coalesce(c.state, 'none')) AS detail
 FROM operations r
 LEFT JOIN provider_calls c ON c.operation_id = r.id AND c.step = 'give_back'
-WHERE r.kind = 'refund' AND r.finished_at IS NOT NULL
+WHERE r.in_question AND r.kind = 'refund' AND r.finished_at IS NOT NULL
     AND (r.status = 'succeeded') <> (coalesce(c.state, 'none') = 'answered')
 """
 

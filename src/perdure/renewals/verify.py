@@ -52,7 +52,7 @@ FROM (
            (coalesce(r.result, o.result)->>'expires_on')::date AS renewed_to
     FROM operations o JOIN domains d ON d.name = o.input->'request'->>'domain'
     LEFT JOIN operations r ON r.id = o.refunded_by AND r.status = 'succeeded'
-    WHERE o.kind = 'renewal' AND o.status = 'succeeded'
+    WHERE o.in_question AND o.kind = 'renewal' AND o.status = 'succeeded'
     ORDER BY d.name, coalesce(r.finished_at, o.finished_at) DESC
 ) AS latest
 WHERE updated_at < finished_at OR (updated_at = finished_at AND expires_on <> renewed_to)

@@ -22,6 +22,8 @@ _LOOK_AGAIN_S: Final = 0.2
 _LARGE_BYTES: Final = 32 * 1024 * 1024
 """A smaller table's index is there in a moment, and needs not wait for who writes now."""
 
+_BY_PAGES: Final = "WITH (pages_per_range = 32, autosummarize = on)"
+
 INDEXES: Final = {
     # What did not succeed, by status: the operators' lists, and what is open.
     "operations_status": 'operations (status, right(id, 26) COLLATE "C", kind)'
@@ -33,12 +35,27 @@ INDEXES: Final = {
     # By time, some pages an entry: they cost next to nothing to write. `multi`: one old operation
     # that is touched today does not widen its neighbours' range to a year.
     "operations_times": "operations USING brin (created_at timestamptz_minmax_multi_ops,"
-    " updated_at timestamptz_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on)",
+    f" updated_at timestamptz_minmax_multi_ops) {_BY_PAGES}",
+    # By the operation alone: it has a few rows, whose key is then kept once; their order is made.
+    "operation_steps_of": "operation_steps (operation_id)",
+    "operation_trail_of": "operation_trail (operation_id)",
+    "ledger_transfers_of": "ledger_transfers (operation_id) WHERE operation_id IS NOT NULL",
+    # What `verify` looks for: the operations that were touched since.
+    "ledger_transfers_created": f"ledger_transfers USING brin (created_at) {_BY_PAGES}",
+    "operation_trail_at": f"operation_trail USING brin (at) {_BY_PAGES}",
+    "provider_calls_updated": "provider_calls USING brin (updated_at timestamptz_minmax_multi_ops)"
+    f" {_BY_PAGES}",
+    "notifications_created": f"notifications USING brin (created_at) {_BY_PAGES}",
 }
 """What each is on, by its name."""
 
-GONE: Final = ("operations_open",)
-"""Those of earlier releases that no query uses any more."""
+GONE: Final = (
+    "operations_open",
+    "operation_steps_operation",
+    "operation_trail_operation",
+    "ledger_transfers_operation",
+)
+"""Those of earlier releases, which these take the place of."""
 
 
 async def build_indexes(connection: "asyncpg.Connection[Any]", database_url: str) -> None:

@@ -36,14 +36,17 @@ STAYS_SMALL: Final = {
     "janitor_marks",
     "lane_workers",
     "ledger_open_holds",
+    "ledger_verified_balances",
     "limit_changes",
     "limit_shares",
     "limits",
+    "verifications",
 }
-"""A row for each provider, flag, key, bulk or open operation."""
+"""A row for each provider, flag, key, bulk, run or open operation; or `verify` alone reads it."""
 
 READS_ALL: Final = {
     "perdure.capability.books": "a provider's books, in a table of the moment",
+    "perdure.capability.verification": "verify, over whole tables",
     "perdure.ledger.trial_balance": "a sum over every account, which is what is asked for",
 }
 READS_MUCH: Final = {
@@ -51,8 +54,8 @@ READS_MUCH: Final = {
 }
 MADE_AT_RUN_TIME: Final = {
     "perdure.capability.books": "verify, over whole tables",
+    "perdure.capability.verification": "verify, over whole tables",
     "perdure.ledger.verify": "verify, over whole tables",
-    "perdure.operations.verify": "verify, over whole tables",
     "perdure.operations.bulk.store": "seen below",
     "perdure.payments.import_outcomes": "an import's own, in a file of SQLite",
     "perdure.storage.indexes": "indexes",
