@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import ClassVar
 
 import httpx
+import pytest
 
+from perdure import ProviderHost, Settings, use_of
+from perdure.providers import choice
 from perdure.testing.kind_contract import KindContract
+from perdure_giftcards.provider import GIFTCARD_ROLE, HttpGiftcardProvider
 from perdure_giftcards.simulator import SOLD_OUT, open_simulator
 
 
@@ -34,3 +39,17 @@ class TestGiftcards(KindContract):
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             page = (await client.get("/v1/orders", params={"reference": operation_id})).json()
         return sum(order["status"] == "fulfilled" for order in page["data"])
+
+
+class OtherProvider(HttpGiftcardProvider):
+    """Another class, as a package brings it."""
+
+
+async def test_another_class_serves_it_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found by its entry point."""
+    brought = EntryPoint("other", f"{__name__}:OtherProvider", choice.GROUP)
+    monkeypatch.setattr(choice, "entry_points", lambda **_: [brought])
+    for chosen, made in (("http", HttpGiftcardProvider), ("other", OtherProvider)):
+        monkeypatch.setenv("PERDURE_GIFTCARDS", chosen)
+        async with ProviderHost(timeout_s=1) as host:
+            assert type(use_of(GIFTCARD_ROLE, Settings()).make(host)) is made

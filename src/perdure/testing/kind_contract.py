@@ -25,9 +25,12 @@ and the fixtures of `perdure.testing.plugin`.
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from uuid import uuid4
@@ -43,6 +46,7 @@ from perdure.capability import books
 from perdure.capability.assembly import pure_modules
 from perdure.capability.declaration import Capability
 from perdure.core.errors import PerdureError
+from perdure.core.notes import notes_of
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.operations.lanes.store import interactive_lane
 from perdure.operations.model import By, Operation
@@ -94,6 +98,21 @@ class Scene:
         await operations.begin(found)
         return found
 
+    async def command(self, *arguments: str) -> str:
+        """Run a command of the kind's own group, as a shell does; returns what it prints."""
+        api = self.house.api
+        key = api.headers["Authorization"].removeprefix("Bearer ")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from perdure.cli.main import main; main()"),
+            *(self.kind.plural, *arguments),
+            env={**os.environ, "PERDURE_API_URL": str(api.base_url), "PERDURE_API_KEY": key},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        printed, told = await process.communicate()
+        assert process.returncode == 0, told.decode()
+        return printed.decode()
+
 
 @asynccontextmanager
 async def open_scene(
@@ -136,6 +155,8 @@ class KindContract:
     """Those of one that the provider refuses."""
     refused_code: ClassVar[str]
     """What it fails with."""
+    corrects: ClassVar[Mapping[str, Any]] = {"description": "corrected"}
+    """What an operator may change of it as long as the provider has done nothing."""
 
     def open_provider(self, folder: Path) -> AbstractAsyncContextManager[str]:
         """Run the provider, or a simulator of it, while the context is open; yields its URL."""
@@ -220,17 +241,38 @@ class KindContract:
         await operations.launch(await operations.get(accepted.id))
         await self._check_undone(scene, [case])
 
-    async def test_its_refund_gives_everything_back(self, scene: Scene) -> None:
-        """The provider takes its effect back, then the money is the customer's again."""
+    async def test_an_operator_corrects_it_and_it_goes_on(self, scene: Scene) -> None:
+        """Parked while the provider lets nobody in; what is asked for then is what is done."""
+        with scene.wire.fault(Fault(status=401)):
+            before = scene.wire.requests
+            (case,) = await self._all_begun(scene, self.asks, gears=[None])
+            await eventually(lambda: scene.wire.requests > before)
+            actions: dict[str, dict[str, Any]] = {"park": {}, "correct": {"patch": self.corrects}}
+            for action, more in actions.items():
+                path = f"/v1/operations/{case.id}/{action}"
+                answer = await scene.house.api.post(path, json={"reason": BY.reason, **more})
+                assert answer.status_code == 200, answer.text
+        assert await self._ended(scene, case) == ("succeeded", None)
+        request = (await scene.house.platform.operations.get(case.id)).input["request"]
+        assert request == request | self.corrects
+        assert await self._moved_minor(scene, case) == AMOUNT_MINOR
+
+    async def test_a_bulk_of_refunds_gives_everything_back(self, scene: Scene) -> None:
+        """The provider takes each effect back, then the money is the customer's again."""
         if not scene.kind.is_refundable:
             pytest.skip(f"{scene.kind.plural} are not refunded")
-        (case,) = await self._all_begun(scene, self.asks, gears=[None])
-        assert await self._ended(scene, case) == ("succeeded", None)
-        refund = await scene.house.platform.operations.actions.refund(case.id, BY)
-        ended = await scene.house.end_of(refund.id)
-        assert (ended.status, ended.failure) == ("succeeded", None)
-        assert await self.standing(scene.server, case.id) == 0
-        assert await self._moved_minor(scene, case) == 0
+        cases = await self._all_begun(scene, self.asks)
+        for case in cases:
+            assert await self._ended(scene, case) == ("succeeded", None)
+        body = {"action": "refund", "reason": BY.reason, "ids": [case.id for case in cases]}
+        answer = await scene.house.api.post("/v1/bulks", json=body)
+        assert answer.status_code == 201, answer.text
+        for case in cases:
+            refund = await eventually(partial(self._refund_of, scene, case))
+            ended = await scene.house.end_of(refund)
+            assert (ended.status, ended.failure) == ("succeeded", None)
+            assert await self.standing(scene.server, case.id) == 0
+            assert await self._moved_minor(scene, case) == 0
 
     async def test_its_life_by_the_api(self, scene: Scene) -> None:
         """Asked for twice with one key, it is taken in once; shown, listed, and found by status."""
@@ -250,6 +292,21 @@ class KindContract:
         assert [one["id"] for one in listed["data"]] == [found["id"]]
         refused = await api.post(path, json=body | {"amount_minor": 2 * FUNDS_MINOR})
         assert refused.status_code in {402, 409, 422}, refused.text
+
+    async def test_its_life_by_the_commands(self, scene: Scene) -> None:
+        """Created from a shell, and followed there to its end."""
+        asked = self._asked(self.asks, await scene.house.account(funds_minor=FUNDS_MINOR))
+        notes = notes_of(scene.kind.request)
+        options = [
+            text
+            for name, value in asked.items()
+            for text in (f"--{notes[name].option or name.replace('_', '-')}", str(value))
+        ]
+        created = json.loads(await scene.command("create", *options, "--output", "json"))
+        scene.begun.append(created["id"])
+        assert "succeeded" in await scene.command("watch", created["id"])
+        shown = json.loads(await scene.command("get", created["id"], "--output", "json"))
+        assert shown == shown | asked
 
     async def test_its_histories_replay(self, scene: Scene) -> None:
         """The script that ran is the one that is run again after a crash."""
@@ -292,6 +349,9 @@ class KindContract:
     async def _ended(self, scene: Scene, case: Case) -> tuple[str, str | None]:
         ended = await scene.house.end_of(case.id)
         return ended.status, ended.failure.code if ended.failure else None
+
+    async def _refund_of(self, scene: Scene, case: Case) -> str | None:
+        return (await scene.house.platform.operations.get(case.id)).refunded_by
 
     async def _moved_minor(self, scene: Scene, case: Case) -> int:
         balance = await scene.house.balance(case.account)

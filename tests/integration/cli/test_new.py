@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from perdure.cli.new import app, template
 from perdure.core.errors import Conflict, InvalidInput
 
-CHECKED = 12
-"""How many tests the contract of kinds has."""
+CHECKED = 15
+"""How many tests the contract of kinds has, with the one of the provider's class."""
 
 
 def new_kind(*arguments: object) -> None:
