@@ -27,7 +27,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -155,6 +155,8 @@ class KindContract:
     """Those of one that the provider refuses."""
     refused_code: ClassVar[str]
     """What it fails with."""
+    statuses: ClassVar[Sequence[str]] = ("pending", "processing", "succeeded")
+    """Those of one that succeeds, in their order."""
     corrects: ClassVar[Mapping[str, Any]] = {"description": "corrected"}
     """What an operator may change of it as long as the provider has done nothing."""
 
@@ -176,7 +178,7 @@ class KindContract:
             assert await self._ended(scene, case) == ("succeeded", None)
             assert await self.standing(scene.server, case.id) == 1
             assert await self._moved_minor(scene, case) == AMOUNT_MINOR
-            assert await scene.house.statuses(case.id) == ["pending", "processing", "succeeded"]
+            assert await scene.house.statuses(case.id) == [*self.statuses]
             assert not await self._cancelled(scene, case)
 
     async def test_the_providers_no_gives_everything_back(self, scene: Scene) -> None:

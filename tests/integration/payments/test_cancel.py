@@ -116,18 +116,3 @@ async def test_a_cancel_in_the_web_ui_is_a_cancel_of_the_payment(town: Town) -> 
     assert operation.cancel_request is not None
     assert operation.cancel_request.actor == "temporal"
     assert (await town.balance(account)).available_minor == 10_000
-
-
-async def test_a_cancel_while_the_charge_is_unknown_finds_out_and_gives_back(town: Town) -> None:
-    account = await town.account(funds_minor=10_000)
-    payment_id = await town.pay(account, token="tok_timeout_after_charge")
-    await town.until(payment_id, {"unknown", "processing"})
-    assert (await cancel(town, payment_id))["status_code"] == 200
-    assert (await town.end_of(payment_id)).status == Status.CANCELLED
-    assert (await town.balance(account)).available_minor == 10_000
-    left = [
-        charge
-        for charge in await town.charges(payment_id)
-        if charge["status"] == "succeeded" and not charge["refunded_minor"]
-    ]
-    assert left == []

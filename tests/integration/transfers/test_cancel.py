@@ -41,17 +41,6 @@ async def test_a_payout_whose_answer_was_lost_is_recalled_when_cancelled_e5(town
     assert undone == ["recall_payout:succeeded", "close:succeeded"]
 
 
-async def test_a_transfer_the_bank_never_saw_is_cancelled_without_a_recall_e5(town: Town) -> None:
-    account = await town.account(funds_minor=5_000)
-    async with bank_misbehaves(town, "unavailable_before"):
-        found = await transfer(town, account)
-        await town.until(found, {"unknown"})
-        assert await cancel(town, found)
-        assert ended(await town.end_of(found)) == ("cancelled", "cancelled")
-    assert await payouts(town, found) == []
-    assert (await town.balance(account)).available_minor == 5_000
-
-
 async def test_money_the_bank_keeps_leaves_the_transfer_to_an_operator_e5(town: Town) -> None:
     account = await town.account(funds_minor=5_000)
     async with bank_misbehaves(town, "delay"):
