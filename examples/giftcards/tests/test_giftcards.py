@@ -48,6 +48,7 @@ class OtherProvider(HttpGiftcardProvider):
 async def test_another_class_serves_it_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is found by its entry point."""
     brought = EntryPoint("other", f"{__name__}:OtherProvider", choice.GROUP)
+    monkeypatch.setenv("PERDURE_GIFTCARDS_URL", "http://127.0.0.1:8190")
     monkeypatch.setattr(choice, "entry_points", lambda **_: [brought])
     for chosen, made in (("http", HttpGiftcardProvider), ("other", OtherProvider)):
         monkeypatch.setenv("PERDURE_GIFTCARDS", chosen)
