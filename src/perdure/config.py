@@ -38,7 +38,7 @@ class Settings(EnvironmentSettings):
     """Where `perdure up` keeps everything: databases, logs, the first API key."""
 
     queues: dict[str, str] = {}
-    """Other names for task queues, as JSON: `{"operations": "payment-queue"}`."""
+    """Other names for task queues, as JSON: `{"operations": "ours"}`."""
     workflow_sandbox: bool = False
     """Keeps workflow code from the clock, the network and the disk, for a third of a worker's time.
 
@@ -51,7 +51,7 @@ class Settings(EnvironmentSettings):
     gear: AskedGear = AskedGear.AUTO
     """What carries an operation out that does not say: `auto`, `own_workflow` or `flood`."""
     gears: dict[str, AskedGear] = {}
-    """The same by kind, as JSON, where it differs: `{"renewal": "own_workflow"}`."""
+    """The same by kind, as JSON, where it differs: `{KIND: "own_workflow"}`."""
     lanes: int = Field(default=4, ge=1, le=64)
     """Over how many lanes a flood of one kind of operation is spread."""
     lane_operations_at_once: int = Field(default=200, ge=1, le=5000)

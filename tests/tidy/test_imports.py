@@ -15,10 +15,12 @@ OF_ENTRANCES = {
     "commands.py": {"cli"},
     "importing.py": {"cli"},
     "chaos.py": {"bootstrap", "chaos", "cli"},
+    "demo.py": {"bootstrap", "cli"},
+    "doctor.py": {"cli"},
     "on_machine.py": {"cli", "bootstrap", "config", "outside"},
 }
-"""A kind's own routes, commands and load are parts of API, command line and chaos, which find them
-by their name; so is what its commands do on the machine itself."""
+"""A kind's own routes, commands, load and demo are parts of API, command line and chaos, which find
+them by their name; so is what its commands do on the machine itself."""
 
 ENTRANCES = {"api", "chaos", "cli", "soak", "testing", "worker"}
 

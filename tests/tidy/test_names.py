@@ -11,8 +11,12 @@ from .source import PACKAGE, python_files
 
 HOUSE = (
     "bootstrap.py",
+    "config.py",
     "outside.py",
     "api",
+    "chaos",
+    "cli",
+    "soak",
     "worker",
     "operations",
     "durable",
@@ -39,6 +43,7 @@ STILL_ALLOWED = {
     "api/accounts.py": "the same",
     "api/deposits.py": "the same",
     "api/ledger.py": "the ledger's transfers",
+    "cli/ledger.py": "the ledger's transfers, and money that arrived at the bank",
     "core/errors.py": "an example in a docstring",
     "core/ids.py": "the ledger's transfers",
     "core/tlds.py": "endings of domains",

@@ -94,6 +94,10 @@ class Capability:
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
         chaos: How chaos and the soak make it, a `Load`; None: they do not.
+        doctor: Called with the pool, and awaited, returns the `Finding`s of `perdure doctor`.
+        demo: The command that shows it, under `perdure demo`.
+        example: Called with the `Settings`, returns what a first request asks for, beside the
+            account that pays; `perdure up` shows the first kind's.
         routes: API routers beside those of every kind.
         before_serving: What they need is looked at with the settings before the API serves; raises
             `ConfigurationError`.
@@ -123,6 +127,9 @@ class Capability:
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
     chaos: Place | None = None
+    doctor: Place | None = None
+    demo: Place | None = None
+    example: Place | None = None
     routes: tuple[Place, ...] = ()
     before_serving: Place | None = None
     commands: Mapping[str, Place] = field(default_factory=dict)

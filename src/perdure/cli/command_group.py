@@ -80,8 +80,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
     "Trying it": {
         "demo": Listed(
             "perdure.cli.demo:app",
-            "Run everything, import a file of every kind of payment, kill a worker, and check the"
-            " end.",
+            "Run everything, have something go wrong in it, and check the end.",
         ),
         "simulate": Listed(
             "perdure.cli.simulate:app", "Outside systems as servers, with faults on demand."

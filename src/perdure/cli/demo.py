@@ -1,42 +1,34 @@
-"""`perdure demo`: the whole platform, something that goes wrong in it, and the proof."""
+"""`perdure demo`: the whole platform, something that goes wrong in it, and the proof.
 
-from pathlib import Path
-from typing import Annotated
+A kind declares the command that shows it (`Capability.demo`). The first of them is what `perdure
+demo` shows by itself, the others are named.
+"""
+
+import inspect
+from typing import Any
 
 import typer
 
-from perdure.cli.demo_payments import PaymentsStory
-from perdure.cli.demo_renewals import RenewalsStory
-from perdure.cli.demo_stage import DEMO_DIR, run_story
-from perdure.cli.output import Output, OutputFormat
-from perdure.cli.ports import PortBase
+from perdure.capabilities import attribute, installed
 
 app = typer.Typer(invoke_without_command=True)
 
-DataDir = Annotated[Path, typer.Option(help="Keeps everything; emptied first.")]
+_shown, *_others = [(one.plural, attribute(one.demo)) for one in installed().values() if one.demo]
 
 
-@app.callback()
-def payments(
-    context: typer.Context,
-    payments: Annotated[int, typer.Option(min=30, help="How many the file has.")] = 500,
-    data_dir: DataDir = DEMO_DIR,
-    port_base: PortBase = None,
-    output: Output = OutputFormat.TEXT,
-) -> None:
-    """Run everything, import a file of every kind of payment, kill a worker, and check the end."""
+def demo(context: typer.Context, **given: Any) -> None:
+    """Show the first kind's, where none is named."""
     if context.invoked_subcommand is None:
-        run_story(PaymentsStory(payments), data_dir, output, port_base)
+        _shown[1](**given)
 
 
-@app.command()
-def renewals(
-    domains: Annotated[
-        int, typer.Option(min=10, max=5000, help="How many each of two registries has.")
-    ] = 100,
-    data_dir: DataDir = DEMO_DIR,
-    port_base: PortBase = None,
-    output: Output = OutputFormat.TEXT,
-) -> None:
-    """Overrun a registry, set its limit while all runs, and relaunch what stopped, in bulk."""
-    run_story(RenewalsStory(domains), data_dir, output, port_base)
+_context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+_given = [
+    one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    for one in inspect.signature(_shown[1]).parameters.values()
+]
+# As typer reads it: with the options of what it shows.
+demo.__signature__ = inspect.Signature([_context, *_given])  # type: ignore[attr-defined]
+app.callback(help=inspect.getdoc(_shown[1]))(demo)
+for _plural, _shows in _others:
+    app.command(_plural)(_shows)

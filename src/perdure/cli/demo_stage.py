@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import typer
 
@@ -20,6 +20,7 @@ from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 
 DEMO_DIR: Final = DATA_DIR_DEFAULT / "demo"
+DataDir = Annotated[Path, typer.Option(help="Keeps everything; emptied first.")]
 _MARK: Final = "this-is-a-demo"
 """A file in the folders that a demo may empty."""
 

@@ -4,25 +4,20 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
+from perdure.capabilities import attribute, installed
 from perdure.capability.verification import Run, last_runs
 from perdure.cli.findings import Finding, Health
-from perdure.core.clock import utc_now
 from perdure.limits import store as limits
 from perdure.operations import store
 from perdure.operations.model import Status
-from perdure.payments import late_charges
-from perdure.renewals.legacy import queue as legacy
 from perdure.storage.pool import Pool
 
-_STANDS_STILL_AFTER: Final = timedelta(minutes=10)
-"""The old system polls every few seconds; what waits for so long waits for a worker."""
-
 _LONG: Final = {Status.UNKNOWN: timedelta(minutes=1), Status.WAITING: timedelta(minutes=10)}
-"""Nothing stands so for so long, while the providers answer and the gateway confirms."""
+"""Nothing stands so for so long, while the providers answer and confirm."""
 
 
 async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
-    """Look at what needs somebody, at the limits, and at what the old system still holds."""
+    """Look at what needs somebody, at the limits, and at what the kinds have to say."""
     parked = await pool.fetchval(
         f"SELECT count(*) FROM operations WHERE status = '{Status.NEEDS_ATTENTION}'"
     )
@@ -31,10 +26,6 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         yield Finding("attention", Health.WARN, f"{parked} operations need somebody", fix)
     else:
         yield Finding("attention", Health.OK, "no operation needs anybody")
-    if late := await late_charges.count_not_undone(pool):
-        detail = f"the gateway has money of {late} payments that ended without success"
-        fix = "perdure verify names them; the trail of each says what stands in the way."
-        yield Finding("late charges", Health.WARN, detail, fix)
     for found in [_standstill(*entry) for entry in (await store.standstills(pool)).items()]:
         yield found
     troubled = [one for one in await limits.statuses(pool) if not one.standing.is_well]
@@ -43,8 +34,10 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         yield Finding("providers", Health.WARN, detail, "perdure limits list")
     if not troubled:
         yield Finding("providers", Health.OK, "those that were called lately answer")
-    for backlog in await legacy.backlogs(pool):
-        yield _old_system(backlog)
+    for kind in installed().values():
+        if kind.doctor:
+            for found in await attribute(kind.doctor)(pool):
+                yield found
     yield _verified(*await last_runs(pool))
 
 
@@ -69,12 +62,3 @@ def _verified(last: Run | None, last_whole: Run | None) -> Finding:
     if last_whole is not None:
         detail += f", looked at everything at {last_whole.ended_at:%F %T}"
     return Finding("verify", Health.OK, detail)
-
-
-def _old_system(backlog: legacy.Backlog) -> Finding:
-    detail = f"{backlog.registry}: {backlog.queued} queued, {backlog.running} running"
-    oldest_at = backlog.oldest_at
-    if oldest_at is not None and utc_now() - oldest_at > _STANDS_STILL_AFTER:
-        fix = f"Start `perdure legacy worker`, or perdure legacy move {backlog.registry}."
-        return Finding("old system", Health.WARN, f"{detail}, since {oldest_at:%F %T} UTC", fix)
-    return Finding("old system", Health.OK, detail)

@@ -41,7 +41,7 @@ class DataFolder:
 
     @property
     def callback_secret_path(self) -> Path:
-        """The secret that signs the gateway's callbacks."""
+        """The secret that signs callbacks."""
         return self.path / "callback_secret"
 
     @property

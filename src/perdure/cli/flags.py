@@ -24,7 +24,7 @@ from perdure.flags.rules import BUCKETS, bucket, evaluate, normal_rule, with_rul
 
 app = typer.Typer(no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(help="The flag, as renewals-engine.", metavar="FLAG")]
+Key = Annotated[str, typer.Argument(help="The flag's name.", metavar="FLAG")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays in the flag's history.")]
 RuleNumber = Annotated[int, typer.Option("--rule", help="The rule's number, as shown.")]
 

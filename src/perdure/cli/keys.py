@@ -25,7 +25,7 @@ def create(
     name: Annotated[str, typer.Argument(help="How trails call what it does.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it may do, as payments:write or admin; repeatable."),
+        typer.Option(help="What it may do, as operations:read or admin; repeatable."),
     ] = None,
     role: Annotated[
         Role | None, typer.Option(help="What one of the house's people may do, by its name.")

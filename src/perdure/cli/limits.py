@@ -17,9 +17,7 @@ from perdure.cli.output import (
 
 app = typer.Typer(no_args_is_help=True)
 
-Provider = Annotated[
-    str, typer.Argument(help="The provider, as in its queue: gateway, bank, registry-fr…")
-]
+Provider = Annotated[str, typer.Argument(help="The provider, as `perdure limits list` names it.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
 
 

@@ -17,7 +17,7 @@ class Running:
     """A simulator that runs here, and answers over HTTP.
 
     Args:
-        tld: Whose registry it is; empty: it is none.
+        tld: Of which domains; empty: of none.
         identity: Who it says that it is.
     """
 

@@ -17,6 +17,8 @@ import typer
 from perdure.api.keys import create_key, find_key
 from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
+from perdure.capabilities import attribute, installed
+from perdure.capability.declaration import Capability
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
@@ -27,8 +29,6 @@ from perdure.cli.who_answers import described, who_answers
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity
 from perdure.ledger.model import AccountStatus
-from perdure.outside import use_of
-from perdure.providers.gateway import GATEWAY_ROLE
 from perdure.worker.plans import ALL, queues_of
 from perdure.worker.readiness import wait_for_workers
 
@@ -144,11 +144,10 @@ async def greet(machine: Machine, platform: Platform) -> None:
     if machine.temporal_ui_url:
         say(f"Temporal      {machine.temporal_ui_url}")
     say(f"API key       in {machine.folder.api_key_path}")
+    kind = next(one for one in installed().values() if one.example)
     if machine.database_is_embedded:
-        account_id = await ensure_demo_account(platform)
-        gateway = use_of(GATEWAY_ROLE, platform.settings).load()
-        method = getattr(gateway, "example_method", "tok_ok")
-        say(f"\nMake a payment:\n\n{payment_line(machine, account_id, method)}")
+        line = await request_line(machine, platform, kind)
+        say(f"\nMake {kind.a_name.lower()}:\n\n{line}")
     else:
         # A database of somebody's own is given no made-up customer.
         say(f"\nOpen an account:\n\n{account_line(machine)}")
@@ -156,7 +155,7 @@ async def greet(machine: Machine, platform: Platform) -> None:
     command = "perdure" if shutil.which("perdure") else shlex.quote(sys.argv[0])
     if machine.folder.path.resolve() != DATA_DIR_DEFAULT.resolve():
         command += f" --data-dir {shlex.quote(str(machine.folder.path))}"
-    say(f"\nand look at it:\n\n{command} payments list")
+    say(f"\nand look at it:\n\n{command} {kind.plural} list")
 
 
 async def ensure_api_key(folder: DataFolder, platform: Platform) -> None:
@@ -190,21 +189,15 @@ async def ensure_demo_account(platform: Platform) -> str:
     return account_id
 
 
-def payment_line(machine: Machine, account_id: str, payment_method: str) -> str:
-    """Return a command that makes a payment."""
-    return _curl(
-        machine,
-        "/v1/payments",
-        {
-            "customer_id": DEMO_CUSTOMER,
-            "account_id": account_id,
-            "amount_minor": 1250,
-            "currency": _DEMO_CURRENCY,
-            "payment_method": payment_method,
-            "payer": {"email": "payer@example.com"},
-            "payee": {"name": "Ada", "email": "ada@example.com"},
-        },
-    )
+async def request_line(machine: Machine, platform: Platform, kind: Capability) -> str:
+    """Return a command that asks for one of a kind, from an account that has money."""
+    assert kind.example is not None
+    account = {
+        "customer_id": DEMO_CUSTOMER,
+        "account_id": await ensure_demo_account(platform),
+    }
+    asked = attribute(kind.example)(platform.settings)
+    return _curl(machine, f"/v1/{kind.plural}", account | asked)
 
 
 def account_line(machine: Machine) -> str:

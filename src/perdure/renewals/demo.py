@@ -12,15 +12,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import httpx
+import typer
 
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
+from perdure.cli.demo_stage import DEMO_DIR, DataDir, run_story
 from perdure.cli.machine import NO_OPTIONS, Machine, Report
-from perdure.cli.output import out, print_error, print_table
+from perdure.cli.output import Output, OutputFormat, out, print_error, print_table
+from perdure.cli.ports import PortBase
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.core.errors import PerdureError
 from perdure.flags.model import Rule
@@ -337,3 +340,15 @@ def _print(result: RenewalsResult, seconds: float) -> None:
 
 def _invariants() -> list[str]:
     return invariants(["gateway", "registry"])
+
+
+def renewals(
+    domains: Annotated[
+        int, typer.Option(min=10, max=5000, help="How many each of two registries has.")
+    ] = 100,
+    data_dir: DataDir = DEMO_DIR,
+    port_base: PortBase = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Overrun a registry, set its limit while all runs, and relaunch what stopped, in bulk."""
+    run_story(RenewalsStory(domains), data_dir, output, port_base)

@@ -9,14 +9,25 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
 from perdure.cli.api_access import Access
 from perdure.cli.api_client import ApiClient
-from perdure.cli.demo_file import (
+from perdure.cli.demo_stage import DEMO_DIR, DataDir, run_story
+from perdure.cli.machine import Machine, Report
+from perdure.cli.output import Output, OutputFormat, out, print_error, print_table
+from perdure.cli.ports import PortBase
+from perdure.cli.up import ensure_api_key
+from perdure.cli.wallets import open_customer_account, pay_in
+from perdure.ledger.verify import Violation
+from perdure.payments.commands import report_path
+from perdure.payments.contracts import KIND
+from perdure.payments.demo_file import (
     CANCELLED_PREFIX,
     ExpectedRow,
     Wallet,
@@ -24,13 +35,6 @@ from perdure.cli.demo_file import (
     unexpected,
     write_demo_file,
 )
-from perdure.cli.machine import Machine, Report
-from perdure.cli.output import out, print_error, print_table
-from perdure.cli.up import ensure_api_key
-from perdure.cli.wallets import open_customer_account, pay_in
-from perdure.ledger.verify import Violation
-from perdure.payments.commands import report_path
-from perdure.payments.contracts import KIND
 from perdure.payments.importing import PATIENCE_S, import_payments
 from perdure.storage.pool import Pool
 
@@ -223,3 +227,13 @@ def _print(result: DemoResult, seconds: float) -> None:
     verify.print_violations(result.violations, invariants(["gateway"]))
     for line in result.unexpected:
         print_error(line)
+
+
+def payments(
+    payments: Annotated[int, typer.Option(min=30, help="How many the file has.")] = 500,
+    data_dir: DataDir = DEMO_DIR,
+    port_base: PortBase = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Run everything, import a file of every kind of payment, kill a worker, and check the end."""
+    run_story(PaymentsStory(payments), data_dir, output, port_base)

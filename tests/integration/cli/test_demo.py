@@ -1,11 +1,11 @@
 """Which payments the demo cancels, and when."""
 
-from perdure.cli.demo_file import CANCELLED_PREFIX
-from perdure.cli.demo_payments import charged_to_cancel
 from perdure.core.ids import new_id
 from perdure.operations import store
 from perdure.operations.model import NewOperation
 from perdure.payments.contracts import KIND
+from perdure.payments.demo import charged_to_cancel
+from perdure.payments.demo_file import CANCELLED_PREFIX
 from perdure.storage.pool import transaction
 
 from .conftest import House
