@@ -36,6 +36,7 @@ from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
+from perdure.operations.bulk.lists import purge as purge_lists
 
 log = structlog.get_logger()
 
@@ -125,7 +126,7 @@ def _kind_routers(names: tuple[str, ...]) -> list[APIRouter]:
 
 @asynccontextmanager
 async def _housekeeping(app: FastAPI) -> AsyncIterator[None]:
-    task = asyncio.create_task(_purge_idempotency_keys(app.state.platform))
+    task = asyncio.create_task(_purge_forever(app.state.platform))
     try:
         yield
     finally:
@@ -134,11 +135,12 @@ async def _housekeeping(app: FastAPI) -> AsyncIterator[None]:
             await task
 
 
-async def _purge_idempotency_keys(platform: Platform) -> None:
+async def _purge_forever(platform: Platform) -> None:
     while True:
-        try:
-            while await idempotency.purge(platform.pool):
-                pass
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
-            log.warning("idempotency_purge_failed", error=repr(error))
+        for purge in (idempotency.purge, purge_lists):
+            try:
+                while await purge(platform.pool):
+                    pass
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
+                log.warning("purge_failed", what=purge.__module__, error=repr(error))
         await asyncio.sleep(_PURGE_INTERVAL_S)

@@ -21,6 +21,7 @@ from perdure.api.schemas import (
     Text,
 )
 from perdure.core.errors import InvalidInput
+from perdure.operations.bulk.lists import BulkList
 from perdure.operations.bulk.model import (
     RATE_PER_S_DEFAULT,
     RATE_PER_S_MAX,
@@ -31,6 +32,7 @@ from perdure.operations.bulk.model import (
     BulkProgress,
     BulkQuery,
     ItemState,
+    ListedIds,
     NewBulk,
     Selection,
 )
@@ -104,6 +106,9 @@ class BulkBody(RequestBody):
     ids: Annotated[list[Text] | None, Field(max_length=IDS_MAX)] = Field(
         default=None, description="Which operations, by name; or give a `query`."
     )
+    list_id: Text | None = Field(
+        default=None, description="Which operations, by a list of more ids than one request takes."
+    )
     patch: dict[str, Any] | None = Field(
         default=None, description="Of `correct`: the fields that change."
     )
@@ -117,10 +122,14 @@ class BulkBody(RequestBody):
         """Return which operations it is about.
 
         Raises:
-            InvalidInput: `missing_field`: neither a query nor ids, or both.
+            InvalidInput: `missing_field`: there is none of them, or more than one.
         """
-        if (self.query is None) == (self.ids is None):
-            raise InvalidInput("Give a query, or ids.", code="missing_field", param="query")
+        if [self.query, self.ids, self.list_id].count(None) != 2:
+            raise InvalidInput(
+                "Give one of query, ids and list_id.", code="missing_field", param="query"
+            )
+        if self.list_id is not None:
+            return ListedIds(self.list_id)
         return self.query.to_query() if self.query is not None else tuple(self.ids or ())
 
     def to_bulk(self) -> NewBulk:
@@ -134,6 +143,29 @@ class BulkBody(RequestBody):
             rate_per_s=self.rate_per_s,
             confirm_count=self.confirm_count,
         )
+
+
+class BulkListBody(RequestBody):
+    """Further ids for a list."""
+
+    ids: Annotated[list[Text], Field(max_length=IDS_MAX)] = Field(
+        description="Which operations, by name; one that the list has already changes nothing."
+    )
+
+
+class BulkListView(BaseModel):
+    """A list of ids, for a bulk to be about."""
+
+    object: Literal["bulk_list"] = "bulk_list"
+    id: str
+    count: int = Field(description="How many ids it has, each counted once.")
+    taken_by: str | None = Field(description="The bulk that is about them; null: none yet.")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: BulkList) -> "BulkListView":
+        """Show one."""
+        return cls(**asdict(found))
 
 
 class BulkUndoBody(RequestBody):

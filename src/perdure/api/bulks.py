@@ -10,6 +10,8 @@ from perdure.api.bulk_schemas import (
     BulkBody,
     BulkItemsQuery,
     BulkItemView,
+    BulkListBody,
+    BulkListView,
     BulkPreviewView,
     BulkRateBody,
     BulksQuery,
@@ -21,6 +23,7 @@ from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, ReasonBody, Text, page_of
 from perdure.bootstrap import Platform
+from perdure.operations.bulk import lists
 from perdure.operations.bulk.actions import bulk_action
 from perdure.operations.bulk.model import Bulk, BulkProgress
 from perdure.operations.model import By
@@ -47,7 +50,9 @@ Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
     status_code=201,
     response_model=BulkView,
     responses={200: {"model": BulkPreviewView, "description": "Of a dry run."}},
-    openapi_extra=refuses("house_only", "unknown_action", *_SELECTING),
+    openapi_extra=refuses(
+        "house_only", "unknown_action", "bulk_list_not_found", "bulk_list_taken", *_SELECTING
+    ),
 )
 async def create_bulk(
     request: Request, body: BulkBody, platform: PlatformOfApp, caller: Writer, key: Key
@@ -65,6 +70,37 @@ async def create_bulk(
         return _created(accepted[-1])
 
     return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
+
+
+@router.post(
+    "/lists", status_code=201, response_model=BulkListView, openapi_extra=refuses("house_only")
+)
+async def create_list(
+    request: Request, platform: PlatformOfApp, caller: Writer, key: Key
+) -> Response:
+    """Begin a list of more ids than one request takes, for a bulk to be about.
+
+    Nothing is done to what it names until a bulk is made of it, within a day.
+    """
+
+    async def act(connection: Connection) -> Answer:
+        return Answer.of(201, BulkListView.of(await lists.create(connection, actor=caller.actor)))
+
+    answer = await answer_once(
+        platform.operations, caller.owner, key, request.state.request_id, act
+    )
+    return answer.response()
+
+
+@router.post(
+    "/lists/{list_id}/ids",
+    openapi_extra=refuses("house_only", "bulk_list_not_found", "bulk_list_taken"),
+)
+async def add_to_list(
+    list_id: Text, body: BulkListBody, platform: PlatformOfApp, _caller: Writer
+) -> BulkListView:
+    """Add ids to a list, in the order in which they are to be acted on; again changes nothing."""
+    return BulkListView.of(await platform.bulks.add_to_list(list_id, body.ids))
 
 
 @router.get("", openapi_extra=refuses("house_only"))

@@ -11,8 +11,9 @@ from perdure.cli.bulk_options import (
     Confirmed,
     PerSecond,
     Why,
+    name_listed,
     read_arguments,
-    read_selection,
+    read_criteria,
 )
 from perdure.cli.bulk_progress import describe, follow, selected_by
 from perdure.cli.filters import KindFilter
@@ -81,8 +82,8 @@ def create(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Act on all operations that the options name: show them first, then do it with --yes."""
-    selection = read_selection(
-        criteria={
+    query = read_criteria(
+        {
             "kind": kind,
             "status": status,
             "failure_step": failure_step,
@@ -94,18 +95,18 @@ def create(
             "updated_after": updated_after,
             "updated_before": updated_before,
         },
-        metadata=metadata or [],
+        metadata or [],
         file=file,
     )
+    api = open_api()
     body = {
         "action": action,
         "reason": reason,
         "rate_per_s": per_second,
         "confirm_count": confirm_count,
-        **selection,
+        **(name_listed(api, _PATH, file) if file is not None else {"query": query}),
         **read_arguments(patch, set_ or [], go_on=go_on),
     }
-    api = open_api()
     if yes and not dry_run:
         _tell(api, api.post(_PATH, body), watched=watch, output=output)
         return

@@ -1,15 +1,18 @@
 """The options of `perdure bulk`: which operations, and what is to be done to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from perdure.cli.api_client import ApiClient, part
 from perdure.cli.operation_actions import read_patch
 from perdure.core.errors import InvalidInput
 
-_IDS_MAX: Final = 10_000
+_IDS_AT_ONCE: Final = 10_000
+"""What one request takes."""
 
 BulkId = Annotated[str, typer.Argument(help="The bulk's id.", metavar="ID")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays on every trail.")]
@@ -22,10 +25,10 @@ Confirmed = Annotated[
 ]
 
 
-def read_selection(
-    *, criteria: Mapping[str, str | None], metadata: Sequence[str], file: Path | None
+def read_criteria(
+    criteria: Mapping[str, str | None], metadata: Sequence[str], *, file: Path | None
 ) -> dict[str, Any]:
-    """Return which operations the options name, as the API is told.
+    """Return what holds for the operations that the options name; nothing, where a file names them.
 
     Raises:
         InvalidInput: One cannot be read; or there are both a file and criteria.
@@ -33,35 +36,49 @@ def read_selection(
     query: dict[str, Any] = {name: text for name, text in criteria.items() if text is not None}
     if metadata:
         query["metadata"] = dict(_name_and_value(text) for text in metadata)
-    if file is None:
-        return {"query": query}
-    if query:
+    if query and file is not None:
         raise InvalidInput("Give a file of ids, or criteria; not both.", param="file")
-    return {"ids": read_ids(file)}
+    return query
 
 
-def read_ids(file: Path) -> list[str]:
-    """Return the ids in a file: one a line; what follows a `#` is not looked at.
+def name_listed(api: ApiClient, path: str, file: Path) -> dict[str, Any]:
+    """Return which operations a file names, as the API is told: their ids, or a list of them.
+
+    A list is put together there part by part, and does nothing by itself: where this ends in the
+    middle, nothing was done.
 
     Raises:
-        InvalidInput: There are none, or too many, or it is no text in UTF-8.
+        InvalidInput: As `read_ids`.
+    """
+    parts = read_ids(file)
+    first, second = next(parts), next(parts, None)
+    if second is None:
+        return {"ids": first}
+    list_id: str = api.post(f"{path}/lists", {})["id"]
+    for ids in chain((first, second), parts):
+        # What the list has is not added again.
+        api.post(f"{path}/lists/{part(list_id)}/ids", {"ids": ids}, with_key=False)
+    return {"list_id": list_id}
+
+
+def read_ids(file: Path) -> Iterator[list[str]]:
+    """Yield the ids in a file, in parts: one a line; what follows a `#` is not looked at.
+
+    Raises:
+        InvalidInput: There are none, or it is no text in UTF-8.
         OSError: It cannot be read.
     """
+    is_empty = True
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as lines:
+            ids = filter(None, (line.partition("#")[0].strip() for line in lines))
+            while found := list(islice(ids, _IDS_AT_ONCE)):
+                is_empty = False
+                yield found
     except UnicodeDecodeError:
         raise InvalidInput(f"{file} is not a text in UTF-8.", param="file") from None
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
-    ids = [line for line in lines if line]
-    if not ids:
+    if is_empty:
         raise InvalidInput(f"{file} names no operation.", param="file")
-    if len(ids) > _IDS_MAX:
-        raise InvalidInput(
-            f"{file} names {len(ids):,} operations; one bulk takes {_IDS_MAX:,} by their ids. Split"
-            " it, or give criteria.",
-            param="file",
-        )
-    return ids
 
 
 def read_arguments(patch: str | None, settings: Sequence[str], *, go_on: bool) -> dict[str, Any]:

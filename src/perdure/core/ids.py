@@ -16,12 +16,15 @@ from perdure.core.errors import InvalidInput
 ACCOUNT: Final = "acc"
 API_KEY: Final = "key"
 BULK: Final = "blk"
+BULK_LIST: Final = "bll"
 NOTIFICATION: Final = "ntf"
 REQUEST: Final = "req"
 TRANSFER: Final = "ltr"
 """A transfer between ledger accounts."""
 
-HOUSE_PREFIXES: Final = frozenset({ACCOUNT, API_KEY, BULK, NOTIFICATION, REQUEST, TRANSFER})
+HOUSE_PREFIXES: Final = frozenset(
+    {ACCOUNT, API_KEY, BULK, BULK_LIST, NOTIFICATION, REQUEST, TRANSFER}
+)
 """No kind of operation of other packages begins its ids so."""
 
 ID_SUFFIX_LENGTH: Final = 26

@@ -51,6 +51,33 @@ async def test_a_bulk_is_made_once_with_its_key_and_found_r8(api: Api, wallet: W
     assert (operation["kind"], operation["request"]["action"]) == ("bulk", "park")
 
 
+async def test_a_list_is_put_together_in_parts_and_does_nothing_by_itself_r8(
+    api: Api, wallet: Wallet
+) -> None:
+    ids = [payment["id"] for payment in await api.payments_of(wallet)]
+    key = uuid4().hex
+    begun = created(await api.post("/v1/bulks/lists", {}, key))
+    assert created(await api.post("/v1/bulks/lists", {}, key)) == begun
+    path = f"/v1/bulks/lists/{begun['id']}/ids"
+    counts = [
+        ok(await api.post(path, {"ids": part}))["count"] for part in (ids[:3], ids[:3], ids[2:])
+    ]
+    assert (begun["count"], counts) == (0, [3, 3, 5])
+    assert {found["status"] for found in await api.payments_of(wallet)} == {"pending"}
+
+    body = {"action": "park", "reason": "because", "list_id": begun["id"]}
+    assert ok(await api.post("/v1/bulks", body | {"dry_run": True}))["count"] == 5
+    few = await api.post("/v1/bulks", body | {"confirm_count": 4})
+    refused(few, 409, "count_changed", "confirm_count")
+    bulk = created(await api.post("/v1/bulks", body | {"confirm_count": 5}))
+    assert (bulk["counted"], bulk["query"]) == (5, None)
+    refused(await api.post("/v1/bulks", body), 409, "bulk_list_taken", "list_id")
+    refused(await api.post(path, {"ids": ids}), 409, "bulk_list_taken", "list_id")
+    unknown = body | {"list_id": "bll_x"}
+    refused(await api.post("/v1/bulks", unknown), 404, "bulk_list_not_found", "list_id")
+    refused(await api.post("/v1/bulks", body | {"ids": ids}), 400, "missing_field", "query")
+
+
 async def test_a_bulk_is_paused_resumed_slowed_and_stopped_r8(api: Api, wallet: Wallet) -> None:
     bulk = created(await api.post("/v1/bulks", bulk_body(wallet)))
     path = f"/v1/bulks/{bulk['id']}"

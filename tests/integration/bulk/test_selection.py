@@ -6,9 +6,11 @@ import pytest
 
 from perdure.core.errors import Conflict, InvalidInput, NotFound, OperationCancelled
 from perdure.core.ids import new_id
-from perdure.operations.bulk.model import BulkQuery, ItemState
+from perdure.operations.bulk import lists
+from perdure.operations.bulk.model import BulkQuery, ItemState, ListedIds
 from perdure.operations.bulk.selection import select_items
 from perdure.operations.model import By, Status
+from perdure.storage.pool import transaction
 
 from .office import Office
 
@@ -32,6 +34,51 @@ async def test_a_hundred_thousand_operations_are_written_down_in_batches_r8(
     assert (await office.bulks.progress_of(bulk_id)).pending == 100_000
     bulk = await office.bulks.get(bulk_id)
     assert (bulk.selected, bulk.operation.status) == (100_000, "processing")
+
+
+async def test_a_list_is_written_down_in_its_order_each_id_once(office: Office) -> None:
+    wanted = await office.add(30)
+    async with transaction(office.pool) as connection:
+        list_id = (await lists.create(connection, actor="ada")).id
+    for ids in (wanted[10:], wanted[10:], [*wanted[:15], "pay_unknown"]):
+        found = await office.bulks.add_to_list(list_id, ids)
+    assert found.count == 31
+    preview = await office.bulks.preview(ListedIds(list_id))
+    assert (preview.count, preview.unknown, len(preview.sample)) == (31, 1, 10)
+    bulk_id = await office.create(selection=ListedIds(list_id))
+    with pytest.raises(Conflict, match=bulk_id):
+        await office.bulks.add_to_list(list_id, ["pay_late"])
+    assert await select_items(office.pool, bulk_id, batch=7) == 31
+    assert await select_items(office.pool, bulk_id, batch=7) == 31
+    items = await office.bulks.items(bulk_id, limit=100)
+    assert [item.operation_id for item in items] == [*wanted[10:], *wanted[:10], "pay_unknown"]
+    assert [item.number for item in items] == list(range(1, 32))
+    assert (items[-1].state, items[-1].code) == (ItemState.REFUSED, "not_found")
+
+
+async def test_lists_that_are_of_no_use_any_more_go(office: Office) -> None:
+    wanted = await office.add(3)
+    made = []
+    for _ in range(3):
+        async with transaction(office.pool) as connection:
+            made.append((await lists.create(connection, actor="ada")).id)
+        await office.bulks.add_to_list(made[-1], wanted)
+    kept, stopped, old = made
+    bulk_id = await office.create(selection=ListedIds(stopped))
+    await office.bulks.stop(bulk_id, BOB)
+    with pytest.raises(OperationCancelled):
+        await select_items(office.pool, bulk_id)
+    await office.runner().finish(bulk_id)
+    await office.pool.execute(
+        "UPDATE bulk_lists SET created_at = now() - interval '25 hours' WHERE id = $1", old
+    )
+    with pytest.raises(NotFound):
+        await office.bulks.preview(ListedIds(old))
+    while await lists.purge(office.pool):
+        pass
+    left = await office.pool.fetch("SELECT id FROM bulk_lists")
+    assert [row["id"] for row in left] == [kept]
+    assert (await office.bulks.preview(ListedIds(kept))).count == 3
 
 
 async def test_a_selection_that_broke_off_goes_on_where_it_was(office: Office) -> None:

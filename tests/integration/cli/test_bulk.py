@@ -111,3 +111,25 @@ async def test_what_is_wrong_names_the_option_and_the_fix(shell: Shell, tmp_path
         assert says in done.stderr, arguments
     done = shell.run("bulk", "show", "blk_1")
     assert "There is no bulk blk_1" in done.stderr
+
+
+async def test_a_file_names_more_than_one_request_takes_r8(
+    shell: Shell, office: Office, tmp_path: Path
+) -> None:
+    wanted = await office.add(25_000)
+    file = tmp_path / "ids.txt"
+    file.write_text("\n".join([*wanted, wanted[0], "pay_unknown"]))
+    these = ("bulk", "create", "park", "--file", str(file), *WHY)
+    preview = shell.json(*these, "--dry-run")
+    assert (preview["count"], preview["unknown"]) == (25_001, 1)
+    assert (
+        "These are 25001 operations"
+        in shell.run(*these, "--yes", "--confirm-count", "25000").stderr
+    )
+    bulk = shell.json(*these, "--yes", "--confirm-count", "25001")
+    assert (bulk["counted"], bulk["query"], bulk["selected"]) == (25_001, None, False)
+    assert await select_items(office.pool, bulk["id"]) == 25_001
+    found = await office.pool.fetch(
+        "SELECT operation_id FROM bulk_items WHERE bulk_id = $1 ORDER BY number", bulk["id"]
+    )
+    assert [row["operation_id"] for row in found] == [*wanted, "pay_unknown"]

@@ -107,4 +107,4 @@ def test_there_is_no_place_beside_what_comes_by_a_pipe() -> None:
 def test_a_file_of_ids_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "ids.txt"
     file.write_bytes("\ufeffpay_1\r\npay_2 # the réf\r\n".encode())
-    assert read_ids(file) == ["pay_1", "pay_2"]
+    assert list(read_ids(file)) == [["pay_1", "pay_2"]]

@@ -63,7 +63,14 @@ class BulkQuery:
         return self == BulkQuery()
 
 
-Selection = BulkQuery | tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class ListedIds:
+    """Operations by their ids, more than one request names; see `lists`."""
+
+    list_id: str
+
+
+Selection = BulkQuery | ListedIds | tuple[str, ...]
 """A query, or operations by their ids, in the order in which they are acted on."""
 
 
@@ -90,6 +97,7 @@ class BulkRequest:
 
     Args:
         query: None: the operations were named, or are those of the bulk that this one undoes.
+        list_id: The list that names them; None: they were named at once, if they were.
     """
 
     action: str
@@ -98,6 +106,7 @@ class BulkRequest:
     arguments: dict[str, Any] = field(default_factory=dict)
     query: BulkQuery | None = None
     undo_of: str | None = None
+    list_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

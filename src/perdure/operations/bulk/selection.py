@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_identifier, check_optional_text
 from perdure.operations import store
+from perdure.operations.bulk import lists
 from perdure.operations.bulk.model import (
     KIND,
     NOT_FOUND,
@@ -17,6 +18,7 @@ from perdure.operations.bulk.model import (
     Bulk,
     BulkPreview,
     BulkQuery,
+    ListedIds,
     Selection,
 )
 from perdure.operations.bulk.store import get_locked, save_selected
@@ -36,6 +38,9 @@ ITEMS = sa.table(
     sa.column("bulk_id", sa.Text),
     sa.column("number", sa.Integer),
     sa.column("operation_id", sa.Text),
+)
+_LISTED = sa.table(
+    "bulk_list_ids", sa.column("list_id", sa.Text), sa.column("operation_id", sa.Text)
 )
 _CALLS = sa.table(
     "provider_calls", sa.column("operation_id", sa.Text), sa.column("provider", sa.Text)
@@ -101,6 +106,9 @@ def conditions(query: BulkQuery) -> list[sa.ColumnElement[bool]]:
 def _matching(selection: Selection) -> list[sa.ColumnElement[bool]]:
     if isinstance(selection, BulkQuery):
         return conditions(selection)
+    if isinstance(selection, ListedIds):
+        of_list = sa.select(_LISTED.c.operation_id).where(_LISTED.c.list_id == selection.list_id)
+        return [OPERATIONS.c.id.in_(of_list), OPERATIONS.c.kind != KIND]
     listed = sa.bindparam("ids", list(selection), type_=sa.ARRAY(sa.Text))
     return [OPERATIONS.c.id == sa.func.any(listed), OPERATIONS.c.kind != KIND]
 
@@ -132,20 +140,26 @@ async def preview(connection: Connection, selection: Selection) -> BulkPreview:
         by_status[group["status"]] = by_status.get(group["status"], 0) + group["count"]
         by_kind[group["kind"]] = by_kind.get(group["kind"], 0) + group["count"]
     found = sum(by_kind.values())
-    count = found if isinstance(selection, BulkQuery) else len(selection)
+    counted = found if isinstance(selection, BulkQuery) else await count(connection, selection)
     is_everything = isinstance(selection, BulkQuery) and selection.is_everything
     return BulkPreview(
-        count=count,
+        count=counted,
         by_status=dict(sorted(by_status.items())),
         by_kind=dict(sorted(by_kind.items())),
         sample=[store.operation_of(row) for row in sample],
-        unknown=count - found,
-        confirmation_needed=count > UNCONFIRMED_MAX or is_everything,
+        unknown=counted - found,
+        confirmation_needed=counted > UNCONFIRMED_MAX or is_everything,
     )
 
 
 async def count(connection: Connection, selection: Selection) -> int:
-    """Return how many items a selection makes, without the rest of a preview."""
+    """Return how many items a selection makes, without the rest of a preview.
+
+    Raises:
+        NotFound, Conflict: As `lists.get_free`.
+    """
+    if isinstance(selection, ListedIds):
+        return (await lists.get_free(connection, selection.list_id)).count
     if not isinstance(selection, BulkQuery):
         return len(selection)
     await _allow_scans(connection)
@@ -190,6 +204,11 @@ async def _select_batch(connection: Connection, bulk: Bulk, batch: int) -> tuple
     limit = min(batch, bulk.counted - bulk.selected)
     if bulk.undo_of is not None:
         return await _copy_done(connection, bulk, limit)
+    if (list_id := bulk.request.list_id) is not None:
+        moved = await lists.move(connection, list_id, bulk.id, after=bulk.selected, limit=limit)
+        if bulk.selected + moved == bulk.counted:
+            await _refuse_unknown(connection, bulk)
+        return moved, None
     if bulk.request.query is None:
         await _refuse_unknown(connection, bulk)
         return bulk.counted, None

@@ -6,14 +6,14 @@ A bulk is an operation: pausing it is parking it, and stopping it is cancelling 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from perdure.core.errors import Conflict, InvalidInput
 from perdure.core.ids import BULK, new_id
 from perdure.core.text import check_text
 from perdure.operations import store as operation_store
-from perdure.operations.bulk import selection, store
+from perdure.operations.bulk import lists, selection, store
 from perdure.operations.bulk.actions import bulk_action
+from perdure.operations.bulk.lists import BulkList
 from perdure.operations.bulk.model import (
     RATE_PER_S_MAX,
     RATE_PER_S_MIN,
@@ -25,14 +25,13 @@ from perdure.operations.bulk.model import (
     BulkQuery,
     BulkRequest,
     ItemState,
+    ListedIds,
     NewBulk,
     Selection,
 )
 from perdure.operations.model import By, Status
 from perdure.operations.service import OperationService
 from perdure.storage.pool import Connection, Pool, transaction
-
-IDS_MAX: Final = 1_000_000
 
 
 class BulkService:
@@ -68,25 +67,38 @@ class BulkService:
 
         Raises:
             InvalidInput: Names the field.
-            Conflict: `nothing_selected`, `confirmation_required`, `count_changed`.
+            NotFound: `bulk_list_not_found`.
+            Conflict: `nothing_selected`, `confirmation_required`, `count_changed`,
+                `bulk_list_taken`.
         """
         By(actor, new.reason).check()
         bulk_action(new.action).check(new.arguments)
         check_rate(new.rate_per_s)
         wanted = _checked(new.selection)
         query = wanted if isinstance(wanted, BulkQuery) else None
+        list_id = wanted.list_id if isinstance(wanted, ListedIds) else None
         counted = await selection.count(connection, wanted)
         is_everything = query is not None and query.is_everything
         check_count(counted, new.confirm_count, is_everything=is_everything)
-        request = BulkRequest(new.action, new.reason, actor, dict(new.arguments), query)
-        return await store.accept(
+        request = BulkRequest(
+            new.action, new.reason, actor, dict(new.arguments), query, list_id=list_id
+        )
+        bulk = await store.accept(
             connection,
             new_id(BULK),
             request,
             counted=counted,
             rate_per_s=new.rate_per_s,
-            operation_ids=None if isinstance(wanted, BulkQuery) else wanted,
+            operation_ids=wanted if isinstance(wanted, tuple) else None,
         )
+        if list_id is not None:
+            await lists.take(connection, list_id, bulk.id)
+        return bulk
+
+    async def add_to_list(self, list_id: str, operation_ids: Sequence[str]) -> BulkList:
+        """Add ids to a list that a bulk is to be about; raises as `lists.add`."""
+        async with transaction(self._pool) as connection:
+            return await lists.add(connection, list_id, _checked_ids(operation_ids))
 
     async def begin(self, bulk: Bulk) -> None:
         """Have an accepted bulk carried out."""
@@ -262,8 +274,12 @@ def check_count(counted: int, confirmed: int | None, *, is_everything: bool = Fa
 def _checked(wanted: Selection) -> Selection:
     if isinstance(wanted, BulkQuery):
         return selection.check_query(wanted)
-    if len(wanted) > IDS_MAX:
-        raise InvalidInput(f"Give at most {IDS_MAX} ids.", param="ids")
+    return wanted if isinstance(wanted, ListedIds) else _checked_ids(wanted)
+
+
+def _checked_ids(wanted: Sequence[str]) -> tuple[str, ...]:
+    if len(wanted) > lists.IDS_MAX:
+        raise InvalidInput(f"Give at most {lists.IDS_MAX:,} ids.", param="ids")
     # Named twice, an operation is acted on once.
     ids = tuple(dict.fromkeys(wanted))
     for operation_id in ids:
