@@ -6,6 +6,7 @@ import pytest
 
 from perdure.core.errors import Conflict, InsufficientFunds, InvalidInput
 from perdure.operations.actions import Relaunched
+from perdure.operations.also import Also
 from perdure.operations.model import By, Status
 from perdure.storage.pool import Connection
 from tests.integration.payments.town import Town
@@ -125,22 +126,22 @@ async def test_an_action_and_what_a_bulk_keeps_of_it_are_one_commit(town: Town) 
     payment_id = await waiting_payment(town, await town.account())
     actions = town.platform.operations.actions
 
-    async def breaks(connection: Connection) -> None:
+    async def breaks(connection: Connection, _done: object) -> None:
         await connection.execute("SELECT 1")
         raise ZeroDivisionError
 
     by = By("ada", "All of this customer's.", bulk_id="blk_1")
     with pytest.raises(ZeroDivisionError):
-        await actions.park(payment_id, by, also=breaks)
+        await actions.park(payment_id, by, also=Also(after=breaks))
     assert (await town.platform.operations.get(payment_id)).park_request is None
     kept: list[int] = []
 
-    async def keeps(connection: Connection) -> None:
+    async def keeps(connection: Connection, _done: object) -> None:
         kept.append(
             await connection.fetchval("SELECT count(*) FROM operations WHERE id = $1", payment_id)
         )
 
-    await actions.park(payment_id, by, also=keeps)
+    await actions.park(payment_id, by, also=Also(after=keeps))
     assert kept == [1]
     [entry] = [
         entry

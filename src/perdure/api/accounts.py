@@ -22,7 +22,7 @@ from perdure.api.authentication import (
     own_customer,
 )
 from perdure.api.deposits import record_deposit
-from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
+from perdure.api.idempotency import Answer, KeyOfRequest, answer_once
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, PageQuery, Text, page_of
@@ -40,7 +40,6 @@ Reader = Annotated[ApiKey, Depends(caller_with("accounts:read"))]
 Writer = Annotated[ApiKey, Depends(caller_with("accounts:write"))]
 HouseWriter = Annotated[ApiKey, Depends(house_caller_with("accounts:write"))]
 """A customer cannot say what arrived at the bank."""
-KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 
 
 @router.post(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, WrapValidator, create_mo
 from starlette.responses import Response
 
 from perdure.api.authentication import PlatformOfApp, caller_with, check_customer
-from perdure.api.idempotency import Answer, IdempotencyKey, answer_once, idempotency_key
+from perdure.api.idempotency import Answer, KeyOfRequest, answer_once
 from perdure.api.keys import ApiKey
 from perdure.api.kind_schemas import KindSchemas
 from perdure.api.openapi import refuses
@@ -61,7 +61,7 @@ def add_batch(router: APIRouter, kind: Capability, schemas: KindSchemas) -> None
         body: body_model,  # type: ignore[valid-type]
         platform: PlatformOfApp,
         caller: Annotated[ApiKey, Depends(caller_with(f"{kind.plural}:write"))],
-        key: Annotated[IdempotencyKey | None, Depends(idempotency_key)],
+        key: KeyOfRequest,
     ) -> Response:
         """Take many in at once; each is refused or accepted by itself, and told in their order.
 

@@ -1,10 +1,13 @@
 """`/v1/bulks`: one action on many operations."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from perdure.api.acting import Acting
 from perdure.api.authentication import PlatformOfApp, house_caller_with, platform_of
 from perdure.api.bulk_schemas import (
     BulkBody,
@@ -18,21 +21,37 @@ from perdure.api.bulk_schemas import (
     BulkUndoBody,
     BulkView,
 )
-from perdure.api.idempotency import Act, Answer, IdempotencyKey, answer_once, idempotency_key
+from perdure.api.idempotency import (
+    Act,
+    Answer,
+    IdempotencyKey,
+    KeyOfRequest,
+    answer_once,
+)
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, ReasonBody, Text, page_of
 from perdure.bootstrap import Platform
-from perdure.operations.bulk import lists
+from perdure.operations.bulk import lists, store
 from perdure.operations.bulk.actions import bulk_action
 from perdure.operations.bulk.model import Bulk, BulkProgress
 from perdure.operations.model import By
-from perdure.storage.pool import Connection
+from perdure.storage.pool import Connection, Pool
 
 router = APIRouter(prefix="/v1/bulks", tags=["bulks"])
 
 Reader = Annotated[ApiKey, Depends(house_caller_with("bulk:read"))]
 Writer = Annotated[ApiKey, Depends(house_caller_with("bulk:write"))]
+
+
+async def _acting(
+    request: Request, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
+) -> Acting:
+    return Acting(request, platform, caller, key)
+
+
+OnBulks = Annotated[Acting, Depends(_acting)]
+
 _CHANGING: Final = ("house_only", "bulk_not_found", "reason_required")
 _SELECTING: Final = (
     "nothing_selected",
@@ -41,8 +60,6 @@ _SELECTING: Final = (
     "invalid_rate",
     "reason_required",
 )
-
-Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 
 
 @router.post(
@@ -55,7 +72,7 @@ Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
     ),
 )
 async def create_bulk(
-    request: Request, body: BulkBody, platform: PlatformOfApp, caller: Writer, key: Key
+    request: Request, body: BulkBody, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
 ) -> Response:
     """Act on many operations; or, as a dry run, tell which these are."""
     new = body.to_bulk()
@@ -76,7 +93,7 @@ async def create_bulk(
     "/lists", status_code=201, response_model=BulkListView, openapi_extra=refuses("house_only")
 )
 async def create_list(
-    request: Request, platform: PlatformOfApp, caller: Writer, key: Key
+    request: Request, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
 ) -> Response:
     """Begin a list of more ids than one request takes, for a bulk to be about.
 
@@ -120,7 +137,7 @@ async def list_bulks(
 @router.get("/{bulk_id}", openapi_extra=refuses("house_only", "bulk_not_found"))
 async def get_bulk(bulk_id: Text, platform: PlatformOfApp, _caller: Reader) -> BulkView:
     """Return a bulk, and how far it is."""
-    return await _view(platform, await platform.bulks.get(bulk_id))
+    return await _shown(platform.pool, bulk_id)
 
 
 @router.get("/{bulk_id}/items", openapi_extra=refuses("house_only", "bulk_not_found"))
@@ -138,41 +155,51 @@ async def list_items(
 
 
 @router.post(
-    "/{bulk_id}/pause", openapi_extra=refuses(*_CHANGING, "not_parkable", "already_parked")
+    "/{bulk_id}/pause",
+    response_model=BulkView,
+    openapi_extra=refuses(*_CHANGING, "not_parkable", "already_parked"),
 )
-async def pause_bulk(
-    bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> BulkView:
+async def pause_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Response:
     """Hold a bulk: nothing further is acted on until it is resumed."""
-    by = By(caller.actor, body.reason)
-    return await _view(platform, await platform.bulks.pause(bulk_id, by))
+    by = acting.by(body.reason)
+    act = partial(acting.platform.bulks.pause, bulk_id, by)
+    return await _act_once(acting, bulk_id, act)
 
 
-@router.post("/{bulk_id}/resume", openapi_extra=refuses(*_CHANGING, "not_parked", "being_undone"))
-async def resume_bulk(
-    bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> BulkView:
+@router.post(
+    "/{bulk_id}/resume",
+    response_model=BulkView,
+    openapi_extra=refuses(*_CHANGING, "not_parked", "being_undone"),
+)
+async def resume_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Response:
     """Have a bulk go on that was paused."""
-    by = By(caller.actor, body.reason)
-    return await _view(platform, await platform.bulks.resume(bulk_id, by))
+    by = acting.by(body.reason)
+    act = partial(acting.platform.bulks.resume, bulk_id, by)
+    return await _act_once(acting, bulk_id, act)
 
 
-@router.post("/{bulk_id}/stop", openapi_extra=refuses(*_CHANGING, "not_cancellable"))
-async def stop_bulk(
-    bulk_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> BulkView:
+@router.post(
+    "/{bulk_id}/stop",
+    response_model=BulkView,
+    openapi_extra=refuses(*_CHANGING, "not_cancellable"),
+)
+async def stop_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Response:
     """End a bulk where it is: what it did stays done, and the rest is skipped."""
-    by = By(caller.actor, body.reason)
-    return await _view(platform, await platform.bulks.stop(bulk_id, by))
+    by = acting.by(body.reason)
+    act = partial(acting.platform.bulks.stop, bulk_id, by)
+    return await _act_once(acting, bulk_id, act)
 
 
-@router.post("/{bulk_id}/rate", openapi_extra=refuses(*_CHANGING, "bulk_ended", "invalid_rate"))
-async def change_rate(
-    bulk_id: Text, body: BulkRateBody, platform: PlatformOfApp, caller: Writer
-) -> BulkView:
+@router.post(
+    "/{bulk_id}/rate",
+    response_model=BulkView,
+    openapi_extra=refuses(*_CHANGING, "bulk_ended", "invalid_rate"),
+)
+async def change_rate(bulk_id: Text, body: BulkRateBody, acting: OnBulks) -> Response:
     """Change how many operations a bulk acts on a second; it keeps to it within a second."""
-    by = By(caller.actor, body.reason)
-    return await _view(platform, await platform.bulks.set_rate(bulk_id, body.rate_per_s, by))
+    by = acting.by(body.reason)
+    act = partial(acting.platform.bulks.set_rate, bulk_id, body.rate_per_s, by)
+    return await _act_once(acting, bulk_id, act)
 
 
 @router.post(
@@ -186,7 +213,7 @@ async def undo_bulk(
     bulk_id: Text,
     body: BulkUndoBody,
     caller: Writer,
-    key: Key,
+    key: KeyOfRequest,
 ) -> Response:
     """Do the inverse to what a bulk acted on, as a new bulk, which answers."""
     platform = platform_of(request)
@@ -205,6 +232,17 @@ async def undo_bulk(
         return _created(undo)
 
     return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
+
+
+async def _act_once(acting: Acting, bulk_id: str, act: Callable[..., Awaitable[Bulk]]) -> Response:
+    return await acting.once(
+        lambda also: act(also=also), lambda connection, _: _shown(connection, bulk_id)
+    )
+
+
+async def _shown(connection: Connection | Pool, bulk_id: str) -> BulkView:
+    bulk = await store.get(connection, bulk_id)
+    return BulkView.of(bulk, await store.progress_of(connection, bulk_id))
 
 
 async def _accept_once(
@@ -226,7 +264,3 @@ async def _accept_once(
 
 def _created(bulk: Bulk) -> Answer:
     return Answer.of(201, BulkView.of(bulk, BulkProgress()))
-
-
-async def _view(platform: Platform, bulk: Bulk) -> BulkView:
-    return BulkView.of(bulk, await platform.bulks.progress_of(bulk.id))

@@ -9,15 +9,16 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import structlog
-from fastapi import Header, Request
+from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from perdure.api.errors import problem_of
-from perdure.core.errors import Conflict, IdempotencyMismatch, InvalidInput
+from perdure.core.errors import Conflict, IdempotencyMismatch, InvalidInput, PerdureError
+from perdure.operations.also import NOTHING_ELSE, Also
 from perdure.operations.service import OperationService
 from perdure.storage.pool import Connection, Pool
 
@@ -100,6 +101,9 @@ async def idempotency_key(
     )
 
 
+KeyOfRequest = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
+
+
 def fingerprint(method: str, path: str, body: bytes) -> bytes:
     """Return a digest of what a request asks for."""
     try:
@@ -108,6 +112,82 @@ def fingerprint(method: str, path: str, body: bytes) -> bytes:
         # It is not JSON, or not to be read: for whoever reads the body, and not the key, to say.
         asked = body
     return hashlib.sha256(f"{method}\n{path}\n".encode() + asked).digest()
+
+
+Show = Callable[[Connection | Pool, Any], Awaitable[BaseModel]]
+"""Returns the answer to what was done, given what the action answers."""
+
+
+async def act_once(
+    pool: Pool, once: "Once | None", act: Callable[[Also], Awaitable[Any]], show: Show
+) -> Answer:
+    """Do something to one operation, or give the answer that the request had before.
+
+    Args:
+        once: What is kept with it; None: the request is not the same as any other.
+        act: Does it; what it is given happens in its transaction.
+
+    Raises:
+        Conflict, IdempotencyMismatch: As `answer_once`.
+        PerdureError: Whatever `act` raises.
+    """
+    if once is None:
+        return Answer.of(200, await show(pool, await act(NOTHING_ELSE)))
+    try:
+        await act(Also(after=once.keep, before=once.look, refused=once.keep_refusal))
+    except _Known as known:
+        return known.answer
+    assert once.answer is not None, "an action that is done has run what was to happen with it"
+    return once.answer
+
+
+class _Known(Exception):
+    """The request had this answer before."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+@dataclass(slots=True)
+class Once:
+    """A key beside an action.
+
+    Args:
+        owner: As in `answer_once`.
+        request_id: As in `answer_once`.
+
+    Attributes:
+        answer: What was done is answered with; None: nothing was done yet.
+    """
+
+    owner: str
+    key: IdempotencyKey
+    request_id: str
+    show: Show
+    answer: Answer | None = None
+
+    async def look(self, connection: Connection) -> None:
+        """Keep others with the key out; end the action if it is done.
+
+        Raises:
+            Conflict, IdempotencyMismatch: As `answer_once`.
+        """
+        await _lock(connection, self.owner, self.key)
+        if (stored := await _find(connection, self.owner, self.key)) is not None:
+            raise _Known(stored)
+
+    async def keep(self, connection: Connection, done: Any) -> None:
+        """Keep the answer to what was done."""
+        self.answer = Answer.of(200, await self.show(connection, done))
+        await _store(connection, self.owner, self.key, self.answer)
+
+    async def keep_refusal(self, connection: Connection, error: PerdureError) -> None:
+        """Keep a refusal that is an answer."""
+        problem = problem_of(error)
+        if problem.status in _STORED_STATUSES:
+            answer = Answer(problem.status, problem.body(self.request_id))
+            await _store(connection, self.owner, self.key, answer)
 
 
 async def answer_once(
@@ -137,16 +217,20 @@ async def answer_once(
         if (stored := await _find(connection, owner, key)) is not None:
             return stored
         answer = await _act(connection, act, request_id)
-        await connection.execute(
-            "INSERT INTO idempotency_keys (owner, key, fingerprint, status, body)"
-            " VALUES ($1, $2, $3, $4, $5)",
-            owner,
-            key.value,
-            key.fingerprint,
-            answer.status,
-            answer.body,
-        )
+        await _store(connection, owner, key, answer)
         return answer
+
+
+async def _store(connection: Connection, owner: str, key: IdempotencyKey, answer: Answer) -> None:
+    await connection.execute(
+        "INSERT INTO idempotency_keys (owner, key, fingerprint, status, body)"
+        " VALUES ($1, $2, $3, $4, $5)",
+        owner,
+        key.value,
+        key.fingerprint,
+        answer.status,
+        answer.body,
+    )
 
 
 async def _lock(connection: Connection, owner: str, key: IdempotencyKey) -> None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from perdure.api import kind_routes
+from perdure.api.acting import ActingOnOne
 from perdure.api.authentication import (
     PlatformOfApp,
     caller_with,
@@ -13,7 +14,7 @@ from perdure.api.authentication import (
     visible_operation,
 )
 from perdure.api.batches import add_batch
-from perdure.api.idempotency import IdempotencyKey, idempotency_key
+from perdure.api.idempotency import KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import CANCELLING, accepting, refunding
 from perdure.api.kind_schemas import KindSchemas
@@ -23,8 +24,6 @@ from perdure.api.schemas import Page, ReasonBody, Text
 from perdure.capability.declaration import Capability
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection
-
-Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
 
 
 def kind_router(kind: Capability) -> APIRouter:
@@ -56,7 +55,7 @@ def _add_creating(router: APIRouter, kind: Capability, schemas: KindSchemas) -> 
         body: schemas.body,  # type: ignore[name-defined]
         platform: PlatformOfApp,
         caller: Annotated[ApiKey, Depends(caller_with(f"{kind.plural}:write"))],
-        key: Key,
+        key: KeyOfRequest,
     ) -> Response:
         check_customer(caller, body.customer_id)
 
@@ -110,8 +109,17 @@ def _add_reading(router: APIRouter, kind: Capability, schemas: KindSchemas) -> N
 
 def _add_acting(router: APIRouter, kind: Capability, schemas: KindSchemas) -> None:
     one = f"/{{{kind.name}_id}}"
-    identified = Annotated[Text, Path(alias=f"{kind.name}_id")]
-    writer = Annotated[ApiKey, Depends(caller_with(f"{kind.plural}:write"))]
+
+    async def acting(
+        request: Request,
+        operation_id: Annotated[Text, Path(alias=f"{kind.name}_id")],
+        platform: PlatformOfApp,
+        caller: Annotated[ApiKey, Depends(caller_with(f"{kind.plural}:write"))],
+        key: KeyOfRequest,
+    ) -> ActingOnOne:
+        return ActingOnOne(request, platform, caller, key, operation_id, kind.name)
+
+    acting_on = Annotated[ActingOnOne, Depends(acting)]
     cancelled = (
         f"Ask a {kind.name} to stop, and have what it did undone; asking again changes nothing."
     )
@@ -125,27 +133,19 @@ def _add_acting(router: APIRouter, kind: Capability, schemas: KindSchemas) -> No
         response_model=schemas.cancellation,
         **_described(kind, "cancel", cancelled, f"{kind.name}_not_found", *CANCELLING),
     )
-    async def cancel(
-        operation_id: identified, body: ReasonBody, platform: PlatformOfApp, caller: writer
-    ) -> Any:
-        reason, operation = await kind_routes.cancel_operation(
-            platform, caller, operation_id, body.reason, kind=kind.name
-        )
-        return schemas.show_cancelled(reason, operation, caller.side)
+    async def cancel(acting: acting_on, body: ReasonBody) -> Response:
+        return await acting.cancel(body.reason, schemas.show_cancelled)
 
     if not kind.is_refundable:
         return
 
     @router.post(
         f"{one}/refund",
+        response_model=OperationView,
         **_described(kind, "refund", refunded, f"{kind.name}_not_found", *refunding(kind)),
     )
-    async def refund(
-        operation_id: identified, body: ReasonBody, platform: PlatformOfApp, caller: writer
-    ) -> OperationView:
-        return await kind_routes.refund_operation(
-            platform, caller, operation_id, body.reason, kind=kind.name
-        )
+    async def refund(acting: acting_on, body: ReasonBody) -> Response:
+        return await acting.do(acting.actions.refund, body.reason)
 
 
 def _described(kind: Capability, action: str, told: str, *codes: str) -> dict[str, Any]:

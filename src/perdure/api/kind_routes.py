@@ -1,4 +1,4 @@
-"""What the routes of every kind of operation do alike: take one in, list, cancel."""
+"""What the routes of every kind of operation do alike: take one in, list."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,13 +6,13 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from perdure.api.authentication import log_as_about, own_customer, visible_operation
+from perdure.api.authentication import log_as_about, own_customer
 from perdure.api.idempotency import Answer, IdempotencyKey, answer_once
 from perdure.api.keys import ApiKey
-from perdure.api.operation_schemas import OperationsOfKindQuery, OperationView
+from perdure.api.operation_schemas import OperationsOfKindQuery
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
-from perdure.operations.model import By, Operation, Side
+from perdure.operations.model import Operation, Side
 from perdure.storage.pool import Connection
 
 
@@ -84,42 +84,3 @@ async def list_operations(
         url,
         backwards=query.ending_before is not None,
     )
-
-
-async def cancel_operation(
-    platform: Platform,
-    caller: ApiKey,
-    operation_id: str,
-    reason: str,
-    *,
-    kind: str | None = None,
-) -> tuple[str, Operation]:
-    """Ask an operation to stop; returns what is told of it, and how it stands then.
-
-    Raises:
-        NotFound: There is none, or the caller is not to know that there is.
-        Conflict: `not_cancellable`.
-    """
-    await visible_operation(platform, caller, operation_id, kind=kind)
-    answer = await platform.operations.actions.cancel(operation_id, By(caller.actor, reason))
-    return answer.reason, await platform.operations.get(operation_id)
-
-
-async def refund_operation(
-    platform: Platform,
-    caller: ApiKey,
-    operation_id: str,
-    reason: str,
-    *,
-    kind: str | None = None,
-) -> OperationView:
-    """Have what an operation took given back; returns the refund.
-
-    Raises:
-        NotFound: There is none, or the caller is not to know that there is.
-        Conflict, Refused: It cannot be; see `OperatorActions.refund`.
-    """
-    await visible_operation(platform, caller, operation_id, kind=kind)
-    by = By(caller.actor, reason)
-    refund = await platform.operations.actions.refund(operation_id, by)
-    return OperationView.of(refund, caller.side)

@@ -113,7 +113,7 @@ class _Description:
         replayed = ["Idempotent-Replayed"] if _has_header(operation, "Idempotency-Key") else []
         for status, response in operation["responses"].items():
             self._describe_answer(response)
-            response["headers"] = _headers(["X-Request-Id", *(replayed * (status == "201"))])
+            response["headers"] = _headers(["X-Request-Id", *(replayed * status.startswith("2"))])
         self._add_refusals(operation)
 
     def _add_refusals(self, operation: dict[str, Any]) -> None:

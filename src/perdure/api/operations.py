@@ -8,6 +8,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from perdure.api import kind_routes
+from perdure.api.acting import ActingOnOne
 from perdure.api.authentication import (
     PlatformOfApp,
     caller_with,
@@ -16,6 +17,7 @@ from perdure.api.authentication import (
     visible_operation,
 )
 from perdure.api.event_stream import EventStream
+from perdure.api.idempotency import KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import CANCELLING, of_every_kind
 from perdure.api.openapi import refuses
@@ -33,13 +35,26 @@ from perdure.api.operation_schemas import (
 )
 from perdure.api.schemas import FailureView, Page, ReasonBody, Text, WholeList
 from perdure.core.errors import InvalidInput
-from perdure.operations.model import By
+from perdure.operations.model import Operation, Side
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 
 Reader = Annotated[ApiKey, Depends(caller_with("operations:read"))]
 HouseReader = Annotated[ApiKey, Depends(house_caller_with("operations:read"))]
 Writer = Annotated[ApiKey, Depends(caller_with("operations:write"))]
+
+
+async def _acting(
+    request: Request,
+    operation_id: Text,
+    platform: PlatformOfApp,
+    caller: Writer,
+    key: KeyOfRequest,
+) -> ActingOnOne:
+    return ActingOnOne(request, platform, caller, key, operation_id)
+
+
+OneOf = Annotated[ActingOnOne, Depends(_acting)]
 
 _ACTING: Final = ("operation_not_found", "held_by_house", "reason_required")
 _EVENT_ID_MAX: Final = 2**63 - 1
@@ -162,32 +177,35 @@ def _after_id(last_event_id: str | None) -> int:
     )
 
 
-@router.post("/{operation_id}/cancel", openapi_extra=refuses("operation_not_found", *CANCELLING))
-async def cancel_operation(
-    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> OperationCancellation:
-    """Ask an operation to stop, and have what it did undone; asking again changes nothing."""
-    reason, operation = await kind_routes.cancel_operation(
-        platform, caller, operation_id, body.reason
-    )
+def _show_cancelled(reason: str, operation: Operation, side: Side) -> OperationCancellation:
     return OperationCancellation(
-        accepted=True, reason=reason, operation=OperationView.of(operation, caller.side)
+        accepted=True, reason=reason, operation=OperationView.of(operation, side)
     )
 
 
-@router.post("/{operation_id}/resume", openapi_extra=refuses(*_ACTING, "not_parked"))
-async def resume_operation(
-    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> OperationView:
+@router.post(
+    "/{operation_id}/cancel",
+    response_model=OperationCancellation,
+    openapi_extra=refuses("operation_not_found", *CANCELLING),
+)
+async def cancel_operation(acting: OneOf, body: ReasonBody) -> Response:
+    """Ask an operation to stop, and have what it did undone; asking again changes nothing."""
+    return await acting.cancel(body.reason, _show_cancelled)
+
+
+@router.post(
+    "/{operation_id}/resume",
+    response_model=OperationView,
+    openapi_extra=refuses(*_ACTING, "not_parked"),
+)
+async def resume_operation(acting: OneOf, body: ReasonBody) -> Response:
     """Have an operation that needs attention go on from the step it stopped at."""
-    await visible_operation(platform, caller, operation_id)
-    by = By(caller.actor, body.reason)
-    operation = await platform.operations.actions.resume(operation_id, by)
-    return OperationView.of(operation, caller.side)
+    return await acting.do(acting.actions.resume, body.reason)
 
 
 @router.post(
     "/{operation_id}/relaunch",
+    response_model=OperationView,
     openapi_extra=refuses(
         *_ACTING,
         "not_relaunchable",
@@ -197,55 +215,47 @@ async def resume_operation(
         *of_every_kind("create"),
     ),
 )
-async def relaunch_operation(
-    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> OperationView:
+async def relaunch_operation(acting: OneOf, body: ReasonBody) -> Response:
     """Have one that got stuck go on; do one that failed again, as a new operation, which answers.
 
     Once only: the one that failed shows the new one as `relaunched_as`.
     """
-    await visible_operation(platform, caller, operation_id)
-    by = By(caller.actor, body.reason)
-    done = await platform.operations.actions.relaunch(operation_id, by)
-    return OperationView.of(done.operation, caller.side)
+    return await acting.do(acting.actions.relaunch, body.reason)
 
 
-@router.post("/{operation_id}/refund", openapi_extra=refuses(*_ACTING, *of_every_kind("refund")))
-async def refund_operation(
-    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> OperationView:
+@router.post(
+    "/{operation_id}/refund",
+    response_model=OperationView,
+    openapi_extra=refuses(*_ACTING, *of_every_kind("refund")),
+)
+async def refund_operation(acting: OneOf, body: ReasonBody) -> Response:
     """Have what an operation took given back; the refund answers, also when asked for again."""
-    return await kind_routes.refund_operation(platform, caller, operation_id, body.reason)
+    return await acting.do(acting.actions.refund, body.reason)
 
 
 @router.post(
-    "/{operation_id}/park", openapi_extra=refuses(*_ACTING, "not_parkable", "already_parked")
+    "/{operation_id}/park",
+    response_model=OperationView,
+    openapi_extra=refuses(*_ACTING, "not_parkable", "already_parked"),
 )
-async def park_operation(
-    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> OperationView:
+async def park_operation(acting: OneOf, body: ReasonBody) -> Response:
     """Hold an operation before its next step, until it is released."""
-    await visible_operation(platform, caller, operation_id)
-    by = By(caller.actor, body.reason)
-    operation = await platform.operations.actions.park(operation_id, by)
-    return OperationView.of(operation, caller.side)
+    return await acting.do(acting.actions.park, body.reason)
 
 
 @router.post(
-    "/{operation_id}/release", openapi_extra=refuses(*_ACTING, "not_parked", "being_undone")
+    "/{operation_id}/release",
+    response_model=OperationView,
+    openapi_extra=refuses(*_ACTING, "not_parked", "being_undone"),
 )
-async def release_operation(
-    operation_id: Text, body: ReasonBody, platform: PlatformOfApp, caller: Writer
-) -> OperationView:
+async def release_operation(acting: OneOf, body: ReasonBody) -> Response:
     """Have an operation go on that somebody parked."""
-    await visible_operation(platform, caller, operation_id)
-    by = By(caller.actor, body.reason)
-    operation = await platform.operations.actions.release(operation_id, by)
-    return OperationView.of(operation, caller.side)
+    return await acting.do(acting.actions.release, body.reason)
 
 
 @router.post(
     "/{operation_id}/correct",
+    response_model=OperationView,
     openapi_extra=refuses(
         *_ACTING,
         "not_parked",
@@ -257,12 +267,6 @@ async def release_operation(
         *of_every_kind("create"),
     ),
 )
-async def correct_operation(
-    operation_id: Text, body: CorrectionBody, platform: PlatformOfApp, caller: Writer
-) -> OperationView:
+async def correct_operation(acting: OneOf, body: CorrectionBody) -> Response:
     """Change what was asked for, of an operation that is parked; its finished steps stay done."""
-    await visible_operation(platform, caller, operation_id)
-    by = By(caller.actor, body.reason)
-    actions = platform.operations.actions
-    operation = await actions.correct(operation_id, by, body.patch, go_on=body.go_on)
-    return OperationView.of(operation, caller.side)
+    return await acting.do(acting.actions.correct, body.reason, body.patch, go_on=body.go_on)

@@ -16,6 +16,7 @@ from perdure.core.clock import utc_now
 from perdure.core.errors import Conflict, PerdureError
 from perdure.operations import run_requests, store
 from perdure.operations.allowed import Action, status_to_go_on_in, why_not
+from perdure.operations.also import NOTHING_ELSE, Also
 from perdure.operations.cancellation import CancelAnswer, request_cancel
 from perdure.operations.correction import check_not_fixed
 from perdure.operations.engine import Engine
@@ -32,9 +33,6 @@ TELL_TIMEOUT_S: Final = 5.0
 """Longer than the engine takes to be told: one that hangs does not hold up who acts."""
 
 PARKED_BY_OPERATOR: Final = "parked_by_operator"
-
-Also = Callable[[Connection], Awaitable[None]]
-"""What else commits with an action: a bulk's own record of it."""
 
 Result = TypeVar("Result")
 
@@ -79,7 +77,7 @@ class OperatorActions:
         self._refunds = refunds
         self._refundable = refunds.kinds if refunds else {}
 
-    async def cancel(self, operation_id: str, by: By, *, also: Also | None = None) -> CancelAnswer:
+    async def cancel(self, operation_id: str, by: By, *, also: Also = NOTHING_ELSE) -> CancelAnswer:
         """Ask an operation to stop, and have what it did undone; asking again changes nothing.
 
         The request is on the row before the workflow is told, so a lost signal loses nothing.
@@ -91,6 +89,7 @@ class OperatorActions:
         by.check()
         promoted: list[Operation] = []
         async with transaction(self._pool) as connection:
+            await also.before(connection)
             answer = await request_cancel(
                 connection,
                 operation_id,
@@ -106,8 +105,7 @@ class OperatorActions:
                 if operation.status == Status.NEEDS_ATTENTION:
                     # It may have no workflow left to tell: a new run does the undoing.
                     await run_requests.request_run(connection, operation_id, RunRequest.RESUME)
-                if also is not None:
-                    await also(connection)
+                await also.after(connection, answer)
         if not answer.accepted:
             raise Conflict(
                 f"{operation_id} is not cancelled: {answer.reason}",
@@ -127,7 +125,7 @@ class OperatorActions:
             await self._engine.signal_cancel(operation.id, actor=by.actor, reason=by.reason)
 
     async def relaunch(
-        self, operation_id: str, by: By, *, lane: int | None = None, also: Also | None = None
+        self, operation_id: str, by: By, *, lane: int | None = None, also: Also = NOTHING_ELSE
     ) -> Relaunched:
         """Have an operation that got stuck go on, or do one that failed again, as a new one.
 
@@ -176,7 +174,7 @@ class OperatorActions:
             )
         return await store.get(connection, new.id)
 
-    async def resume(self, operation_id: str, by: By, *, also: Also | None = None) -> Operation:
+    async def resume(self, operation_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Operation:
         """Have an operation that needs attention go on from the step it stopped at.
 
         As `relaunch`, for those who do not want a new operation.
@@ -198,7 +196,7 @@ class OperatorActions:
         await self._tell(operation_id)
         return await store.get(self._pool, operation_id)
 
-    async def refund(self, operation_id: str, by: By, *, also: Also | None = None) -> Operation:
+    async def refund(self, operation_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Operation:
         """Have what an operation took given back; returns the refund, also when asked for again.
 
         Raises:
@@ -216,7 +214,7 @@ class OperatorActions:
         await self._begin(refund)
         return refund
 
-    async def park(self, operation_id: str, by: By, *, also: Also | None = None) -> Operation:
+    async def park(self, operation_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Operation:
         """Hold an operation before its next step, until it is released.
 
         The step under way is not cut short. One in a lane leaves it; nothing is begun for it. What
@@ -253,7 +251,7 @@ class OperatorActions:
         await self._act(operation_id, Action.PARK, by, change, also)
         return await store.get(self._pool, operation_id)
 
-    async def release(self, operation_id: str, by: By, *, also: Also | None = None) -> Operation:
+    async def release(self, operation_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Operation:
         """Have an operation go on that an operator parked.
 
         Raises:
@@ -274,7 +272,7 @@ class OperatorActions:
         patch: Mapping[str, Any],
         *,
         go_on: bool = True,
-        also: Also | None = None,
+        also: Also = NOTHING_ELSE,
     ) -> Operation:
         """Change what was asked for, of an operation that is parked.
 
@@ -326,7 +324,7 @@ class OperatorActions:
         action: Action | None,
         by: By,
         change: Callable[[Connection, Operation], Awaitable[Result]],
-        also: Also | None,
+        also: Also,
     ) -> Result:
         """Run a change under the row's lock; a refusal undoes all of it, and is on the trail.
 
@@ -335,14 +333,14 @@ class OperatorActions:
         """
         by.check()
         async with transaction(self._pool) as connection:
+            await also.before(connection)
             operation = await store.lock(connection, operation_id)
             try:
                 async with connection.transaction():
                     if refusal := why_not(operation, action, self._refundable, side=by.side):
                         raise refusal
                     result = await change(connection, operation)
-                    if also is not None:
-                        await also(connection)
+                    await also.after(connection, result)
                     return result
             except PerdureError as error:
                 refused = error
@@ -354,6 +352,7 @@ class OperatorActions:
                     reason=error.message,
                     data=by.data | {"code": error.code, "asked": by.reason},
                 )
+                await also.refused(connection, error)
         raise refused
 
     async def _go_on(

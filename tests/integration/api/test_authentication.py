@@ -74,6 +74,8 @@ PROTECTED = [
     ("POST", "/v1/bulks/blk_1/stop", "bulk:write"),
     ("POST", "/v1/bulks/blk_1/rate", "bulk:write"),
     ("POST", "/v1/bulks/blk_1/undo", "bulk:write"),
+    ("POST", "/v1/bulks/lists", "bulk:write"),
+    ("POST", "/v1/bulks/lists/bll_1/ids", "bulk:write"),
     ("GET", "/v1/flags", "flags:read"),
     ("GET", "/v1/flags/flag_1", "flags:read"),
     ("GET", "/v1/flags/flag_1/changes", "flags:read"),
@@ -103,7 +105,8 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     document = ok(await api.http.get("/openapi.json"))
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
-    ids |= {"bulk_id": "blk_1", "name": "example.info", "registry": "registry-info"}
+    ids |= {"bulk_id": "blk_1", "list_id": "bll_1"}
+    ids |= {"name": "example.info", "registry": "registry-info"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()

@@ -51,6 +51,7 @@ class World:
             registry="registry-info",
             name=self.domain,
             bulk_id="blk_01h455vb4pex5vsknk084sn02q",
+            list_id="bll_01h455vb4pex5vsknk084sn02q",
         )
 
     async def rows(self) -> dict[str, list[str]]:
@@ -202,6 +203,8 @@ ROUTES = [
         Route("POST", f"/v1/bulks/{{bulk_id}}/{action}", Kept.HOUSE, _with_reason)
         for action in ("pause", "resume", "stop", "rate", "undo")
     ),
+    Route("POST", "/v1/bulks/lists", Kept.HOUSE, lambda _: {}),
+    Route("POST", "/v1/bulks/lists/{list_id}/ids", Kept.HOUSE, lambda _: {"ids": ["pay_1"]}),
     *(Route("GET", f"/v1/flags{path}", Kept.HOUSE) for path in ("", "/{flag_key}")),
     Route("GET", "/v1/flags/{flag_key}/changes", Kept.HOUSE),
     Route(

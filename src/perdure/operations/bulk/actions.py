@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_json
-from perdure.operations.actions import Also, OperatorActions
+from perdure.operations.actions import OperatorActions
+from perdure.operations.also import Also
 from perdure.operations.model import By, Operation
 
 LaneFor = Callable[[Operation], int | None]

@@ -10,6 +10,7 @@ import structlog
 from perdure.core.errors import Conflict, InvalidInput, NotFound, PerdureError, Refused
 from perdure.operations import store as operation_store
 from perdure.operations.actions import OperatorActions
+from perdure.operations.also import Also
 from perdure.operations.bulk import store
 from perdure.operations.bulk.actions import Act, LaneFor, bulk_action
 from perdure.operations.bulk.model import Bulk, BulkProgress, ItemOutcome, ItemState
@@ -144,7 +145,7 @@ class BulkRunner:
         request = bulk.request
         action = bulk_action(request.action)
 
-        async def also(connection: Connection) -> None:
+        async def record(connection: Connection, _done: object) -> None:
             if not await store.record_done(connection, bulk.id, number, made=action.makes):
                 raise _NotNow
 
@@ -154,7 +155,7 @@ class BulkRunner:
                 await operation_store.get(self._pool, operation_id),
                 By(request.actor, request.reason, bulk.id),
                 request.arguments,
-                also,
+                Also(after=record),
                 self._lane_for,
             )
             await action.carry_out(act)

@@ -11,6 +11,7 @@ from perdure.core.errors import Conflict, InvalidInput
 from perdure.core.ids import BULK, new_id
 from perdure.core.text import check_text
 from perdure.operations import store as operation_store
+from perdure.operations.also import NOTHING_ELSE, Also
 from perdure.operations.bulk import lists, selection, store
 from perdure.operations.bulk.actions import bulk_action
 from perdure.operations.bulk.lists import BulkList
@@ -144,37 +145,39 @@ class BulkService:
             connection, new_id(BULK), request, counted=done, rate_per_s=rate_per_s
         )
 
-    async def pause(self, bulk_id: str, by: By) -> Bulk:
+    async def pause(self, bulk_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Bulk:
         """Hold a bulk: no further operation is acted on until it is resumed.
 
         Raises:
             Conflict: `not_parkable`, `already_parked`.
         """
         await self.get(bulk_id)
-        await self._operations.actions.park(bulk_id, by)
+        await self._operations.actions.park(bulk_id, by, also=also)
         return await self.get(bulk_id)
 
-    async def resume(self, bulk_id: str, by: By) -> Bulk:
+    async def resume(self, bulk_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Bulk:
         """Have a bulk go on that was paused, or whose workflow broke off.
 
         Raises:
             Conflict: `not_parked`.
         """
         await self.get(bulk_id)
-        await self._operations.actions.resume(bulk_id, by)
+        await self._operations.actions.resume(bulk_id, by, also=also)
         return await self.get(bulk_id)
 
-    async def stop(self, bulk_id: str, by: By) -> Bulk:
+    async def stop(self, bulk_id: str, by: By, *, also: Also = NOTHING_ELSE) -> Bulk:
         """End a bulk where it is; what it did stays done, and the rest is skipped.
 
         Raises:
             Conflict: `not_cancellable`: it has ended.
         """
         await self.get(bulk_id)
-        await self._operations.actions.cancel(bulk_id, by)
+        await self._operations.actions.cancel(bulk_id, by, also=also)
         return await self.get(bulk_id)
 
-    async def set_rate(self, bulk_id: str, rate_per_s: float, by: By) -> Bulk:
+    async def set_rate(
+        self, bulk_id: str, rate_per_s: float, by: By, *, also: Also = NOTHING_ELSE
+    ) -> Bulk:
         """Change how many operations a bulk acts on a second; it keeps to it within a second.
 
         Raises:
@@ -183,6 +186,7 @@ class BulkService:
         by.check()
         check_rate(rate_per_s)
         async with transaction(self._pool) as connection:
+            await also.before(connection)
             bulk = await store.get_locked(connection, bulk_id)
             if bulk.operation.is_finished:
                 raise Conflict(f"{bulk_id} has ended.", code="bulk_ended", param="id")
@@ -195,6 +199,7 @@ class BulkService:
                 reason=by.reason,
                 data={"before": bulk.rate_per_s, "after": rate_per_s},
             )
+            await also.after(connection, None)
         return replace(bulk, rate_per_s=rate_per_s)
 
     async def get(self, bulk_id: str) -> Bulk:
