@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0019_bulk_lists"
-down_revision = "0018_callbacks_passed_on"
+revision = "0020_bulk_lists"
+down_revision = "0019_interactive_lanes"
 branch_labels = None
 depends_on = None
 
