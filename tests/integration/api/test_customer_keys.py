@@ -141,6 +141,10 @@ class Route:
         )
 
 
+OF_OPERATION = [f"{{operation_id}}{path}" for path in ("", "/timeline", "/events")]
+OF_FLAGS = ("", "/{flag_key}", "/{flag_key}/changes")
+OF_ACCOUNT = ("{account_id}/balance", "{account_id}/transfers")
+OF_BULK, OF_LIST = ("/{bulk_id}", "/{bulk_id}/items"), ("", "/{list_id}/ids")
 ROUTES = [
     Route("GET", "/openapi.json", Kept.OPEN),
     Route("GET", "/docs", Kept.OPEN),
@@ -166,8 +170,7 @@ ROUTES = [
         lambda world: {"customer_id": world.other.customer_id, "currency": "USD", "name": "Purse"},
     ),
     Route("GET", "/v1/accounts/{account_id}", Kept.HIDDEN),
-    Route("GET", "/v1/accounts/{account_id}/balance", Kept.HIDDEN),
-    Route("GET", "/v1/accounts/{account_id}/transfers", Kept.HIDDEN),
+    *(Route("GET", f"/v1/accounts/{path}", Kept.HIDDEN) for path in OF_ACCOUNT),
     Route(
         "POST",
         "/v1/accounts/{account_id}/deposits",
@@ -175,9 +178,7 @@ ROUTES = [
         lambda _: {"amount_minor": 100, "currency": "USD", "reference": "gift"},
     ),
     Route("GET", "/v1/operations", Kept.FILTERED),
-    Route("GET", "/v1/operations/{operation_id}", Kept.HIDDEN),
-    Route("GET", "/v1/operations/{operation_id}/timeline", Kept.HIDDEN),
-    Route("GET", "/v1/operations/{operation_id}/events", Kept.HIDDEN),
+    *(Route("GET", f"/v1/operations/{path}", Kept.HIDDEN) for path in OF_OPERATION),
     *(
         Route("POST", f"/v1/operations/{{operation_id}}/{action}", Kept.HIDDEN, _with_reason)
         for action in ("cancel", "resume", "relaunch", "refund", "park", "release")
@@ -195,18 +196,14 @@ ROUTES = [
     Route("GET", "/v1/limits/changes", Kept.HOUSE),
     Route("POST", "/v1/domains/import", Kept.HOUSE),
     Route("POST", "/v1/legacy/{registry}/move", Kept.HOUSE, _with_reason),
-    Route("GET", "/v1/bulks", Kept.HOUSE),
+    *(Route("GET", f"/v1/bulks{path}", Kept.HOUSE) for path in ("", *OF_BULK)),
     Route("POST", "/v1/bulks", Kept.HOUSE, _with_reason),
-    Route("GET", "/v1/bulks/{bulk_id}", Kept.HOUSE),
-    Route("GET", "/v1/bulks/{bulk_id}/items", Kept.HOUSE),
     *(
         Route("POST", f"/v1/bulks/{{bulk_id}}/{action}", Kept.HOUSE, _with_reason)
         for action in ("pause", "resume", "stop", "rate", "undo")
     ),
-    Route("POST", "/v1/bulks/lists", Kept.HOUSE, lambda _: {}),
-    Route("POST", "/v1/bulks/lists/{list_id}/ids", Kept.HOUSE, lambda _: {"ids": ["pay_1"]}),
-    *(Route("GET", f"/v1/flags{path}", Kept.HOUSE) for path in ("", "/{flag_key}")),
-    Route("GET", "/v1/flags/{flag_key}/changes", Kept.HOUSE),
+    *(Route("POST", f"/v1/bulks/lists{path}", Kept.HOUSE, _with_reason) for path in OF_LIST),
+    *(Route("GET", f"/v1/flags{path}", Kept.HOUSE) for path in OF_FLAGS),
     Route(
         "PUT",
         "/v1/flags/{flag_key}",
