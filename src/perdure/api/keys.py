@@ -10,7 +10,7 @@ from typing import Final
 
 import asyncpg
 
-from perdure.api.scopes import ADMIN, check_scopes, house_scopes
+from perdure.api.scopes import ADMIN, Role, check_scopes, house_scopes, scopes_of_key
 from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
 from perdure.core.ids import API_KEY, new_id
@@ -23,7 +23,7 @@ _SECRET_PREFIX: Final = "perdure_"  # noqa: S105 - what a secret looks like, not
 _SECRET_BYTES: Final = 32
 _SHOWN: Final = len(_SECRET_PREFIX) + 4
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_COLUMNS: Final = "id, name, prefix, scopes, customer_id, created_at, expires_at, revoked_at"
+_COLUMNS: Final = "id, name, prefix, scopes, role, customer_id, created_at, expires_at, revoked_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ApiKey:
 
     Args:
         prefix: The first characters of the secret, by which people tell keys apart.
+        scopes: What it may do, its role's scopes among them.
+        role: The one it was made with: what that may do grows with the kinds that are installed.
         customer_id: The one customer it sees; None: all of them.
     """
 
@@ -39,6 +41,7 @@ class ApiKey:
     name: str
     prefix: str
     scopes: frozenset[str]
+    role: str | None
     customer_id: str | None
     created_at: datetime
     expires_at: datetime | None
@@ -74,6 +77,7 @@ async def create_key(
     scopes: Iterable[str],
     customer_id: str | None = None,
     *,
+    role: Role | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Store a new key and return it with its secret, which cannot be had again.
@@ -85,9 +89,9 @@ async def create_key(
         InvalidInput: `invalid_name`, `unknown_scope`, `missing_field`; `house_scope`: a customer
             may not do that; `invalid_input`: the customer's id is none.
     """
-    granted = check_scopes(scopes)
+    granted = check_scopes(scopes, role)
     if customer_id is not None:
-        customer_id = _check_customer(customer_id, granted)
+        customer_id = _check_customer(customer_id, sorted(scopes_of_key(granted, role)))
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} is not a name for a key; use 1 to 64 letters, digits, dots, hyphens or"
@@ -97,8 +101,9 @@ async def create_key(
         )
     secret = _SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     row = await connection.fetchrow(
-        "INSERT INTO api_keys (id, name, prefix, secret_sha256, scopes, customer_id, expires_at)"
-        f" VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_COLUMNS}",
+        "INSERT INTO api_keys"
+        " (id, name, prefix, secret_sha256, scopes, customer_id, expires_at, role)"
+        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_COLUMNS}",
         new_id(API_KEY),
         name,
         secret[:_SHOWN],
@@ -106,6 +111,7 @@ async def create_key(
         granted,
         customer_id,
         expires_at,
+        role,
     )
     assert row is not None
     return _api_key(row), secret
@@ -177,4 +183,4 @@ def _check_customer(customer_id: str, granted: list[str]) -> str:
 
 
 def _api_key(row: asyncpg.Record) -> ApiKey:
-    return ApiKey(**dict(row) | {"scopes": frozenset(row["scopes"])})
+    return ApiKey(**dict(row) | {"scopes": scopes_of_key(row["scopes"], row["role"])})

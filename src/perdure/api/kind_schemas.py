@@ -2,10 +2,21 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from functools import cache
 from types import NoneType
-from typing import Any, Final, Literal, TypeVar, cast, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as Said
@@ -16,9 +27,11 @@ from perdure.api.schemas import (
     CancelRequestView,
     Currency,
     CustomerId,
+    Day,
     Deadline,
     FailureView,
     Metadata,
+    Moment,
     OptionalText,
     Reference,
     RequestBody,
@@ -29,7 +42,7 @@ from perdure.core.gears import AskedGear, Gear
 from perdure.core.notes import Note, notes_of
 from perdure.operations.customer_view import operation_seen_by
 from perdure.operations.model import Operation, Side, Status
-from perdure.operations.steps import from_json
+from perdure.operations.steps import from_json, to_json
 
 Model = TypeVar("Model", bound=BaseModel)
 _Fields = dict[str, Any]
@@ -45,6 +58,9 @@ _BY_NAME: Final[Mapping[str, Any]] = {
     "reference": Reference,
 }
 """What a field of this name is in a body, whatever the kind."""
+_BY_TYPE: Final[Mapping[Any, Any]] = {str: Text, date: Day, datetime: Moment}
+_LISTS: Final = (list, tuple)
+"""A tuple is one of any length: `tuple[str, ...]`."""
 
 
 class KindSchemas:
@@ -60,6 +76,7 @@ class KindSchemas:
     def __init__(self, kind: Capability) -> None:
         self._kind = kind
         self._names = _ordered(kind.request)
+        self._hints = get_type_hints(kind.request)
         title, asked = kind.name.title(), _asked_fields(kind, self._names)
         self.item = _model(f"{title}Item", RequestBody, f"{kind.a_name} in a batch.", asked)
         self.body = _model(
@@ -82,7 +99,9 @@ class KindSchemas:
 
     def request_of(self, asked: BaseModel) -> Any:
         """Return what the capability is asked, from an item or a body."""
-        return self._kind.request(**{name: _plain(getattr(asked, name)) for name in self._names})
+        return self._kind.request(
+            **{name: _plain(getattr(asked, name), self._hints[name]) for name in self._names}
+        )
 
     def gear_of(self, asked: Any) -> AskedGear | None:
         """Return what a body says is to carry it out; None: nothing."""
@@ -195,12 +214,22 @@ def _body_field(field: Field[Any], hint: Any, note: Note) -> tuple[Any, Any]:
     elif field.default is not MISSING:
         given["default"] = field.default
     elif field.default_factory is not MISSING:
-        given["default"] = type_() if is_dataclass(hint) else field.default_factory()
+        made = field.default_factory()
+        given["default"] = _as_body(type_, made) if is_dataclass(hint) else made
     if note.description:
         given["description"] = note.description
     if note.examples:
         given["examples"] = [*note.examples]
     return type_, Said(**given)
+
+
+def _as_body(model: type[RequestBody], value: Any) -> RequestBody:
+    """Return a default as a body has it; what it leaves to its own defaults is not said."""
+    said = to_json(value)
+    usual = {one.name: one.default for one in fields(value)}
+    return model.model_validate(
+        {name: part for name, part in said.items() if getattr(value, name) != usual[name]}
+    )
 
 
 def _body_type(field: Field[Any], hint: Any) -> Any:
@@ -210,17 +239,34 @@ def _body_type(field: Field[Any], hint: Any) -> Any:
         found = _BY_NAME[field.name]
     elif inner is int and "_minor" in field.name:
         found = AmountMinor
-    elif inner is str:
-        found = OptionalText if field.default == "" else Text
-    elif is_dataclass(inner):
-        found = _body_model(cast("Hashable", inner))
+    elif inner is str and field.default == "":
+        found = OptionalText
+    else:
+        found = _body_part(inner)
     return found | None if is_optional else found
+
+
+def _body_part(of: Any) -> Any:
+    """Return what a value is in a body: a text, a day, one of several, an object, a list."""
+    if get_origin(of) in _LISTS:
+        return list[_body_part(get_args(of)[0])]  # type: ignore[misc]
+    if is_dataclass(of):
+        return _body_model(cast("Hashable", of))
+    if isinstance(of, type) and issubclass(of, StrEnum):
+        return Annotated[of, Said(strict=False)]  # JSON has no enums
+    return _BY_TYPE.get(of, of)
 
 
 def _view_type(hint: Any) -> Any:
     inner, is_optional = _without_none(hint)
-    found: Any = _view_model(cast("Hashable", inner)) if is_dataclass(inner) else inner
+    found = _view_part(inner)
     return found | None if is_optional else found
+
+
+def _view_part(of: Any) -> Any:
+    if get_origin(of) in _LISTS:
+        return list[_view_part(get_args(of)[0])]  # type: ignore[misc]
+    return _view_model(cast("Hashable", of)) if is_dataclass(of) else of
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -229,18 +275,12 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return (inner[0], True) if is_optional else (hint, False)
 
 
-_OF_BODY: Final[dict[type[BaseModel], Any]] = {}
-"""The dataclass that a part of a body stands for."""
-
-
 @cache
 def _body_model(of: Any) -> type[RequestBody]:
     names = [field.name for field in fields(of)]
-    made = _model(
+    return _model(
         f"{of.__name__}Body", RequestBody, of.__doc__, _body_fields(of, names, notes_of(of))
     )
-    _OF_BODY[made] = of
-    return made
 
 
 @cache
@@ -256,8 +296,18 @@ def _view_model(of: Any) -> type[BaseModel]:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Return a part of a body as the capability has it."""
-    if not isinstance(value, BaseModel):
-        return value
-    return _OF_BODY[type(value)](**{name: _plain(part) for name, part in value})
+def _plain(value: Any, hint: Any) -> Any:
+    """Return a part of a body as the capability has it, whose hint this is."""
+    of, _ = _without_none(hint)
+    if isinstance(value, list):
+        parts = [_plain(one, get_args(of)[0]) for one in value]
+        return tuple(parts) if get_origin(of) is tuple else parts
+    if isinstance(value, BaseModel):
+        hints = _hints_of(of)
+        return of(**{name: _plain(part, hints[name]) for name, part in value})
+    return value
+
+
+@cache
+def _hints_of(of: Any) -> Mapping[str, Any]:
+    return get_type_hints(of)

@@ -1,7 +1,7 @@
 """What all requests and answers have in common."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Final, Generic, Literal, TypeVar
 
 from pydantic import (
@@ -21,7 +21,7 @@ from perdure.core.text import (
     check_optional_text,
     check_text,
 )
-from perdure.core.times import read_moment
+from perdure.core.times import read_date, read_moment
 from perdure.operations.model import CancelRequest, Failure
 
 PAGE_LIMIT_MAX: Final = 100
@@ -55,6 +55,12 @@ def _moment(value: object) -> datetime:
     return by_rule(read_moment)(value)
 
 
+def _day(value: object) -> date:
+    if not isinstance(value, str):
+        raise ValueError("give a day as text: 2030-01-31")
+    return by_rule(read_date)(value)
+
+
 def _metadata_name(param: str, value: str) -> str:
     return check_text(param, value, length_max=METADATA_NAME_LENGTH_MAX)
 
@@ -74,6 +80,7 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Number = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 """A version, or a place in a list."""
 Reason = Annotated[Text, Field(description="Why; it stays on the trail.")]

@@ -37,6 +37,15 @@ def all_scopes() -> list[str]:
     return [*_reading(groups), *_writing(groups), ADMIN]
 
 
+def scopes_of_key(scopes: Iterable[str], role: str | None) -> frozenset[str]:
+    """Return what a key may do now: its scopes, and its role's with the kinds that are installed.
+
+    A role of another release, that there is none of here, may do nothing.
+    """
+    known = Role(role) if role in set(Role) else None
+    return frozenset(scopes) | frozenset(scopes_of(known) if known else ())
+
+
 def scopes_of(role: Role) -> list[str]:
     """Return what a role may do, with the kinds that are installed now."""
     scopes = _reading((*_kinds(), *_FOR_ALL, *_FOR_THE_HOUSE))
@@ -49,11 +58,11 @@ def scopes_of(role: Role) -> list[str]:
     return scopes
 
 
-def check_scopes(scopes: Iterable[str]) -> list[str]:
+def check_scopes(scopes: Iterable[str], role: Role | None = None) -> list[str]:
     """Return what a new key may do, each scope once.
 
     Raises:
-        InvalidInput: `unknown_scope`; `missing_field`: there is none.
+        InvalidInput: `unknown_scope`; `missing_field`: there is none, and no role.
     """
     granted, known = sorted(set(scopes)), all_scopes()
     for scope in granted:
@@ -63,7 +72,7 @@ def check_scopes(scopes: Iterable[str]) -> list[str]:
                 code="unknown_scope",
                 param="scopes",
             )
-    if not granted:
+    if not granted and role is None:
         raise InvalidInput("Give a key at least one scope.", code="missing_field", param="scopes")
     return granted
 

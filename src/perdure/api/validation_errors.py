@@ -59,7 +59,7 @@ def _message(error: Mapping[str, Any], place: object, param: str | None) -> str:
         return f"Give {name} as a whole number{unit}, without quotes and without a fraction."
     if kind in _TEXT:
         return f"Give {name} as text, in quotes."
-    if kind in _OBJECT:
-        return f"Give {name} as a JSON object."
+    if kind in _OBJECT or kind == "list_type":
+        return f"Give {name} as a JSON {'object' if kind in _OBJECT else 'list'}."
     # pydantic's own words are about the value: "String should have at most 255 characters".
     return f"{name}: {error['msg'].removeprefix('Value error, ')}."

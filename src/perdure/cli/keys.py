@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from perdure.api.keys import ApiKey, create_key, list_keys, revoke_key
-from perdure.api.scopes import Role, scopes_of
+from perdure.api.scopes import Role
 from perdure.cli.output import (
     Output,
     OutputFormat,
@@ -36,7 +36,7 @@ def create(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Make a key. Its secret is shown this once."""
-    key, secret = run(_create(name, [*(scope or []), *(scopes_of(role) if role else [])], customer))
+    key, secret = run(_create(name, scope or [], role, customer))
     if output == OutputFormat.JSON:
         print_json(_as_json(key) | {"secret": secret})
         return
@@ -44,9 +44,11 @@ def create(
     out.print("Keep the secret: it is not stored, and cannot be shown again.")
 
 
-async def _create(name: str, scopes: list[str], customer: str | None) -> tuple[ApiKey, str]:
+async def _create(
+    name: str, scopes: list[str], role: Role | None, customer: str | None
+) -> tuple[ApiKey, str]:
     async with open_session() as platform:
-        return await create_key(platform.pool, name, scopes, customer)
+        return await create_key(platform.pool, name, scopes, customer, role=role)
 
 
 @app.command("list")
@@ -57,12 +59,13 @@ def list_all(output: Output = OutputFormat.TEXT) -> None:
         print_json_list([_as_json(key) for key in keys])
         return
     print_table(
-        ("ID", "NAME", "SECRET", "SCOPES", "CUSTOMER", "CREATED", "REVOKED"),
+        ("ID", "NAME", "SECRET", "ROLE", "SCOPES", "CUSTOMER", "CREATED", "REVOKED"),
         [
             (
                 key.id,
                 key.name,
                 f"{key.prefix}…",
+                key.role,
                 " ".join(sorted(key.scopes)),
                 key.customer_id,
                 key.created_at,
@@ -102,6 +105,7 @@ def _as_json(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "prefix": key.prefix,
         "scopes": sorted(key.scopes),
+        "role": key.role,
         "customer_id": key.customer_id,
         "created_at": key.created_at,
         "expires_at": key.expires_at,

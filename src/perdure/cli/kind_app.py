@@ -4,7 +4,9 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Annotated, Any, Final, get_type_hints
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -33,6 +35,7 @@ from perdure.core.gears import AskedGear
 from perdure.core.ids import check_id
 from perdure.core.money import format_amount, read_amount_minor
 from perdure.core.notes import Note, notes_of
+from perdure.core.times import read_date, read_moment
 
 _Gear = Annotated[
     AskedGear | None,
@@ -47,6 +50,10 @@ _HELP: Final = {
     "reference": "Your name for it: the same again adds nothing.",
 }
 """Of the fields that kinds have in common."""
+_TIMES: Final[Mapping[Any, tuple[Callable[[str, str], date], str]]] = {
+    date: (read_date, "DATE"),
+    datetime: (read_moment, "TIME"),
+}
 
 
 def kind_app(kind: Capability) -> typer.Typer:
@@ -199,7 +206,7 @@ def _creating(kind: Capability) -> Callable[..., None]:
         gear = given.pop("gear", None)
         body: dict[str, Any] = {}
         for name, value in given.items():
-            if value is not None:
+            if value is not None and value != []:
                 place = body
                 *objects, last = asked[name]
                 for field in objects:
@@ -244,10 +251,10 @@ def _options(request: type) -> list[inspect.Parameter]:
             found += [
                 _option(
                     f"{field.name}_{one.name}",
-                    Annotated[str | None, typer.Option(help=said)],
+                    _annotation(one.name, part, inner.help or inner.description or said),
                     None,
                 )
-                for one in fields(kind)
+                for one, inner, part in _fields(kind)
             ]
             continue
         default = note.option_default if note.option_default is not None else note.default
@@ -265,18 +272,41 @@ def _options(request: type) -> list[inspect.Parameter]:
 
 
 def _annotation(name: str, kind: Any, said: str) -> Any:
-    """Return what reads a field's value: money from its digits; from JSON what is no plain one."""
+    """Return what reads a field's value: what is no plain one is read from JSON.
+
+    A list's option is given once for each of its values.
+    """
+    if get_origin(kind) in (list, tuple):
+        of = get_args(kind)[0]
+        if (reading := _reading(name, of, said)) is not None:
+            inner, option = reading
+            return Annotated[list[inner] | None, option]  # type: ignore[valid-type]
+    if (reading := _reading(name, kind, said)) is not None:
+        inner, option = reading
+        return Annotated[inner | None, option]
+    return Annotated[Any, typer.Option(parser=json.loads, metavar="JSON", help=said)]
+
+
+def _reading(name: str, kind: Any, said: str) -> tuple[Any, Any] | None:
+    """Return the type of a plain value, and the option that reads it; None: it is none."""
     if "_minor" in name:
         option = typer.Option(
             parser=lambda text: read_amount_minor(text, param=name), metavar="INTEGER", help=said
         )
-        return Annotated[int | None, option]
-    if kind not in (str, int, float, bool):
-        return Annotated[Any, typer.Option(parser=json.loads, metavar="JSON", help=said)]
-    return Annotated[kind | None, typer.Option(help=said)]
+        return int, option
+    if kind in _TIMES:
+        read, metavar = _TIMES[kind]
+        # Checked here, and sent as it is written.
+        option = typer.Option(
+            parser=lambda text: read(name, text).isoformat(), metavar=metavar, help=said
+        )
+        return str, option
+    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
+    is_plain = is_enum or kind in (str, int, float, bool) or get_origin(kind) is Literal
+    return (kind, typer.Option(help=said)) if is_plain else None
 
 
-def _fields(request: type) -> list[tuple[Field[Any], Note, Any]]:
+def _fields(request: Any) -> list[tuple[Field[Any], Note, Any]]:
     """Return a request's fields, each with its note and what its value is, where it has one."""
     notes, hints = notes_of(request), get_type_hints(request)
     return [

@@ -11,7 +11,7 @@ from perdure.api.keys import (
     list_keys,
     revoke_key,
 )
-from perdure.api.scopes import ADMIN, Role, all_scopes, house_scopes, scopes_of
+from perdure.api.scopes import ADMIN, Role, all_scopes, house_scopes
 from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, PerdureError
 from perdure.storage.pool import Pool
@@ -221,9 +221,18 @@ async def test_a_key_works_on_where_a_kind_it_names_is_gone(api: Api, pool: Pool
 async def test_a_role_is_a_set_of_scopes(
     pool: Pool, role: Role, allows: set[str], lacks: set[str]
 ) -> None:
-    key, _ = await create_key(pool, "ada", scopes_of(role))
+    key, secret = await create_key(pool, "ada", [], role=role)
     assert [scope for scope in allows if not key.allows(scope)] == []
     assert [scope for scope in lacks if key.allows(scope)] == []
+    kept = await pool.fetchrow("SELECT scopes, role FROM api_keys WHERE id = $1", key.id)
+    assert tuple(kept or ()) == ([], role), "what it may do is looked up when it is used"
+    assert await find_key(pool, secret) == key
+
+
+async def test_a_role_that_there_is_not_may_do_nothing_and_scopes_stay(pool: Pool) -> None:
+    key, secret = await create_key(pool, "ada", ["limits:read"], role=Role.VIEWER)
+    await pool.execute("UPDATE api_keys SET role = 'auditor' WHERE id = $1", key.id)
+    assert (await find_key(pool, secret)).scopes == {"limits:read"}
 
 
 async def key_of(api: Api, pool: Pool, wallet: Wallet) -> tuple[ApiKey, Api]:

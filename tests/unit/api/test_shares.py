@@ -13,7 +13,9 @@ AT = datetime(2026, 11, 27, tzinfo=UTC)
 
 
 def key(customer_id: str | None) -> ApiKey:
-    return ApiKey("key_1", "shop", "perdure_abcd", frozenset({ADMIN}), customer_id, AT, None, None)
+    return ApiKey(
+        "key_1", "shop", "perdure_abcd", frozenset({ADMIN}), None, customer_id, AT, None, None
+    )
 
 
 class Caller:

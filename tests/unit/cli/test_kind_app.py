@@ -1,9 +1,11 @@
 """A kind's commands come of what it declares."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
 from importlib.metadata import EntryPoint
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import typer
@@ -68,8 +70,18 @@ NEEDED = ("--customer", "cus_1", "--amount-minor", "1250", "--shop", "books")
 
 def test_the_request_s_fields_are_the_options(api: Recorded) -> None:
     more = (
-        *("--tags", '["a"]', "--is-gift", "--holder-email", "ada@example.com", "--weeks", "2"),
-        *("--deadline", "2030-01-31T12:00:00Z"),
+        *(
+            "--tags",
+            "a",
+            "--tags",
+            "b",
+            "--is-gift",
+            "--holder-email",
+            "ada@example.com",
+            "--weeks",
+            "2",
+        ),
+        *("--weeks", "2", "--deadline", "2030-01-31T12:00:00Z"),
     )
     app = kind_app.kind_app(CARDS)
     for given in (NEEDED, (*NEEDED, *more)):
@@ -88,7 +100,7 @@ def test_the_request_s_fields_are_the_options(api: Recorded) -> None:
             "/v1/cards",
             least
             | {
-                "tags": ["a"],
+                "tags": ["a", "b"],
                 "is_gift": True,
                 "holder": {"email": "ada@example.com"},
                 "weeks": 2,
@@ -138,3 +150,71 @@ def test_a_kind_of_a_package_has_its_commands_by_itself(monkeypatch: pytest.Monk
     cards = group.commands["cards"]
     assert isinstance(cards, TyperGroup)
     assert (cards.help, "create" in cards.commands) == ("Cards.", True)
+
+
+class Size(StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+@dataclass(frozen=True)
+class Strip:
+    width_minor: int
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class BoxRequest:
+    customer_id: str
+    size: Size
+    begins_on: date
+    by: Literal["rail", "road"] = "rail"
+    leaves_at: datetime | None = None
+    days: tuple[date, ...] = ()
+    sizes: tuple[Size, ...] = ()
+    numbers: tuple[int, ...] = ()
+    strip: Strip | None = None
+    strips: tuple[Strip, ...] = ()
+
+
+BOXES = replace(CARDS, name="box", plural="boxes", request=BoxRequest)
+A_BOX = ("--customer-id", "cus_1", "--size", "large", "--begins-on", "2030-01-31")
+
+
+def test_each_type_has_an_option_that_reads_it(api: Recorded) -> None:
+    app = kind_app.kind_app(BOXES)
+    more = (
+        *("--by", "road", "--leaves-at", "2030-01-31T12:00:00+01:00"),
+        *("--days", "2030-02-01", "--days", "2030-02-02", "--sizes", "small"),
+        *("--numbers", "1", "--numbers", "2", "--strip-width-minor", "5"),
+        *("--strip-until", "2030-02-03", "--strips", '[{"width_minor": 1}]'),
+    )
+    for given in (A_BOX, (*A_BOX, *more)):
+        done = CliRunner().invoke(app, ["create", *given, "-o", "json"])
+        assert done.exit_code == 0, done.output
+    least = {"customer_id": "cus_1", "size": "large", "begins_on": "2030-01-31"}
+    assert [json.loads(json.dumps(body)) for _, body in api.posted] == [
+        least,
+        least
+        | {
+            "by": "road",
+            "leaves_at": "2030-01-31T11:00:00+00:00",
+            "days": ["2030-02-01", "2030-02-02"],
+            "sizes": ["small"],
+            "numbers": [1, 2],
+            "strip": {"width_minor": 5, "until": "2030-02-03"},
+            "strips": [{"width_minor": 1}],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--size", "huge"), ("--by", "air"), ("--begins-on", "2030-02-30"), ("--days", "soon")],
+)
+def test_a_value_that_is_none_names_its_option(api: Recorded, option: str, value: str) -> None:
+    done = CliRunner().invoke(kind_app.kind_app(BOXES), ["create", *A_BOX, option, value])
+    assert done.exit_code != 0
+    told = done.output + str(getattr(done.exception, "param", ""))
+    assert option.removeprefix("--").replace("-", "_") in told.replace("-", "_")
+    assert api.posted == []

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0020_bulk_lists"
-down_revision = "0019_interactive_lanes"
+revision = "0021_bulk_lists"
+down_revision = "0020_verifications"
 branch_labels = None
 depends_on = None
 
