@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "3"))
-PAYMENTS, TRANSFERS, RENEWALS, KILLS = 200, 10, 10, 4
+PAYMENTS, TRANSFERS, RENEWALS, KILLS = 100, 10, 10, 4
 SEED = 16
 """Three rounds that kill workers, the API, PostgreSQL, Temporal and the gateway; one read-only."""
 
