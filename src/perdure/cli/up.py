@@ -26,9 +26,11 @@ from perdure.cli.ports import PortBase
 from perdure.cli.session import open_session, run
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.cli.who_answers import described, who_answers
+from perdure.config import Settings
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity
 from perdure.ledger.model import AccountStatus
+from perdure.outside import uses
 from perdure.worker.plans import ALL, queues_of
 from perdure.worker.readiness import wait_for_workers
 
@@ -65,6 +67,8 @@ def up(
     outside system is simulated unless its URL or its class is. Started again on its folder, it goes
     on.
     """
+    for use in uses(Settings.load()):
+        use.load()  # a worker that cannot would be started again and again
     folder = DataFolder(data_dir or Path(os.environ[DATA_DIR]))
     run(_up(folder, workers, port_base, simulators=simulators))
 
