@@ -156,7 +156,12 @@ async def violations(pool: Pool, urls: Urls, changes: Changes | None = None) -> 
         async with turns, whole_tables(pool) as connection:
             return await asked.ask(connection, limit=100)
 
-    answers = await asyncio.gather(*map(ask, own_questions(changes)))
+    asking = [asyncio.create_task(ask(asked)) for asked in own_questions(changes)]
+    try:
+        answers = await asyncio.gather(*asking)
+    finally:
+        for each in asking:
+            each.cancel()  # where one could not be asked
     found = [violation for answer in answers for violation in answer]
     for name, places in urls.items():
         lists = {

@@ -6,6 +6,8 @@ may be ended at any moment, and run again.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -69,16 +71,26 @@ async def build_indexes(connection: "asyncpg.Connection[Any]", database_url: str
         return
     holder = await connect(database_url, application_name="perdure-migrate")
     try:
-        async with holder.transaction():
-            # Whoever waited inside a statement would be waited for by the build.
-            while not await holder.fetchval(_TRY_LOCK, _LOCK):  # noqa: ASYNC110 - a lock of others
-                await asyncio.sleep(_LOOK_AGAIN_S)
+        async with _locked(holder):
             for statement in await _left_to_do(connection):
                 if statement.startswith("CREATE INDEX CONCURRENTLY"):
                     log.info("index_is_built", statement=statement)
                 await connection.execute(statement)
     finally:
         await holder.close()
+
+
+@asynccontextmanager
+async def _locked(holder: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
+    """Hold the lock, and nothing that a build would wait for: no statement, and no snapshot."""
+    while True:
+        async with holder.transaction():
+            if await holder.fetchval(_TRY_LOCK, _LOCK):
+                # The answer before is let go of by the next statement; with it, what it had seen.
+                await holder.execute("SELECT")
+                yield
+                return
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 async def _left_to_do(connection: "asyncpg.Connection[Any]") -> list[str]:
