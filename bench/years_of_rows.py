@@ -194,6 +194,15 @@ INSERT INTO bulk_items (bulk_id, number, operation_id, state, at)
 SELECT bulk.id, place, 'tfr_' || place, 'done', at
 FROM made AS bulk CROSS JOIN generate_series(1, 100) AS place WHERE number % 1000 = 999
 """,
+    """
+INSERT INTO bulk_lists (id, actor, count, offered, taken_by, created_at)
+SELECT 'list_' || number, 'key:key_1', 100, 100, id, at FROM made WHERE number % 1000 = 999
+""",
+    """
+INSERT INTO bulk_list_ids (list_id, number, operation_id)
+SELECT 'list_' || made.number, place, 'tfr_' || place
+FROM made CROSS JOIN generate_series(1, 100) AS place WHERE made.number % 1000 = 999
+""",
 )
 
 _BALANCES: Final = """

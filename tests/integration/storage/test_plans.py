@@ -30,6 +30,7 @@ FEW: Final = 300
 STAYS_SMALL: Final = {
     "alembic_version",
     "api_keys",
+    "bulk_lists",
     "bulks",
     "flag_changes",
     "flags",
