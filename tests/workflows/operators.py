@@ -9,7 +9,6 @@ from temporalio.client import WorkflowExecutionStatus
 from perdure.operations.model import By, Operation, Status
 from perdure.payments.contracts import PaymentRequest
 from perdure.transfers.contracts import TransferRequest
-from tests.integration.payments.test_callbacks import send
 from tests.integration.payments.town import Town
 from tests.polls import eventually
 
@@ -85,22 +84,9 @@ async def workflow_status(town: Town, operation_id: str) -> WorkflowExecutionSta
     return described.status
 
 
-async def end_of_confirmed(town: Town, payment_id: str) -> Operation:
-    """Have the gateway say that a payment is charged, until somebody heard it; return its end."""
-
-    async def has_ended() -> Operation | None:
-        operation = await town.platform.operations.get(payment_id)
-        if operation.is_finished:
-            return operation
-        (await send(town, payment_id)).raise_for_status()
-        return None
-
-    return await eventually(has_ended, within_s=60, pause_s=0.2)
-
-
 async def check_paid_once(town: Town, payment_id: str, account: dict[str, str]) -> None:
     """See that a payment had the effects of one undisturbed run."""
-    operation = await end_of_confirmed(town, payment_id)
+    operation = await town.end_of(payment_id)
     assert operation.status == Status.SUCCEEDED, operation.failure
     assert [charge["status"] for charge in await town.charges(payment_id)] == ["succeeded"]
     balance = await town.balance(account)

@@ -206,10 +206,10 @@ async def test_a_lane_continues_as_new_when_its_history_is_long_and_keeps_its_co
     async with lane.worker():
         await lane.run_lane()
         first_run_id = (await lane.handle.describe()).run_id
-        for _ in range(4):
-            added = await lane.add(2)
+        for done in (2, 4, 6, 8):
+            await lane.add(2)
             await lane.run_lane()
-            await lane.until_done(added)
+            await lane.until_it_says(done)
         assert (await lane.end()).done == 8
     assert first_run_id is not None
     first = lane.client.get_workflow_handle(lane.handle.id, run_id=first_run_id)

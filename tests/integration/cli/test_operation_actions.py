@@ -50,11 +50,12 @@ async def test_one_is_parked_corrected_and_released(shell: Shell, payment: str) 
     told = shell.json("operations", "show", payment)
     assert [entry["action"] for entry in told["trail"]] == [
         "accepted",
+        "promoted",
         "parked",
         "corrected",
         "released",
     ]
-    assert told["trail"][1]["actor"] == "key:tests"
+    assert told["trail"][2]["actor"] == "key:tests"
     assert (told["status"], told["steps"], told["calls"]) == ("pending", [], [])
 
 

@@ -95,7 +95,7 @@ class Provider:
             provider="gateway",
             reference=self.operation.id,
             returns=Kept,
-            timeout_s=30,
+            timeout_s=5,  # of a clock that the tests turn
             create=self.create,
             find=self.find,
             expects=Expected(
