@@ -12,6 +12,7 @@ LANES: Final = ("perdure-lane", "perdure-cluster-lane")
 FLOOD: Final[Mapping[str, int]] = dict.fromkeys(LANES, 2_000)
 """A lane is made for floods: so many sagas are open at once, handed over in batches."""
 BEST: Final[Mapping[str, int]] = {
+    "perdure-auto": 100,
     "perdure": 100,
     "perdure-cluster": 100,
     "temporal-tutorial": 100,
@@ -26,6 +27,7 @@ BEST: Final[Mapping[str, int]] = {
 Estimates: `python -m bench concurrency --peers …` tells, on a machine that does nothing else.
 """
 SAGAS: Final[Mapping[str, int]] = {
+    "perdure-auto": 2_000,
     "perdure": 400,
     "perdure-lane": 6_000,
     "perdure-cluster": 200,

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bench.results import Result, grows, ratios, spread
 
-OURS: Final = ("perdure", "perdure-lane")
+OURS: Final = ("perdure-auto", "perdure", "perdure-lane")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from bench.peers.peer import Peer, PeerUnavailableError
 
 # By name, so that a peer whose library is missing does not take the others with it.
 _WHERE: Final = {
+    "perdure-auto": ("bench.peers.perdure", "by_default"),
     "perdure": ("bench.peers.perdure", "own_workflows"),
     "perdure-lane": ("bench.peers.perdure", "in_lanes"),
     "perdure-cluster": ("bench.peers.perdure", "own_workflows_on_cluster"),

@@ -21,6 +21,7 @@ from bench.saga import ACCOUNTS, CURRENCY, OPENING_BALANCE_MINOR, Saga, total_mi
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.core.errors import PerdureError
+from perdure.core.gears import AskedGear
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor
@@ -59,6 +60,7 @@ class RunningPerdure:
     platform: Platform
     account_ids: list[str]
     supervisor: Supervisor
+    gear: AskedGear
 
     @property
     def processes(self) -> Mapping[str, int]:
@@ -66,11 +68,15 @@ class RunningPerdure:
         return self.supervisor.pids
 
     async def submit(self, saga: Saga) -> str:
-        """Accept a transfer, and start its workflow."""
-        operations = self.platform.operations
+        """Accept a transfer by itself, and have it begin."""
+        operations, kinds = self.platform.operations, self.platform.kinds
+        request = self._request(saga)
         async with operations.transaction() as connection:
-            operation = await self.platform.kinds.acceptance("transfer").accept(
-                connection, self._request(saga), actor=ACTOR
+            operation = await kinds.acceptance("transfer").accept(
+                connection,
+                request,
+                actor=ACTOR,
+                lane=kinds.lane_in(self.gear, "transfer", request),
             )
         await operations.launch(operation)
         return operation.id
@@ -105,8 +111,8 @@ class RunningPerdure:
         ]
 
     @property
-    def _parts(self) -> tuple[Platform, list[str], Supervisor]:
-        return self.platform, self.account_ids, self.supervisor
+    def _parts(self) -> tuple[Platform, list[str], Supervisor, AskedGear]:
+        return self.platform, self.account_ids, self.supervisor, self.gear
 
     def _request(self, saga: Saga) -> TransferRequest:
         return TransferRequest(
@@ -153,23 +159,24 @@ class Perdure:
         name: As the results call it.
         set_up: How it is built and tuned.
         open_engine: Gives the Temporal server.
-        in_lanes: Operations are carried out in lanes, not in workflows of their own.
+        gear: What carries the operations out.
     """
 
     durable_steps = 4
 
-    def __init__(self, name: str, set_up: str, open_engine: OpenEngine, *, in_lanes: bool) -> None:
+    def __init__(self, name: str, set_up: str, open_engine: OpenEngine, gear: AskedGear) -> None:
         self.name = name
         self.set_up = set_up
         self._open_engine = open_engine
-        self._in_lanes = in_lanes
+        self._gear = gear
 
     @asynccontextmanager
     async def start(self, site: Site) -> AsyncIterator[Running]:
         """Start the server and the workers."""
         await migrate(site.database_url)
         settings = Settings(DATABASE_URL=site.database_url)
-        busy, idle = ("lanes", "operations") if self._in_lanes else ("operations", "lanes")
+        is_flood = self._gear == AskedGear.FLOOD
+        busy, idle = ("lanes", "operations") if is_flood else ("operations", "lanes")
         roles = [busy] * site.workers + [idle, "notifications", "providers"]
         async with (
             self._open_engine(site) as engine,
@@ -177,8 +184,8 @@ class Perdure:
             supervised(site.folder, [engine.process, *_workers(site, engine, roles)]) as supervisor,
         ):
             platform = compose(settings, pool, await Client.connect(engine.address))
-            running = FloodedPerdure if self._in_lanes else RunningPerdure
-            yield running(platform, await _open_accounts(platform), supervisor)
+            running = FloodedPerdure if is_flood else RunningPerdure
+            yield running(platform, await _open_accounts(platform), supervisor, self._gear)
             await platform.operations.close()
 
 
@@ -194,6 +201,12 @@ _SET_UP: Final = (
     f"{_DOES_MORE} As many processes carry out operations as there are workers, and one each"
     " stands by for lanes, notifications and providers."
 )
+_AUTO_SET_UP: Final = (
+    "Perdure's transfers (hold, pay out, settle, notify) in the gear that is there by default, the"
+    f" interactive lanes of the operations workers,{_DOES_MORE} As many processes carry out"
+    " operations as there are workers, and one each stands by for lanes, notifications and"
+    " providers."
+)
 _LANE_SET_UP: Final = (
     "Perdure's transfers (hold, pay out, settle, notify) in four lanes,"
     f"{_DOES_MORE} As many processes run lanes as there are workers, and one each stands by for"
@@ -201,25 +214,31 @@ _LANE_SET_UP: Final = (
 )
 
 
-def own_workflows() -> Perdure:
+def by_default() -> Perdure:
     """Return Perdure as `perdure up` runs it."""
-    return Perdure("perdure", _SET_UP, dev_server, in_lanes=False)
+    return Perdure("perdure-auto", _AUTO_SET_UP, dev_server, AskedGear.AUTO)
+
+
+def own_workflows() -> Perdure:
+    """Return it with a workflow for each operation."""
+    return Perdure("perdure", _SET_UP, dev_server, AskedGear.OWN_WORKFLOW)
 
 
 def in_lanes() -> Perdure:
     """Return its lanes."""
-    return Perdure("perdure-lane", _LANE_SET_UP, dev_server, in_lanes=True)
+    return Perdure("perdure-lane", _LANE_SET_UP, dev_server, AskedGear.FLOOD)
 
 
 def own_workflows_on_cluster() -> Perdure:
     """Return it on the real server."""
-    return Perdure("perdure-cluster", f"As perdure, on{CLUSTER_SET_UP}", cluster, in_lanes=False)
+    set_up = f"As perdure, on{CLUSTER_SET_UP}"
+    return Perdure("perdure-cluster", set_up, cluster, AskedGear.OWN_WORKFLOW)
 
 
 def in_lanes_on_cluster() -> Perdure:
     """Return its lanes on the real server."""
     set_up = f"As perdure-lane, on{CLUSTER_SET_UP}"
-    return Perdure("perdure-cluster-lane", set_up, cluster, in_lanes=True)
+    return Perdure("perdure-cluster-lane", set_up, cluster, AskedGear.FLOOD)
 
 
 def _workers(site: Site, engine: Engine, roles: list[str]) -> list[ProcessSpec]:
