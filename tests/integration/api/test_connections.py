@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-import select
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import httpx
@@ -37,17 +38,26 @@ class Server:
 
 
 def _say(address: tuple[str, int], parts: tuple[bytes, ...]) -> bytes:
-    with socket.create_connection(address, timeout=30) as connection:
-        answer = b""
-        for part in parts:
-            connection.sendall(part)
-            if select.select([connection], [], [], 0.02)[0]:
-                answer += connection.recv(65_536)
-            if b"connection: close" in answer:
-                break
+    with (
+        socket.create_connection(address, timeout=60) as connection,
+        ThreadPoolExecutor(1) as hears,
+    ):
+        # Beside the sending: a server that has answered waits only so long for the rest.
+        answer = hears.submit(_heard, connection)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for part in parts:
+                connection.sendall(part)
+                if wait([answer], timeout=0.02).done:
+                    break
+        return answer.result()
+
+
+def _heard(connection: socket.socket) -> bytes:
+    answer = b""
+    with suppress(ConnectionResetError):
         while received := connection.recv(65_536):
             answer += received
-        return answer
+    return answer
 
 
 @pytest.fixture(scope="module")
