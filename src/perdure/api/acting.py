@@ -9,7 +9,14 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from perdure.api.authentication import visible_operation
-from perdure.api.idempotency import IdempotencyKey, Once, Show, act_once
+from perdure.api.idempotency import (
+    Act,
+    IdempotencyKey,
+    Once,
+    Show,
+    act_once,
+    answer_once,
+)
 from perdure.api.keys import ApiKey
 from perdure.api.operation_schemas import OperationView
 from perdure.bootstrap import Platform
@@ -30,14 +37,25 @@ class Acting:
     caller: ApiKey
     key: IdempotencyKey | None
 
+    @property
+    def request_id(self) -> str:
+        """Names the request in an error that is kept."""
+        return str(self.request.state.request_id)
+
     def by(self, reason: str) -> By:
         """Return who acts, and why."""
         return By(self.caller.actor, reason)
 
+    async def answer(self, act: Act) -> Response:
+        """Do it in a transaction with its answer, or give the one before; as `answer_once`."""
+        answer = await answer_once(
+            self.platform.operations, self.caller.owner, self.key, self.request_id, act
+        )
+        return answer.response()
+
     async def once(self, act: Callable[[Also], Awaitable[Any]], show: Show) -> Response:
         """Do it, or give the answer that the request had before; as `act_once`."""
-        request_id = self.request.state.request_id
-        once = Once(self.caller.owner, self.key, request_id, show) if self.key else None
+        once = Once(self.caller.owner, self.key, self.request_id, show) if self.key else None
         return (await act_once(self.platform.pool, once, act, show)).response()
 
 

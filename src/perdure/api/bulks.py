@@ -1,14 +1,13 @@
 """`/v1/bulks`: one action on many operations."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from perdure.api.acting import Acting
-from perdure.api.authentication import PlatformOfApp, house_caller_with, platform_of
+from perdure.api.authentication import PlatformOfApp, house_caller_with
 from perdure.api.bulk_schemas import (
     BulkBody,
     BulkItemsQuery,
@@ -21,21 +20,13 @@ from perdure.api.bulk_schemas import (
     BulkUndoBody,
     BulkView,
 )
-from perdure.api.idempotency import (
-    Act,
-    Answer,
-    IdempotencyKey,
-    KeyOfRequest,
-    answer_once,
-)
+from perdure.api.idempotency import Answer, KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, ReasonBody, Text, page_of
-from perdure.bootstrap import Platform
 from perdure.operations.bulk import lists, store
 from perdure.operations.bulk.actions import bulk_action
 from perdure.operations.bulk.model import Bulk, BulkProgress
-from perdure.operations.model import By
 from perdure.storage.pool import Connection, Pool
 
 router = APIRouter(prefix="/v1/bulks", tags=["bulks"])
@@ -71,42 +62,33 @@ _SELECTING: Final = (
         "house_only", "unknown_action", "bulk_list_not_found", "bulk_list_taken", *_SELECTING
     ),
 )
-async def create_bulk(
-    request: Request, body: BulkBody, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
-) -> Response:
+async def create_bulk(body: BulkBody, acting: OnBulks) -> Response:
     """Act on many operations; or, as a dry run, tell which these are."""
     new = body.to_bulk()
     bulk_action(new.action).check(new.arguments)
+    bulks = acting.platform.bulks
     if body.dry_run:
-        preview = await platform.bulks.preview(new.selection)
+        preview = await bulks.preview(new.selection)
         return Answer.of(200, BulkPreviewView.of(preview)).response()
-    accepted: list[Bulk] = []
-
-    async def act(connection: Connection) -> Answer:
-        accepted.append(await platform.bulks.accept(connection, new, actor=caller.actor))
-        return _created(accepted[-1])
-
-    return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
+    return await _accept_once(
+        acting, lambda connection: bulks.accept(connection, new, actor=acting.caller.actor)
+    )
 
 
 @router.post(
     "/lists", status_code=201, response_model=BulkListView, openapi_extra=refuses("house_only")
 )
-async def create_list(
-    request: Request, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
-) -> Response:
+async def create_list(acting: OnBulks) -> Response:
     """Begin a list of more ids than one request takes, for a bulk to be about.
 
     Nothing is done to what it names until a bulk is made of it, within a day.
     """
 
     async def act(connection: Connection) -> Answer:
-        return Answer.of(201, BulkListView.of(await lists.create(connection, actor=caller.actor)))
+        created = await lists.create(connection, actor=acting.caller.actor)
+        return Answer.of(201, BulkListView.of(created))
 
-    answer = await answer_once(
-        platform.operations, caller.owner, key, request.state.request_id, act
-    )
-    return answer.response()
+    return await acting.answer(act)
 
 
 @router.post(
@@ -161,9 +143,8 @@ async def list_items(
 )
 async def pause_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Response:
     """Hold a bulk: nothing further is acted on until it is resumed."""
-    by = acting.by(body.reason)
-    act = partial(acting.platform.bulks.pause, bulk_id, by)
-    return await _act_once(acting, bulk_id, act)
+    action = acting.platform.bulks.pause
+    return await _act_once(acting, action, bulk_id, acting.by(body.reason))
 
 
 @router.post(
@@ -173,9 +154,8 @@ async def pause_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Respon
 )
 async def resume_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Response:
     """Have a bulk go on that was paused."""
-    by = acting.by(body.reason)
-    act = partial(acting.platform.bulks.resume, bulk_id, by)
-    return await _act_once(acting, bulk_id, act)
+    action = acting.platform.bulks.resume
+    return await _act_once(acting, action, bulk_id, acting.by(body.reason))
 
 
 @router.post(
@@ -185,9 +165,8 @@ async def resume_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Respo
 )
 async def stop_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Response:
     """End a bulk where it is: what it did stays done, and the rest is skipped."""
-    by = acting.by(body.reason)
-    act = partial(acting.platform.bulks.stop, bulk_id, by)
-    return await _act_once(acting, bulk_id, act)
+    action = acting.platform.bulks.stop
+    return await _act_once(acting, action, bulk_id, acting.by(body.reason))
 
 
 @router.post(
@@ -197,9 +176,8 @@ async def stop_bulk(bulk_id: Text, body: ReasonBody, acting: OnBulks) -> Respons
 )
 async def change_rate(bulk_id: Text, body: BulkRateBody, acting: OnBulks) -> Response:
     """Change how many operations a bulk acts on a second; it keeps to it within a second."""
-    by = acting.by(body.reason)
-    act = partial(acting.platform.bulks.set_rate, bulk_id, body.rate_per_s, by)
-    return await _act_once(acting, bulk_id, act)
+    action = acting.platform.bulks.set_rate
+    return await _act_once(acting, action, bulk_id, body.rate_per_s, acting.by(body.reason))
 
 
 @router.post(
@@ -208,35 +186,26 @@ async def change_rate(bulk_id: Text, body: BulkRateBody, acting: OnBulks) -> Res
     response_model=BulkView,
     openapi_extra=refuses(*_CHANGING, "not_undoable", "bulk_under_way", *_SELECTING),
 )
-async def undo_bulk(
-    request: Request,
-    bulk_id: Text,
-    body: BulkUndoBody,
-    caller: Writer,
-    key: KeyOfRequest,
-) -> Response:
+async def undo_bulk(bulk_id: Text, body: BulkUndoBody, acting: OnBulks) -> Response:
     """Do the inverse to what a bulk acted on, as a new bulk, which answers."""
-    platform = platform_of(request)
-    by = By(caller.actor, body.reason)
-    accepted: list[Bulk] = []
-
-    async def act(connection: Connection) -> Answer:
-        undo = await platform.bulks.undo(
+    return await _accept_once(
+        acting,
+        lambda connection: acting.platform.bulks.undo(
             connection,
             bulk_id,
-            by,
+            acting.by(body.reason),
             rate_per_s=body.rate_per_s,
             confirm_count=body.confirm_count,
-        )
-        accepted.append(undo)
-        return _created(undo)
-
-    return await _accept_once(request, platform, caller, key, act=act, accepted=accepted)
+        ),
+    )
 
 
-async def _act_once(acting: Acting, bulk_id: str, act: Callable[..., Awaitable[Bulk]]) -> Response:
+async def _act_once(
+    acting: Acting, action: Callable[..., Awaitable[Bulk]], bulk_id: str, *given: object
+) -> Response:
     return await acting.once(
-        lambda also: act(also=also), lambda connection, _: _shown(connection, bulk_id)
+        lambda also: action(bulk_id, *given, also=also),
+        lambda connection, _: _shown(connection, bulk_id),
     )
 
 
@@ -245,22 +214,15 @@ async def _shown(connection: Connection | Pool, bulk_id: str) -> BulkView:
     return BulkView.of(bulk, await store.progress_of(connection, bulk_id))
 
 
-async def _accept_once(
-    request: Request,
-    platform: Platform,
-    caller: ApiKey,
-    key: IdempotencyKey | None,
-    *,
-    act: Act,
-    accepted: list[Bulk],
-) -> Response:
-    answer = await answer_once(
-        platform.operations, caller.owner, key, request.state.request_id, act
-    )
+async def _accept_once(acting: Acting, accept: Callable[[Connection], Awaitable[Bulk]]) -> Response:
+    accepted: list[Bulk] = []
+
+    async def act(connection: Connection) -> Answer:
+        bulk = await accept(connection)
+        accepted.append(bulk)
+        return Answer.of(201, BulkView.of(bulk, BulkProgress()))
+
+    response = await acting.answer(act)
     for bulk in accepted:
-        await platform.bulks.begin(bulk)
-    return answer.response()
-
-
-def _created(bulk: Bulk) -> Answer:
-    return Answer.of(201, BulkView.of(bulk, BulkProgress()))
+        await acting.platform.bulks.begin(bulk)
+    return response
