@@ -1,6 +1,6 @@
 """What chaos and the soak have to know of a kind, as the kind declares it (`Capability.chaos`)."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,52 @@ class ProviderBooks:
     path: str
     what: str
     effect: Callable[[Mapping[str, Any]], Entry]
+
+
+def asks_for(
+    name: str,
+    weights: Mapping[str, int],
+    *,
+    never_succeed: Collection[str] = (),
+    park: Collection[str] = (),
+) -> Callable[[Dice], Asked]:
+    """Return what decides an operation that asks for an amount, and tells one customer.
+
+    Args:
+        name: The field of the request by which its provider treats it.
+        weights: What that says, and how often.
+        never_succeed: Of these, those whose operations must not succeed.
+        park: Of these, those whose operations wait for a person.
+    """
+
+    def ask(dice: Dice) -> Asked:
+        amount_minor, method = dice.amount_minor(), dice.weighted(weights)
+        customer = dice.contact()
+        return Asked(
+            amount_minor=amount_minor,
+            method=method,
+            body={
+                "amount_minor": amount_minor,
+                "currency": "USD",
+                name: method,
+                "customer": customer.party("Customer"),
+            },
+            customer=customer,
+            never_succeeds=method in never_succeed,
+            parks=method in park,
+        )
+
+    return ask
+
+
+def kept_while(status: str) -> Callable[[Mapping[str, Any]], Entry]:
+    """Return what reads an entry whose amount the provider has as long as it stands so."""
+
+    def read(entry: Mapping[str, Any]) -> Entry:
+        kept_minor = entry["amount_minor"] if entry["status"] == status else 0
+        return Entry(entry["reference"], entry["status"], kept_minor)
+
+    return read
 
 
 Prepare = Callable[[Sequence[Planned], str, Machine, Platform], Awaitable[None]]

@@ -1,11 +1,8 @@
 """Transfers as chaos makes them, and what the bank's books say of each."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from perdure.chaos.dice import Dice
-from perdure.chaos.load import Entry, Load, ProviderBooks
-from perdure.chaos.planned import Asked
+from perdure.chaos.load import Load, ProviderBooks, asks_for, kept_while
 from perdure.ledger.chart import SystemAccount
 from perdure.providers.bank import BANK_ROLE
 
@@ -29,34 +26,10 @@ PARK: Final = frozenset({"dest_other_amount", "dest_unknown_status"})
 NEVER_PAID: Final = PARK | {"dest_declined", "dest_fails"}
 """The destinations whose transfers must not succeed."""
 
-
-def _ask(dice: Dice) -> Asked:
-    amount_minor, destination = dice.amount_minor(), dice.weighted(DESTINATIONS)
-    customer = dice.contact()
-    return Asked(
-        amount_minor=amount_minor,
-        method=destination,
-        body={
-            "amount_minor": amount_minor,
-            "currency": "USD",
-            "destination": destination,
-            "customer": customer.party("Customer"),
-        },
-        customer=customer,
-        never_succeeds=destination in NEVER_PAID,
-        parks=destination in PARK,
-    )
-
-
-def _payout(entry: Mapping[str, Any]) -> Entry:
-    is_paid = entry["status"] == "paid"
-    return Entry(entry["reference"], entry["status"], entry["amount_minor"] if is_paid else 0)
-
-
 LOAD: Final = Load(
     usual=20,
-    ask=_ask,
+    ask=asks_for("destination", DESTINATIONS, never_succeed=NEVER_PAID, park=PARK),
     taken_by=SystemAccount.BANK,
-    books=(ProviderBooks(BANK_ROLE.name, "/v1/payouts", "payouts", _payout),),
+    books=(ProviderBooks(BANK_ROLE.name, "/v1/payouts", "payouts", kept_while("paid")),),
     settings={"PERDURE_BANK_TIMEOUT_S": "1"},
 )
