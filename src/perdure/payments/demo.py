@@ -26,9 +26,10 @@ from perdure.cli.up import ensure_api_key
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.ledger.verify import Violation
 from perdure.payments.commands import report_path
-from perdure.payments.contracts import KIND
+from perdure.payments.contracts import KIND, PaymentRequest
 from perdure.payments.demo_file import (
     CANCELLED_PREFIX,
+    PLAIN,
     ExpectedRow,
     Wallet,
     read_report,
@@ -51,6 +52,7 @@ _KILLED: Final = "worker-lanes"
 _KILL_AT: Final = 0.3
 """How much of the file is finished when a worker is killed."""
 _POLL_S: Final = 0.2
+_PAYS_EVERY_S: Final = 3.0
 
 
 @dataclass(slots=True)
@@ -113,6 +115,7 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     async with (
         _beside(_cancel_some(platform)),
         _beside(_kill_a_worker(machine, platform, result, tell)),
+        _beside(_go_on_paying(platform, wallets[0])),
     ):
         await import_payments(open_client, file, report_path(file))
     result.import_s = round(time.monotonic() - began, 1)
@@ -159,6 +162,29 @@ async def _cancel_some(platform: Platform) -> None:
                 payment_id, actor="demo", reason="The demo cancels some."
             )
         await asyncio.sleep(_POLL_S)
+
+
+async def _go_on_paying(platform: Platform, wallet: Wallet) -> None:
+    """Make a plain payment now and then, as somebody always does.
+
+    A gateway that lets nobody through is away for all, and waited for: that it is down for some of
+    the file is only seen beside others.
+    """
+    request = PaymentRequest(
+        customer_id=wallet.customer_id,
+        account_id=wallet.account_id,
+        amount_minor=100,
+        currency=wallet.currency,
+        payment_method=PLAIN.payment_method,
+    )
+    lane = platform.kinds.lane_in(None, KIND, request)
+    while True:
+        async with platform.operations.transaction() as connection:
+            payment = await platform.kinds.acceptance(KIND).accept(
+                connection, request, actor="demo", lane=lane
+            )
+        await platform.operations.begin(payment)
+        await asyncio.sleep(_PAYS_EVERY_S)
 
 
 async def charged_to_cancel(pool: Pool) -> list[str]:
