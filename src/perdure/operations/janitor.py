@@ -22,7 +22,7 @@ from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
 
-_LOCK: Final = 7_265_312
+LOCK: Final = 7_265_312
 """Advisory lock held during a look, so that one janitor of the fleet looks at a time."""
 
 _BATCH: Final = 200
@@ -88,7 +88,7 @@ class Janitor:
         """
         async with transaction(self._pool) as connection:
             # Released with the transaction, also when this process dies.
-            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
                 return 0
             healed = (
                 await self._take_up()

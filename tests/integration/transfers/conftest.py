@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
+from perdure.operations.janitor import LOCK
 from tests.integration.payments.town import Town, open_town
 from tests.polls import eventually
 
@@ -33,11 +34,16 @@ async def quiet_town(
 
 
 async def _first_look(town: Town) -> None:
-    """Wait until the janitor has looked once: it begins with it, and then sleeps."""
+    """Wait until the janitor has looked once: it begins with it, and then sleeps.
+
+    Others hold locks for as long as they run: the worker's of its lanes.
+    """
     await eventually(
         lambda: town.platform.pool.fetchval(
             "SELECT EXISTS (SELECT FROM janitor_marks) AND NOT EXISTS (SELECT FROM pg_locks"
             " JOIN pg_database ON pg_database.oid = database"
-            " WHERE locktype = 'advisory' AND datname = current_database())"
+            " WHERE locktype = 'advisory' AND objid = $1 AND objsubid = 1"
+            " AND datname = current_database())",
+            LOCK,
         )
     )
