@@ -18,7 +18,7 @@ from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import KIND as PAYMENT
 from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from perdure.worker.janitor import janitor
-from tests.integration.payments.town import ENDED, Town, open_town
+from tests.integration.payments.town import ENDED, Town, open_quiet_town
 from tests.integration.payments.written import written
 from tests.integration.transfers.transfers import bank_misbehaves, payouts
 from tests.polls import eventually
@@ -88,12 +88,11 @@ async def quiet_town(
     postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """A town where callbacks are waited for long, and whose janitor looks when the test says."""
-    async with open_town(
+    async with open_quiet_town(
         postgres_url,
         temporal_client,
         tmp_path_factory.mktemp("quiet"),
         payment_callback_timeout_s=600,
-        janitor_interval_s=86_400,
         janitor_stale_after_s=0.1,
     ) as opened:
         yield opened

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from .town import Town, open_town
+from .town import Town, open_quiet_town, open_town
 
 
 @pytest.fixture(scope="package")
@@ -27,11 +27,7 @@ async def quiet_town(
     A workflow there waits for its confirmation for longer than a test lasts.
     """
     folder = tmp_path_factory.mktemp("quiet")
-    async with open_town(
-        postgres_url,
-        temporal_client,
-        folder,
-        janitor_interval_s=86_400,
-        payment_callback_timeout_s=120,
+    async with open_quiet_town(
+        postgres_url, temporal_client, folder, payment_callback_timeout_s=120
     ) as opened:
         yield opened

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from temporalio.client import Client
 
 from perdure.core.clock import utc_now
+from perdure.operations.janitor import LOCK
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
@@ -113,6 +114,25 @@ async def open_town(
         yield Town(
             **vars(house), gateway=clients[0], bank=clients[1], registries=registries, books=books
         )
+
+
+@asynccontextmanager
+async def open_quiet_town(
+    postgres_url: str, client: Client, folder: Path, **settings: Any
+) -> AsyncIterator[Town]:
+    """Open a town whose janitor has looked once, as it does at its start, and looks no more."""
+    given = {"janitor_interval_s": 86_400} | settings
+    async with open_town(postgres_url, client, folder, **given) as town:
+        await eventually(lambda: town.platform.pool.fetchval(_LOOKED_ONCE, LOCK))
+        yield town
+
+
+# Others hold locks for as long as they run: the worker's of its lanes.
+_LOOKED_ONCE: Final = """
+SELECT EXISTS (SELECT FROM janitor_marks) AND NOT EXISTS (
+    SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE locktype = 'advisory' AND objid = $1 AND objsubid = 1 AND datname = current_database())
+"""
 
 
 @asynccontextmanager
