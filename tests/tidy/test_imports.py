@@ -137,6 +137,22 @@ def test_pure_modules_import_no_temporal_and_no_storage(name: str) -> None:
             assert not imported.startswith(TOUCHES_THE_WORLD), f"{path} imports {imported}"
 
 
+@pytest.mark.parametrize("path", python_files(PACKAGE / "trades/book"), ids=lambda path: path.name)
+def test_the_matcher_is_pure(path: Path) -> None:
+    """Neither storage nor a clock nor chance: what is replayed in years gives the same bytes."""
+    for name in imports(path):
+        of_ours = name.startswith(("perdure.core.", "perdure.trades.book."))
+        pure = name.partition(".")[0] in {
+            "bisect",
+            "collections",
+            "heapq",
+            "json",
+            "types",
+            "typing",
+        }
+        assert of_ours or pure, f"{path.name} imports {name}"
+
+
 def test_packages_are_empty_as_the_sandbox_imports_them() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         if path.parent != PACKAGE:
