@@ -11,8 +11,8 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
-from perdure.durable.interceptors.cancellation import CANCEL, RESUME
-from perdure.durable.scope import PARK, CancelCall
+from perdure.durable.interceptors.cancellation import CANCEL
+from perdure.durable.scope import PARK, RESUME, CancelCall
 from perdure.refunds import contracts
 from perdure.refunds.contracts import FoundOut, RefundEnd
 from tests.workflows.scripted_refunds import GIVEN, SUCCEEDED, RefundScenario

@@ -6,7 +6,15 @@ import pytest
 
 from .source import PACKAGE, imports, python_files
 
-CAPABILITIES = {"payments", "transfers", "renewals", "refunds", "fraud", "notifications"}
+CAPABILITIES = {
+    "payments",
+    "transfers",
+    "renewals",
+    "refunds",
+    "trades",
+    "fraud",
+    "notifications",
+}
 TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "telling"))
 """Messages are owed in the commit of what they tell, so capabilities write them themselves."""
 
@@ -80,6 +88,7 @@ WORKFLOW_IMPORTS = (
     "perdure.durable.options",
     "perdure.durable.versions",
     "perdure.durable.queues",
+    "perdure.durable.reversal",
     "perdure.durable.scope",
     "perdure.durable.script",
     "perdure.notifications.telling",

@@ -7,8 +7,8 @@ from perdure.core.errors import (
     ProviderUnavailable,
     Refused,
 )
-from perdure.durable.interceptors.cancellation import CANCEL, RESUME
-from perdure.durable.scope import PARK, CancelCall
+from perdure.durable.interceptors.cancellation import CANCEL
+from perdure.durable.scope import PARK, RESUME, CancelCall
 from perdure.notifications.contracts import DELIVER
 from perdure.refunds.contracts import (
     CLOSE,

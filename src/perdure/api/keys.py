@@ -15,8 +15,7 @@ from perdure.core.clock import utc_now
 from perdure.core.errors import InvalidInput, NotFound, Unauthenticated
 from perdure.core.ids import API_KEY, new_id
 from perdure.core.text import check_identifier
-from perdure.operations.bulk.model import HOUSE
-from perdure.operations.model import CUSTOMERS_KEY, Side
+from perdure.operations.model import CUSTOMERS_KEY, HOUSE, Side
 from perdure.storage.pool import Connection, Pool
 
 _SECRET_PREFIX: Final = "perdure_"  # noqa: S105 - what a secret looks like, not one

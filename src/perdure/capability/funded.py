@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from perdure.capability.contracts import End, Failure
-from perdure.core.ids import TRANSFER, derived_id
+from perdure.capability.entries import hold_id, post_id, void_id
 from perdure.core.script import Body, ScriptStep, Step
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.model import NewTransfer
@@ -133,6 +133,8 @@ class FundedKind(Generic[Holding, Settling, Closing]):
         taken_by: The house's account that the money goes to.
         hold: The step that sets the money aside. Its result is made of the hold's id, and of what
             the counter says.
+        held_with_acceptance: It was set aside in the commit that accepted the operation: `hold`
+            only begins it.
         settle: The step that posts it: from here on the operation has succeeded.
         close: The step that releases it, and ends the operation.
         ends: Further steps that end it.
@@ -142,6 +144,8 @@ class FundedKind(Generic[Holding, Settling, Closing]):
         success: What commits with `settle`.
         failure_messages: Who is told what by `close`.
         held_as, settled_as: What the trail calls the two.
+        before_settling: Done first in the commit of `settle`, given the connection and the steps'
+            inputs: locks what `on_success` goes on to.
         on_release: What else commits with `close` if something was held, before it is released;
             given the connection, the step's input and the result of `hold`.
         on_success: What else commits with `settle`, given the connection and the steps' inputs.
@@ -161,6 +165,8 @@ class FundedKind(Generic[Holding, Settling, Closing]):
     failure_messages: Callable[[Closing], Sequence[Message]]
     held_as: str = "funds_held"
     settled_as: str = "settled"
+    held_with_acceptance: bool = False
+    before_settling: Callable[[Connection, Sequence[Settling]], Awaitable[None]] = _nothing
     on_release: Callable[[Connection, Closing, Any], Awaitable[None]] = _nothing
     on_success: Callable[[Connection, Sequence[Settling]], Awaitable[None]] = _nothing
     on_close: Callable[[Connection, Closing], Awaitable[None]] = _nothing
@@ -215,6 +221,7 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
             one=self._settle,
             many=self._settle_many,
             returns=End,
+            undoes=kind.settle.past_return,
             ends=self._ends,
         )
 
@@ -234,6 +241,9 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
 
     async def _hold(self, step: StepTransaction, given: Holding) -> Any:
         funds = self._kind.funds(given)
+        if self._kind.held_with_acceptance:
+            step.planned = self._held
+            return self._held_as(self._kind.new_hold(funds), None)
         await check_account(
             step.connection, self._ledger, funds, currency=funds.currency, verb=self._kind.verb
         )
@@ -249,6 +259,11 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
         # Whose account it is was checked when it was accepted, and does not change; its currency,
         # its status and its funds are the ledger's to look at: it leaves out what they refuse.
         funds = {found: self._kind.funds(one) for found, one in given.items()}
+        if self._kind.held_with_acceptance:
+            return {
+                found: StepDone(self._held_as(self._kind.new_hold(one), None), self._held)
+                for found, one in funds.items()
+            }
         counted = await self._counter.count_many(connection, funds)
         holds = {found: self._kind.new_hold(funds[found]) for found in counted}
         held = await self._ledger.hold_many(connection, list(holds.values()))
@@ -290,6 +305,7 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
         self, connection: Connection, given: Mapping[str, Settling]
     ) -> dict[str, StepDone[End]]:
         holds = {hold_id(found): found for found in given}
+        await self._kind.before_settling(connection, list(given.values()))
         posted = await self._ledger.post_holds(
             connection, [(held, post_id(found)) for held, found in holds.items()]
         )
@@ -341,6 +357,7 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
         self, connection: Connection, given: Settling, messages: Sequence[Message]
     ) -> End:
         found = self._kind.operation_id(given)
+        await self._kind.before_settling(connection, [given])
         await self._ledger.post_hold(connection, hold_id(found), post_id(found))
         await self._kind.on_success(connection, [given])
         owed = await notifications.owe(connection, {found: messages})
@@ -354,6 +371,8 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
         async def body(step: StepTransaction) -> End:
             connection = step.connection
             held = await self._steps.stored(step, kind.hold.row_name, returns=kind.hold.returns)
+            if held is None and kind.held_with_acceptance:
+                held = kind.hold.returns(hold_id(found))
             if held is not None:
                 await kind.on_release(connection, given, held)
                 await self._ledger.void_hold(connection, held.hold_id, void_id(found))
@@ -377,18 +396,3 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
             undoes=True,
             ends=self._ends,
         )
-
-
-def hold_id(operation_id: str) -> str:
-    """Return the id of an operation's hold in the ledger."""
-    return derived_id(TRANSFER, operation_id, "hold")
-
-
-def post_id(operation_id: str) -> str:
-    """Return the id of the transfer that posts an operation's money."""
-    return derived_id(TRANSFER, operation_id, "post")
-
-
-def void_id(operation_id: str) -> str:
-    """Return the id of the transfer that releases an operation's money."""
-    return derived_id(TRANSFER, operation_id, "void")

@@ -41,9 +41,12 @@ class Step(ScriptStep[Given, Result]):
 
     Args:
         undoes: It undoes or closes: nothing calls it off, and no lane runs it.
+        past_return: What it keeps has happened outside, and stands: nothing calls it off, and what
+            keeps it from being done parks it.
     """
 
     undoes: bool = False
+    past_return: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -79,6 +82,25 @@ class CallStep(ScriptStep[Given, Result]):
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnStep(ScriptStep[Given, Result]):
     """What each runner does in its own way: a wait, a child workflow."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Reversal(OwnStep[Given, Result]):
+    """What undoes a script that broke off: a workflow of its own, in reverse, each until done.
+
+    One of these that cannot be done parks the operation, and goes on from there. No lane runs it.
+
+    Args:
+        workflow: Its name.
+        undoing: The calls that undo, in the order of the calls they undo; one of a call that was
+            never begun is left out.
+        unless: Finds out first whether the call it names went through, after which nothing is
+            undone. Its result is the reversal's: made without arguments, it did not.
+    """
+
+    workflow: str
+    undoing: tuple[CallStep[Given, Any], ...]
+    unless: CallStep[Given, Result] | None = None
 
 
 def not_reached(who: str, code: str) -> Callable[[object, PerdureError], PerdureError]:

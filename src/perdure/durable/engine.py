@@ -8,13 +8,13 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.durable.interceptors.cancellation import CANCEL, RESUME
+from perdure.durable.interceptors.cancellation import CANCEL
 from perdure.durable.lanes import contracts as lanes
 from perdure.durable.operation_ids import is_operation
 from perdure.durable.options import BEHIND_INTERACTIVE
 from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.reset import reset_before_last_activity
-from perdure.durable.scope import CancelCall
+from perdure.durable.scope import RESUME, CancelCall
 from perdure.durable.search_attributes import of_operation
 from perdure.operations.engine import RunState
 from perdure.operations.kinds import OperationKinds

@@ -5,16 +5,19 @@ from temporalio import activity
 from perdure.core.errors import OperationParked
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.durable.scope import (
+    BEGIN_REVERSAL,
     PARK,
     REQUEST_CANCEL,
     CancelDecision,
     CancelOperation,
     ParkOperation,
+    ReversalBegun,
 )
 from perdure.operations import store
 from perdure.operations.attempts import current_attempt, record_attempt
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.model import Failure, Status
+from perdure.operations.taking_back import begin_reversal
 from perdure.storage.pool import Pool, transaction
 
 
@@ -55,3 +58,11 @@ class OperationActivities:
                 reason=call.message,
                 failure=Failure(call.code, call.message, call.step),
             )
+
+    @activity.defn(name=BEGIN_REVERSAL)
+    @records_its_attempts
+    async def begin_reversal(self, operation_id: str) -> ReversalBegun:
+        """Have no step go forward from now on; returns the calls there are to be undone."""
+        steps = await begin_reversal(self._pool, operation_id)
+        current_attempt("begin_reversal").is_recorded = True
+        return ReversalBegun(steps)

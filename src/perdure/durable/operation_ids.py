@@ -21,3 +21,8 @@ def operation_of(workflow_id: str) -> str | None:
 def is_operation(workflow_id: str) -> bool:
     """Whether the workflow is an operation's own, not a child's."""
     return _OPERATION_ID.fullmatch(workflow_id) is not None
+
+
+def reversal_id(operation_id: str) -> str:
+    """Return the id of the workflow that undoes an operation."""
+    return f"{operation_id}-reversal"

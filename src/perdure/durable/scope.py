@@ -5,6 +5,7 @@ The interceptors keep it, the capability's workflow reads it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +32,10 @@ _TURN_AGAIN_S: Final = 5.0
 
 REQUEST_CANCEL: Final = "operation.request_cancel"
 PARK: Final = "operation.park"
+BEGIN_REVERSAL: Final = "operation.begin_reversal"
+
+RESUME: Final = "resume"
+"""The signal that has what is parked go on."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,13 @@ class ParkOperation:
     code: str
     message: str
     step: str | None = None
+
+
+@dataclass(frozen=True)
+class ReversalBegun:
+    """The calls to the outside that were begun, as rows name them: no other begins any more."""
+
+    steps: list[str]
 
 
 class OperationScope:
@@ -243,6 +255,27 @@ class OperationScope:
             return await child
         except FailureError as error:
             raise to_domain_error(error) from error
+
+    async def end_of_undoing(self, child: workflow.ChildWorkflowHandle[Any, Result]) -> Result:
+        """Wait for the end of a child that undoes, and pass on to it what has it go on.
+
+        Raises:
+            PerdureError: What it failed with, as the domain knows it.
+        """
+        resumes = self._resumes
+        while not child.done():
+            if await self._resumed_before_end_of(child, resumes):
+                resumes = self._resumes
+                with suppress(FailureError):  # it has just ended
+                    await child.signal(RESUME)
+        try:
+            return await child
+        except FailureError as error:
+            raise to_domain_error(error) from error
+
+    async def _resumed_before_end_of(self, child: "asyncio.Future[Any]", resumes: int) -> bool:
+        await workflow.wait_condition(lambda: child.done() or self._resumes > resumes)
+        return self._resumes > resumes
 
     async def _unless_cancelled(self, call: workflow.ActivityHandle[Result]) -> Result:
         """Wait for a provider's activity, which a request to cancel takes out of its queue.

@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
 from perdure.core.errors import ANSWERS, PerdureError, ProviderAway
-from perdure.core.script import CallStep, Given, OwnStep, Result, ScriptStep, Step
+from perdure.core.script import CallStep, Given, OwnStep, Result, Reversal, ScriptStep, Step
 from perdure.durable.first_tries import first_try
+from perdure.durable.operation_ids import reversal_id
 from perdure.durable.options import PROVIDER_CALL, PROVIDER_INQUIRY
 from perdure.durable.queues import provider_queue
 from perdure.durable.scope import current_scope
@@ -48,10 +51,17 @@ class WorkflowRunner:
             return await self._call(step, given)
         if isinstance(step, Step):
             result: Result = await current_scope().database_step(
-                step.name, given, returns=step.returns, undoes=step.undoes
+                step.name,
+                given,
+                returns=step.returns,
+                undoes=step.undoes or step.past_return,
             )
             self.done.add(step)
             return result
+        if isinstance(step, Reversal):
+            return await current_scope().insist(
+                step.name, lambda: _undone_by_child(step, given), undoes=True
+            )
         assert isinstance(step, OwnStep)
         own: Result = await self._own[step](given)
         return own
@@ -122,3 +132,22 @@ class WorkflowRunner:
             queue=provider_queue(step.provider(given)),
             profile=PROVIDER_INQUIRY if inquires else PROVIDER_CALL,
         )
+
+
+async def _undone_by_child(reversal: Reversal[Given, Result], given: Given) -> Result:
+    """Have a workflow of its own undo; see `durable.reversal` for what that does."""
+    scope = current_scope()
+    while True:
+        try:
+            child = await workflow.start_child_workflow(
+                reversal.workflow,
+                given,
+                id=reversal_id(scope.operation_id),
+                result_type=reversal.returns,
+                parent_close_policy=ParentClosePolicy.TERMINATE,
+            )
+        except WorkflowAlreadyStartedError:
+            # An earlier run of this workflow was ended, and its child is ending.
+            await workflow.sleep(1)
+        else:
+            return await scope.end_of_undoing(child)

@@ -1,6 +1,6 @@
 """Which engine takes a new operation: this one, or the system it replaces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
@@ -11,6 +11,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import Reason
 
 from perdure.flags.provider import StoredFlagProvider
+from perdure.storage.pool import Connection
 
 
 class EngineVariant(StrEnum):
@@ -76,6 +77,27 @@ class EngineRouting:
         version = found.flag_metadata["version"]
         assert isinstance(version, int)
         return Decision(EngineVariant(found.value), str(found.reason), flag_key, version)
+
+
+async def keep_decisions(connection: Connection, taken: Sequence[tuple[str, Decision]]) -> None:
+    """Keep each decision that a flag made with its operation; one that has one keeps its first.
+
+    Args:
+        taken: Each operation's id, and what was decided of it.
+    """
+    made = [(found, decision) for found, decision in taken if decision.flag_key is not None]
+    if not made:
+        return
+    await connection.execute(
+        "INSERT INTO operation_routes (operation_id, engine, reason, flag_key, flag_version)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[])"
+        " ON CONFLICT DO NOTHING",
+        [found for found, _ in made],
+        [decision.variant.value for _, decision in made],
+        [decision.reason for _, decision in made],
+        [decision.flag_key for _, decision in made],
+        [decision.version for _, decision in made],
+    )
 
 
 def client_of(provider: StoredFlagProvider) -> OpenFeatureClient:

@@ -14,10 +14,12 @@ subplan; and the open holds, of which there are now none and now many, are found
 
 from typing import Final
 
+from perdure.ledger.model import TransferKind
+
 # One row a transfer that was written. `debitable_minor` and `creditable_minor` are the most that an
 # account takes on that side, by its floor and its room. A running sum counts also what is left out
 # on its way: what is written always fits, and sometimes a little more would have.
-HOLD_MANY: Final = """
+_PLACE_MANY: Final = """
 WITH account AS MATERIALIZED (
     SELECT a.id, a.currency, b.shard, b.status,
            least(
@@ -62,17 +64,14 @@ WITH account AS MATERIALIZED (
     INSERT INTO ledger_transfers (id, debit_account_id, credit_account_id, amount_minor,
         currency, kind, code, operation_id)
     SELECT id, debit_account_id, credit_account_id, amount_minor,
-        currency, 'pending', code, operation_id
+        currency, '{kind}', code, operation_id
     FROM allowed
     ORDER BY id COLLATE "C"
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 ), written AS MATERIALIZED (
     SELECT * FROM allowed WHERE (id IN (SELECT id FROM created)) IS TRUE
-), held AS (
-    INSERT INTO ledger_open_holds (transfer_id, debit_shard, credit_shard)
-    SELECT id, debit_shard, credit_shard FROM written
-), change AS MATERIALIZED (
+){held}, change AS MATERIALIZED (
     SELECT entry.account_id, entry.shard,
            sum(entry.debit_minor)::bigint AS debits_minor,
            sum(entry.credit_minor)::bigint AS credits_minor
@@ -83,13 +82,27 @@ WITH account AS MATERIALIZED (
     GROUP BY entry.account_id, entry.shard
 ), moved AS (
     UPDATE ledger_balances b SET
-        debits_pending_minor = b.debits_pending_minor + change.debits_minor,
-        credits_pending_minor = b.credits_pending_minor + change.credits_minor
+        debits_{kind}_minor = b.debits_{kind}_minor + change.debits_minor,
+        credits_{kind}_minor = b.credits_{kind}_minor + change.credits_minor
     FROM change
     WHERE b.account_id = change.account_id AND b.shard = change.shard
 )
 SELECT id FROM created
 """
+
+
+def _place_many(kind: TransferKind) -> str:
+    """Return the statement that writes many transfers of one kind, `posted` or `pending`."""
+    holds = kind is TransferKind.PENDING
+    held = """, held AS (
+    INSERT INTO ledger_open_holds (transfer_id, debit_shard, credit_shard)
+    SELECT id, debit_shard, credit_shard FROM written
+)"""
+    return _PLACE_MANY.format(kind=kind, held=held if holds else "")
+
+
+HOLD_MANY: Final = _place_many(TransferKind.PENDING)
+POST_MANY: Final = _place_many(TransferKind.POSTED)
 
 # One row a hold that was posted. Counting the balance rows locks them all before the first insert.
 POST_HOLDS: Final = """
@@ -148,4 +161,24 @@ WITH hold AS MATERIALIZED (
     WHERE b.account_id = change.account_id AND b.shard = change.shard
 )
 SELECT pending_id FROM created
+"""
+
+# Locks what POST_HOLDS of `$1`, and HOLD_MANY or POST_MANY between the accounts `$2`, go on to.
+LOCK: Final = """
+WITH hold AS MATERIALIZED (
+    SELECT held.debit_account_id, h.debit_shard, held.credit_account_id, h.credit_shard
+    FROM ledger_open_holds h JOIN ledger_transfers held ON held.id = h.transfer_id
+    WHERE h.transfer_id = ANY($1::text[])
+    ORDER BY h.transfer_id
+    FOR UPDATE OF h
+), touched AS MATERIALIZED (
+    SELECT debit_account_id AS account_id, debit_shard AS shard FROM hold
+    UNION
+    SELECT credit_account_id, credit_shard FROM hold
+    UNION
+    SELECT id, $3::int % shards FROM ledger_accounts WHERE id = ANY($2::text[])
+)
+SELECT FROM touched JOIN ledger_balances b USING (account_id, shard)
+ORDER BY b.account_id, b.shard
+FOR UPDATE OF b
 """

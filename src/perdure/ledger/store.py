@@ -149,6 +149,28 @@ class LedgerStore(Protocol[Session_contra]):
         """
         ...
 
+    async def post_many(
+        self, session: Session_contra, new: Sequence[NewTransfer], /
+    ) -> frozenset[str]:
+        """Move money for some hundred transfers at once, as `post` does; else as `hold_many`.
+
+        Returns:
+            The ids of the transfers that this call wrote.
+        """
+        ...
+
+    async def lock_for(
+        self, session: Session_contra, hold_ids: Sequence[str], new: Sequence[NewTransfer], /
+    ) -> None:
+        """Lock what later calls of this transaction go on to: it waits for no other in a circle.
+
+        Args:
+            session: What the calls are part of.
+            hold_ids: The holds that are settled.
+            new: What `hold_many` or `post_many` is then given, in this order.
+        """
+        ...
+
     async def post_holds(
         self, session: Session_contra, posts: Sequence[tuple[str, str]], /
     ) -> frozenset[str]:

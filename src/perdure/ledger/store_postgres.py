@@ -6,14 +6,11 @@ from datetime import datetime
 from typing import Final
 from zlib import crc32
 
-import asyncpg
-
 from perdure.core.errors import InvalidInput, NotFound
 from perdure.core.money import check_amount_minor
 from perdure.ledger import rules, statements, statements_many
 from perdure.ledger.model import (
     Account,
-    AccountKind,
     AccountStatus,
     Balance,
     Hold,
@@ -24,6 +21,7 @@ from perdure.ledger.model import (
     Transfer,
     TransferKind,
 )
+from perdure.ledger.rows import account_of, account_state_of, balance_of, transfer_of
 from perdure.storage.pool import Connection
 
 SHARDS: Final = 16
@@ -75,7 +73,7 @@ class PostgresLedger:
         row = await session.fetchrow(statements.GET_ACCOUNT, account_id)
         if row is None:
             raise _account_not_found(account_id)
-        return _account(row)
+        return account_of(row)
 
     async def list_accounts(
         self,
@@ -94,21 +92,21 @@ class PostgresLedger:
             rows = await session.fetch(
                 statements.LIST_CUSTOMER_ACCOUNTS, before, limit, customer_id
             )
-        return [_account(row) for row in rows]
+        return [account_of(row) for row in rows]
 
     async def balance(self, session: Connection, account_id: str, /) -> Balance:
         """Return what was debited and credited so far; see `LedgerStore.balance`."""
         row = await session.fetchrow(statements.BALANCE, account_id)
         if row is None:
             raise _account_not_found(account_id)
-        return _balance(row)
+        return balance_of(row)
 
     async def accounts_with_balances(
         self, session: Connection, account_ids: Collection[str], /
     ) -> dict[str, tuple[Account, Balance]]:
         """Return the accounts there are of these; see `LedgerStore.accounts_with_balances`."""
         rows = await session.fetch(statements.ACCOUNTS_WITH_BALANCES, list(account_ids))
-        return {row["id"]: (_account(row), _balance(row)) for row in rows}
+        return {row["id"]: (account_of(row), balance_of(row)) for row in rows}
 
     async def post(self, session: Connection, new: NewTransfer, /) -> Posted:
         """Move money at once; see `LedgerStore.post`."""
@@ -160,7 +158,7 @@ class PostgresLedger:
         if found is not None:
             rules.check_same_transfer(found, new, kind, expires_at)
             return Posted(found, created=False)
-        states = {row["debited"]: _account_state(row) for row in rows}
+        states = {row["debited"]: account_state_of(row) for row in rows}
         rules.check_accounts(new, states.get(True), states.get(False))
         raise AssertionError(f"no rule refuses transfer {new.id}, yet it was not written")
 
@@ -181,23 +179,23 @@ class PostgresLedger:
 
     async def hold_many(self, session: Connection, new: Sequence[NewTransfer], /) -> frozenset[str]:
         """Set money aside for many transfers; see `LedgerStore.hold_many`."""
-        times = Counter(each.id for each in new)
-        holds = [each for each in new if times[each.id] == 1 and _is_well_formed(each)]
-        if not holds:
-            return frozenset()
-        rows = await session.fetch(
-            statements_many.HOLD_MANY,
-            [each.id for each in holds],
-            [each.debit_account_id for each in holds],
-            [each.credit_account_id for each in holds],
-            [each.amount_minor for each in holds],
-            [each.currency for each in holds],
-            [each.code for each in holds],
-            [each.operation_id for each in holds],
-            # One shard for all, so that two calls in flight seldom meet on one.
-            _shard(holds[0].id),
-        )
+        columns = _columns(new)
+        rows = await session.fetch(statements_many.HOLD_MANY, *columns) if columns else []
         return frozenset(row["id"] for row in rows)
+
+    async def post_many(self, session: Connection, new: Sequence[NewTransfer], /) -> frozenset[str]:
+        """Move money for many transfers; see `LedgerStore.post_many`."""
+        columns = _columns(new)
+        rows = await session.fetch(statements_many.POST_MANY, *columns) if columns else []
+        return frozenset(row["id"] for row in rows)
+
+    async def lock_for(
+        self, session: Connection, hold_ids: Sequence[str], new: Sequence[NewTransfer], /
+    ) -> None:
+        """Lock what later calls go on to; see `LedgerStore.lock_for`."""
+        accounts = {end for each in new for end in (each.debit_account_id, each.credit_account_id)}
+        shard = _shard(new[0].id) if new else 0
+        await session.fetch(statements_many.LOCK, hold_ids, list(accounts), shard)
 
     async def post_holds(
         self, session: Connection, posts: Sequence[tuple[str, str]], /
@@ -234,7 +232,7 @@ class PostgresLedger:
         rules.check_transfer_id(transfer_id, param="transfer_id")
         row = await session.fetchrow(statements.SETTLE, transfer_id, hold_id, kind, amount_minor)
         if row is not None and row["settled_at"]:
-            held = _transfer(row)
+            held = transfer_of(row)
             transfer = Transfer(
                 id=transfer_id,
                 debit_account_id=held.debit_account_id,
@@ -266,12 +264,12 @@ class PostgresLedger:
         if held is None or held.kind is not TransferKind.PENDING:
             raise NotFound(f"There is no hold {hold_id}.", code="hold_not_found", param="hold_id")
         row = await session.fetchrow(statements.GET_SETTLEMENT, hold_id)
-        return Hold(transfer=held, settled_by=_transfer(row) if row else None)
+        return Hold(transfer=held, settled_by=transfer_of(row) if row else None)
 
     async def holds_past_expiry(self, session: Connection, limit: int, /) -> list[Transfer]:
         """Return open holds whose expiry has come; see `LedgerStore.holds_past_expiry`."""
         rows = await session.fetch(statements.HOLDS_PAST_EXPIRY, limit)
-        return [_transfer(row) for row in rows]
+        return [transfer_of(row) for row in rows]
 
     async def get_transfer(self, session: Connection, transfer_id: str, /) -> Transfer:
         """Return a transfer; see `LedgerStore.get_transfer`."""
@@ -304,15 +302,34 @@ class PostgresLedger:
                 code="missing_field",
                 param="account_id",
             )
-        return [_transfer(row) for row in rows]
+        return [transfer_of(row) for row in rows]
 
     async def _find_transfer(self, session: Connection, transfer_id: str) -> Transfer | None:
         row = await session.fetchrow(statements.GET_TRANSFER, transfer_id)
-        return _transfer(row) if row else None
+        return transfer_of(row) if row else None
 
 
 def _shard(transfer_id: str) -> int:
     return crc32(transfer_id.encode()) % SHARDS
+
+
+def _columns(new: Sequence[NewTransfer]) -> list[object]:
+    """Return what a statement of many is given, of those that it can write; nothing for none."""
+    times = Counter(each.id for each in new)
+    placed = [each for each in new if times[each.id] == 1 and _is_well_formed(each)]
+    if not placed:
+        return []
+    return [
+        [each.id for each in placed],
+        [each.debit_account_id for each in placed],
+        [each.credit_account_id for each in placed],
+        [each.amount_minor for each in placed],
+        [each.currency for each in placed],
+        [each.code for each in placed],
+        [each.operation_id for each in placed],
+        # One shard for all, so that two calls in flight seldom meet on one.
+        _shard(placed[0].id),
+    ]
 
 
 def _is_well_formed(new: NewTransfer) -> bool:
@@ -334,54 +351,4 @@ def _is_transfer_id(transfer_id: str) -> bool:
 def _account_not_found(account_id: str) -> NotFound:
     return NotFound(
         f"There is no account {account_id}.", code="account_not_found", param="account_id"
-    )
-
-
-def _account(row: asyncpg.Record) -> Account:
-    return Account(
-        id=row["id"],
-        name=row["name"],
-        kind=AccountKind(row["kind"]),
-        currency=row["currency"],
-        customer_id=row["customer_id"],
-        may_go_negative=row["may_go_negative"],
-        status=AccountStatus(row["status"]),
-        created_at=row["created_at"],
-    )
-
-
-def _balance(row: asyncpg.Record) -> Balance:
-    # A sum of bigint columns arrives as a Decimal.
-    return Balance(
-        normal_side=AccountKind(row["kind"]).normal_side,
-        debits_pending_minor=int(row["debits_pending_minor"]),
-        debits_posted_minor=int(row["debits_posted_minor"]),
-        credits_pending_minor=int(row["credits_pending_minor"]),
-        credits_posted_minor=int(row["credits_posted_minor"]),
-    )
-
-
-def _account_state(row: asyncpg.Record) -> rules.AccountState:
-    return rules.AccountState(
-        id=row["id"],
-        currency=row["currency"],
-        may_go_negative=row["may_go_negative"],
-        status=AccountStatus(row["status"]),
-        balance=_balance(row),
-    )
-
-
-def _transfer(row: asyncpg.Record) -> Transfer:
-    return Transfer(
-        id=row["id"],
-        debit_account_id=row["debit_account_id"],
-        credit_account_id=row["credit_account_id"],
-        amount_minor=row["amount_minor"],
-        currency=row["currency"],
-        code=row["code"],
-        kind=TransferKind(row["kind"]),
-        pending_id=row["pending_id"],
-        operation_id=row["operation_id"],
-        expires_at=row["expires_at"],
-        created_at=row["created_at"],
     )

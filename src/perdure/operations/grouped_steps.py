@@ -62,7 +62,7 @@ class GroupedStep(Generic[Given, Result]):
         many: Does it for the operations it can, by id, in a common transaction; one that is not in
             what it returns was left as it is.
         returns: The type of the result, to read it back.
-        ends: As in `TransactionalSteps.run`.
+        undoes, ends: As in `TransactionalSteps.run`.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class GroupedStep(Generic[Given, Result]):
             [Connection, Mapping[str, Given]], Awaitable[Mapping[str, StepDone[Result]]]
         ],
         returns: type[Result],
+        undoes: bool = False,
         ends: Sequence[str] = (),
     ) -> None:
         self._pool = pool
@@ -84,6 +85,7 @@ class GroupedStep(Generic[Given, Result]):
         self._one = one
         self._many = many
         self._returns = returns
+        self._undoes = undoes
         self._ends = ends
         self._group: GroupCommit[_Call[Given], StepDone[Result] | None] = GroupCommit(self._write)
 
@@ -114,7 +116,13 @@ class GroupedStep(Generic[Given, Result]):
             return await self._one(step, given)
 
         return await self._steps.run(
-            operation_id, self._name, given, alone, returns=self._returns, ends=self._ends
+            operation_id,
+            self._name,
+            given,
+            alone,
+            returns=self._returns,
+            undoes=self._undoes,
+            ends=self._ends,
         )
 
     async def _write(self, calls: list[_Call[Given]]) -> Sequence[StepDone[Result] | None]:

@@ -36,6 +36,9 @@ class Side(StrEnum):
 NOT_INSTALLED: Final = "kind_not_installed"
 """The failure of what is parked because no package here has its kind."""
 
+HOUSE: Final = "house"
+"""Whose an operation is that is no one customer's: no customer's API key can be made for it."""
+
 CUSTOMERS_KEY: Final = "customer_key:"
 """What the actor's name begins with where a customer's own API key acts."""
 

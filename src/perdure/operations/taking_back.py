@@ -1,21 +1,18 @@
 """Having a provider take back, as a whole, what one of our calls did there."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from perdure.operations.agreement import Expected, agreed
 from perdure.operations.provider_call import Answer, ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import TransactionalSteps
+from perdure.storage.pool import Pool
 
 
 class Done(Protocol):
     """What a call did, as the provider tells of it."""
 
-    @property
-    def amount_minor(self) -> int: ...  # noqa: D102
-    @property
-    def currency(self) -> str: ...  # noqa: D102
     @property
     def status(self) -> str: ...  # noqa: D102
 
@@ -46,14 +43,30 @@ async def take_back(
     done = await calls.left_behind(call)
     if done is None:
         return None
+    assert call.expects is not None, f"nothing says what {call.step} is compared in"
+    # What is there, which may be other than what was asked for.
+    says = {name: getattr(done, name) for name in call.expects.says}
     expected = Expected(
-        call.provider,
-        {
-            "reference": call.reference,
-            # What is there, which may be other than what was asked for.
-            "amount_minor": done.amount_minor,
-            "currency": done.currency,
-            "status": status(done),
-        },
+        call.provider, {**says, "reference": call.reference, "status": status(done)}
     )
     return call.outcome(await agreed(expected, await ask(call.reference), call.find))
+
+
+async def begin_reversal(pool: Pool, operation_id: str) -> list[str]:
+    """Have an operation's row say that it is being undone; returns the calls there are to undo.
+
+    Those that were begun, and that the provider did not refuse. None of an operation that has ended
+    already.
+    """
+    if not await TransactionalSteps(pool).begin_reversal(operation_id):
+        return []
+    rows = await pool.fetch(_BEGUN, operation_id)
+    return [row["step"] for row in rows]
+
+
+# A no that the provider does not document says less; see `ProviderCalls.left_behind`.
+_BEGUN: Final = """
+SELECT step FROM provider_calls WHERE operation_id = $1 AND state <> 'not_made'
+    AND NOT (state = 'refused' AND coalesce((answer->>'documented')::boolean, true))
+ORDER BY created_at
+"""

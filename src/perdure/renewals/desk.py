@@ -10,7 +10,7 @@ from datetime import datetime
 
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_identifier
-from perdure.flags.routing import Decision, EngineRouting, EngineVariant
+from perdure.flags.routing import Decision, EngineRouting, EngineVariant, keep_decisions
 from perdure.operations.acceptance import Acceptance
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import Operation
@@ -67,9 +67,9 @@ class RenewalDesk(Acceptance[RenewalRequest]):
         taken = [
             (outcome, decision)
             for outcome, decision in zip(outcomes, decisions, strict=True)
-            if isinstance(outcome, Operation) and decision.flag_key is not None
+            if isinstance(outcome, Operation)
         ]
-        await _keep(connection, taken)
+        await keep_decisions(connection, [(found.id, decision) for found, decision in taken])
         elsewhere = [found.id for found, _ in taken if found.lane == ELSEWHERE]
         if elsewhere:
             await queue.put(connection, elsewhere)
@@ -82,17 +82,3 @@ class RenewalDesk(Acceptance[RenewalRequest]):
         with suppress(InvalidInput):
             customer_id = check_identifier("customer_id", customer_id)
         return await self._routing.decide(KIND, customer_id, tld)
-
-
-async def _keep(connection: Connection, taken: Sequence[tuple[Operation, Decision]]) -> None:
-    """Keep each decision with its operation; one that was known before keeps its first."""
-    await connection.execute(
-        "INSERT INTO operation_routes (operation_id, engine, reason, flag_key, flag_version)"
-        " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[])"
-        " ON CONFLICT DO NOTHING",
-        [operation.id for operation, _ in taken],
-        [decision.variant.value for _, decision in taken],
-        [decision.reason for _, decision in taken],
-        [decision.flag_key for _, decision in taken],
-        [decision.version for _, decision in taken],
-    )

@@ -1,7 +1,7 @@
 """Many transfers in one statement: what is written keeps every rule that one by one would."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -31,6 +31,8 @@ from .test_ledger_contract import account, move
 Result = TypeVar("Result")
 
 LEDGER = PostgresLedger()
+
+Place = Callable[[Connection, list[NewTransfer]], Awaitable[frozenset[str]]]
 
 
 # The property: a batch over accounts of every sort, against a plain model of the rules.
@@ -279,7 +281,8 @@ async def session(pool: Pool) -> AsyncIterator[Connection]:
         await opened.rollback()
 
 
-async def test_what_is_pending_already_counts(session: Connection) -> None:
+@pytest.mark.parametrize("place", [LEDGER.hold_many, LEDGER.post_many], ids=["hold", "post"])
+async def test_what_is_pending_already_counts(session: Connection, place: Place) -> None:
     accounts = {name: new.id for name, new in (await open_accounts(session)).items()}
     bank, clearing, poor = accounts["bank"], accounts["clearing"], accounts["poor"]
     till, full = accounts["till"], accounts["full"]
@@ -287,7 +290,8 @@ async def test_what_is_pending_already_counts(session: Connection) -> None:
         await LEDGER.hold(session, new)
     fits = [move(poor, clearing, 20), move(bank, till, 50), move(bank, full, 40)]
     too_much = [replace(new, id=new_id(TRANSFER), amount_minor=1) for new in fits]
-    assert await LEDGER.hold_many(session, fits + too_much) == {new.id for new in fits}
+    assert await place(session, fits + too_much) == {new.id for new in fits}
+    assert await place(session, fits) == frozenset()
     assert await violations(session) == []
 
 

@@ -112,6 +112,30 @@ async def test_batches_and_single_transfers_do_not_wait_in_a_circle(
     assert await violations(pool) == []
 
 
+async def test_several_calls_of_a_transaction_do_not_wait_in_a_circle(
+    pool: Pool, accounts: Accounts
+) -> None:
+    clearing, (first, second, _) = accounts.clearing, accounts.wallets
+
+    async def settle(buyer: str, seller: str) -> None:
+        holds = [move(buyer, clearing, 1) for _ in range(5)]
+        await hold_many(pool, holds)
+        payouts = [move(clearing, seller, 1) for _ in holds]
+        async with transaction(pool) as session:
+            await LEDGER.lock_for(session, [new.id for new in holds], payouts)
+            posts = with_new_ids(new.id for new in holds)
+            assert len(await LEDGER.post_holds(session, posts)) == len(holds)
+            await asyncio.sleep(0)
+            assert await LEDGER.post_many(session, payouts) == {new.id for new in payouts}
+
+    # A deadlock is an asyncpg error, and raised here.
+    await asyncio.gather(
+        *(settle(*pair) for pair in [(first, second), (second, first)] for _ in range(8))
+    )
+    assert await amounts(pool, clearing) == (0, 0)
+    assert await violations(pool) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_batch_sent_many_times_at_once_is_written_once(
     pool: Pool, accounts: Accounts, seed: int

@@ -17,10 +17,15 @@ from temporalio.worker import (
 )
 
 from perdure.durable.operation_ids import is_operation
-from perdure.durable.scope import CancelCall, CancelDecision, OperationScope, current_scope
+from perdure.durable.scope import (
+    RESUME,
+    CancelCall,
+    CancelDecision,
+    OperationScope,
+    current_scope,
+)
 
 CANCEL = "cancel"
-RESUME = "resume"
 
 
 class Cancellation(Interceptor):

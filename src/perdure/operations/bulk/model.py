@@ -9,8 +9,6 @@ from typing import Any, Final
 from perdure.operations.model import Operation, Status
 
 KIND: Final = "bulk"
-HOUSE: Final = "house"
-"""Whose bulks are, in place of a customer: no customer's API key can be made for it."""
 
 RATE_PER_S_DEFAULT: Final = 50.0
 RATE_PER_S_MIN: Final = 0.1

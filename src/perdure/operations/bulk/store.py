@@ -10,7 +10,6 @@ from perdure.core.errors import NotFound
 from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.operations import store
 from perdure.operations.bulk.model import (
-    HOUSE,
     KIND,
     Bulk,
     BulkItem,
@@ -19,7 +18,7 @@ from perdure.operations.bulk.model import (
     ItemOutcome,
     ItemState,
 )
-from perdure.operations.model import NewOperation, Status
+from perdure.operations.model import HOUSE, NewOperation, Status
 from perdure.operations.steps import from_json, to_json
 from perdure.storage.pool import Connection, Pool
 

@@ -15,6 +15,7 @@ from perdure.core.script import (
     Given,
     OwnStep,
     Result,
+    Reversal,
     Runner,
     ScriptStep,
     Step,
@@ -116,7 +117,7 @@ class _LaneRunner:
         self._permit = permit
 
     async def run(self, step: ScriptStep[Given, Result], given: Given) -> Result:
-        if isinstance(step, Step | CallStep) and step.undoes:
+        if isinstance(step, Reversal) or (isinstance(step, Step | CallStep) and step.undoes):
             raise Promoted(_left(step))
         body: Callable[[Given], Awaitable[Result]] = self._bodies[step]
         if isinstance(step, CallStep):

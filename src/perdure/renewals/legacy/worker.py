@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from perdure.capability.contracts import Failure
-from perdure.capability.funded import hold_id, post_id, void_id
+from perdure.capability.entries import hold_id, post_id, void_id
 from perdure.core.errors import NotFound, PerdureError, ProviderError
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore

@@ -1,0 +1,155 @@
+"""Taking trades in: many in the commit of the fills that made them, each with the buyer's money.
+
+Nobody asks for a trade but the asset's writer. What it has matched is agreed, so nothing of it is
+looked at again here but the money, which is there: in that commit, before this, the buyer's order
+gives up of its hold what each of its trades then holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from perdure.core.errors import Conflict, PerdureError
+from perdure.core.ids import new_id
+from perdure.core.notes import correctable
+from perdure.flags.routing import EngineRouting, EngineVariant, keep_decisions
+from perdure.ledger.store import LedgerStore
+from perdure.notifications.rules import check_party
+from perdure.operations.acceptance import accept_many
+from perdure.operations.correction import Correction, correct
+from perdure.operations.lanes.store import ELSEWHERE
+from perdure.operations.model import HOUSE, NewOperation, Operation
+from perdure.operations.steps import to_json
+from perdure.storage.pool import Connection
+from perdure.trades.contracts import ID_PREFIX, KIND, TradeInput, TradeRequest
+from perdure.trades.funding import FUNDED
+
+_CORRECTABLE: Final = correctable(TradeRequest)
+WRITER: Final = "matcher"
+"""The actor of what the asset's writer does."""
+
+
+class TradeAcceptance:
+    """Stores trades, and offers them to be corrected; see `KindActions`.
+
+    Args:
+        routing: Says which system takes each; the decision is stored with it, and asked once.
+    """
+
+    def __init__(self, ledger: LedgerStore[Connection], routing: EngineRouting) -> None:
+        self._ledger = ledger
+        self._routing = routing
+
+    async def accept_trades(
+        self,
+        connection: Connection,
+        trades: Sequence[TradeRequest],
+        *,
+        lanes: Sequence[int | None] | None = None,
+    ) -> list[Operation]:
+        """Store trades, and set each one's money aside; returns them in their order.
+
+        A trade that is known by its asset and number is the stored one. Once this is committed,
+        each is begun as any operation: `OperationService.begin`.
+
+        Args:
+            connection: With the transaction open in which the buyers' orders have given up their
+                shares.
+            lanes: Which lane carries each out, as `Kinds.lane_in` and `lane_for` say; None: a
+                workflow of its own. What the flag sends elsewhere is in none.
+
+        Raises:
+            Refused, NotFound, InvalidInput, InsufficientFunds: The ledger does not hold the money
+                of one of them; nothing of any of them is to be committed.
+        """
+        decisions = [
+            await self._routing.decide(KIND, request.buyer_customer_id) for request in trades
+        ]
+        asked = lanes or [None] * len(trades)
+        new = [
+            _new_operation(request, ELSEWHERE if decision.variant == EngineVariant.LEGACY else lane)
+            for request, decision, lane in zip(trades, decisions, asked, strict=True)
+        ]
+        found = [_stored(one) for one in await accept_many(connection, new, actor=WRITER)]
+        made = {one.id for one in new}
+        await self._hold(
+            connection,
+            [
+                TradeInput(operation.id, request)
+                for operation, request in zip(found, trades, strict=True)
+                if operation.id in made
+            ],
+        )
+        await keep_decisions(
+            connection,
+            [(one.id, decision) for one, decision in zip(found, decisions, strict=True)],
+        )
+        return found
+
+    async def _hold(self, connection: Connection, trades: Sequence[TradeInput]) -> None:
+        holds = [FUNDED.new_hold(FUNDED.funds(trade)) for trade in trades]
+        held = await self._ledger.hold_many(connection, holds)
+        for hold in holds:
+            if hold.id not in held:
+                await self._ledger.hold(connection, hold)  # says why not
+
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected; as in `KindActions`."""
+        return _CORRECTABLE
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Return the trade's request with a patch.
+
+        Raises:
+            InvalidInput: The patch; names the field.
+        """
+        return correct(
+            operation.input["request"], patch, _CORRECTABLE, TradeRequest, _check_parties
+        )
+
+    async def accept_again(
+        self,
+        connection: Connection,  # noqa: ARG002 - as `KindActions` has it
+        operation: Operation,
+        *,
+        actor: str,  # noqa: ARG002
+        lane: int | None = None,  # noqa: ARG002
+    ) -> Operation:
+        """Refuse: what was undone is no longer agreed.
+
+        Raises:
+            Conflict: `not_relaunchable`.
+        """
+        raise Conflict(
+            f"{operation.id} was undone, and each side is free again; new orders make a new trade.",
+            code="not_relaunchable",
+            param="id",
+        )
+
+
+def _new_operation(request: TradeRequest, lane: int | None) -> NewOperation:
+    trade_id = new_id(ID_PREFIX)
+    return NewOperation(
+        id=trade_id,
+        kind=KIND,
+        # Two customers are in it, and neither acts on it by itself.
+        customer_id=HOUSE,
+        input=to_json(TradeInput(trade_id, request)),
+        reference=request.name,
+        lane=lane,
+    )
+
+
+def _stored(outcome: Operation | PerdureError) -> Operation:
+    if isinstance(outcome, PerdureError):
+        raise outcome
+    return outcome
+
+
+def _check_parties(request: TradeRequest) -> TradeRequest:
+    return replace(
+        request,
+        buyer=check_party("buyer", request.buyer),
+        seller=check_party("seller", request.seller),
+    )
