@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast test-kind test-long check format lock openapi reference record-histories bench bench-quick clean
+.PHONY: help demo up test test-fast test-kind test-long check format lock openapi reference protos record-histories bench bench-quick clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ openapi: $(STAMP) ## Write docs/openapi.json, the API's description
 
 reference: $(STAMP) ## Write docs/reference.md, what `perdure` exports
 	@$(BIN)/python -m perdure.reference docs/reference.md
+
+protos: $(STAMP) ## Write the modules of the .proto files
+	@$(BIN)/python -m tests.tidy.protos src
 
 clean: ## Remove what was installed and what the demo left
 	rm -rf $(VENV) $(BENCH) .perdure

@@ -24,8 +24,12 @@ def tracked_files() -> tuple[Path, ...]:
 
 
 def python_files(folder: Path = ROOT) -> list[Path]:
-    """Return the Python files below a folder."""
-    return [path for path in tracked_files() if path.suffix == ".py" and folder in path.parents]
+    """Return the Python files below a folder that somebody wrote."""
+    return [
+        path
+        for path in tracked_files()
+        if path.suffix == ".py" and folder in path.parents and "_pb2" not in path.stem
+    ]
 
 
 @cache
