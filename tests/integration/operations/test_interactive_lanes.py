@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import asyncpg
 import pytest
 
 from perdure.core.clock import utc_now
@@ -159,9 +160,12 @@ async def test_what_a_dead_worker_had_is_carried_out_by_another(
             await alive.has(lanes=INTERACTIVE_LANES)
 
 
+@pytest.mark.parametrize("is_told", [True, False])
 async def test_a_worker_whose_session_is_lost_takes_its_lanes_again(
-    lane: Lane, database_url: str, pool: Pool
+    lane: Lane, database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch, is_told: bool
 ) -> None:
+    if not is_told:  # as asyncpg does of a connection that is lost amid an answer
+        monkeypatch.setattr(asyncpg.Connection, "add_termination_listener", lambda *_: None)
     async with worker(lane, database_url) as one:
         await one.has(lanes=INTERACTIVE_LANES)
         assert one.listener.session is not None
@@ -170,6 +174,20 @@ async def test_a_worker_whose_session_is_lost_takes_its_lanes_again(
         await one.has(lanes=INTERACTIVE_LANES)
         await lane.add(3)
         await until_ended(lane)
+
+
+async def test_a_session_that_answers_no_more_is_given_up(
+    lane: Lane, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(lane, database_url) as one:
+        await one.has(lanes=INTERACTIVE_LANES)
+        session = one.listener.session
+        with monkeypatch.context() as stands_still:
+            stands_still.setattr(interactive, "_ANSWERS_S_MAX", 0.2)
+            stands_still.setattr(ownership, "_HELD", "SELECT pg_sleep(3600)")
+            await one.has(lanes=0)
+        await one.has(lanes=INTERACTIVE_LANES)
+        assert one.listener.session is not session
 
 
 async def test_a_session_that_says_nothing_is_ended(

@@ -10,7 +10,7 @@ that does not is woken by its workflow.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 CHANNEL: Final = "perdure_lanes"
 _CONNECT_AGAIN_S: Final = 1.0
+_LOOK_S: Final = 1.0
 
 Hear = Callable[[str, int | str], AbstractContextManager[asyncio.Event]]
 """Gives, for a lane (kind, number), an event that is set whenever the lane is called.
@@ -72,7 +73,8 @@ class LaneListener:
     runs.
 
     Attributes:
-        session: The connection, for one at a time to hold locks by; None: there is none now.
+        session: The connection, for one at a time to hold locks by; None: there is none now. Who
+            finds it lost says so (`reconnect`): asyncpg does not, of one lost amid an answer.
         is_pooled: There never is one.
     """
 
@@ -80,6 +82,7 @@ class LaneListener:
         self._database_url = database_url
         self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
         self.session: asyncpg.Connection[Any] | None = None
         self.is_pooled = False
 
@@ -118,6 +121,10 @@ class LaneListener:
                 if not self._events[name]:
                     del self._events[name]
 
+    def reconnect(self) -> None:
+        """Have it connect anew, if it is connected."""
+        self._lost.set()
+
     async def _listen(self) -> None:
         while True:
             try:
@@ -135,11 +142,13 @@ class LaneListener:
                 self.is_pooled = True
                 log.info("lanes_look_by_themselves", reason="The database is behind a pooler.")
                 return False
-            lost = asyncio.Event()
+            self._lost = lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(CHANNEL, self._on_notice)
             self.session = connection
-            await lost.wait()
+            while not (lost.is_set() or connection.is_closed()):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), _LOOK_S)
             return True
         finally:
             self.session = None

@@ -32,6 +32,8 @@ _ENDS_SOON_S: Final = 0.3
 _ENDS_S_MAX: Final = 5.0
 """How long a worker that stops finishes what it has under way."""
 _AGAIN_S: Final = 0.5
+_ANSWERS_S_MAX: Final = 5.0
+"""A session that has not answered for so long is taken to be lost."""
 
 
 def interactive_limits(at_once: int) -> LaneLimits:
@@ -153,10 +155,12 @@ class InteractiveLane:
     async def _share(self, called: asyncio.Event) -> None:
         while True:
             try:
-                await self._share_once(called)
+                async with asyncio.timeout(_ANSWERS_S_MAX):
+                    await self._share_once(called)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 # Whoever has them now: this worker does not know of any.
                 self._mine = frozenset()
+                self._listener.reconnect()
                 log.warning("interactive_lanes_not_held", error=repr(error))
             await asyncio.sleep(_BEAT_S if self._listener.is_pooled else LOOK_S)
 
