@@ -2,7 +2,6 @@
 
 import pytest
 
-from perdure.capabilities import attribute, installed
 from perdure.capability.taking_in import funded_settings
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
@@ -10,6 +9,7 @@ from perdure.core.settings import EnvironmentSettings
 from perdure.notifications.settings import NotificationSettings
 from perdure.outside import uses
 from perdure.payments.settings import PaymentSettings
+from perdure.refunds.settings import RefundSettings
 from perdure.renewals.settings import RenewalSettings
 from perdure.transfers.capability import TRANSFERS
 
@@ -17,7 +17,9 @@ PAYMENT = "PERDURE_PAYMENT"
 KINDS: list[type[EnvironmentSettings]] = [
     Settings,
     NotificationSettings,
-    *(attribute(kind.settings) for kind in installed().values() if kind.settings),
+    PaymentSettings,
+    RefundSettings,
+    RenewalSettings,
 ]
 FIELDS = [
     *(field for kind in KINDS for field in kind.model_fields),

@@ -75,7 +75,6 @@ class Capability:
         request: The dataclass of what is asked for; its fields carry a `Note`.
         wire: Called with a `Host` in every process, returns a `Wiring`.
         work: Called with a `WorkerHost` in a worker, and awaited, returns its `Work`.
-        settings: Its own, an `EnvironmentSettings`; None: it has none.
         calls: The systems that it calls, each a `Role`.
         outside: Where that is not known before: called with the `Settings`, returns each as a
             `Use`.
@@ -113,7 +112,6 @@ class Capability:
     request: type
     wire: Place
     work: Place
-    settings: Place | None = None
     calls: tuple[Place, ...] = ()
     outside: Place | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)

@@ -33,7 +33,6 @@ PAYMENTS: Final = Capability(
     request=PaymentRequest,
     wire="perdure.payments.wiring:wire",
     work="perdure.payments.registration:work",
-    settings="perdure.payments.settings:PaymentSettings",
     calls=(
         "perdure.providers.gateway:GATEWAY_ROLE",
         "perdure.providers.fraud_scorer:FRAUD_SCORER_ROLE",

@@ -14,7 +14,6 @@ REFUNDS: Final = Capability(
     request=RefundRequest,
     wire="perdure.refunds.wiring:wire",
     work="perdure.refunds.registration:work",
-    settings="perdure.refunds.settings:RefundSettings",
     is_created=False,
     invariants="perdure.refunds.verify:INVARIANTS",
 )

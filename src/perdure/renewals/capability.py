@@ -15,7 +15,6 @@ RENEWALS: Final = Capability(
     request=RenewalRequest,
     wire="perdure.renewals.wiring:wire",
     work="perdure.renewals.registration:work",
-    settings="perdure.renewals.settings:RenewalSettings",
     outside="perdure.renewals.outside:uses",
     remarks={
         "create": "Asked for again while it is under way, a domain's renewal is answered with the"

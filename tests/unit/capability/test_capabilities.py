@@ -40,7 +40,6 @@ def test_the_built_in_kinds_name_what_can_be_imported() -> None:
         named = [
             capability.wire,
             capability.work,
-            capability.settings,
             capability.refundable,
             capability.invariants,
             *capability.routes,
