@@ -86,7 +86,7 @@ async def measured(pool: Pool) -> Table:
         took = [await _took_ms(pool, ask) for _ in range(TIMES)]
         drawn.add_row(name, f"{statistics.median(took):,.1f}", f"{max(took):,.1f}")
     for name, is_whole in (("everything", True), ("what changed", False)):
-        took_ms = await _took_ms(pool, partial(verify, urls={}, is_whole=is_whole))
+        took_ms = await _took_ms(pool, partial(verify, compared={}, is_whole=is_whole))
         drawn.add_row(f"verify: {name}", f"{took_ms:,.0f}", "")
     return drawn
 

@@ -1,6 +1,8 @@
 """Who is asked for giftcards: what we need of it, and a client of its HTTP API."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol, Self
 
 import aiohttp
@@ -107,3 +109,7 @@ class HttpGiftcardProvider:
     async def revoke(self, reference: str) -> Order:
         """Take an order back; see `GiftcardProvider.revoke`."""
         return await self._http.act("/v1/orders/revoke", {"reference": reference}, _ORDER)
+
+    def books(self, since: datetime | None) -> AsyncIterator[Order]:  # noqa: ARG002 - it has all
+        """Yield every order there is; see `TellsBooks`."""
+        return self._http.read_all("/v1/orders", Order)

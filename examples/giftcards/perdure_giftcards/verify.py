@@ -4,9 +4,10 @@ from typing import Final
 
 from perdure import effect_books, effect_invariants, funded_invariants
 from perdure_giftcards.capability import GIFTCARDS
-from perdure_giftcards.contracts import ORDER_STATUSES, PROVIDER, Order
+from perdure_giftcards.contracts import ORDER_STATUSES
 from perdure_giftcards.money import FUNDED
 from perdure_giftcards.process import ORDER, REVOKE
+from perdure_giftcards.provider import GIFTCARD_ROLE
 
 INVARIANTS: Final = {
     **funded_invariants(GIFTCARDS, FUNDED.taken_by),
@@ -16,9 +17,7 @@ INVARIANTS: Final = {
 
 GIFTCARD_BOOKS: Final = effect_books(
     GIFTCARDS,
-    name=PROVIDER,
-    path="/v1/orders",
-    entry=Order,
+    role=GIFTCARD_ROLE,
     entries="orders",
     statuses=ORDER_STATUSES,
 )

@@ -1,7 +1,7 @@
 """`verify`: what must hold of all operations, and between a provider's own books and ours.
 
-A kind declares its invariants as queries, and its provider's books as what they list and what must
-hold of it; reading them, page by page, and comparing them is written here once.
+A kind declares its invariants as queries, and what must hold of its provider's books. These are
+read through the class that serves the provider, if it tells them (`perdure.providers.books`).
 """
 
 import asyncio
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
-from pydantic import TypeAdapter
-
 from perdure.capabilities import attribute, installed
 from perdure.capability.assembly import kinds_with_lanes
 from perdure.core.errors import PerdureError, ProviderUnavailable
@@ -19,8 +17,8 @@ from perdure.ledger import verify as ledger
 from perdure.ledger.verify import QUESTION_S, Question, Violation
 from perdure.operations import verify as operations
 from perdure.operations.verify import check
-from perdure.providers.http import ProviderHttp
-from perdure.providers.http_client import open_http_client
+from perdure.providers.choice import Role, Use
+from perdure.providers.host import ProviderHost
 from perdure.storage.pool import Connection, Pool, whole_tables
 
 _PAGE: Final = 1000
@@ -33,53 +31,53 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books(Generic[Entry]):
-    """What a provider lists of all that it ever did, and what must hold between that and ours.
+    """What a provider tells of all that it ever did, and what must hold between that and ours.
 
-    The statements run in one transaction, whose `now()` is before the list is read: what was not
+    The statements run in one transaction, whose `now()` is before the books are read: what was not
     finished by then may stand either way, and is left out by the invariants, as is what has a
-    refund that was not. The temporary table `compared (name)` has the names of what is compared.
+    refund that was not. The temporary table `compared (name, since)` has the names of whose books
+    are compared, and from which operations on: what began before may not be in them.
 
     Args:
-        name: What is listed by; `verify --<name> URL`.
-        path: Where it is listed, in pages.
-        entry: The type of one entry.
+        role: What the provider does for us.
         table: The table that takes the entries, and how it is made: it is temporary.
-        record: An entry as the table takes it.
+        record: An entry, of the type that classes of this role tell, as the table takes it.
         then: What is made of it before the invariants are looked at.
         invariants: Each one's name, and the query that finds what breaks it.
         has_several: There are several such providers, each with a name: `--<name> WHICH=URL`.
     """
 
-    name: str
-    path: str
-    entry: type[Entry]
+    role: Role[Any]
     table: tuple[str, str]
     record: Callable[[Entry], tuple[Any, ...]]
     then: Sequence[str]
     invariants: Mapping[str, str]
     has_several: bool = False
 
-    def name_of(self, which: str) -> str:
-        """Return what one of them is called: `gateway`, or `registry-info`."""
-        return f"{self.name}-{which}" if which else self.name
+    @property
+    def name(self) -> str:
+        """What they are called: `verify --<name> URL`."""
+        return self.role.name
 
     async def compare(
         self,
         connection: Connection,
         lists: Mapping[str, AsyncIterable[Entry]],
         *,
+        since: datetime | None = None,
         limit: int = 100,
     ) -> list[Violation]:
         """Return what breaks an invariant, at most `limit` of each.
 
         Args:
             connection: Without an open transaction.
-            lists: What each provider lists, by its name. What is at others is left out.
+            lists: What each provider tells, by its name. What is at others is left out.
+            since: They begin with what was asked for then; None: they have everything.
         """
         table, made = self.table
         async with connection.transaction():
-            await connection.execute("CREATE TEMPORARY TABLE compared (name text) ON COMMIT DROP")
-            await connection.execute("INSERT INTO compared SELECT unnest($1::text[])", list(lists))
+            await connection.execute(_COMPARED)
+            await connection.execute(_COMPARE, list(lists), since)
             await connection.execute(made)
             for entries in lists.values():
                 async for batch in _batches(entries):
@@ -92,8 +90,18 @@ class Books(Generic[Entry]):
             return found
 
 
-Urls = Mapping[str, Mapping[str, str]]
-"""Where books are read, by their name, and then by which provider: `""` where there is one."""
+_COMPARED: Final = """
+CREATE TEMPORARY TABLE compared (name text, since timestamptz) ON COMMIT DROP
+"""
+_COMPARE: Final = """
+INSERT INTO compared SELECT unnest($1::text[]), coalesce($2::timestamptz, '-infinity')
+"""
+
+BEGAN_SINCE: Final = "o.created_at >= (SELECT min(since) FROM compared)"
+"""Whether an operation `o` has to be in the books, as far back as they are read."""
+
+Providers = Mapping[str, Mapping[str, Use[Any]]]
+"""Whose books are read, by the books' name, and then by which it is: `""` where there is one."""
 
 
 def books() -> dict[str, Books[Any]]:
@@ -104,7 +112,16 @@ def books() -> dict[str, Books[Any]]:
     return {each.name: each for each in found}
 
 
-def invariants(compared: Urls | Sequence[str] = ()) -> list[str]:
+def tells_books(use: Use[Any]) -> bool:
+    """Whether the class that serves a provider tells its books.
+
+    Raises:
+        ConfigurationError: There is no such class.
+    """
+    return callable(getattr(use.load(), "books", None))
+
+
+def invariants(compared: Providers | Sequence[str] = ()) -> list[str]:
     """Return the names of what is checked, with the books of these names."""
     known = books()
     return [
@@ -140,13 +157,22 @@ def own_questions(changes: Changes | None = None) -> list[Question]:
     ]
 
 
-async def violations(pool: Pool, urls: Urls, changes: Changes | None = None) -> list[Violation]:
+async def violations(
+    pool: Pool,
+    compared: Providers,
+    changes: Changes | None = None,
+    *,
+    books_since: datetime | None = None,
+) -> list[Violation]:
     """Return what breaks an invariant: of the ledger, of operations, at the outside systems.
 
     Args:
+        compared: Whose books are compared with ours.
         changes: What to look at in our own books; None: at everything.
+        books_since: Compare operations that began since then; None: all.
 
     Raises:
+        ConfigurationError: One of these cannot be asked as the settings have it.
         ProviderUnavailable: One of these does not tell its books.
     """
     known = books()
@@ -163,13 +189,10 @@ async def violations(pool: Pool, urls: Urls, changes: Changes | None = None) -> 
         for each in asking:
             each.cancel()  # where one could not be asked
     found = [violation for answer in answers for violation in answer]
-    for name, places in urls.items():
-        lists = {
-            known[name].name_of(which): _listed(known[name], which, url)
-            for which, url in places.items()
-        }
+    for name, uses in compared.items():
+        lists = {use.name: _told(use, books_since) for use in uses.values()}
         async with whole_tables(pool) as connection:
-            found += await known[name].compare(connection, lists)
+            found += await known[name].compare(connection, lists, since=books_since)
     return found
 
 
@@ -187,28 +210,15 @@ async def _batches(entries: AsyncIterable[Entry]) -> AsyncIterator[list[Entry]]:
     yield batch
 
 
-async def _listed(found: Books[Entry], which: str, url: str) -> AsyncIterator[Entry]:
-    """Read all that an outside system lists, page by page."""
-    page_type: TypeAdapter[_Page[Entry]] = TypeAdapter(_Page[found.entry])  # type: ignore[name-defined]
-    params = {"limit": str(_PAGE)}
-    try:
-        async with open_http_client(url, timeout_s=_TIMEOUT_S) as client:
-            http = ProviderHttp(client, "It", simulated_by=found.name_of(which))
-            while True:
-                page = await http.read(found.path, page_type, params=params)
-                for entry in page.data:
-                    yield entry
-                if not page.has_more:
-                    return
-                params["starting_after"] = cast("Any", page.data[-1]).id
-    except PerdureError as error:
-        whose = f"{found.name} of .{which}" if which else found.name
-        raise ProviderUnavailable(
-            f"The {whose} at {url} does not tell its books. {error}", param=whose
-        ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Page(Generic[Entry]):
-    data: list[Entry]
-    has_more: bool
+async def _told(use: Use[Any], since: datetime | None) -> AsyncIterator[Any]:
+    """Read the books of a provider through its class."""
+    async with ProviderHost(timeout_s=_TIMEOUT_S, tld=use.tld) as host:
+        provider = use.make(host)
+        try:
+            async for entry in provider.books(since):
+                yield entry
+        except PerdureError as error:
+            whose = f"{use.role.name} of .{use.tld}" if use.tld else use.role.name
+            raise ProviderUnavailable(
+                f"The {whose} at {host.address} does not tell its books. {error}", param=whose
+            ) from error

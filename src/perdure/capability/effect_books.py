@@ -1,33 +1,28 @@
 """What must hold between what a provider lists of its effects and how our operations ended."""
 
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Any, Final
 
-from perdure.capability.books import Books
+from perdure.capability.books import BEGAN_SINCE, Books
 from perdure.capability.declaration import Capability
 from perdure.capability.invariants import ASKED_CURRENCY, ASKED_MINOR
 from perdure.core.effects import Effect, EffectStatuses
-
-Entry = TypeVar("Entry", bound=Effect)
+from perdure.providers.choice import Role
 
 
 def effect_books(
     kind: Capability,
     *,
-    name: str,
-    path: str,
-    entry: type[Entry],
+    role: Role[Any],
     entries: str,
     statuses: EffectStatuses,
     done: str = "",
     undone: str = "",
-) -> Books[Entry]:
+) -> Books[Effect]:
     """Return the books of a provider that does one thing for an operation, or takes it back.
 
     Args:
-        name: The provider's, as in `Books`.
-        path: Where it lists them, in pages.
-        entry: The type of one.
+        role: The provider's; its class tells the effects, each an `Effect`.
         entries: What several are called, for the names of what must hold: `payouts`.
         statuses: What their states are called.
         done: What was done where one stands: `paid_out`; empty: as `statuses` has it.
@@ -35,21 +30,20 @@ def effect_books(
     """
     done = done or statuses.stands
     undone = undone or f"not_{done}"
-    listed, books = f"{name}_{entries}", f"{name}_books"
+    listed, books = f"{role.name}_{entries}", f"{role.name}_books"
     return Books(
-        name=name,
-        path=path,
-        entry=entry,
-        table=(
-            listed,
-            _LISTED.format(listed=listed),
-        ),
+        role=role,
+        table=(listed, _LISTED.format(listed=listed)),
         record=_record,
         then=(_by_reference(books, listed, statuses), f"ANALYZE {books}"),
         invariants={
             f"{done}_at_most_once": _AT_MOST_ONCE.format(books=books),
             f"succeeded_{done}_once": _SUCCEEDED_ONCE.format(
-                books=books, kind=kind.name, amount_minor=ASKED_MINOR, currency=ASKED_CURRENCY
+                books=books,
+                kind=kind.name,
+                amount_minor=ASKED_MINOR,
+                currency=ASKED_CURRENCY,
+                began_since=BEGAN_SINCE,
             ),
             f"others_left_{undone}": _OTHERS_NOT.format(books=books, kind=kind.name),
             f"{entries}_have_a_{kind.name}": _HAVE_AN_OPERATION.format(books=books, kind=kind.name),
@@ -104,7 +98,7 @@ FROM operations o
 LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN {books} b ON b.reference = o.id
 WHERE o.kind = '{kind}' AND o.status = 'succeeded' AND o.finished_at < now()
-    AND (r.id IS NULL OR r.finished_at < now())
+    AND {began_since} AND (r.id IS NULL OR r.finished_at < now())
     AND (b.currencies = ARRAY[{currency}]
         AND CASE WHEN r.status = 'succeeded'
             THEN b.standing = 0 AND b.undone_minor = ({amount_minor})::bigint

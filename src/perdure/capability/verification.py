@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from perdure.capability.books import Changes, Urls, own_questions, violations
+from perdure.capability.books import Changes, Providers, own_questions, violations
 from perdure.ledger.verify import QUESTION_S, Violation, sums_of_entries
 from perdure.storage.pool import TAKES_NO_CHANGES, Connection, Pool, transaction, whole_tables
 
@@ -47,14 +47,21 @@ class Verified:
     last_whole: Run | None
 
 
-async def verify(pool: Pool, urls: Urls, *, is_whole: bool = False) -> Verified:
+async def verify(
+    pool: Pool,
+    compared: Providers,
+    *,
+    is_whole: bool = False,
+    books_since: datetime | None = None,
+) -> Verified:
     """Look at what changed since the last run that found nothing, and keep that it was looked at.
 
     At everything, if there was none, it asked other questions, or the database keeps nothing.
 
     Args:
-        urls: Providers' books, which are compared in full.
+        compared: Whose books are compared: with all operations, whatever changed.
         is_whole: Look at everything in any case.
+        books_since: Compare those books with operations that began since then; None: with all.
 
     Raises:
         ProviderUnavailable: Somebody's books are not to be read.
@@ -65,7 +72,7 @@ async def verify(pool: Pool, urls: Urls, *, is_whole: bool = False) -> Verified:
     last = await _latest(pool, _CLEAN, fingerprint)
     whole_before = await _latest(pool, _WHOLE)
     changes = None if is_whole or last is None or not keeps else await _changes(pool, last.through)
-    found = await violations(pool, urls, changes)
+    found = await violations(pool, compared, changes, books_since=books_since)
     if keeps:
         base = last if changes is not None else None
         run = (through, began_at, changes is None, fingerprint, len(found))

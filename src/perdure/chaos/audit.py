@@ -6,7 +6,7 @@ from typing import Any
 
 from perdure.bootstrap import Platform
 from perdure.capability import books as verify
-from perdure.capability.books import Urls
+from perdure.capability.books import Providers
 from perdure.chaos import books
 from perdure.chaos.books import OutsideBooks, OwnBooks
 from perdure.chaos.check import Finding, books_differ, findings
@@ -54,7 +54,7 @@ class Audit:
         own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
         return own, findings(storm.plan, storm.seen, own, outside)
 
-    async def _broken_invariants(self, compared: Urls | None = None) -> list[Finding]:
+    async def _broken_invariants(self, compared: Providers | None = None) -> list[Finding]:
         def look() -> Coroutine[Any, Any, list[Violation]]:
             return verify.violations(self._platform.pool, compared or {})
 

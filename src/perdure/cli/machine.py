@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from perdure.capability.books import Urls, books
+from perdure.capability.books import Providers, books
 from perdure.cli.environment import (
     API_KEY,
     API_KEY_FILE,
@@ -34,6 +34,7 @@ from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor, require_nobody_runs
 from perdure.embedded.temporal import TemporalServer, require_free_port, wait_ready
 from perdure.embedded.temporal_cli import ensure_temporal_cli
+from perdure.providers.choice import Use
 from perdure.storage.migrate import migrate
 
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0"})  # noqa: S104 - recognised, not listened at
@@ -87,12 +88,12 @@ class Machine:
         return frozenset(one.name for one in found if one and one.keeps_books)
 
     @property
-    def books(self) -> Urls:
-        """Where the books are read that `verify` compares with ours."""
-        found: dict[str, dict[str, str]] = {}
+    def books(self) -> Providers:
+        """Whose books `verify` compares with ours."""
+        found: dict[str, dict[str, Use[Any]]] = {}
         for one in self.simulators:
             if one.role.name in books():
-                found.setdefault(one.role.name, {})[one.tld] = one.url
+                found.setdefault(one.role.name, {})[one.tld] = one.role.at(one.url, one.tld)
         return found
 
     async def unless_stopped(

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from perdure.capability.books import Books
+from perdure.capability.books import BEGAN_SINCE, Books
 from perdure.capability.invariants import moved_nothing, posted_once
 from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
-from perdure.payments.contracts import GATEWAY, KIND
+from perdure.payments.contracts import KIND
 from perdure.payments.late_charges import LATE_NOT_UNDONE
-from perdure.providers.gateway import Charge
+from perdure.providers.gateway import GATEWAY_ROLE, Charge
 from perdure.storage.pool import Connection, Pool
 
 
@@ -27,7 +27,8 @@ ON COMMIT DROP
 _BOOKS_TABLE: Final = """
 CREATE TEMPORARY TABLE gateway_books ON COMMIT DROP AS
 SELECT reference,
-       count(*) FILTER (WHERE status IN ('pending', 'succeeded')) AS charges,
+       -- A gateway's own word for a state that is none of ours means that it has not ended.
+       count(*) FILTER (WHERE status NOT IN ('failed', 'cancelled')) AS charges,
        coalesce(sum(amount_minor) FILTER (WHERE status = 'succeeded'), 0) AS charged_minor,
        coalesce(sum(refunded_minor), 0) AS refunded_minor,
        string_agg(DISTINCT currency, '+') FILTER (WHERE status = 'succeeded') AS currency
@@ -47,7 +48,7 @@ SELECT ARRAY[reference] AS subject_ids,
 FROM gateway_books WHERE charges > 1
 """
 
-SUCCEEDED_CHARGED_ONCE: Final = """
+SUCCEEDED_CHARGED_ONCE: Final = f"""
 SELECT ARRAY[o.id] AS subject_ids,
        format('succeeded for %s %s; the gateway took %s %s in %s charges and gave %s back%s',
               o.input->'request'->>'amount_minor', o.input->'request'->>'currency',
@@ -59,7 +60,7 @@ FROM operations o
 LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN gateway_books g ON g.reference = o.id
 WHERE o.kind = 'payment' AND o.status = 'succeeded' AND o.finished_at < now()
-    AND (r.id IS NULL OR r.finished_at < now())
+    AND {BEGAN_SINCE} AND (r.id IS NULL OR r.finished_at < now())
     AND (coalesce(g.charges, 0), coalesce(g.charged_minor, 0), coalesce(g.currency, ''),
             coalesce(g.refunded_minor, 0))
         <> (1, (o.input->'request'->>'amount_minor')::bigint, o.input->'request'->>'currency',
@@ -103,9 +104,7 @@ def _record(charge: Charge) -> tuple[object, ...]:
 
 
 GATEWAY_BOOKS: Final = Books(
-    name=GATEWAY,
-    path="/v1/charges",
-    entry=Charge,
+    role=GATEWAY_ROLE,
     table=("gateway_charges", _CHARGES_TABLE),
     record=_record,
     then=(_BOOKS_TABLE, "ANALYZE gateway_books"),

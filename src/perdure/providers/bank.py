@@ -1,6 +1,8 @@
 """The bank that pays out: payouts, and taking them back."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol, Self
 
 import aiohttp
@@ -132,3 +134,7 @@ class HttpPayoutBank:
     async def recall_payout(self, reference: str) -> Payout:
         """Take a payout back; see `PayoutBank.recall_payout`."""
         return await self._http.act("/v1/payouts/recall", {"reference": reference}, _PAYOUT)
+
+    def books(self, since: datetime | None) -> AsyncIterator[Payout]:  # noqa: ARG002 - it has all
+        """Yield every payout there is; see `TellsBooks`."""
+        return self._http.read_all("/v1/payouts", Payout)

@@ -62,6 +62,10 @@ class Role(Generic[Provider]):
         """What the settings of all that serve it begin with."""
         return f"PERDURE_{self.name.upper()}_"
 
+    def at(self, url: str, tld: str = "", *, timeout_s: float = 30.0) -> "Use[Provider]":
+        """Return Perdure's own client of one that is at a URL."""
+        return Use(self, self.default, timeout_s, {"url": url}, tld)
+
     def simulated_as(self, tld: str = "") -> str:
         """Return what a simulator of it says that it is."""
         name = self.name.replace("_", "-")
@@ -86,6 +90,11 @@ class Use(Generic[Provider]):
     given: Mapping[str, Any]
     tld: str = ""
     callback_url: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called: `gateway`, `registry-fr`."""
+        return f"{self.role.name}-{self.tld}" if self.tld else self.role.name
 
     @property
     def setting(self) -> str:

@@ -29,11 +29,11 @@ charge twice. A provider says "never seen" with an empty list.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -51,12 +51,15 @@ from perdure.core.errors import (
 )
 from perdure.core.identity import Identity
 from perdure.core.turns import take_turn
+from perdure.providers.books import WHOLE_LIST_TRIES, pages
 
 Answer = TypeVar("Answer")
+Entry = TypeVar("Entry")
 
 REJECTED: Final = "provider_rejected_request"
 """The code where a provider finds a request wrong: the same request would be answered the same."""
 
+_PAGE: Final = 1000
 RETRY_AFTER_S_DEFAULT: Final = 1.0
 _RETRY_AFTER_S_MAX: Final = 366 * 86_400.0
 """Whoever says more than a year has to be asked by a person."""
@@ -98,6 +101,12 @@ class _Response:
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Page(Generic[Entry]):
+    data: list[Entry]
+    has_more: bool
 
 
 class ProviderHttp:
@@ -207,6 +216,22 @@ class ProviderHttp:
             " asked; where it lasts, check the provider's URL.",
             asked_wait_s=retry_after_s(response.headers),
         )
+
+    async def read_all(self, path: str, entry: type[Entry]) -> AsyncIterator[Entry]:
+        """Read a whole list, page by page: `?limit=1000&starting_after=<id>`, with `has_more`.
+
+        Raises:
+            ProviderUnavailable, ProviderRateLimited, InvalidInput: As `read`.
+        """
+        page_type: TypeAdapter[Any] = TypeAdapter(_Page[entry])  # type: ignore[valid-type]
+
+        async def ask(more: dict[str, Any]) -> Any:
+            params = {name: str(value) for name, value in more.items()}
+            return await self.read(path, page_type, params=params)
+
+        async for page in pages(ask, limit=_PAGE, tries=WHOLE_LIST_TRIES):
+            for found in page.data:
+                yield found
 
     async def _exchange(
         self,

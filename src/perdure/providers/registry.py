@@ -1,9 +1,9 @@
 """Domain registries: what is asked of one, in our own words, and which there are."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final, Protocol, Self
 
 import aiohttp
@@ -269,6 +269,10 @@ class HttpDomainRegistry:
     async def undo_renewal(self, reference: str) -> RegistryRenewal:
         """Take a renewal back; see `DomainRegistry.undo_renewal`."""
         return await self._http.act("/v1/renewals/undo", {"reference": reference}, _RENEWAL)
+
+    def books(self, since: datetime | None) -> AsyncIterator[RegistryRenewal]:  # noqa: ARG002 - it has all
+        """Yield every renewal there is; see `TellsBooks`."""
+        return self._http.read_all("/control/renewals", RegistryRenewal)
 
 
 def _not_registered(domain: str) -> NotFound:

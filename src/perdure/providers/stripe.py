@@ -13,8 +13,9 @@ looked through: then it is not known. Should that be wrong all the same, the sam
 has the first call's answer repeated for a day, which is as long as the lists are looked through.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -26,6 +27,7 @@ from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import InvalidInput, ProviderDeclined, ProviderUnavailable
 from perdure.core.ids import time_of
 from perdure.core.settings import EnvironmentSettings
+from perdure.providers.books import WHOLE_LIST_TRIES, pages
 from perdure.providers.credentials import HttpSettings
 from perdure.providers.gateway import Charge, Refund
 from perdure.providers.gateway_callbacks import GatewayEvent
@@ -33,7 +35,7 @@ from perdure.providers.host import ProviderHost
 from perdure.providers.http import REJECTED
 from perdure.providers.stripe_callbacks import event_in, verified
 from perdure.providers.stripe_client import act, client_of, read
-from perdure.providers.stripe_money import to_stripe
+from perdure.providers.stripe_money import from_stripe, to_stripe
 from perdure.providers.stripe_objects import REFERENCE, Intent, StripeRefund, charge_of, refund_of
 
 SEARCH_IS_BEHIND: Final = timedelta(minutes=1)
@@ -223,6 +225,32 @@ class StripeGateway:
             reference = (await self._retrieved(intent_id)).metadata.get(REFERENCE)
         return event_in(event, reference)
 
+    async def books(self, since: datetime | None) -> AsyncIterator[Charge]:
+        """Yield every PaymentIntent under a reference of ours; see `TellsBooks`.
+
+        What was given back of one is what Stripe lists as its refunds, but for those that failed.
+        """
+        asked = {} if since is None else {"created": {"gte": _created(since)}}
+        given_back: Counter[str | None] = Counter()
+        async for refunds in pages(
+            lambda more: read(self._refunds.list_async(_params(asked | more)), _REFUNDS),
+            limit=_PAGE,
+            tries=WHOLE_LIST_TRIES,
+        ):
+            for refund in refunds.data:
+                if refund.gives_back:
+                    given_back[refund.payment_intent] += refund.amount
+        async for intents in pages(
+            lambda more: read(self._intents.list_async(_params(asked | more)), _INTENTS),
+            limit=_PAGE,
+            tries=WHOLE_LIST_TRIES,
+        ):
+            for intent in intents.data:
+                if REFERENCE in intent.metadata:
+                    charge = charge_of(intent)
+                    refunded_minor = from_stripe(given_back[intent.id], charge.currency)
+                    yield replace(charge, refunded_minor=refunded_minor)
+
     async def _retrieved(self, intent_id: str) -> Intent:
         expand: Any = {"expand": [_EXPAND]}
         return await read(self._intents.retrieve_async(intent_id, expand), _INTENT)
@@ -245,7 +273,7 @@ class StripeGateway:
         since = now - LISTED_FOR
         if given_at is not None:
             since = max(given_at, since) if searched else given_at
-        return await self._listed(reference, since - _CLOCKS_APART)
+        return await self._listed(reference, since)
 
     async def _search(self, reference: str) -> Intent | None:
         quoted = reference.replace("\\", "\\\\").replace("'", "\\'")
@@ -255,20 +283,28 @@ class StripeGateway:
         return _the_one([await self._retrieved(found.id) for found in page.data], reference)
 
     async def _listed(self, reference: str, since: datetime) -> Intent | None:
-        asked = {"created": {"gte": int(since.timestamp())}, "expand": [f"data.{_EXPAND}"]}
-        pages = _pages(lambda more: read(self._intents.list_async(_params(asked | more)), _INTENTS))
-        async for page in pages:
+        asked = {"created": {"gte": _created(since)}, "expand": [f"data.{_EXPAND}"]}
+        async for page in pages(
+            lambda more: read(self._intents.list_async(_params(asked | more)), _INTENTS),
+            limit=_PAGE,
+            pages_max=_PAGES_MAX,
+        ):
             if found := _the_one(page.data, reference):
                 return found
+        _check_all_seen(page)
         return None
 
     async def _refund_under(self, reference: str, charge: Intent) -> Refund | None:
         asked = {"payment_intent": charge.id}
-        pages = _pages(lambda more: read(self._refunds.list_async(_params(asked | more)), _REFUNDS))
-        async for page in pages:
+        async for page in pages(
+            lambda more: read(self._refunds.list_async(_params(asked | more)), _REFUNDS),
+            limit=_PAGE,
+            pages_max=_PAGES_MAX,
+        ):
             for found in page.data:
                 if found.metadata.get(REFERENCE) == reference:
                     return refund_of(found, charge)
+        _check_all_seen(page)
         return None
 
 
@@ -277,25 +313,18 @@ def _params(asked: Mapping[str, Any]) -> Any:
     return dict(asked)
 
 
-async def _pages(
-    ask: Callable[[dict[str, Any]], Awaitable[Any]],
-) -> AsyncIterator[Any]:
-    """Yield a list page by page, the newest first.
+def _created(since: datetime) -> int:
+    """Return a moment as lists are asked for what is not older, whichever clock goes ahead."""
+    return int((since - _CLOCKS_APART).timestamp())
 
-    Raises:
-        ProviderUnavailable: There is more than is looked through.
-    """
-    more: dict[str, Any] = {"limit": _PAGE}
-    for _ in range(_PAGES_MAX):
-        page = await ask(more)
-        yield page
-        if not page.has_more or not page.data:
-            return
-        more = {"limit": _PAGE, "starting_after": page.data[-1].id}
-    raise ProviderUnavailable(
-        f"Stripe lists more than the {_PAGES_MAX * _PAGE} that are looked through; it is asked"
-        " again until its search knows."
-    )
+
+def _check_all_seen(last: _Page | _Refunds) -> None:
+    """Raise if there is more than is looked through."""
+    if last.has_more and last.data:
+        raise ProviderUnavailable(
+            f"Stripe lists more than the {_PAGES_MAX * _PAGE} that are looked through; it is asked"
+            " again until its search knows."
+        )
 
 
 def _the_one(found: list[Intent], reference: str) -> Intent | None:

@@ -47,13 +47,23 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class StripeRefund:
-    """A Refund."""
+    """A Refund.
+
+    Args:
+        payment_intent: What it gives back; None: something that was no PaymentIntent.
+    """
 
     id: str
     amount: int
     currency: str
     status: str | None
     metadata: dict[str, str] = field(default_factory=dict)
+    payment_intent: str | None = None
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether the money is the payer's again, or on its way."""
+        return self.status not in {"failed", "canceled"}
 
 
 def charge_of(intent: Intent) -> Charge:

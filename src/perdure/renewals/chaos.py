@@ -87,7 +87,7 @@ async def _take_in(
 
 async def _last_day(http: httpx.AsyncClient, machine: Machine, name: str) -> date:
     tld = name.rpartition(".")[2]
-    url = machine.books[REGISTRY_ROLE.name][tld]
+    url = machine.books[REGISTRY_ROLE.name][tld].given["url"]
     try:
         answer = await http.get(f"{url}/v1/domains", params={"name": name})
         found = answer.raise_for_status().json()["data"]

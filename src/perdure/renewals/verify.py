@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from perdure.capability.books import Books
+from perdure.capability.books import BEGAN_SINCE, Books
 from perdure.capability.invariants import (
     answered_as_it_succeeded,
     funded_invariants,
@@ -12,7 +12,7 @@ from perdure.capability.invariants import (
 from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
-from perdure.providers.registry import RegistryRenewal
+from perdure.providers.registry import REGISTRY_ROLE, RegistryRenewal
 from perdure.renewals.capability import RENEWALS
 from perdure.renewals.contracts import KIND
 from perdure.storage.pool import Connection, Pool
@@ -105,7 +105,7 @@ FROM registry_books WHERE renewed > 1
 """
 
 # Until a refund that is under way has ended, either is right; after it, none is left there.
-SUCCEEDED_RENEWED_ONCE: Final = """
+SUCCEEDED_RENEWED_ONCE: Final = f"""
 SELECT ARRAY[o.id] AS subject_ids,
        format('%s succeeded to %s for %s %s, %s; the registry has %s renewals, of %s to %s for %s'
               ' (%s)', o.input->'request'->>'domain', o.result->>'expires_on',
@@ -118,7 +118,7 @@ FROM operations o
 LEFT JOIN operations r ON r.id = o.refunded_by
 LEFT JOIN registry_books b ON b.reference = o.id
 WHERE o.kind = 'renewal' AND o.status = 'succeeded' AND o.finished_at < now()
-    AND (r.id IS NULL OR r.finished_at < now())
+    AND {BEGAN_SINCE} AND (r.id IS NULL OR r.finished_at < now())
     AND o.input->>'registry' IN (SELECT name FROM compared)
     AND (b.domains = ARRAY[o.input->'request'->>'domain']
         AND b.currencies = ARRAY[o.result->>'currency'] AND b.undecided = 0
@@ -169,9 +169,7 @@ def _record(renewal: RegistryRenewal) -> tuple[object, ...]:
 
 
 REGISTRY_BOOKS: Final = Books(
-    name="registry",
-    path="/control/renewals",
-    entry=RegistryRenewal,
+    role=REGISTRY_ROLE,
     table=("registry_renewals", _RENEWALS_TABLE),
     record=_record,
     then=(_BOOKS_TABLE, "ANALYZE registry_books"),

@@ -36,6 +36,7 @@ from perdure.simulators.gateway_processing import (
 )
 from perdure.simulators.gateway_serving import serve_gateway
 from perdure.simulators.stripe_shapes import (
+    NO_REFERENCE,
     StripeCallbacks,
     charge_id_of,
     intent_of,
@@ -118,7 +119,7 @@ class Stripe:
         """Make a PaymentIntent and confirm it, or misbehave as the payment method asks."""
         method = form["payment_method"]
         asked = ChargeRequest(
-            reference=form.get("metadata[perdure_reference]", "none"),
+            reference=form.get("metadata[perdure_reference]", NO_REFERENCE),
             amount_minor=int(form["amount"]),
             currency=form["currency"].upper(),
             payment_method=method,
@@ -158,9 +159,7 @@ class Stripe:
 
     async def list_intents(self, request: Request) -> Response:
         """List PaymentIntents, the newest first."""
-        since = int(request.query_params.get("created[gte]", "0"))
-        found = [charge for charge in self._books.charges() if charge.created_at >= since]
-        return _page(request, [intent_of(charge) for charge in reversed(found)])
+        return _page(request, [intent_of(charge) for charge in reversed(self._books.charges())])
 
     async def search(self, request: Request) -> Response:
         """Search by our reference, as of a while ago."""
@@ -299,6 +298,8 @@ def _missing() -> Response:
 def _page(request: Request, items: Sequence[dict[str, Any]]) -> Response:
     """Return a part of a list, as Stripe pages."""
     limit, first = int(request.query_params.get("limit", "10")), 0
+    since = int(request.query_params.get("created[gte]", "0"))
+    items = [item for item in items if item["created"] >= since]
     if after := request.query_params.get("starting_after"):
         first = next(place for place, item in enumerate(items) if item["id"] == after) + 1
     return JSONResponse(

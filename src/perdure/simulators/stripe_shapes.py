@@ -23,6 +23,10 @@ _EVENTS: Final = {
 }
 
 
+NO_REFERENCE: Final = "none"
+"""In the books, that of what others charge at the same account."""
+
+
 def charge_id_of(intent_id: str) -> str:
     """Return the id of a PaymentIntent's charge."""
     return f"ch{intent_id.removeprefix('pi')}"
@@ -43,7 +47,7 @@ def intent_of(charge: Charge) -> dict[str, Any]:
         "currency": charge.currency.lower(),
         "status": _STATUSES.get(charge.status, charge.status),
         "created": int(charge.created_at),
-        "metadata": {"perdure_reference": charge.reference},
+        "metadata": _metadata(charge),
         "last_payment_error": error if charge.failure_code else None,
         "latest_charge": _charge(charge),
     }
@@ -101,6 +105,11 @@ class StripeCallbacks(Callbacks):
         }
 
 
+def _metadata(charge: Charge) -> dict[str, str]:
+    is_ours = charge.reference != NO_REFERENCE
+    return {"perdure_reference": charge.reference} if is_ours else {}
+
+
 def _charge(charge: Charge) -> dict[str, Any]:
     return {
         "id": charge.id,
@@ -109,7 +118,7 @@ def _charge(charge: Charge) -> dict[str, Any]:
         "amount": charge.amount_minor,
         "amount_refunded": charge.refunded_minor,
         "currency": charge.currency.lower(),
-        "metadata": {"perdure_reference": charge.reference},
+        "metadata": _metadata(charge),
     }
 
 

@@ -114,6 +114,7 @@ class PayoutBankContract(ProviderContract[PayoutBank]):
             first, second = [await provider.recall_payout(reference) for _ in range(2)]
             assert first == second
             assert first.status == "recalled"
+            await self._check_books(provider, first)
             error = await error_of(self._pay(provider, reference))
             assert isinstance(error, ProviderDeclined), repr(error)
 

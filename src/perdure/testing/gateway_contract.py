@@ -170,4 +170,6 @@ class PaymentGatewayContract(ProviderContract[PaymentGateway]):
         assert (await self._found(provider, charge)).refunded_minor == AMOUNT_MINOR
         no = await error_of(self._refund(provider, new_reference(), charge, 1))
         assert isinstance(no, Refused | InvalidInput), repr(no)
-        assert (await self._found(provider, charge)).refunded_minor == AMOUNT_MINOR
+        given_back = await self._found(provider, charge)
+        assert given_back.refunded_minor == AMOUNT_MINOR
+        await self._check_books(provider, given_back)

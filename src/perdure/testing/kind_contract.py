@@ -331,7 +331,8 @@ class KindContract:
         (case,) = await self._all_begun(scene, self.asks, gears=[None])
         for found in {*scene.begun, case.id}:
             await scene.house.end_of(found)
-        own = {attribute(place).name: {"": scene.server} for place in scene.kind.books}
+        told: list[books.Books[Any]] = [attribute(place) for place in scene.kind.books]
+        own = {each.name: {"": each.role.at(scene.server)} for each in told}
         assert await books.violations(scene.house.platform.pool, own) == []
 
     async def _all_begun(

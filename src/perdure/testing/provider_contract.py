@@ -18,7 +18,7 @@ It needs pytest and pytest-asyncio, with `asyncio_mode = "auto"`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -94,6 +94,12 @@ class ProviderContract(Generic[Provider]):
 
     async def _errors(self, calls: Mapping[str, Call]) -> dict[str, PerdureError]:
         return {name: await error_of(call()) for name, call in calls.items()}
+
+    async def _check_books(self, provider: Provider, found: Any) -> None:
+        """If its class tells its books, they have what is found by our reference, once."""
+        if tells := getattr(provider, "books", None):
+            told = [entry async for entry in tells(None) if entry.reference == found.reference]
+            assert told == [found]
 
     def _all(self, provider: Provider) -> dict[str, Call]:
         calls = {**self.acts(provider), **self.acts_after_looking(provider)}

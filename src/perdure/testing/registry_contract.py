@@ -104,6 +104,7 @@ class DomainRegistryContract(ProviderContract[DomainRegistry]):
         found = await provider.find_renewal(reference)
         assert found is not None
         assert found.domain == self.domains[1]
+        await self._check_books(provider, found)
 
     async def test_a_renewal_is_taken_back_once(self, provider: DomainRegistry) -> None:
         """Or refused, where the registry takes none back; what it never saw is refused."""

@@ -6,10 +6,9 @@ from perdure.capability.effect_books import effect_books
 from perdure.capability.invariants import effect_invariants, funded_invariants
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
-from perdure.providers.bank import PAYOUT_STATUSES, Payout
+from perdure.providers.bank import BANK_ROLE, PAYOUT_STATUSES
 from perdure.storage.pool import Connection, Pool
 from perdure.transfers.capability import TRANSFERS
-from perdure.transfers.contracts import BANK
 from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import PAY_OUT, RECALL_PAYOUT
 
@@ -34,9 +33,7 @@ INVARIANTS: Final = {
 
 BANK_BOOKS: Final = effect_books(
     TRANSFERS,
-    name=BANK,
-    path="/v1/payouts",
-    entry=Payout,
+    role=BANK_ROLE,
     entries="payouts",
     done="paid_out",
     undone="unpaid",

@@ -1,7 +1,8 @@
 """A payment's life by `perdure payments …`, with Stripe's own `stripe-mock` as the gateway.
 
 It remembers nothing, and repeats of what it is asked no metadata: so it is begun anew with its own
-fixtures, changed in the state that its answers are to tell of, and in whose they are. That what is
+fixtures, changed in the state that its answers are to tell of, and in whose they are: so its books
+agree with ours after each. That what is
 cancelled or given back was asked for is not to be seen this way: `test_stripe_mock.py` has those
 requests, and the simulator what becomes of them.
 """
@@ -19,7 +20,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from perdure.capability.books import violations
 from perdure.core.ports import LOOPBACK
+from perdure.outside import use_of
+from perdure.providers.gateway import GATEWAY_ROLE
 from tests.integration.cli.shell import ServedApi, Shell
 from tests.integration.providers.test_stripe_mock import PACKAGE, listens, stripe_mock
 from tests.polls import eventually
@@ -43,8 +47,10 @@ class Mock:
         """Run it; yields its log."""
         metadata = {"perdure_reference": payment_id}
         intent = {"status": status, "amount_received": AMOUNT_MINOR, "last_payment_error": None}
-        refund = {"amount": AMOUNT_MINOR, "metadata": {"perdure_reference": refund_id}}
         resources = self.fixtures["resources"]
+        refund = {"amount": AMOUNT_MINOR, "metadata": {"perdure_reference": refund_id}}
+        if refund_id:
+            refund["payment_intent"] = resources["payment_intent"]["id"]
         resources["payment_intent"] |= intent | {"amount": AMOUNT_MINOR, "metadata": metadata}
         resources["refund"] |= refund
         path, log = self.folder / "fixtures.json", self.folder / "log"
@@ -99,6 +105,7 @@ async def test_a_payment_lives_by_commands_with_stripes_own_server_as_its_gatewa
         async def perdure(*words: str) -> dict[str, Any]:
             return await asyncio.to_thread(shell.json, *words)
 
+        at_mock = {"gateway": {"": use_of(GATEWAY_ROLE, town.platform.settings)}}
         account = await town.account()
         create = (
             *("payments", "create", "--customer", account["customer_id"]),
@@ -109,6 +116,7 @@ async def test_a_payment_lives_by_commands_with_stripes_own_server_as_its_gatewa
         async with mock.telling("succeeded", paid, "") as log:
             assert (await town.end_of(paid)).status == "succeeded"
             assert "POST /v1/payment_intents" in log.read_text()
+            assert await violations(town.platform.pool, at_mock) == []
         shown = await perdure("payments", "get", paid)
         assert (shown["status"], shown["charge_id"][:3]) == ("succeeded", "pi_")
 
@@ -117,6 +125,7 @@ async def test_a_payment_lives_by_commands_with_stripes_own_server_as_its_gatewa
             ended = await town.end_of(refund)
             assert (ended.status, ended.failure) == ("succeeded", None)
             assert re.search("GET /v1/refunds", log.read_text())
+            assert await violations(town.platform.pool, at_mock) == []
         assert (await town.balance(account)).available_minor == 100_000
 
         stopped = (await perdure(*create))["id"]

@@ -9,8 +9,12 @@ from typing import Any, Final
 import httpx
 from temporalio.client import Client
 
+from perdure.capability.books import Providers
 from perdure.core.clock import utc_now
 from perdure.operations.janitor import LOCK
+from perdure.providers.bank import BANK_ROLE
+from perdure.providers.gateway import GATEWAY_ROLE
+from perdure.providers.registry import REGISTRY_ROLE
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
@@ -33,8 +37,8 @@ class Town(House):
     gateway: httpx.AsyncClient
     bank: httpx.AsyncClient
     registries: dict[str, RunningRegistry]
-    books: dict[str, dict[str, str]]
-    """Where the providers' own books are read, as `verify` is told."""
+    books: Providers
+    """Whose books `verify` compares with ours."""
 
     async def pay(
         self,
@@ -106,10 +110,12 @@ async def open_town(
             await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
             for url in (given["gateway_url"], given["bank_url"])
         ]
-        books = {
-            "gateway": {"": given["gateway_url"]},
-            "bank": {"": given["bank_url"]},
-            "registry": given["registry_urls"],
+        books: Providers = {
+            "gateway": {"": GATEWAY_ROLE.at(given["gateway_url"])},
+            "bank": {"": BANK_ROLE.at(given["bank_url"])},
+            "registry": {
+                tld: REGISTRY_ROLE.at(url, tld) for tld, url in given["registry_urls"].items()
+            },
         }
         yield Town(
             **vars(house), gateway=clients[0], bank=clients[1], registries=registries, books=books

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -100,6 +101,12 @@ async def test_a_payment_intent_is_looked_for(gateway: StripeGateway) -> None:
     """In the list, and in the search; none of what it answers with is ours."""
     assert await gateway.find_charge(new_id("pay")) is None
     assert await gateway.find_charge("pay_01h455vb4pex5vsknk084sn02q") is None
+
+
+@pytest.mark.parametrize("since", [None, datetime(2026, 1, 1, tzinfo=UTC)])
+async def test_the_books_are_read(gateway: StripeGateway, since: datetime | None) -> None:
+    """Refunds and PaymentIntents, in pages; none of them is ours."""
+    assert [charge async for charge in gateway.books(since)] == []
 
 
 async def test_a_payment_intent_is_read_cancelled_and_given_back(
