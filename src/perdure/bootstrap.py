@@ -78,6 +78,11 @@ class Platform:
     flag_provider: StoredFlagProvider
     routing: EngineRouting
 
+    async def close(self) -> None:
+        """End what goes on by itself, and give back what is held at providers."""
+        await self.operations.close()
+        await self.permits.close()
+
 
 @asynccontextmanager
 async def open_platform(
@@ -114,8 +119,7 @@ async def open_platform(
             try:
                 yield platform
             finally:
-                await platform.operations.close()
-                await platform.permits.close()
+                await platform.close()
 
 
 def compose(settings: Settings, pool: Pool, client: Client) -> Platform:

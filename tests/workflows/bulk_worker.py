@@ -119,6 +119,7 @@ async def open_works(postgres_url: str, client: Client) -> AsyncIterator[Works]:
             janitor_stale_after_s=1,
         )
         platform = compose(settings, pool, client)
+        stack.push_async_callback(platform.close)
         registrations = await stack.enter_async_context(open_registrations(platform))
         (work,) = work_of("operations", platform.kinds, registrations)
         await stack.enter_async_context(build_worker(platform, work))

@@ -109,6 +109,7 @@ class ProviderQueue:
         self._tallies: dict[str, _Tally] = {}
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
+        self._is_over = False
         self.changed = asyncio.Event()
 
     def read(self, limit: Limit, budget: Budget, *, now: float, began_at: float) -> None:
@@ -232,7 +233,7 @@ class ProviderQueue:
 
     def _stir(self) -> None:
         self._wake.set()
-        if self._runner is None:
+        if self._runner is None and not self._is_over:
             self._runner = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -374,6 +375,7 @@ class ProviderQueue:
         self.changed.clear()
 
     def close(self) -> None:
-        """Stop handing out."""
+        """Stop handing out, for good: whoever asks then waits, and what ends is told nobody."""
+        self._is_over = True
         if self._runner is not None:
             self._runner.cancel()

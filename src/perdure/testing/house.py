@@ -169,6 +169,7 @@ async def open_house(
             "janitor_interval_s": 0.5,
         }
         platform = _with_own_queues(Settings(**(given | settings)), pool, client)
+        stack.push_async_callback(platform.close)
         await stack.enter_async_context(_served(platform, listener))
         registrations = await stack.enter_async_context(open_registrations(platform))
         for work in work_of(ALL, platform.kinds, registrations):
