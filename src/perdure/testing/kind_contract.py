@@ -25,11 +25,9 @@ and the fixtures of `perdure.testing.plugin`.
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -44,74 +42,17 @@ from perdure.bootstrap import interceptors
 from perdure.capabilities import ALLOWED, BUILT_IN, attribute, load
 from perdure.capability import books
 from perdure.capability.assembly import pure_modules
-from perdure.capability.declaration import Capability
-from perdure.core.errors import PerdureError
 from perdure.core.notes import notes_of
 from perdure.durable.sandbox import sandboxed_runner
-from perdure.operations.lanes.store import interactive_lane
-from perdure.operations.model import By, Operation
+from perdure.operations.model import Operation
 from perdure.operations.steps import from_json
-from perdure.testing.house import House, open_house
+from perdure.testing.house import open_house
 from perdure.testing.polls import eventually
-from perdure.testing.wire import CUT, CUT_AFTER, SILENT_AFTER, Fault, Wire, open_wire
+from perdure.testing.scene import BY, Scene
+from perdure.testing.wire import CUT, CUT_AFTER, SILENT_AFTER, Fault, open_wire
 
 FUNDS_MINOR: Final = 100_000
 AMOUNT_MINOR: Final = 1_000
-BY: Final = By("tests", "The contract asks for it.")
-
-
-@dataclass
-class Scene:
-    """A house with the kind under test, and the wire to its provider.
-
-    Attributes:
-        server: Where the provider is, past the wire.
-        begun: The operations that tests began.
-    """
-
-    house: House
-    wire: Wire
-    server: str
-    kind: Capability
-    begun: list[str] = field(default_factory=list)
-
-    @property
-    def gears(self) -> list[int | None]:
-        """What carries one out: its own workflow (None), and lanes if the kind has any."""
-        return [None, 0, interactive_lane(0)] if self.kind.has_lane else [None]
-
-    async def accept(self, asked: Mapping[str, Any], lane: int | None) -> Operation:
-        """Take one in, and have it begin.
-
-        Raises:
-            PerdureError: It was refused.
-        """
-        operations = self.house.platform.operations
-        request: Any = from_json(self.kind.request, dict(asked))
-        async with operations.transaction() as connection:
-            (found,) = await self.house.platform.kinds.acceptance(self.kind.name).accept_many(
-                connection, [request], actor=BY.actor, lanes=[lane]
-            )
-        if isinstance(found, PerdureError):
-            raise found
-        self.begun.append(found.id)
-        await operations.begin(found)
-        return found
-
-    async def command(self, *arguments: str) -> str:
-        """Run a command of the kind's own group, as a shell does; returns what it prints."""
-        api = self.house.api
-        key = api.headers["Authorization"].removeprefix("Bearer ")
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from perdure.cli.main import main; main()"),
-            *(self.kind.plural, *arguments),
-            env={**os.environ, "PERDURE_API_URL": str(api.base_url), "PERDURE_API_KEY": key},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        printed, told = await process.communicate()
-        assert process.returncode == 0, told.decode()
-        return printed.decode()
 
 
 @asynccontextmanager
@@ -159,6 +100,14 @@ class KindContract:
     """Those of one that succeeds, in their order."""
     corrects: ClassVar[Mapping[str, Any]] = {"description": "corrected"}
     """What an operator may change of it as long as the provider has done nothing."""
+    costs_minor: ClassVar[int] = AMOUNT_MINOR
+    """What the account pays for one that succeeds."""
+    not_taken_in: ClassVar[Mapping[str, Any]] = {"amount_minor": 2 * FUNDS_MINOR}
+    """The fields of one that is refused at once."""
+    looks_at: ClassVar[str] = ""
+    """The path that the provider is asked at before it is to do anything; empty: it is not."""
+    tld: ClassVar[str] = ""
+    """Whose registry the provider is; empty: it is none."""
 
     def open_provider(self, folder: Path) -> AbstractAsyncContextManager[str]:
         """Run the provider, or a simulator of it, while the context is open; yields its URL."""
@@ -172,12 +121,26 @@ class KindContract:
         """Return how many effects of an operation stand in the provider's own books."""
         raise NotImplementedError
 
+    async def asked(
+        self,
+        scene: Scene,  # noqa: ARG002 - for what has to be there before
+        asks: Mapping[str, Any],
+        account: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """Return what a request says; each asks for something of its own.
+
+        Args:
+            asks: `asks`, or `asks_refused`.
+            account: The account that pays: `account_id`, `customer_id`, `currency`.
+        """
+        return {**account, "amount_minor": AMOUNT_MINOR, **asks}
+
     async def test_it_succeeds_once_and_is_paid(self, scene: Scene) -> None:
         """The money is taken, the provider has done it once, and no cancel undoes it."""
         for case in await self._all_begun(scene, self.asks):
             assert await self._ended(scene, case) == ("succeeded", None)
             assert await self.standing(scene.server, case.id) == 1
-            assert await self._moved_minor(scene, case) == AMOUNT_MINOR
+            assert await self._moved_minor(scene, case) == self.costs_minor
             assert await scene.house.statuses(case.id) == [*self.statuses]
             assert not await self._cancelled(scene, case)
 
@@ -207,7 +170,7 @@ class KindContract:
         for case in cases:
             assert await self._ended(scene, case) == ("succeeded", None)
             assert await self.standing(scene.server, case.id) == 1
-            assert await self._moved_minor(scene, case) == AMOUNT_MINOR
+            assert await self._moved_minor(scene, case) == self.costs_minor
 
     async def test_it_is_cancelled_while_its_provider_is_away(self, scene: Scene) -> None:
         """Nothing was done, and the money is free again."""
@@ -221,7 +184,7 @@ class KindContract:
 
     async def test_it_is_cancelled_after_an_effect_that_nobody_heard_of(self, scene: Scene) -> None:
         """What the provider did is found, and undone."""
-        with scene.wire.fault(CUT_AFTER):
+        with scene.wire.fault(CUT_AFTER, spares=self.looks_at):
             cases = await self._all_begun(scene, self.asks)
             for case in cases:
                 await self._until_standing(scene, case)
@@ -232,7 +195,8 @@ class KindContract:
         """The request is on the row before the workflow is."""
         account = await scene.house.account(funds_minor=FUNDS_MINOR)
         operations = scene.house.platform.operations
-        request: Any = from_json(scene.kind.request, self._asked(self.asks, account))
+        asked = await self.asked(scene, self.asks, account)
+        request: Any = from_json(scene.kind.request, asked)
         async with operations.transaction() as connection:
             accepted = await scene.house.platform.kinds.acceptance(scene.kind.name).accept(
                 connection, request, actor=BY.actor
@@ -257,7 +221,7 @@ class KindContract:
         assert await self._ended(scene, case) == ("succeeded", None)
         request = (await scene.house.platform.operations.get(case.id)).input["request"]
         assert request == request | self.corrects
-        assert await self._moved_minor(scene, case) == AMOUNT_MINOR
+        assert await self._moved_minor(scene, case) == self.costs_minor
 
     async def test_a_bulk_of_refunds_gives_everything_back(self, scene: Scene) -> None:
         """The provider takes each effect back, then the money is the customer's again."""
@@ -280,7 +244,7 @@ class KindContract:
         """Asked for twice with one key, it is taken in once; shown, listed, and found by status."""
         api, path = scene.house.api, f"/v1/{scene.kind.plural}"
         account = await scene.house.account(funds_minor=FUNDS_MINOR)
-        body = self._asked(self.asks, account)
+        body = await self.asked(scene, self.asks, account)
         key = {"Idempotency-Key": uuid4().hex}
         first, second = [await api.post(path, json=body, headers=key) for _ in range(2)]
         assert (first.status_code, second.status_code) == (201, 201), first.text
@@ -292,12 +256,13 @@ class KindContract:
         assert (shown["object"], shown["status"]) == (scene.kind.name, "succeeded")
         listed = (await api.get(path, params={"customer_id": account["customer_id"]})).json()
         assert [one["id"] for one in listed["data"]] == [found["id"]]
-        refused = await api.post(path, json=body | {"amount_minor": 2 * FUNDS_MINOR})
-        assert refused.status_code in {402, 409, 422}, refused.text
+        refused = await api.post(path, json={**body, **self.not_taken_in})
+        assert refused.status_code in {402, 404, 409, 422}, refused.text
 
     async def test_its_life_by_the_commands(self, scene: Scene) -> None:
         """Created from a shell, and followed there to its end."""
-        asked = self._asked(self.asks, await scene.house.account(funds_minor=FUNDS_MINOR))
+        account = await scene.house.account(funds_minor=FUNDS_MINOR)
+        asked = await self.asked(scene, self.asks, account)
         notes = notes_of(scene.kind.request)
         options = [
             text
@@ -332,7 +297,7 @@ class KindContract:
         for found in {*scene.begun, case.id}:
             await scene.house.end_of(found)
         told: list[books.Books[Any]] = [attribute(place) for place in scene.kind.books]
-        own = {each.name: {"": each.role.at(scene.server)} for each in told}
+        own = {each.name: {self.tld: each.role.at(scene.server, self.tld)} for each in told}
         assert await books.violations(scene.house.platform.pool, own) == []
 
     async def _all_begun(
@@ -342,12 +307,10 @@ class KindContract:
 
         async def begun(lane: int | None) -> Case:
             account = await scene.house.account(funds_minor=FUNDS_MINOR)
-            return Case(await scene.accept(self._asked(asks, account), lane), account)
+            asked = await self.asked(scene, asks, account)
+            return Case(await scene.accept(asked, lane), account)
 
         return await asyncio.gather(*(begun(lane) for lane in gears or scene.gears))
-
-    def _asked(self, asks: Mapping[str, Any], account: dict[str, str]) -> dict[str, Any]:
-        return {**account, "amount_minor": AMOUNT_MINOR, **asks}
 
     async def _ended(self, scene: Scene, case: Case) -> tuple[str, str | None]:
         ended = await scene.house.end_of(case.id)

@@ -13,9 +13,10 @@ import pytest
 from temporalio.client import Client
 
 # So that its tests say what was compared.
-pytest.register_assert_rewrite("perdure.testing.kind_contract")
+pytest.register_assert_rewrite("perdure.testing.kind_contract", "perdure.testing.scene")
 
-from perdure.testing.kind_contract import KindContract, Scene, open_scene  # noqa: E402
+from perdure.testing.kind_contract import KindContract, open_scene  # noqa: E402
+from perdure.testing.scene import Scene  # noqa: E402
 from perdure.testing.servers import postgres_server, temporal_server  # noqa: E402
 
 

@@ -52,11 +52,17 @@ class Wire:
         self._client = client
         self._fault: Fault | None = None
         self._acts_only = False
+        self._spares = ""
 
     @contextmanager
-    def fault(self, fault: Fault, *, acts_only: bool = False) -> Iterator[None]:
-        """Have something happen to every request, or all but GETs, while the context is open."""
-        self._fault, self._acts_only = fault, acts_only
+    def fault(self, fault: Fault, *, acts_only: bool = False, spares: str = "") -> Iterator[None]:
+        """Have something happen to every request while the context is open.
+
+        Args:
+            acts_only: Not to GETs.
+            spares: Not to those of this path.
+        """
+        self._fault, self._acts_only, self._spares = fault, acts_only, spares
         try:
             yield
         finally:
@@ -65,7 +71,8 @@ class Wire:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on, or not."""
         self.requests += 1
-        fault = None if self._acts_only and request.method == "GET" else self._fault
+        is_spared = (self._acts_only and request.method == "GET") or request.path == self._spares
+        fault = None if is_spared else self._fault
         answer = await self._passed_on(request) if fault is None or fault.arrives else None
         if fault is None:
             assert answer is not None

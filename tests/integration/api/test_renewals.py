@@ -78,14 +78,6 @@ async def test_one_of_many_goes_through_a_lane_of_its_registry(api: Api, pool: P
     assert lanes == {"com": lanes["com"], "fr": lanes["com"] + 4, "info": lanes["com"] + 8}
 
 
-async def test_the_same_key_is_the_same_renewal(api: Api, pool: Pool) -> None:
-    body = await body_of(pool, await api.new_wallet(5000))
-    first = await made(api, body, key=f"key-{body['domain']}")
-    answer = await api.post("/v1/renewals", body, f"key-{body['domain']}")
-    assert created(answer) == first
-    assert answer.headers["Idempotent-Replayed"] == "true"
-
-
 async def test_a_renewal_that_succeeded_shows_what_was_paid(api: Api, pool: Pool) -> None:
     renewal_id = (await made(api, await body_of(pool, await api.new_wallet(5000))))["id"]
     async with transaction(pool) as connection:

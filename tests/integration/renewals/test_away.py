@@ -10,7 +10,6 @@ from tests.polls import eventually
 
 from .renewals import (
     PRICE_MINOR,
-    accept,
     actions,
     domain,
     ended,
@@ -98,25 +97,6 @@ async def until_renewed(town: Town, name: str) -> None:
 
 
 @pytest.mark.parametrize("bulk", GEARS)
-async def test_a_renewal_whose_answer_was_lost_is_undone_when_cancelled_r1(
-    town: Town, bulk: bool
-) -> None:
-    account = await town.account(funds_minor=5_000)
-    name = await own_domain(town, account, "timeout")
-    before = await domain(town, name)
-    found = await renew(town, request_for(account, name), bulk=bulk)
-    await until_renewed(town, name)
-    assert (
-        await town.platform.operations.cancel(found, actor="ada", reason="Wrong domain.")
-    ).accepted
-    assert ended(await town.end_of(found)) == ("cancelled", "cancelled")
-    assert await standings(town, name) == ["undone"]
-    after = await domain(town, name)
-    assert (after.expires_on, after.renewing) == (before.expires_on, None)
-    assert (await town.balance(account)).available_minor == 5_000
-
-
-@pytest.mark.parametrize("bulk", GEARS)
 async def test_a_renewal_that_is_not_refundable_stands_and_is_paid_for_r1(
     town: Town, bulk: bool
 ) -> None:
@@ -145,28 +125,6 @@ async def test_a_renewal_that_is_not_refundable_stands_and_is_paid_for_r1(
         "SELECT body FROM notifications WHERE operation_id = $1", found
     )
     assert "could no longer be undone" in message
-
-
-async def test_a_renewal_that_succeeded_is_not_cancelled_r1(town: Town) -> None:
-    account = await town.account(funds_minor=5_000)
-    name = await own_domain(town, account)
-    found = await renew(town, request_for(account, name))
-    await town.end_of(found)
-    answer = await town.platform.operations.cancel(found, actor="ada", reason="No.")
-    assert not answer.accepted
-    assert await standings(town, name) == ["renewed"]
-
-
-async def test_a_cancel_before_it_begins_releases_the_domain_r1(town: Town) -> None:
-    account = await town.account(funds_minor=5_000)
-    name = await own_domain(town, account)
-    operation = await accept(town, request_for(account, name))
-    await town.platform.operations.cancel(operation.id, actor="ada", reason="No longer.")
-    await town.platform.operations.launch(operation)
-    assert ended(await town.end_of(operation.id)) == ("cancelled", "cancelled")
-    assert (await domain(town, name)).renewing is None
-    again = await renew(town, request_for(account, name))
-    assert ended(await town.end_of(again)) == ("succeeded", None)
 
 
 async def test_what_all_of_them_left_breaks_no_invariant_r1(town: Town) -> None:
