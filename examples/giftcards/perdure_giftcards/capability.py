@@ -15,14 +15,7 @@ GIFTCARDS: Final = Capability(
     wire="perdure_giftcards.money:wire",
     work="perdure_giftcards.work:work",
     calls=("perdure_giftcards.provider:GIFTCARD_ROLE",),
-    shows=(
-        Shown(
-            "order_id",
-            str | None,
-            in_result("order", "id"),
-            "The provider's own id, once it has succeeded.",
-        ),
-    ),
+    shows=(Shown("order_id", str | None, in_result("order", "id"), "The provider's own id."),),
     has_lane=True,
     refundable="perdure_giftcards.money:REFUNDABLE",
     invariants="perdure_giftcards.verify:INVARIANTS",

@@ -25,7 +25,6 @@ from perdure_giftcards.contracts import (
     PROVIDER,
     UNAVAILABLE,
     FailedGiftcard,
-    Giftcard,
     GiftcardRequest,
     OrderedGiftcard,
 )
@@ -82,7 +81,6 @@ def wire(host: Host) -> Wiring:
         GIFTCARDS,
         FUNDED,
         check_request=check_request,
-        input_of=Giftcard,
         provider=PROVIDER,
         call=ORDER,
         unavailable=UNAVAILABLE,

@@ -17,7 +17,7 @@ from perdure import (
     Role,
     Simulator,
 )
-from perdure_giftcards.contracts import Order
+from perdure_giftcards.contracts import GiftcardRequest, Order
 
 
 class GiftcardProvider(Protocol):
@@ -27,7 +27,7 @@ class GiftcardProvider(Protocol):
     `InvalidInput` with `provider_rejected_request` (nothing was done, and never would be).
     """
 
-    async def order(self, *, reference: str, amount_minor: int, currency: str, item: str) -> Order:
+    async def order(self, reference: str, asked: GiftcardRequest) -> Order:
         """Order one. Not to be repeated on a guess: the provider may not know repeats as such.
 
         Raises:
@@ -91,13 +91,13 @@ class HttpGiftcardProvider:
         """Return the provider at a URL."""
         return cls(host.http(settings))
 
-    async def order(self, *, reference: str, amount_minor: int, currency: str, item: str) -> Order:
+    async def order(self, reference: str, asked: GiftcardRequest) -> Order:
         """Order one; see `GiftcardProvider.order`."""
         body = {
             "reference": reference,
-            "amount_minor": amount_minor,
-            "currency": currency,
-            "item": item,
+            "amount_minor": asked.amount_minor,
+            "currency": asked.currency,
+            "item": asked.item,
         }
         return await self._http.act("/v1/orders", body, _ORDER, idempotency_key=reference)
 

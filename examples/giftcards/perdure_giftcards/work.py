@@ -10,21 +10,11 @@ from perdure_giftcards.workflow import GiftcardWorkflow
 
 def order_at(provider: GiftcardProvider) -> ProviderEffect[Giftcard, Order, Order]:
     """Return how a provider is asked for a giftcard, and to take it back."""
-
-    async def order(giftcard: Giftcard) -> Order:
-        request = giftcard.request
-        return await provider.order(
-            reference=giftcard.operation_id,
-            amount_minor=request.amount_minor,
-            currency=request.currency,
-            item=request.item,
-        )
-
     return ProviderEffect(
         provider=PROVIDER,
         step=ORDER,
         undo=REVOKE,
-        ask=order,
+        ask=lambda giftcard: provider.order(giftcard.operation_id, giftcard.request),
         find=provider.find,
         take_back=provider.revoke,
         statuses=ORDER_STATUSES,

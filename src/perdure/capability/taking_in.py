@@ -85,7 +85,6 @@ def wiring_of_one_effect(
     funded: FundedKind[Any, Any, Any],
     *,
     check_request: Callable[[Request], Request],
-    input_of: Callable[[str, Request], Any],
     provider: str,
     call: CallStep[Any, Any],
     unavailable: str,
@@ -93,9 +92,9 @@ def wiring_of_one_effect(
     """Return what takes a kind in that an account pays for, and one provider does one thing for.
 
     Args:
-        funded, check_request, input_of: As `acceptance_of`.
+        funded, check_request: As `acceptance_of`.
         provider: As in its queue's name.
-        call: The step that asks it.
+        call: The step that asks it; takes the workflow's input.
         unavailable: The code of an operation that has waited too long for it.
     """
     settings = funded_settings(kind, host.settings)
@@ -105,7 +104,7 @@ def wiring_of_one_effect(
             funded,
             host.ledger,
             check_request=check_request,
-            input_of=input_of,
+            input_of=call.takes,
             limit=settings.amount_limit,
         ),
         providers=[provider],

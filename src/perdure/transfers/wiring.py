@@ -3,7 +3,7 @@
 from perdure.capability.taking_in import wiring_of_one_effect
 from perdure.capability.wiring import Host, Wiring
 from perdure.transfers.capability import TRANSFERS
-from perdure.transfers.contracts import BANK, UNAVAILABLE, TransferInput
+from perdure.transfers.contracts import BANK, UNAVAILABLE
 from perdure.transfers.funding import FUNDED
 from perdure.transfers.process import PAY_OUT
 from perdure.transfers.rules import check_request
@@ -16,7 +16,6 @@ def wire(host: Host) -> Wiring:
         TRANSFERS,
         FUNDED,
         check_request=check_request,
-        input_of=TransferInput,
         provider=BANK,
         call=PAY_OUT,
         unavailable=UNAVAILABLE,
