@@ -100,6 +100,7 @@ class Book:
         """
         book = cls(snapshot.instrument)
         book.sequence, book.trade_number, book.is_halted = snapshot[:3]
+        priority = 0
         for row in sorted(snapshot.orders, key=_priority):
             if row.order_id in book._orders:
                 raise ValueError(f"Order {row.order_id} is there twice.")
@@ -107,8 +108,12 @@ class Book:
                 raise ValueError(f"Order {row.order_id} has {row.remaining_lots} lots left.")
             if book._halves[_OTHER[row.side]].reaches(row.price_minor):
                 raise ValueError(f"Order {row.order_id} would have been filled.")
-            if row.priority > book.sequence:
-                raise ValueError(f"Order {row.order_id} is from after command {book.sequence}.")
+            if not priority < row.priority <= book.sequence:
+                raise ValueError(
+                    f"Order {row.order_id} has the place of another, or is from after command"
+                    f" {book.sequence}."
+                )
+            priority = row.priority
             book._rest(Order(*row))
         return book
 
