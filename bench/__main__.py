@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import page, report, results
+from bench import matcher, page, report, results
 from bench.experiments import EXPERIMENTS, FULL, QUICK, Experiment, Setting
 from bench.loop import Loop
 from bench.peers import catalogue
@@ -31,6 +31,8 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 def main() -> int:
     """Run what the command line asks for; returns the exit code."""
+    if sys.argv[1:2] == ["matcher"]:  # no saga, and nothing else has to run for it
+        return matcher.main(sys.argv[2:])
     parser = _parser()
     options = parser.parse_args()
     if unknown := set(options.experiments) - set(EXPERIMENTS):

@@ -156,6 +156,7 @@ def test_the_matcher_is_pure(path: Path) -> None:
             "collections",
             "dataclasses",
             "json",
+            "operator",
             "types",
             "typing",
         }

@@ -5,8 +5,8 @@ on the order of a hash or on chance. Whoever applies a command has not yet store
 the book is thrown away and made again from what is stored.
 """
 
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from perdure.trades.book.commands import (
@@ -34,7 +34,8 @@ from perdure.trades.book.events import (
     RejectCode,
     Rejected,
 )
-from perdure.trades.book.order import Half, Order, new_event
+from perdure.trades.book.open_orders import Half, OpenOrders
+from perdure.trades.book.order import Order, new_event
 from perdure.trades.book.snapshot import Level, OpenOrder, Snapshot
 
 
@@ -47,9 +48,7 @@ class Book:
 
     __slots__ = (
         "_applied_by",
-        "_expiries",
-        "_halves",
-        "_orders",
+        "_open",
         "instrument",
         "is_halted",
         "sequence",
@@ -63,9 +62,7 @@ class Book:
         """Of the command that was applied last."""
         self.trade_number = 0
         """Of the last trade."""
-        self._orders: dict[str, Order] = {}
-        self._halves: dict[Side, Half] = {"buy": Half("buy"), "sell": Half("sell")}
-        self._expiries: list[tuple[int, int, str]] = []
+        self._open = OpenOrders()
         self._applied_by: dict[type, Callable[[Any], list[Event]]] = {
             Place: self._place,
             Cancel: self._cancel,
@@ -88,7 +85,7 @@ class Book:
             self.trade_number,
             self.is_halted,
             self.instrument,
-            tuple(order.row() for order in self._by_priority()),
+            tuple(order.row() for order in self._open.by_priority()),
         )
 
     @classmethod
@@ -101,12 +98,12 @@ class Book:
         book = cls(snapshot.instrument)
         book.sequence, book.trade_number, book.is_halted = snapshot[:3]
         priority = 0
-        for row in sorted(snapshot.orders, key=_priority):
-            if row.order_id in book._orders:
+        for row in sorted(snapshot.orders, key=attrgetter("priority")):
+            if row.order_id in book._open.by_id:
                 raise ValueError(f"Order {row.order_id} is there twice.")
             if not 0 < row.remaining_lots <= row.quantity_lots:
                 raise ValueError(f"Order {row.order_id} has {row.remaining_lots} lots left.")
-            if book._halves[_OTHER[row.side]].reaches(row.price_minor):
+            if book._open.halves[_OTHER[row.side]].reaches(row.price_minor):
                 raise ValueError(f"Order {row.order_id} would have been filled.")
             if not priority < row.priority <= book.sequence:
                 raise ValueError(
@@ -114,35 +111,51 @@ class Book:
                     f" {book.sequence}."
                 )
             priority = row.priority
-            book._rest(Order(*row))
+            book._open.add(Order(*row))
         return book
 
     def open_order(self, order_id: str) -> OpenOrder | None:
         """Return the order as it stands, if it is open."""
-        order = self._orders.get(order_id)
+        order = self._open.by_id.get(order_id)
         return order.row() if order else None
 
     def best_minor(self, side: Side) -> int | None:
         """Return the highest price a buyer pays, or the lowest a seller takes."""
-        return self._halves[side].best_minor()
+        return self._open.halves[side].best_minor()
 
     def depth(self, side: Side, levels_max: int | None = None) -> list[Level]:
         """Return what is open at each price, the best first."""
-        return self._halves[side].depth(levels_max)
+        return self._open.halves[side].depth(levels_max)
 
     def next_expiry_ms(self) -> int | None:
         """Return when the next order is to expire; who has the clock then applies `Expire`."""
-        return self._expiries[0][0] if self._expiries else None
+        return self._open.expiries[0][0] if self._open.expiries else None
 
     # What comes in.
 
     def _place(self, placed: Place) -> list[Event]:
-        if code := self._refusal(placed):
-            return [Rejected(placed.order_id, code)]
-        order_id, account_id, side, price, quantity, _, time_in_force, *_ = placed
-        taken = self._halves[_OTHER[side]]
+        (
+            order_id,
+            account_id,
+            side,
+            price,
+            quantity,
+            _,
+            time_in_force,
+            post_only,
+            self_trade,
+            expires_at,
+        ) = placed
+        code = self._refusal(price, quantity)
+        if code is None and order_id in self._open.by_id:
+            code = "order_already_open"
+        elif code is None and (time_in_force != "gtc" or expires_at is not None):
+            code = _contradiction(placed)
+        if code:
+            return [Rejected(order_id, code)]
+        taken = self._open.halves[_OTHER[side]]
         crosses = taken.reaches(price)
-        if crosses and placed.post_only:
+        if crosses and post_only:
             return [Rejected(order_id, "would_take")]
         priority = self.sequence
         order = Order(
@@ -153,9 +166,9 @@ class Book:
             quantity,
             quantity,
             priority,
-            placed.post_only,
-            placed.self_trade,
-            placed.expires_at_ms,
+            post_only,
+            self_trade,
+            expires_at,
         )
         events: list[Event] = [
             new_event(Accepted, (order_id, account_id, side, price, quantity, priority))
@@ -168,16 +181,16 @@ class Book:
             if time_in_force == "ioc":
                 events.append(order.give_up("immediate_or_cancel"))
             else:
-                self._rest(order)
+                self._open.add(order)
         return events
 
     def _replace(self, replace: Replace) -> list[Event]:
         """A mere reduction keeps its place; all else is as if it came in now."""
-        order = self._orders.get(replace.order_id)
+        order = self._open.by_id.get(replace.order_id)
         if order is None:
             return [Rejected(replace.order_id, "order_not_open")]
         _, price, quantity = replace
-        taken = self._halves[_OTHER[order.side]]
+        taken = self._open.halves[_OTHER[order.side]]
         keeps_place = price == order.price_minor and quantity <= order.quantity_lots
         filled = order.quantity_lots - order.remaining_lots
         code: RejectCode | None = None
@@ -186,13 +199,13 @@ class Book:
         elif quantity <= filled:
             code = "quantity_already_filled"
         elif not keeps_place:
-            code = self._refusal_of(price, quantity)
+            code = self._refusal(price, quantity)
             if code is None and order.post_only and taken.reaches(price):
                 code = "would_take"
         if code:
             return [Rejected(order.order_id, code)]
         if not keeps_place:
-            self._remove(order)
+            self._open.remove(order)
             order.price_minor = price
             order.priority = self.sequence
         order.quantity_lots = quantity
@@ -201,22 +214,10 @@ class Book:
         if not keeps_place:
             self._take(order, taken, events)
             if order.remaining_lots:
-                self._rest(order)
+                self._open.add(order)
         return events
 
-    def _refusal(self, placed: Place) -> RejectCode | None:
-        order_id, _, _, price, quantity, at_ms, time_in_force, post_only, _, expires_at_ms = placed
-        if order_id in self._orders:
-            return "order_already_open"
-        if time_in_force != "gtc" or expires_at_ms is not None:
-            is_gtd = time_in_force == "gtd"
-            if is_gtd != (expires_at_ms is not None) or (post_only and not is_gtd):
-                return "invalid_order"
-            if expires_at_ms is not None and expires_at_ms <= at_ms:
-                return "already_expired"
-        return self._refusal_of(price, quantity)
-
-    def _refusal_of(self, price: int, quantity: int) -> RejectCode | None:
+    def _refusal(self, price: int, quantity: int) -> RejectCode | None:
         tick, low, high, quantity_max = self.instrument
         if self.is_halted:
             return "trading_halted"
@@ -261,7 +262,7 @@ class Book:
                 )
             )
             if not maker.remaining_lots:
-                self._remove(maker)
+                self._open.remove(maker)
 
     def _prevent(self, taker: Order, maker: Order, events: list[Event]) -> None:
         """Keep an account from trading with itself, as the one that comes in wants it."""
@@ -285,7 +286,7 @@ class Book:
             )
         )
         if mode in ("expire_maker", "expire_both") or not maker.remaining_lots:
-            self._remove(maker)
+            self._open.remove(maker)
             events.append(maker.give_up("self_trade"))
         if mode in ("expire_taker", "expire_both") or not taker.remaining_lots:
             events.append(taker.give_up("self_trade"))
@@ -304,47 +305,30 @@ class Book:
 
     # What stays, and what goes.
 
-    def _rest(self, order: Order) -> None:
-        self._orders[order.order_id] = order
-        self._halves[order.side].add(order)
-        if order.expires_at_ms is not None:
-            insort(self._expiries, (order.expires_at_ms, order.priority, order.order_id))
-
-    def _remove(self, order: Order) -> None:
-        del self._orders[order.order_id]
-        self._halves[order.side].remove(order)
-        if order.expires_at_ms is not None:
-            expiry = (order.expires_at_ms, order.priority, order.order_id)
-            del self._expiries[bisect_left(self._expiries, expiry)]
-
     def _cancel_each(self, orders: list[Order], reason: CancelReason) -> list[Event]:
         events: list[Event] = []
         for order in orders:
-            self._remove(order)
+            self._open.remove(order)
             events.append(order.give_up(reason))
         return events
 
     def _cancel(self, cancel: Cancel) -> list[Event]:
-        order = self._orders.get(cancel.order_id)
+        order = self._open.by_id.get(cancel.order_id)
         if order is None:
             return [Rejected(cancel.order_id, "order_not_open")]
-        self._remove(order)
+        self._open.remove(order)
         return [order.give_up("requested")]
 
     def _cancel_all(self, cancel: CancelAll) -> list[Event]:
         of_account = [
             order
-            for order in self._by_priority()
+            for order in self._open.by_priority()
             if cancel.account_id is None or order.account_id == cancel.account_id
         ]
         return self._cancel_each(of_account, "requested")
 
     def _expire(self, expire: Expire) -> list[Event]:
-        due = self._expiries[: bisect_right(self._expiries, expire.at_ms, key=_expires_at)]
-        return self._cancel_each([self._orders[order_id] for *_, order_id in due], "expired")
-
-    def _by_priority(self) -> list[Order]:
-        return sorted(self._orders.values(), key=_priority)
+        return self._cancel_each(self._open.due(expire.at_ms), "expired")
 
     # What holds for the asset.
 
@@ -364,9 +348,10 @@ class Book:
 _OTHER: Final[dict[Side, Side]] = {"buy": "sell", "sell": "buy"}
 
 
-def _priority(order: Order | OpenOrder) -> int:
-    return order.priority
-
-
-def _expires_at(expiry: tuple[int, int, str]) -> int:
-    return expiry[0]
+def _contradiction(placed: Place) -> RejectCode | None:
+    is_gtd = placed.time_in_force == "gtd"
+    if is_gtd != (placed.expires_at_ms is not None) or (placed.post_only and not is_gtd):
+        return "invalid_order"
+    if placed.expires_at_ms is not None and placed.expires_at_ms <= placed.at_ms:
+        return "already_expired"
+    return None

@@ -57,6 +57,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = {
     "instrument_changed": InstrumentChanged,
     "halt_changed": HaltChanged,
 }
+_text: Final = json.JSONEncoder(separators=(",", ":")).encode
 _NAMES: Final = {of: name for named in (COMMANDS, EVENTS) for name, of in named.items()}
 
 
@@ -182,7 +183,3 @@ def _body(text: str) -> list[Any]:
     if version != VERSION:
         raise UnreadableJournal(f"This is in format {version}, not {VERSION}: {text[:200]}")
     return body
-
-
-def _text(fields: Sequence[Any]) -> str:
-    return json.dumps(fields, separators=(",", ":"))

@@ -159,15 +159,15 @@ class NaiveBook:
         is_gtd = placed.time_in_force == "gtd"
         has_time = placed.expires_at_ms is not None
         may_be_post_only = placed.time_in_force in ("gtc", "gtd")
-        if any(order.id == placed.order_id for order in self.orders):
-            return "order_already_open"
-        if is_gtd != has_time or (placed.post_only and not may_be_post_only):
-            return "invalid_order"
-        if placed.expires_at_ms is not None and placed.at_ms >= placed.expires_at_ms:
-            return "already_expired"
-        code = self.asset_refusal(placed.price_minor, placed.quantity_lots)
         order = Resting(placed, placed.price_minor, placed.quantity_lots, 0, 0)
-        return code or ("would_take" if placed.post_only and self.facing(order) else None)
+        reasons: list[tuple[bool, RejectCode]] = [
+            (any(order.id == placed.order_id for order in self.orders), "order_already_open"),
+            (is_gtd != has_time or (placed.post_only and not may_be_post_only), "invalid_order"),
+            (has_time and placed.at_ms >= (placed.expires_at_ms or 0), "already_expired"),
+            (placed.post_only and bool(self.facing(order)), "would_take"),
+        ]
+        code = self.asset_refusal(placed.price_minor, placed.quantity_lots)
+        return code or next((code for is_so, code in reasons if is_so), None)
 
     def asset_refusal(self, price: int, quantity: int) -> RejectCode | None:
         reasons: list[tuple[bool, RejectCode]] = [

@@ -26,6 +26,11 @@ CASES = {
         "+s1; +s2; +b1; -b1 8 fill_or_kill; +b2; -b2 9 fill_or_kill; +b3; -b3 1 fill_or_kill",
         "| s1 4@50, s2 4@51",
     ),
+    "fok: what is left counts, not what there was": (
+        "sell s1 4@50; buy b1 3@50; buy b2 2@50 fok; buy b3 1@50 fok",
+        "+s1; +b1; s1>b1 3@50; +b2; -b2 2 fill_or_kill; +b3; s1>b3 1@50",
+        "|",
+    ),
     "post-only stays, or is refused where it would take": (
         "buy b1 4@50 post; sell s1 4@50 post; sell s2 4@51 post; buy b2 4@51 post",
         "+b1; !s1 would_take; +s2; !b2 would_take",
