@@ -6,9 +6,12 @@ import pytest
 from temporalio.client import Client
 
 from perdure.capability.assembly import operation_kinds
+from perdure.core.ids import new_id
 from perdure.durable.engine import TemporalEngine
 from perdure.operations.actions import OperatorActions
 from perdure.operations.model import RunRequest, Status
+from perdure.payments.callbacks import GatewayCallbacks
+from perdure.providers.gateway_callbacks import GatewayEvent, ToldCharge
 from perdure.transfers.contracts import PAY_OUT
 from tests.integration.payments.town import Town
 from tests.integration.transfers.transfers import bank_misbehaves
@@ -73,7 +76,10 @@ async def test_what_is_corrected_and_stays_parked_is_carried_out_when_released(t
     assert await recipients(town, payment_id) == ["right@example.com"]
 
 
-async def test_a_correction_that_could_not_be_told_is_told_by_the_janitor(town: Town) -> None:
+async def test_a_correction_that_could_not_be_told_is_not_overtaken_by_a_callback(
+    town: Town,
+) -> None:
+    """The run that knows nothing of it gives way; the janitor has another take its place."""
     account = await town.account()
     payment_id = await parked_payment(town, account)
     platform = town.platform
@@ -84,8 +90,12 @@ async def test_a_correction_that_could_not_be_told_is_told_by_the_janitor(town: 
         {"payment": platform.kinds.actions["payment"]},
         platform.operations.begin,
     )
+    charge = await town.collected(payment_id)
     corrected = await cut_off.correct(payment_id, ADA, EMAIL)
     assert corrected.run_request == RunRequest.REPLACE
+    said = ToldCharge(charge["id"], payment_id, 1_000, charge["currency"], "succeeded")
+    callbacks = platform.kinds.own(GatewayCallbacks)
+    await callbacks.receive(GatewayEvent(new_id("evt"), "charge.succeeded", said))
     await check_paid_once(town, payment_id, account)
     assert await recipients(town, payment_id) == ["right@example.com"]
     assert (await platform.operations.get(payment_id)).run_request is None

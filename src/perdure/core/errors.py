@@ -13,7 +13,7 @@
     ├── Unauthenticated          no key, or a key that is not valid
     ├── Forbidden                a key without the scope
     ├── OperationParked          an operator stopped it before this step, until it is released
-    ├── TurnPending              our own limit leaves no room for the call yet; nothing was done
+    ├── TurnPending              not yet: our own limit leaves no room, or another run goes first
     ├── ProviderDisagrees        an outside system answered something else than it was asked
     ├── ConfigurationError       a setting is wrong; the process does not start
     ├── ProviderAway             nobody gets through to an outside system, for longer than is waited
@@ -114,7 +114,9 @@ class OperationParked(PerdureError):
 
 
 class TurnPending(PerdureError):
-    """The provider's limit leaves no room for the call yet; nothing was done, nothing is wrong.
+    """It is not this one's turn yet: nothing was done, nothing is wrong.
+
+    The provider's limit leaves no room for the call, or a run with what was corrected goes first.
 
     Args:
         message: What is waited for.
@@ -277,6 +279,10 @@ CREDENTIALS_REFUSED: Final = "provider_refuses_credentials"
 CALL_UNDER_WAY: Final = "provider_call_under_way"
 """The code of an unknown outcome where the provider says that it is at work on the call, or one
 like it."""
+
+EARLIER_CALL_UNDER_WAY: Final = "earlier_call_under_way"
+"""The code of an unknown outcome where nobody has told what became of an earlier call, which may
+still arrive: who made it is at it, or is dead."""
 
 ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
 """The errors that are a no, not a breakdown."""

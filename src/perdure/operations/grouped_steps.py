@@ -32,9 +32,9 @@ Result = TypeVar("Result")
 
 MAY_GO_FORWARD: Final = (
     "finished_at IS NULL AND status <> 'reversing' AND reversal_begun_at IS NULL"
-    " AND cancel_request IS NULL AND park_request IS NULL"
+    " AND cancel_request IS NULL AND park_request IS NULL AND original_request IS NULL"
 )
-"""The condition of `steps.may_begin`, in SQL."""
+"""The condition of `steps.may_begin`, in SQL; what was corrected needs a closer look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class GroupedStep(Generic[Given, Result]):
         """Do the step once; every later run returns what it stored.
 
         Raises:
-            NotFound, IdempotencyMismatch, Conflict, OperationCancelled, OperationParked: As
-                `TransactionalSteps.run`; and whatever `one` refuses with.
+            NotFound, IdempotencyMismatch, Conflict, OperationCancelled, OperationParked,
+                TurnPending: As `TransactionalSteps.run`; and whatever `one` refuses with.
         """
         attempt = current_attempt(self._name)
         call = _Call(operation_id, given, fingerprint(given), attempt)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from perdure.core.clock import Clock
 from perdure.core.errors import (
     CALL_UNDER_WAY,
+    EARLIER_CALL_UNDER_WAY,
     PerdureError,
     ProviderDisagrees,
     ProviderOutcomeUnknown,
@@ -21,7 +22,7 @@ from perdure.operations.attempts import current_attempt, record_attempt
 from perdure.operations.model import CUSTOMERS_KEY, FINISHED, Failure, Operation, Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_call_groups import NewAnswer, NewIntent, ProviderCallGroups
-from perdure.operations.steps import check_may_begin, may_begin, to_json
+from perdure.operations.steps import check_may_begin, check_not_replaced, may_begin, to_json
 from perdure.storage.pool import Connection, Pool, transaction
 
 LEASE_MARGIN_S: Final = 5.0
@@ -29,6 +30,9 @@ LEASE_MARGIN_S: Final = 5.0
 
 _UNDER_WAY_S: Final = 30.0
 """How long a call may take that the provider says it is at work on."""
+
+_ASK_AGAIN_S_MIN: Final = 0.5
+"""How soon the provider is asked again about a call of which nobody has told what became of it."""
 
 Call = ProviderCall[Any, Any]
 
@@ -78,12 +82,17 @@ class ProviderCallRecords:
             ProviderOutcomeUnknown: Until its lease is over.
         """
         remaining_s = (intent.lease_until - (at or self._clock())).total_seconds()
-        if remaining_s > 0:
-            raise ProviderOutcomeUnknown(
-                f"An earlier call to {call.provider} under {call.reference} may still be"
-                " under way.",
-                retry_after_s=min(remaining_s, call.timeout_s + LEASE_MARGIN_S),
-            )
+        if remaining_s <= 0:
+            return
+        lease_s = call.timeout_s + LEASE_MARGIN_S
+        told = f"An earlier call to {call.provider} under {call.reference} may still be under way."
+        if intent.state != "intended":
+            raise ProviderOutcomeUnknown(told, retry_after_s=min(remaining_s, lease_s))
+        # Most calls are quick, so it is asked soon, and then after as long again.
+        again_s = max(lease_s - remaining_s, _ASK_AGAIN_S_MIN)
+        raise ProviderOutcomeUnknown(
+            told, retry_after_s=min(remaining_s, again_s), code=EARLIER_CALL_UNDER_WAY
+        )
 
     async def intend(self, call: Call, lease_until: datetime) -> Intent | None:
         """Commit the intent to call; or return the earlier one, whose fate comes first."""
@@ -104,22 +113,18 @@ class ProviderCallRecords:
             if intent is None or intent.state == "not_made":
                 if not call.undoes:
                     check_may_begin(operation, call.step)
+                    check_not_replaced(operation)
                 await _write_intent(connection, call, lease_until)
                 if call.moves and not _goes_on(operation, call.step):
                     await _move(connection, operation, Status.PROCESSING, f"{call.step}_begun")
                 return None
-            if intent.state == "intended":
-                self.check_lease(call, intent)
             return intent
 
     async def look(self, call: Call) -> Intent | None:
-        """Return what is known of a call, once nobody is making it; None: it was never intended."""
+        """Return what is known of a call; None: it was never intended."""
         async with transaction(self._pool) as connection:
             await store.lock(connection, call.operation_id)
-            intent = await _find(connection, call)
-            if intent is not None and intent.state == "intended":
-                self.check_lease(call, intent)
-            return intent
+            return await _find(connection, call)
 
     async def made_under(self, call: Call, lease_until: datetime) -> Intent:
         """Return a call that is being made here.

@@ -1,9 +1,10 @@
 """Calls to the outside that must not be made twice: yes, no, or unknown.
 
 The intent to call is committed before the call, with a lease longer than the call's time-out. A
-runner that finds an intent waits the lease out and then asks the provider by our reference before
-it calls again. Nothing is repeated or failed on a guess, and no answer is taken for a yes that does
-not agree with what was asked.
+runner that finds an intent asks the provider by our reference, whether who made the call is at it
+still or is dead: what the provider has done is so for both. That it has done nothing is believed
+once the lease is over; only then is the call made again. Nothing is repeated or failed on a guess,
+and no answer is taken for a yes that does not agree with what was asked.
 """
 
 import asyncio
@@ -116,7 +117,7 @@ class ProviderCalls:
             gone = _knows_no_more(call, intent, "Have it found there, or go on once none is left.")
             if not await self._records.went_on_after(call, gone):
                 raise gone
-        if intent.state == "unknown":
+        if intent.state in ("intended", "unknown"):
             self._records.check_lease(call, intent, at=asked_at)
             await self._records.close(call, intent)
         return None
@@ -236,6 +237,9 @@ class ProviderCalls:
             try:
                 call.expects.check(said)
             except ProviderDisagrees as error:
+                if isinstance(seen, Intent) and seen.state == "intended":
+                    # Of what is half done, anything may be told.
+                    self._records.check_lease(call, seen)
                 await self._records.answered_otherwise(call, seen, error, said)
                 raise
         answer = call.outcome(said)

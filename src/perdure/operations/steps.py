@@ -8,7 +8,7 @@ row.
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
@@ -19,16 +19,20 @@ from perdure.core.errors import (
     IdempotencyMismatch,
     OperationCancelled,
     OperationParked,
+    TurnPending,
 )
 from perdure.operations import store
 from perdure.operations.attempts import Attempt, current_attempt
-from perdure.operations.model import FINISHED, Failure, Operation, Status
+from perdure.operations.model import FINISHED, Failure, Operation, RunRequest, Status
 from perdure.storage.pool import Connection, Pool, transaction
 
 Result = TypeVar("Result")
 
 OPERATION_FINISHED: Final = "operation_finished"
 """The code of the conflict that a step meets on an operation that has ended."""
+
+_REPLACED_S: Final = 6.0
+"""How long a run that another is to replace is left in peace."""
 
 
 @dataclass(slots=True)
@@ -147,6 +151,41 @@ def check_not_parked(operation: Operation) -> None:
         raise OperationParked("An operator holds it.")
 
 
+def check_not_replaced(operation: Operation) -> None:
+    """Refuse to ask a provider for what was corrected, before the run that knows it has begun.
+
+    Raises:
+        TurnPending: `run_replaced`.
+    """
+    if operation.run_request == RunRequest.REPLACE:
+        raise _replaced(operation)
+
+
+def _check_asks_the_same(operation: Operation, given: Any) -> None:
+    """Have a run give way that began before what it was asked for was corrected.
+
+    Its own end may come by a callback before the engine has heard of the correction, or a worker
+    may be at its last step.
+
+    Raises:
+        TurnPending: `run_replaced`.
+    """
+    if operation.original_request is None or not is_dataclass(given):
+        return
+    for found in (given, *(getattr(given, field.name) for field in fields(given))):
+        asked = getattr(found, "request", None) if is_dataclass(found) else None
+        if asked is not None and from_json(type(asked), operation.input["request"]) != asked:
+            raise _replaced(operation)
+
+
+def _replaced(operation: Operation) -> TurnPending:
+    return TurnPending(
+        f"{operation.id} was corrected, and another run takes this one's place.",
+        code="run_replaced",
+        retry_after_s=_REPLACED_S,
+    )
+
+
 class TransactionalSteps:
     """Runs steps that touch nothing but the database."""
 
@@ -182,6 +221,7 @@ class TransactionalSteps:
             Conflict: The operation is finished.
             OperationCancelled: The operation is to stop.
             OperationParked: An operator holds it.
+            TurnPending: It was asked for something else since.
         """
         attempt = current_attempt(step)
         async with transaction(self._pool) as connection:
@@ -199,6 +239,7 @@ class TransactionalSteps:
                 return await self._end_of(connection, operation, ends, returns)
             if operation.is_finished or not undoes:
                 check_may_begin(operation, step)
+            _check_asks_the_same(operation, given)
             if stored is not None:
                 raise IdempotencyMismatch(
                     f"Step {step} of {operation_id} was done before with another input.",

@@ -14,6 +14,7 @@ from typing import Final
 from perdure.core.clock import utc_now
 from perdure.core.errors import (
     CREDENTIALS_REFUSED,
+    EARLIER_CALL_UNDER_WAY,
     ProviderAway,
     ProviderError,
     ProviderNotCalled,
@@ -117,6 +118,8 @@ class ProviderWaits:
         Raises:
             ProviderAway: It has waited for as long as it may, or would have to.
         """
+        if error.code == EARLIER_CALL_UNDER_WAY:
+            return
         patience = self.patience[at.step]
         was_a_try = not isinstance(error, ProviderNotCalled) and not error.asked_wait_s
         are_used_up = before.count + was_a_try >= patience.tries_max
@@ -244,14 +247,15 @@ def _clock(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-# What the provider asked to wait for, and what our own database held up, is no try.
-_TRIES: Final = """
+# What the provider asked to wait for, what another call or our own database held up, is no try.
+_TRIES: Final = f"""
 SELECT tries.* FROM operations, LATERAL (
     SELECT count(*) AS count, (array_agg(started_at ORDER BY started_at))[2] AS second_at
     FROM operation_steps
     WHERE operation_id = operations.id AND step = $2 AND started_at >= $3
         AND outcome IN ('failed', 'unknown')
-        AND NOT coalesce(error ? 'asked_wait_s' OR error->>'code' = 'database_away', false)
+        AND NOT coalesce(error ? 'asked_wait_s'
+            OR error->>'code' IN ('database_away', '{EARLIER_CALL_UNDER_WAY}'), false)
 ) AS tries
 WHERE operations.id = $1
 """

@@ -39,6 +39,9 @@ async def disturb(world: World, disturbance: str) -> None:
             world.runners[0].task.cancel()
         case "crash":
             world.crash(0)
+            # Whoever takes its lane over goes on at once.
+            world.start("interactive", 0, 1)
+            await world.gates.settle()
         case _:
             world.start(disturbance, 0, 1)
             await world.gates.settle()

@@ -82,6 +82,38 @@ async def test_a_no_told_late_does_not_hide_the_yes_to_the_next_call(stage: Stag
     assert await ended(world) == Status.SUCCEEDED
 
 
+async def test_what_a_dead_worker_had_paid_out_is_found_by_the_next_without_waiting(
+    stage: Stage,
+) -> None:
+    world = await World.open(stage.pool, stage.observer, Beginning(is_interactive=True))
+    world.start("interactive", 0, 0)
+    await world.gates.settle()
+    await world.go_until(0, "bank: answer (done)")
+    world.crash(0)
+    began_at = world.clock()
+    world.start("interactive", 0, 1)
+    await world.gates.settle()
+    await world.go_until(1, "sms: answer")
+    assert world.clock() == began_at
+    assert await ended(world) == Status.SUCCEEDED
+
+
+async def test_what_is_still_on_its_way_from_a_dead_worker_is_asked_for_again_and_found(
+    stage: Stage,
+) -> None:
+    world = await World.open(
+        stage.pool, stage.observer, Beginning(is_interactive=True, payouts=[Answer.SLOW])
+    )
+    world.start("interactive", 0, 0)
+    await world.gates.settle()
+    await world.go_until(0, "bank: request")
+    world.crash(0)
+    world.start("interactive", 0, 1)
+    assert await ended(world) == Status.SUCCEEDED
+    assert any("bank: inquiry finds None" in said for said in world.gates.said)
+    assert world.bank.payouts.sent == 1
+
+
 async def begin_with_one_about_to_undo(stage: Stage, *payouts: Answer) -> World:
     """Return a world whose second runner ran out of tries, while the first has made none."""
     world = await begin(stage, *[Answer.AWAY] * 6, *payouts)
@@ -107,8 +139,6 @@ async def test_what_is_being_undone_is_not_settled_however_late_its_call_fails(
     # The first calls, and is held up with the news that the line was cut.
     await world.go_until(0, "bank: answer")
     await world.go_until(0, LOCK)
-    await world.go_until(1, "waits")
-    world.pass_s(11)
     await world.go_until(1, "bank: inquiry")
     await world.go_until(0, "committed WITH answer")
     assert await ended(world) == Status.FAILED

@@ -1,5 +1,6 @@
 """Answers that are not what was asked, and a no that is not one: neither ends in a second call."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -79,9 +80,9 @@ class Provider:
         self.calls += 1
         answer = self.answers.pop(0) if self.answers else {}
         charge = Charge(self.operation.id)
-        if self.acts or not isinstance(answer, PerdureError):
+        if self.acts or not isinstance(answer, BaseException):
             self.has.append(charge)
-        if isinstance(answer, PerdureError):
+        if isinstance(answer, BaseException):
             raise answer
         return replace(charge, **answer)
 
@@ -155,6 +156,21 @@ async def test_an_answer_that_differs_is_no_success_and_what_the_inquiry_says_de
     assert await calls.get_or_create(provider.call()) == YES
     assert (await provider.row())[0] == "answered"
     assert (await store.get(pool, provider.operation.id)).status == Status.WAITING
+    assert provider.calls == 1
+
+
+async def test_what_is_half_done_says_nothing_as_long_as_its_call_may_be_under_way(
+    calls: ProviderCalls, provider: Provider, clock: Clock
+) -> None:
+    provider.answers, provider.says = [asyncio.CancelledError()], LIES["status"]
+    with pytest.raises(asyncio.CancelledError):
+        await calls.get_or_create(provider.call())
+    with pytest.raises(ProviderOutcomeUnknown, match="may still be under way"):
+        await calls.get_or_create(provider.call())
+    assert await provider.row() == ("intended", None)
+    clock.pass_s(11)
+    with pytest.raises(ProviderDisagrees):
+        await calls.get_or_create(provider.call())
     assert provider.calls == 1
 
 

@@ -1,12 +1,13 @@
 """Calls to the outside: made once, whatever happens around them."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from perdure.core.errors import (
+    EARLIER_CALL_UNDER_WAY,
     OperationCancelled,
     ProviderDeclined,
     ProviderOutcomeUnknown,
@@ -47,7 +48,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.charges: list[Charge] = []
-        self.fails_before: Exception | None = None
+        self.fails_before: BaseException | None = None
         self.fails_after: BaseException | None = None
         self.inquiry_fails: Exception | None = None
 
@@ -151,19 +152,63 @@ async def test_an_error_the_provider_itself_answered_is_repeated_at_once_after_a
     assert await calls.get_or_create(provider.call(operation)) == Charge(1)
 
 
-async def test_a_worker_killed_during_the_call_leaves_an_intent_that_is_waited_out_then_asked_about(
-    calls: ProviderCalls, provider: Provider, clock: Clock, accept: NewOperationMaker
+async def test_what_a_killed_worker_had_done_is_found_at_once_and_not_done_again(
+    calls: ProviderCalls, provider: Provider, accept: NewOperationMaker
 ) -> None:
     operation = await accept()
-    provider.fails_after = asyncio.CancelledError()
-    with pytest.raises(asyncio.CancelledError):
-        await calls.get_or_create(provider.call(operation))
-    provider.fails_after = None
-    with pytest.raises(ProviderOutcomeUnknown):
-        await calls.get_or_create(provider.call(operation))
-    clock.pass_s(11)
+    await killed_during(calls, provider, operation, fails="after")
     assert await calls.get_or_create(provider.call(operation)) == Charge(1)
     assert len(provider.charges) == 1
+
+
+async def test_what_a_killed_worker_had_not_done_yet_is_asked_for_until_its_lease_is_over(
+    calls: ProviderCalls, provider: Provider, clock: Clock, accept: NewOperationMaker
+) -> None:
+    """It may be on its way: soon at first, as most are quick, and then after as long again."""
+    operation = await accept()
+    await killed_during(calls, provider, operation, fails="before")
+    asked_again_in_s = []
+    for attempt in (calls.get_or_create, calls.resolve) * 3:
+        with pytest.raises(ProviderOutcomeUnknown, match="may still be under way") as caught:
+            await attempt(provider.call(operation))
+        assert caught.value.code == EARLIER_CALL_UNDER_WAY
+        assert caught.value.retry_after_s is not None
+        asked_again_in_s.append(caught.value.retry_after_s)
+        clock.pass_s(caught.value.retry_after_s)
+    assert asked_again_in_s == [0.5, 0.5, 1, 2, 4, 2]
+    assert await calls.get_or_create(provider.call(operation)) == Charge(1)
+    assert len(provider.charges) == 1
+
+
+async def test_of_a_call_that_its_worker_is_still_at_the_first_to_hear_of_it_tells(
+    pool: Pool, calls: ProviderCalls, provider: Provider, accept: NewOperationMaker
+) -> None:
+    operation, booked, answers = await accept(), asyncio.Event(), asyncio.Event()
+    call = provider.call(operation)
+
+    async def create() -> Charge:
+        made = await provider.create()
+        booked.set()
+        await answers.wait()
+        return made
+
+    slow = asyncio.create_task(calls.get_or_create(replace(call, create=create)))
+    await booked.wait()
+    assert await calls.get_or_create(call) == Charge(1)
+    answers.set()
+    assert await slow == Charge(1)
+    assert len(provider.charges) == 1
+    assert await status(pool, operation) == Status.WAITING
+
+
+async def killed_during(
+    calls: ProviderCalls, provider: Provider, operation: Operation, *, fails: str
+) -> None:
+    """Have a call break off with its worker, before or after the provider did anything."""
+    setattr(provider, f"fails_{fails}", asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await calls.get_or_create(provider.call(operation))
+    setattr(provider, f"fails_{fails}", None)
 
 
 async def test_a_provider_that_cannot_be_asked_leaves_the_outcome_unknown(

@@ -1,6 +1,7 @@
 """Transactional steps: one effect, whoever runs them and however often."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pytest
@@ -11,13 +12,15 @@ from perdure.core.errors import (
     InsufficientFunds,
     NotFound,
     OperationCancelled,
+    TurnPending,
 )
 from perdure.core.ids import new_id
 from perdure.operations import store
 from perdure.operations.cancellation import request_cancel
+from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
-from perdure.operations.steps import StepTransaction, TransactionalSteps
-from perdure.storage.pool import Pool, transaction
+from perdure.operations.steps import StepTransaction, TransactionalSteps, to_json
+from perdure.storage.pool import Connection, Pool, transaction
 
 from .conftest import NewOperationMaker
 
@@ -265,3 +268,45 @@ async def test_the_trail_cannot_be_rewritten(pool: Pool, accept: NewOperationMak
     ):
         with pytest.raises(Exception, match="append-only"):
             await pool.execute(statement, operation.id)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's input."""
+
+    request: Asked
+
+
+@dataclass(frozen=True)
+class Settle:
+    """What a run's last step is given."""
+
+    run: Run
+
+
+async def test_a_run_that_began_before_a_correction_gives_way_alone_and_in_a_group(
+    pool: Pool, steps: TransactionalSteps, accept: NewOperationMaker
+) -> None:
+    before, after = (Settle(Run(Asked(1, Contact(email)))) for email in ("wrong@x", "right@x"))
+    operation = await accept(request=to_json(before.run.request))
+    await pool.execute(
+        "UPDATE operations SET original_request = input->'request', input = $2 WHERE id = $1",
+        operation.id,
+        operation.input | {"request": to_json(after.run.request)},
+    )
+    body = Body(moves_to=Status.SUCCEEDED)
+
+    async def many(_: Connection, given: Mapping[str, Settle]) -> dict[str, StepDone[Done]]:
+        raise AssertionError(given)
+
+    async def one(step: StepTransaction, given: Settle) -> Done:
+        return await body(step)
+
+    grouped = GroupedStep(pool, steps, "settle", one=one, many=many, returns=Done)
+    for undoes in (False, True):
+        with pytest.raises(TurnPending, match="was corrected"):
+            await steps.run(operation.id, "close", before, body, returns=Done, undoes=undoes)
+    with pytest.raises(TurnPending, match="was corrected"):
+        await grouped.run(operation.id, before)
+    assert await grouped.run(operation.id, after) == Done(5)
+    assert await count_effects(pool, operation.id) == 1

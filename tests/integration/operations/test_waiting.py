@@ -7,6 +7,7 @@ import pytest
 from perdure.core.clock import utc_now
 from perdure.core.errors import (
     CREDENTIALS_REFUSED,
+    EARLIER_CALL_UNDER_WAY,
     ProviderAway,
     ProviderError,
     ProviderNotCalled,
@@ -79,7 +80,11 @@ async def test_only_what_the_provider_was_asked_counts_as_a_try(
     await try_in_vain(pool, operation, ConnectionRefusedError("our own database"), times=5)
     await try_in_vain(pool, operation, ProviderRateLimited("Slower."), times=5)
     await try_in_vain(pool, operation, ProviderUnavailable("x", asked_wait_s=7), times=5)
+    earlier = ProviderOutcomeUnknown("May be under way.", code=EARLIER_CALL_UNDER_WAY)
+    await try_in_vain(pool, operation, earlier, times=5)
+    await waits(pool).weigh(at, earlier, Tries(TRIES_MAX))
 
+    assert not earlier.is_last
     assert (await tries(pool, at, since)).count == 3
     assert (await tries(pool, at, since + timedelta(hours=1))).count == 0, "those of a run before"
     other = StepAtProvider(operation.id, "refund", provider)

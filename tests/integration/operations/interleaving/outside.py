@@ -90,6 +90,9 @@ class Wire:
 
     Args:
         effect: What an arriving request has the provider do.
+
+    Attributes:
+        sent: How many requests were sent.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Wire:
         self._answers = deque(answers)
         self._effect = effect
         self._under_way: list[Request] = []
+        self.sent = 0
         clock.wires.append(self)
 
     async def send(self, life: Life, reference: str) -> Answer:
@@ -122,6 +126,7 @@ class Wire:
             raise ProviderUnavailable("No connection.")
         request = Request(reference, answer, self._clock.now + timedelta(seconds=TIMEOUT_S))
         self._under_way.append(request)
+        self.sent += 1
         try:
             await self._gates.reach(life, f"{self._name}: request ({answer})")
             if answer != Answer.SLOW:

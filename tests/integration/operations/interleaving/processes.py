@@ -8,6 +8,7 @@ from perdure.capability.contracts import FirstTry
 from perdure.capability.funded import FundedSteps
 from perdure.core.errors import (
     ANSWERS,
+    EARLIER_CALL_UNDER_WAY,
     OperationParked,
     PerdureError,
     ProviderDisagrees,
@@ -141,7 +142,7 @@ class OwnScript:
             except ProviderDisagrees:
                 break
             except ProviderError as error:
-                tries, last = tries + 1, error
+                tries, last = tries + (error.code != EARLIER_CALL_UNDER_WAY), error
                 await self._wait(error)
         found_out = self._process.bodies[resolve]
         found = call.found(await self._until_answered(lambda: found_out(given)))
