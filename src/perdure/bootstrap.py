@@ -36,6 +36,7 @@ from perdure.notifications import registration as notifications
 from perdure.notifications.activities import NotificationActivities
 from perdure.notifications.contracts import Channel
 from perdure.notifications.settings import NotificationSettings
+from perdure.observability.observed import breakdown_reports, observed
 from perdure.operations.bulk.runner import BulkRunner
 from perdure.operations.bulk.service import BulkService
 from perdure.operations.first_tries import FirstTries
@@ -113,7 +114,8 @@ async def open_platform(
         # A database from a newer release is refused; one that lacks something is migrated, and told
         # of by whoever needs it.
         await missing_revisions(pool)
-        client = await connect(runtime=runtime, lazy=lazy)
+        told = observed()
+        client = await connect(runtime=runtime, lazy=lazy, plugins=told.plugins if told else ())
         platform = compose(settings, pool, client)
         async with platform.flag_provider.refreshing():
             try:
@@ -213,7 +215,10 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
             Registration(
                 OPERATIONS,
                 activities=[operations.request_cancel, operations.park],
-                beside=[_interactive_lane(platform, works, lane_listener).run],
+                beside=[
+                    _interactive_lane(platform, works, lane_listener).run,
+                    *breakdown_reports(pool),
+                ],
             ),
             *(part for work in works.values() for part in work.registrations),
             *notifications.registrations(messages),

@@ -9,9 +9,11 @@ import socket
 import stat
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -20,6 +22,7 @@ import pytest
 from perdure.cli.environment import DATA_DIR_DEFAULT, read_environment
 from tests.documentation import blocks
 from tests.polls import eventually_without_a_loop
+from tests.receivers import ArrivedSpan, Receiver, receiving
 
 from .conftest import PERDURE
 from .forked_perdure import perdure_in
@@ -84,8 +87,10 @@ class Up:
         record = json.loads((self.folder / "processes.json").read_text())
         return {name: pid for name, (pid, _) in record["processes"].items()}
 
-    def create(self, *, key: str = "", **changes: Any) -> dict[str, Any]:
-        headers = {"Idempotency-Key": key} if key else {}
+    def create(
+        self, *, key: str = "", headers: dict[str, str] | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        headers = (headers or {}) | ({"Idempotency-Key": key} if key else {})
         answer = self.http.post("/v1/payments", json=self.payment | changes, headers=headers)
         assert answer.status_code == 201, answer.text
         created: dict[str, Any] = answer.json()
@@ -124,10 +129,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start(environment: dict[str, str], home: Path) -> Iterator[Callable[[], Up]]:
+def told() -> Iterator[Receiver]:
+    """Who is told of traces and errors."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def start(environment: dict[str, str], home: Path, told: Receiver) -> Iterator[Callable[[], Up]]:
     """Start `perdure up`, or return the one that runs: starting it is the most of a test."""
     started: list[Up] = []
     settings = {"PERDURE_PAYMENT_CALLBACK_TIMEOUT_S": "10", "PERDURE_JANITOR_STALE_AFTER_S": "10"}
+    settings |= told.environment
 
     def begin() -> Up:
         if not started or started[-1].process.poll() is not None:
@@ -276,6 +289,82 @@ def test_payments_survive_kills_of_a_worker_and_of_everything(
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(60) == 0
     wait_until_gone(pids)
+
+
+def processes(span: ArrivedSpan, trace: dict[str, ArrivedSpan]) -> list[str]:
+    """Return through which processes a trace came to a span."""
+    parent = trace.get(span.parent_id)
+    before = processes(parent, trace) if parent else []
+    return before if before[-1:] == [span.service] else [*before, span.service]
+
+
+@pytest.mark.parametrize(
+    ("gear", "carried_out"), [("auto", "lane:payment"), ("own_workflow", "RunWorkflow:Payment")]
+)
+def test_one_trace_leads_from_a_request_through_what_carries_it_out_to_the_callback_t10(
+    start: Callable[[], Up], told: Receiver, gear: str, carried_out: str
+) -> None:
+    up = start()
+    caller, trace_id = "b7ad6b7169203331", uuid4().hex
+    phone = {"name": "Alice", "phone": "+4915112345678"}
+    payment = up.create(
+        headers={"traceparent": f"00-{trace_id}-{caller}-01"}, gear=gear, payer=phone
+    )
+    assert up.end_of(payment["id"]) == "succeeded"
+    trace: dict[str, ArrivedSpan] = {}
+    # A span is sent when it ends, and that of a workflow or a lane after all that it did.
+    awaited = {"POST /v1/payments", carried_out, "POST /v1/callbacks/gateway", "POST /v1/messages"}
+
+    def has_arrived() -> bool:
+        nonlocal trace
+        trace = told.trace(trace_id)
+        return awaited <= {one.name for one in trace.values()}
+
+    eventually_without_a_loop(
+        has_arrived, within_s=60, pause_s=0.1, why_not=lambda: {one.name for one in trace.values()}
+    )
+    (first,) = [one for one in trace.values() if one.parent_id not in trace]
+    assert (first.name, first.parent_id) == ("POST /v1/payments", caller)
+    assert first.facts["perdure.operation_id"] == payment["id"]
+    assert len({one.pid for one in trace.values()}) >= 5
+    callback = next(one for one in trace.values() if one.name == "POST /v1/callbacks/gateway")
+    assert processes(callback, trace) == [
+        "perdure-api",
+        "perdure-worker-operations",
+        "perdure-simulator-gateway",
+        "perdure-api",
+    ]
+    settled = next(one for one in trace.values() if one.facts.get("perdure.status") == "succeeded")
+    assert settled.facts["perdure.step"] == "settle"
+    assert not any("Alice" in one.text or "4915112345678" in one.text for one in trace.values())
+
+
+@pytest.mark.timeout(600)
+def test_each_that_breaks_down_is_told_of_once_though_workers_are_killed_t10(
+    start: Callable[[], Up], told: Receiver
+) -> None:
+    up = start()
+    method = {"payment_method": "tok_other_amount"}
+    items = [up.payment | method | {"reference": f"broken-{n}"} for n in range(40)]
+    answer = up.http.post("/v1/payments/batch", json={"items": items})
+    assert answer.status_code == 200, answer.text
+    broken = {item["id"] for item in answer.json()["data"]}
+    assert len(broken) == 40
+    fine = [up.create()["id"] for _ in range(3)]
+    workers = [name for name in up.pids() if name.startswith("worker-operations")]
+    for name in workers:
+        os.kill(up.pids()[name], signal.SIGKILL)
+
+    def told_of() -> Counter[str]:
+        ids = {one["event_id"]: one["tags"]["id"] for one in [*told.events]}
+        return Counter(ids.values())
+
+    eventually_without_a_loop(
+        lambda: broken <= set(told_of()), within_s=120, why_not=lambda: len(told_of())
+    )
+    assert {told_of()[one] for one in broken} == {1}
+    assert {up.end_of(one) for one in fine} == {"succeeded"}
+    assert set(fine).isdisjoint(told_of())
 
 
 def test_all_ports_that_are_taken_are_named_at_once_and_nothing_is_started(

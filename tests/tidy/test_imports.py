@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulators": {"core"},
     "embedded": {"core"},
     "config": {"core"},
+    "observability": {"core", "storage", "operations"},
     "capability": {
         "core",
         "config",

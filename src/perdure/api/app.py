@@ -31,11 +31,12 @@ from perdure.api.kind_meanings import all_codes, kind_tags
 from perdure.api.kind_router import kind_router
 from perdure.api.meanings import TAGS
 from perdure.api.openapi import describe, operation_id
-from perdure.api.request_context import RequestContext
+from perdure.api.request_context import NOT_TOLD, RequestContext
 from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
+from perdure.core.telemetry import telemetry
 from perdure.operations.bulk.lists import purge as purge_lists
 
 log = structlog.get_logger()
@@ -95,6 +96,13 @@ def routed_app() -> FastAPI:
         generate_unique_id_function=operation_id,
         lifespan=_housekeeping,
         redoc_url=None,
+        # A span for each request, where `observability` has traces sent.
+        telemetry={
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+            "exclude": lambda scope: scope.get("path") in NOT_TOLD,
+        },
     )
     for router in _kind_routers(tuple(installed())):
         app.include_router(router)
@@ -143,4 +151,5 @@ async def _purge_forever(platform: Platform) -> None:
                     pass
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look tries again
                 log.warning("purge_failed", what=purge.__module__, error=repr(error))
+                telemetry().report(error, "purge")
         await asyncio.sleep(_PURGE_INTERVAL_S)

@@ -30,6 +30,7 @@ from perdure.core.errors import (
     Refused,
     Unauthenticated,
 )
+from perdure.core.telemetry import telemetry
 from perdure.storage.outages import Outage, outage_of
 
 log = structlog.get_logger()
@@ -187,6 +188,7 @@ def _away(code: str, what: str) -> Problem:
 
 def _own_fault(error: Exception) -> Problem:
     log.error("request_failed", error=repr(error), exc_info=error)
+    telemetry().report(error, "request")
     return Problem(
         500,
         "api_error",

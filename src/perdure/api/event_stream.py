@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from perdure.core.errors import ProviderRateLimited
+from perdure.core.telemetry import telemetry
 from perdure.operations.model import FINISHED, Status, TrailEntry
 from perdure.storage.pool import Pool
 
@@ -118,6 +119,7 @@ class EventStream:
             except Exception as error:  # noqa: BLE001 - whatever it is, the poller goes on
                 # The listeners stay; what they missed comes when the database is back.
                 log.warning("event_stream_poll_failed", error=repr(error))
+                telemetry().report(error, "event_stream")
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _pass_on_new_entries(self) -> None:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from perdure.api.errors import problem_of
 from perdure.core.ids import REQUEST, new_id
 from perdure.core.request_id import answering
+from perdure.core.telemetry import telemetry
 
 log = structlog.get_logger()
 
@@ -19,7 +20,8 @@ _ID_LENGTH_MAX: Final = 128
 _PATH_LENGTH_MAX: Final = 200
 _NOT_KNOWN_YET: Final = {"actor": None, "operation_id": None, "workflow_id": None}
 """What handling the request finds out, for its line in the log."""
-_NOT_LOGGED: Final = frozenset({"/healthz", "/readyz"})
+NOT_TOLD: Final = frozenset({"/healthz", "/readyz"})
+"""What is asked every few seconds, and is in no log and no trace."""
 
 
 class RequestContext:
@@ -50,6 +52,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                found = structlog.contextvars.get_contextvars()
+                telemetry().note({"operation_id": found.get("operation_id")})
                 MutableHeaders(scope=message)[_HEADER] = request_id
             await send(message)
 
@@ -66,7 +70,7 @@ class RequestContext:
                 response = problem_of(error).response(request_id)
                 await response(scope, receive, send_with_id)
             finally:
-                if scope["path"] not in _NOT_LOGGED:
+                if scope["path"] not in NOT_TOLD:
                     log.info(
                         "request",
                         method=scope["method"],

@@ -13,6 +13,8 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from perdure.core.telemetry import telemetry, trace_id_of
+
 _FOREIGN_LEVEL: Final = logging.WARNING
 
 
@@ -51,6 +53,7 @@ def configure_logging() -> None:
     stream = LogStream(sys.stderr)
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_nothing,
@@ -84,6 +87,13 @@ def _for_machines() -> Sequence[Processor]:
 
 def _for_people() -> Sequence[Processor]:
     return [structlog.dev.ConsoleRenderer()]
+
+
+def _with_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Add which trace a line is part of."""
+    if (found := trace_id_of(telemetry().traceparent())) is not None:
+        event.setdefault("trace_id", found)
+    return event
 
 
 def _without_nothing(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

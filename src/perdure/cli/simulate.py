@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from perdure.capabilities import attribute
 from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
+from perdure.observability.process import observing
 from perdure.simulators.main import run_simulator
 
 
@@ -64,7 +65,9 @@ def _command(name: str, opens: Callable[..., AbstractAsyncContextManager[object]
     @wraps(opens)
     def serve(**options: Any) -> None:
         configure_logging()
-        run_lasting(run_simulator(name.rpartition(":")[2], opens(**options)))
+        role = name.rpartition(":")[2]
+        with observing(f"simulator-{role}", errors=False):
+            run_lasting(run_simulator(role, opens(**options)))
 
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     alone.command(name)(serve)

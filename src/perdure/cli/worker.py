@@ -7,6 +7,7 @@ import typer
 from perdure.cli.event_loop import run_lasting
 from perdure.cli.logs import configure_logging
 from perdure.config import Settings
+from perdure.observability.process import observing
 from perdure.worker.main import run_worker
 from perdure.worker.plans import ALL
 
@@ -22,4 +23,5 @@ def worker(
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C, then finish what it holds."""
     configure_logging()
-    run_lasting(run_worker(Settings.load(), role))
+    with observing(f"worker-{role}"):
+        run_lasting(run_worker(Settings.load(), role))

@@ -1,8 +1,9 @@
 """The connection to Temporal."""
 
 import logging
+from collections.abc import Sequence
 
-from temporalio.client import Client
+from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
@@ -19,12 +20,15 @@ def logging_runtime() -> Runtime:
     )
 
 
-async def connect(*, runtime: Runtime | None = None, lazy: bool = False) -> Client:
+async def connect(
+    *, runtime: Runtime | None = None, lazy: bool = False, plugins: Sequence[Plugin] = ()
+) -> Client:
     """Connect as Temporal's standard settings say: address, namespace, TLS, API key, profile.
 
     Args:
         runtime: The process's runtime, with its metrics.
         lazy: Connect at the first call, so that a process can start while Temporal is away.
+        plugins: What is put around the client, and the workers that it is given to.
 
     Raises:
         ConfigurationError: Temporal cannot be reached.
@@ -39,7 +43,7 @@ async def connect(*, runtime: Runtime | None = None, lazy: bool = False) -> Clie
         ) from error
     address = config.setdefault("target_host", "localhost:7233")
     try:
-        return await Client.connect(**config, runtime=runtime, lazy=lazy)
+        return await Client.connect(**config, runtime=runtime, lazy=lazy, plugins=plugins)
     except RuntimeError as error:
         raise ConfigurationError(
             f"Temporal cannot be reached at {address}: {error}. Start it (`perdure up`"

@@ -8,6 +8,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.core.telemetry import telemetry
 from perdure.durable.interceptors.cancellation import CANCEL
 from perdure.durable.lanes import contracts as lanes
 from perdure.durable.operation_ids import is_operation
@@ -44,31 +45,33 @@ class TemporalEngine:
         """Start the operation's workflow; False if there is one already."""
         reuse = WorkflowIDReusePolicy
         try:
-            await self._client.start_workflow(
-                self._kinds[operation.kind].workflow,
-                operation.input,
-                id=operation.id,
-                task_queue=self._queues[OPERATIONS],
-                id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                search_attributes=of_operation(operation.kind, operation.customer_id),
-                request_eager_start=True,
-            )
+            with telemetry().following(operation.traceparent):
+                await self._client.start_workflow(
+                    self._kinds[operation.kind].workflow,
+                    operation.input,
+                    id=operation.id,
+                    task_queue=self._queues[OPERATIONS],
+                    id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    search_attributes=of_operation(operation.kind, operation.customer_id),
+                    request_eager_start=True,
+                )
         except WorkflowAlreadyStartedError:
             return False
         return True
 
     async def replace(self, operation: Operation) -> None:
         """Start the operation's workflow, ending one that runs."""
-        await self._client.start_workflow(
-            self._kinds[operation.kind].workflow,
-            operation.input,
-            id=operation.id,
-            task_queue=self._queues[OPERATIONS],
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-            search_attributes=of_operation(operation.kind, operation.customer_id),
-        )
+        with telemetry().following(operation.traceparent):
+            await self._client.start_workflow(
+                self._kinds[operation.kind].workflow,
+                operation.input,
+                id=operation.id,
+                task_queue=self._queues[OPERATIONS],
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+                search_attributes=of_operation(operation.kind, operation.customer_id),
+            )
 
     async def reset(self, operation_id: str, *, reason: str) -> bool:
         """Have a workflow that ended go on from before its last activity."""
@@ -76,17 +79,19 @@ class TemporalEngine:
 
     async def run_lane(self, kind: str, lane: int) -> None:
         """Have a lane's workflow run, and hear that there is something to do in it."""
-        await self._client.start_workflow(
-            lanes.WORKFLOW,
-            lanes.Lane(kind, lane),
-            id=lanes.workflow_id(self._queues[LANES], kind, lane),
-            task_queue=self._queues[LANES],
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            # With the start, so that a lane that is just ending hears of it.
-            start_signal=lanes.MORE,
-            priority=Priority(priority_key=BEHIND_INTERACTIVE),
-        )
+        # It is nobody's own: each of its operations is part of its own trace.
+        with telemetry().following(None):
+            await self._client.start_workflow(
+                lanes.WORKFLOW,
+                lanes.Lane(kind, lane),
+                id=lanes.workflow_id(self._queues[LANES], kind, lane),
+                task_queue=self._queues[LANES],
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                # With the start, so that a lane that is just ending hears of it.
+                start_signal=lanes.MORE,
+                priority=Priority(priority_key=BEHIND_INTERACTIVE),
+            )
 
     async def lane_state(self, kind: str, lane: int) -> RunState:
         """Tell how a lane's workflow stands."""

@@ -15,6 +15,9 @@ PASSED_THROUGH: Final = (
     # The ids' library behind perdure.core; its clock is read by activities only.
     "typeid",
     "uuid_utils",
+    # What tells of errors and traces: the process's own, and silent while a history is replayed.
+    "opentelemetry",
+    "sentry_sdk",
 )
 
 

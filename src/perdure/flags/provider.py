@@ -24,6 +24,7 @@ from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider import AbstractProvider, Metadata
 
 from perdure.core.errors import InvalidInput
+from perdure.core.telemetry import telemetry
 from perdure.flags.model import Context, Flag
 from perdure.flags.rules import evaluate, nearest
 from perdure.flags.store import FlagStore
@@ -71,6 +72,7 @@ class StoredFlagProvider(AbstractProvider):
                 flags = {flag.key: flag for flag in await self._store.list_flags()}
         except Exception as error:  # noqa: BLE001 - whatever it is, the refreshing must not end
             self._tell_failure(error)
+            telemetry().report(error, "flags")
             return
         self._take(flags)
 

@@ -8,6 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from perdure.core.errors import InvalidInput, PerdureError
 from perdure.core.request_id import current_request_id
+from perdure.core.telemetry import telemetry
 from perdure.core.text import check_identifier
 from perdure.operations import store
 from perdure.operations.correction import read_request
@@ -22,8 +23,8 @@ WITH given AS (
     AS given (id, kind, customer_id, reference, input, metadata, lane, deadline_at)
 ), accepted AS (
     INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,
-        deadline_at)
-    SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane, deadline_at
+        deadline_at, traceparent)
+    SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane, deadline_at, $11
     FROM given
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -55,6 +56,7 @@ async def accept_many(
         actor,
         [one.deadline_at for one in new],
         current_request_id(),
+        telemetry().traceparent(),
     )
     stored = {row["id"]: store.operation_of(row) for row in rows}
     return [stored.get(one.id) or await _twin(connection, one, actor) for one in new]

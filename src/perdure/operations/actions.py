@@ -14,6 +14,7 @@ import structlog
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import Conflict, PerdureError
+from perdure.core.telemetry import telemetry
 from perdure.operations import run_requests, store
 from perdure.operations.allowed import Action, status_to_go_on_in, why_not
 from perdure.operations.also import NOTHING_ELSE, Also
@@ -100,6 +101,7 @@ class OperatorActions:
             )
             if answer.accepted:
                 operation = await store.get(connection, operation_id)
+                telemetry().link(operation.traceparent)
                 # A lane does not undo: its own workflow does.
                 promoted = await promote(connection, {operation_id: "It is to be cancelled."})
                 if operation.status == Status.NEEDS_ATTENTION:
@@ -335,6 +337,7 @@ class OperatorActions:
         async with transaction(self._pool) as connection:
             await also.before(connection)
             operation = await store.lock(connection, operation_id)
+            telemetry().link(operation.traceparent)
             try:
                 async with connection.transaction():
                     if refusal := why_not(operation, action, self._refundable, side=by.side):

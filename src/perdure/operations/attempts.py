@@ -13,6 +13,7 @@ from typing import Any
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import PerdureError
+from perdure.core.raised import raised_in
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import Connection, Pool
@@ -70,6 +71,12 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     return described | ({"asked_wait_s": asked_wait_s} if asked_wait_s else {})
 
 
+def _raised(error: BaseException | None) -> dict[str, Any] | None:
+    """Return where a defect was raised; None: it is none."""
+    is_foreseen = error is None or isinstance(error, PerdureError) or is_outage(error)
+    return None if error is None or is_foreseen else raised_in(error)
+
+
 async def record_attempt(
     connection: Connection | Pool,
     operation_id: str,
@@ -86,8 +93,8 @@ async def record_attempt(
     attempt.is_recorded = True
     await connection.execute(
         "INSERT INTO operation_steps (operation_id, step, attempt, outcome, error,"
-        " provider_reference, started_at, finished_at)"
-        " SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM operations WHERE id = $1",
+        " provider_reference, started_at, finished_at, raised)"
+        " SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM operations WHERE id = $1",
         operation_id,
         attempt.step,
         attempt.number,
@@ -96,6 +103,7 @@ async def record_attempt(
         provider_reference,
         attempt.started_at,
         utc_now(),
+        _raised(error),
     )
 
 
@@ -117,11 +125,13 @@ async def close_attempt(
 ) -> None:
     """Complete the row of an attempt that ended."""
     await pool.execute(
-        "UPDATE operation_steps SET outcome = $2, error = $3, finished_at = $4 WHERE id = $1",
+        "UPDATE operation_steps SET outcome = $2, error = $3, finished_at = $4, raised = $5"
+        " WHERE id = $1",
         row_id,
         outcome,
         describe_error(error) if error else None,
         utc_now(),
+        _raised(error),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from perdure.operations import store
+from perdure.operations import breakdowns, store
 from perdure.operations.attempts import Attempt, current_attempt
 from perdure.operations.model import FINISHED, Status
 from perdure.operations.steps import (
@@ -19,6 +19,7 @@ from perdure.operations.steps import (
     StepTransaction,
     TransactionalSteps,
     fingerprint,
+    note_move,
     to_json,
 )
 from perdure.storage.group_commit import GroupCommit
@@ -110,6 +111,7 @@ class GroupedStep(Generic[Given, Result]):
             done = None
         if done is not None:
             attempt.is_recorded = True
+            note_move(done.move)
             return done.result
 
         async def alone(step: StepTransaction) -> Result:
@@ -184,6 +186,9 @@ class GroupedStep(Generic[Given, Result]):
             [status in FINISHED for status in statuses],
             store.SYSTEM,
         )
+        for operation_id, move in zip(done, moves, strict=True):
+            if move is not None:
+                await breakdowns.keep(connection, operation_id, move.status, move.failure)
 
 
 _RECORD: Final = f"""

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from perdure.core.clock import Clock, utc_now
+from perdure.core.telemetry import telemetry
 from perdure.operations import not_installed, run_requests, store
 from perdure.operations.engine import Engine, RunState
 from perdure.operations.lanes import store as lanes
@@ -76,9 +77,12 @@ class Janitor:
         """
         while True:
             try:
-                await self.look()
+                # What it heals is part of its own trace.
+                with telemetry().following(None):
+                    await self.look()
             except Exception as error:  # noqa: BLE001 - the database or the engine is away for now
                 log.warning("janitor_look_failed", error=f"{type(error).__name__}: {error}")
+                telemetry().report(error, "janitor")
             await asyncio.sleep(self._times.interval_s)
 
     async def look(self) -> int:
@@ -220,6 +224,7 @@ class Janitor:
             done = await work
         except Exception as error:  # noqa: BLE001 - the next look tries again
             log.warning("janitor_could_not", error=f"{type(error).__name__}: {error}", **about)
+            telemetry().report(error, about.get("chore", "janitor"))
             return 0
         return done if isinstance(done, int) else 0
 

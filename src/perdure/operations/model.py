@@ -169,6 +169,7 @@ class Operation:
         run_requested_at: None: it is told when the operation is to go on.
         original_request: What the caller asked for, where a correction or a relaunch made another
             request of it.
+        traceparent: Of the trace that it is part of, as W3C writes it; None: of none.
         relaunch_status: Where `relaunched_as` stands, for who looks at this one.
         refund_status: Where `refunded_by` stands, for who looks at this one.
         is_repeat: It was asked for once more, and this is what was stored before.
@@ -200,6 +201,7 @@ class Operation:
     run_request: RunRequest | None = None
     run_requested_at: datetime | None = None
     original_request: dict[str, Any] | None = None
+    traceparent: str | None = None
     relaunch_status: Status | None = None
     refund_status: Status | None = None
     is_repeat: bool = False

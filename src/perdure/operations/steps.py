@@ -21,7 +21,8 @@ from perdure.core.errors import (
     OperationParked,
     TurnPending,
 )
-from perdure.operations import store
+from perdure.core.telemetry import telemetry
+from perdure.operations import breakdowns, store
 from perdure.operations.attempts import Attempt, current_attempt
 from perdure.operations.model import FINISHED, Failure, Operation, RunRequest, Status
 from perdure.storage.pool import Connection, Pool, transaction
@@ -71,6 +72,13 @@ class Move:
     reason: str | None = None
     result: dict[str, Any] | None = None
     failure: Failure | None = None
+
+
+def note_move(move: Move | None) -> None:
+    """Tell of a change of status that was committed."""
+    if move is not None:
+        code = move.failure.code if move.failure else None
+        telemetry().note({"status": move.status.value, "code": code})
 
 
 @lru_cache(maxsize=256)
@@ -248,7 +256,8 @@ class TransactionalSteps:
             work = StepTransaction(connection, operation)
             result = await body(work)
             await _commit_step(work, step, fingerprint(given), to_json(result), attempt)
-            return result
+        note_move(work.planned)
+        return result
 
     async def check_not_parked(self, operation_id: str) -> None:
         """Refuse what is about to be done outside of a step, if an operator holds the operation.
@@ -340,3 +349,5 @@ async def _commit_step(
         asdict(move.failure) if move and move.failure else None,
         status in FINISHED,
     )
+    if move is not None:
+        await breakdowns.keep(work.connection, work.operation.id, status, move.failure)

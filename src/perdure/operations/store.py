@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from perdure.core.errors import IdempotencyMismatch, NotFound
 from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.core.request_id import current_request_id
+from perdure.core.telemetry import telemetry
+from perdure.operations import breakdowns
 from perdure.operations.model import (
     CancelRequest,
     Failure,
@@ -60,6 +62,7 @@ OPERATIONS = sa.table(
     sa.column("run_request", sa.Text),
     sa.column("run_requested_at", sa.DateTime(timezone=True)),
     sa.column("original_request", JSONB),
+    sa.column("traceparent", sa.Text),
 )
 _COLUMN_NAMES = [column.name for column in OPERATIONS.columns]
 _COLUMNS = ", ".join(_COLUMN_NAMES)
@@ -113,7 +116,8 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     row = await connection.fetchrow(
         "WITH accepted AS ("
         " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,"
-        " deadline_at) VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8, $9) ON CONFLICT DO NOTHING"
+        " deadline_at, traceparent) VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8, $9, $11)"
+        " ON CONFLICT DO NOTHING"
         f" RETURNING {_COLUMNS}"
         "), trail AS ("
         " INSERT INTO operation_trail (operation_id, actor, action, status, request_id)"
@@ -129,6 +133,7 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         new.lane,
         new.deadline_at,
         current_request_id(),
+        telemetry().traceparent(),
     )
     if row is not None:
         return operation_of(row)
@@ -304,6 +309,9 @@ async def move(
         status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED),
         current_request_id(),
     )
+    # Parked for the same reason once more, as a worker died on the way, it broke down before.
+    if status != operation.status or failure != operation.failure:
+        await breakdowns.keep(connection, operation.id, status, failure)
 
 
 async def note(

@@ -45,7 +45,8 @@ class Patience:
 
     Args:
         seconds: How long, from when it first found out that nobody gets through.
-        code: The failure's, while it waits, and when it is parked.
+        code: The failure's, while it waits, and when it is parked; it ends with `_unavailable`, by
+            which it is known for a breakdown.
         tries_max: How often it is tried, while others get through.
     """
 

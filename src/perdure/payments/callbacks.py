@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from perdure.core.errors import OperationCancelled
+from perdure.core.telemetry import telemetry
 from perdure.operations import store
 from perdure.operations.lanes.calls import Hear, LaneCalls, hear_nothing
 from perdure.operations.steps import from_json, to_json
@@ -60,6 +61,7 @@ class _Kept:
     is_awaited: bool
     is_in_lane: bool
     duplicate: bool
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class GatewayCallbacks:
         now is passed on by `redeliver`.
         """
         kept = await self._incoming.submit(event)
+        telemetry().link(kept.traceparent)
         if kept.operation_id is not None and kept.is_awaited and not kept.duplicate:
             try:
                 await self._pass_on(kept.operation_id, event.event_id, _content(event))
@@ -129,7 +132,8 @@ class GatewayCallbacks:
         for event_id in (one.event_id for one in incoming):
             row = found[event_id]
             told = event_id in came_before
-            kept.append(_Kept(row["operation_id"], row["is_awaited"], row["is_in_lane"], told))
+            found_out = (row["operation_id"], row["is_awaited"], row["is_in_lane"])
+            kept.append(_Kept(*found_out, told, row["traceparent"]))
             came_before.add(event_id)
         return kept
 
@@ -309,7 +313,8 @@ DO UPDATE SET deliveries = callback.deliveries + excluded.deliveries
 RETURNING event_id, operation_id, deliveries, EXISTS (SELECT FROM operations
     WHERE id = callback.operation_id AND (lane IS NULL AND finished_at IS NULL
         OR NOT callback.event ? 'charge')) AS is_awaited, EXISTS (SELECT FROM operations
-    WHERE id = callback.operation_id AND lane <> -1 AND finished_at IS NULL) AS is_in_lane
+    WHERE id = callback.operation_id AND lane <> -1 AND finished_at IS NULL) AS is_in_lane,
+    (SELECT traceparent FROM operations WHERE id = callback.operation_id) AS traceparent
 """
 
 _MARK_PASSED_ON: Final = """

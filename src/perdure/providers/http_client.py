@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp.connector import Connection
 
 from perdure.core.errors import ConfigurationError
+from perdure.core.telemetry import Side, telemetry
 
 CONNECTIONS_MAX: Final = 100
 KEEP_ALIVE_S: Final = 4.0
@@ -74,11 +75,23 @@ def http_client(
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=headers,
-        middlewares=middlewares,
+        middlewares=(_traced, *middlewares) if telemetry().traces else middlewares,
         response_class=_Response,
         timeout=timeout,
         proxy=_proxy_to(url),
     )
+
+
+async def _traced(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Tell of a request, and have it say what it is part of; never what is asked."""
+    facts = {"http.request.method": request.method, "server.address": request.url.host}
+    with telemetry().span(request.method, facts, side=Side.ASKING) as span:
+        request.headers.update(telemetry().carried())
+        response = await send(request)
+        span.note({"http.response.status_code": response.status})
+        return response
 
 
 class _Response(aiohttp.ClientResponse):

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from perdure.core.errors import ConfigurationError
+from perdure.core.telemetry import telemetry
 from perdure.simulators.gateway_behaviour import Lie
 from perdure.simulators.gateway_books import Charge, Event, GatewayBooks
 
@@ -100,7 +101,7 @@ class Callbacks:
             async with self._client.post(
                 charge.callback_url,
                 data=body.encode(),
-                headers=self.headers(event, body),
+                headers=self.headers(event, body) | telemetry().carried(),
                 allow_redirects=False,
             ) as response:
                 await response.read()

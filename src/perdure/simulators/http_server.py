@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeVar
 import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from perdure.core.errors import ConfigurationError
 from perdure.core.identity import Identity
 from perdure.core.ports import HeldPort, hold_port
+from perdure.core.telemetry import telemetry
 
 PAGE_MAX: Final = 1000
 _KEEP_ALIVE_S: Final = 75
@@ -84,7 +86,7 @@ async def serve_http(
     Raises:
         ConfigurationError: The port is taken.
     """
-    app = Starlette(routes=[*routes, Route("/healthz", _healthz)])
+    app = Starlette(routes=[*routes, Route("/healthz", _healthz)], middleware=_middleware())
     config = uvicorn.Config(
         app,
         ws="none",
@@ -107,6 +109,15 @@ async def serve_http(
         finally:
             server.stopping.set()
             await serving
+
+
+def _middleware() -> list[Middleware]:
+    """Return what has the server's spans be parts of its callers' traces, where there are any."""
+    if not telemetry().traces:
+        return []
+    from starlette.middleware.opentelemetry import OpenTelemetryMiddleware  # noqa: PLC0415
+
+    return [Middleware(OpenTelemetryMiddleware, excluded_urls="/healthz")]
 
 
 def listen(host: str, port: int) -> socket.socket:

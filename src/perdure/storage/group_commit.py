@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, cast
 import structlog
 
 from perdure.core.request_id import answering
+from perdure.core.telemetry import telemetry
 from perdure.storage.outages import is_away
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ class GroupCommit(Generic[Item, Result]):
     async def _write_waiting(self) -> None:
         # What is written is of many callers: none of it is in the name of who came first.
         structlog.contextvars.clear_contextvars()
-        with answering(None):
+        with answering(None), telemetry().following(None):
             await self._write_groups()
 
     async def _write_groups(self) -> None:

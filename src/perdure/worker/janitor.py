@@ -1,7 +1,10 @@
 """The janitor of an operations worker, with the chores of every capability."""
 
+from functools import partial
+
 from perdure.bootstrap import Platform
 from perdure.notifications.redelivery import NotificationRedelivery
+from perdure.operations.breakdowns import forget_old
 from perdure.operations.deadlines import Deadlines
 from perdure.operations.janitor import Janitor, JanitorTimes
 
@@ -14,7 +17,12 @@ def janitor(platform: Platform) -> Janitor:
     return Janitor(
         platform.pool,
         platform.engine,
-        chores=[*platform.kinds.chores, redelivery.redeliver, deadlines.cancel_overdue],
+        chores=[
+            *platform.kinds.chores,
+            redelivery.redeliver,
+            deadlines.cancel_overdue,
+            partial(forget_old, platform.pool),
+        ],
         times=JanitorTimes(
             interval_s=settings.janitor_interval_s, stale_after_s=settings.janitor_stale_after_s
         ),

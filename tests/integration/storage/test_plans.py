@@ -41,9 +41,11 @@ STAYS_SMALL: Final = {
     "limit_changes",
     "limit_shares",
     "limits",
+    "operation_breakdowns",
     "verifications",
 }
-"""A row for each provider, flag, key, bulk, run or open operation; or `verify` alone reads it."""
+"""A row for each provider, flag, key, bulk, run, open operation, or breakdown of the last day; or
+`verify` alone reads it."""
 
 READS_ALL: Final = {
     "perdure.capability.books": "a provider's books, in a table of the moment",

@@ -28,6 +28,7 @@ from perdure.core.errors import (
     ProviderOutcomeUnknown,
     TurnPending,
 )
+from perdure.core.telemetry import Facts, telemetry
 from perdure.durable.failures import database_away, to_domain_error, to_failure
 from perdure.durable.operation_ids import is_operation, operation_of
 from perdure.durable.scope import open_scope
@@ -98,7 +99,11 @@ class _ActivitySync(ActivityInboundInterceptor):
         beats = info.heartbeat_timeout and not getattr(input.fn, _BEATS_ITSELF, False)
         beat = asyncio.create_task(_heartbeat(info)) if beats else None
         try:
-            with attempt_under_way(attempt), _logging_as(info, operation_id):
+            with (
+                attempt_under_way(attempt),
+                _logging_as(info, operation_id),
+                telemetry().about(_facts_of(info, operation_id, attempt)),
+            ):
                 if operation_id is None:
                     return await super().execute_activity(input)
                 records = records_itself(input.fn)
@@ -107,8 +112,11 @@ class _ActivitySync(ActivityInboundInterceptor):
                 # Nobody takes a local one back: it is in no queue.
                 return await (work if info.is_local else _to_its_end(work))
         except PerdureError as error:
+            telemetry().note({"outcome": "failed", "code": error.code})
             raise to_failure(error) from error
         except Exception as error:
+            if operation_id is None:  # of any other, the operation's end tells
+                telemetry().report(error, info.activity_type)
             # What runs in the workflow's worker has a policy of its own for it (`DATABASE_STEP`).
             if info.is_local or not is_outage(error):
                 raise
@@ -159,6 +167,15 @@ def _logging_as(info: activity.Info, operation_id: str | None) -> AbstractContex
     return structlog.contextvars.bound_contextvars(**ids)
 
 
+def _facts_of(info: activity.Info, operation_id: str | None, attempt: Attempt) -> Facts:
+    return {
+        "operation_id": operation_id,
+        "kind": info.activity_type.partition(".")[0],
+        "step": attempt.step,
+        "attempt": attempt.number,
+    }
+
+
 async def _to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
     """Do a step that a request to cancel does not cut short; its worker's end does."""
     task = asyncio.ensure_future(work)
@@ -187,6 +204,7 @@ class _WorkflowSync(WorkflowInboundInterceptor):
         if not is_operation(workflow_id):
             return await super().execute_workflow(input)
         scope = open_scope(workflow_id)
+        telemetry().note({"operation_id": workflow_id})
         try:
             return await super().execute_workflow(input)
         except FailureError as error:

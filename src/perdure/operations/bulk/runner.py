@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from perdure.core.errors import Conflict, InvalidInput, NotFound, PerdureError, Refused
+from perdure.core.telemetry import telemetry
 from perdure.operations import store as operation_store
 from perdure.operations.actions import OperatorActions
 from perdure.operations.also import Also
@@ -168,6 +169,7 @@ class BulkRunner:
             if is_outage(error):
                 raise
             log.exception("bulk_item_failed", bulk_id=bulk.id, operation_id=operation_id)
+            telemetry().report(error, "bulk_item")
             state, code, message = ItemState.FAILED, "internal_error", repr(error)
         else:
             return

@@ -17,6 +17,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from perdure.core.telemetry import telemetry
 from perdure.storage.connecting import connect, is_pooled
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.outages import is_outage
@@ -132,6 +133,7 @@ class LaneListener:
                     return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 log.warning("lanes_hear_nothing", error=repr(error))
+                telemetry().report(error, "lane_listener")
             await asyncio.sleep(_CONNECT_AGAIN_S)
 
     async def _listen_until_lost(self) -> bool:

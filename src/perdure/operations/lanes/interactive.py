@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from perdure.core.gears import Gear
+from perdure.core.telemetry import telemetry
 from perdure.operations.lanes import store as lanes
 from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.lanes.ownership import Claims, RowClaims, SessionClaims
@@ -130,6 +131,7 @@ class InteractiveLane:
                 # What was under way is as it was left, and is read again.
                 if not is_outage(error):
                     log.exception("interactive_lane_failed")
+                    telemetry().report(error, "interactive_lane")
                 else:
                     log.warning("interactive_lane_waits", error=repr(error))
                 await asyncio.sleep(_AGAIN_S)
@@ -162,6 +164,7 @@ class InteractiveLane:
                 self._mine = frozenset()
                 self._listener.reconnect()
                 log.warning("interactive_lanes_not_held", error=repr(error))
+                telemetry().report(error, "interactive_lanes_share")
             await asyncio.sleep(_BEAT_S if self._listener.is_pooled else LOOK_S)
 
     async def _share_once(self, called: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ from perdure.core.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
+from perdure.core.telemetry import telemetry
 from perdure.core.turns import turn_at
 from perdure.limits.permits import PermitFor
 from perdure.operations.attempts import Attempt, attempt_begins, attempt_under_way
@@ -67,7 +68,8 @@ def lane_step(name: str) -> Iterator[None]:
     """Run one step in a lane: what it raises has the operation leave the lane, or wait."""
     with attempt_under_way(Attempt(name)):
         try:
-            yield
+            with telemetry().span(name, {"step": name}):
+                yield
         except PerdureError as error:
             reason = f"{name}: {error.message}"
             if isinstance(error, ProviderError) and _is_waited_out(error):

@@ -58,6 +58,7 @@ class LaneEntry:
     kind: str
     customer_id: str
     input: dict[str, Any]
+    traceparent: str | None = None
 
     @property
     def age(self) -> str:
@@ -96,8 +97,9 @@ async def page(
 ) -> list[LaneEntry]:
     """Return the next open operations of a lane, the oldest first, from beyond an id."""
     rows = await pool.fetch(
-        "SELECT id, kind, customer_id, input FROM operations WHERE kind = $1 AND lane = $2"
-        " AND lane >= 0 AND finished_at IS NULL AND id > $3 AND id <> ALL($4) ORDER BY id LIMIT $5",
+        "SELECT id, kind, customer_id, input, traceparent FROM operations"
+        " WHERE kind = $1 AND lane = $2 AND lane >= 0 AND finished_at IS NULL"
+        " AND id > $3 AND id <> ALL($4) ORDER BY id LIMIT $5",
         kind,
         lane,
         after_id,
@@ -119,7 +121,8 @@ async def interactive_page(
     rows = await pool.fetch(
         # Lane by lane, so that each is read as far as it is needed, in its index's order.
         "SELECT found.* FROM unnest($1::smallint[]) AS number, LATERAL ("
-        " SELECT id, kind, customer_id, input FROM operations WHERE lane = number AND lane < -1"
+        " SELECT id, kind, customer_id, input, traceparent FROM operations"
+        " WHERE lane = number AND lane < -1"
         f" AND finished_at IS NULL AND {_AGE} > $2 AND id <> ALL($3) ORDER BY {_AGE} LIMIT $4"
         f") AS found ORDER BY {_AGE} LIMIT $4",
         numbers,

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from perdure.core.telemetry import telemetry
 from perdure.operations.lanes.source import LaneSource
 from perdure.operations.lanes.steps import AtProvider, Postponed, Promoted, StretchOver
 from perdure.operations.lanes.store import LaneEntry
@@ -212,6 +213,15 @@ class Work:
 
     async def _carry_out(self, entry: LaneEntry) -> None:
         structlog.contextvars.bind_contextvars(operation_id=entry.id)
+        facts = {"operation_id": entry.id, "kind": entry.kind}
+        with (
+            telemetry().following(entry.traceparent),
+            telemetry().span(f"lane:{entry.kind}", facts) as span,
+        ):
+            span.note({"outcome": await self._to_its_end(entry)})
+
+    async def _to_its_end(self, entry: LaneEntry) -> str:
+        """Carry an operation to its end here, or out of the lane; returns what became of it."""
         tries, reason = 0, ""
         while tries < _TRIES_MAX:
             await self._wait_out_the_pause()
@@ -219,7 +229,7 @@ class Work:
             try:
                 await self._attempt(entry)
             except StretchOver:
-                return
+                return "left"
             except Promoted as promoted:
                 reason = promoted.reason
                 break
@@ -235,10 +245,11 @@ class Work:
             else:
                 self._stretch.done += 1
                 self._pause_s = _PAUSE_S_MIN
-                return
+                return "done"
         # Added to after the wait: others add to it meanwhile.
         promoted_count = await self._lane.promote([entry.id], reason)
         self._stretch.promoted += promoted_count
+        return "promoted"
 
     async def _attempt(self, entry: LaneEntry) -> None:
         """Carry an operation through its steps.
