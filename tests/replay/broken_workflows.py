@@ -1,8 +1,11 @@
 """Changes of workflows' logic that nobody may deploy: the replay has to find them."""
 
+from dataclasses import replace
+
 from temporalio import workflow
 
 from perdure.capability.contracts import End
+from perdure.durable.reversal import undo
 from perdure.durable.script import WorkflowRunner
 from perdure.notifications.telling import tell
 from perdure.payments import contracts
@@ -18,6 +21,10 @@ from perdure.renewals import rules
 from perdure.renewals.contracts import WORKFLOW as RENEWAL
 from perdure.renewals.contracts import HoldFee, RecordRenewal, RenewalInput
 from perdure.renewals.workflow import RenewalWorkflow
+from perdure.trades import process as trades
+from perdure.trades.contracts import REVERSAL_WORKFLOW as REVERSAL
+from perdure.trades.contracts import Delivery, TradeInput
+from perdure.trades.reversal_workflow import TradeReversalWorkflow
 from perdure.transfers import process as transfers
 from perdure.transfers.contracts import WORKFLOW as TRANSFER
 from perdure.transfers.contracts import SettleTransfer, TransferInput
@@ -86,3 +93,13 @@ class SettlesBeforeItGivesBack(RefundWorkflow):
     @workflow.run
     async def run(self, refund: RefundInput) -> RefundEnd:
         return await WorkflowRunner(tell).run(SETTLE, SettleRefund(refund, GivenBack()))
+
+
+@workflow.defn(name=REVERSAL)
+class UnblocksBeforeItReturns(TradeReversalWorkflow):
+    """Not in reverse."""
+
+    @workflow.run
+    async def run(self, trade: TradeInput) -> Delivery:
+        undoing = tuple(reversed(trades.REVERSE.undoing))
+        return await undo(replace(trades.REVERSE, undoing=undoing), trade)

@@ -14,6 +14,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHistory
 
+from perdure.durable.operation_ids import reversal_id
 from perdure.storage.pool import Pool, open_pool
 from tests.replay.recorded import HISTORIES
 from tests.replay.refund_scenarios import REFUND_SCENARIOS
@@ -24,12 +25,14 @@ from tests.replay.scenarios import (
     SCENARIOS_THAT_WAIT,
     SCENARIOS_WITH_LIES,
 )
+from tests.replay.trade_scenarios import TRADE_SCENARIOS, TRADE_SCENARIOS_UNDONE
 from tests.replay.transfer_scenarios import TRANSFER_SCENARIOS
 from tests.servers import migrated_database, postgres_server, temporal_server
 from tests.workflows.worker import (
     scripted_payments,
     scripted_refunds,
     scripted_renewals,
+    scripted_trades,
     scripted_transfers,
 )
 
@@ -89,11 +92,28 @@ async def _record_refunds(client: Client, pool: Pool, folder: Path) -> None:
             _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
 
 
+async def _record_trades(client: Client, pool: Pool, folder: Path) -> None:
+    """Record trades, and beside them what undid them."""
+    reversals = folder.with_name(folder.name.replace("trade", "trade_reversal"))
+    reversals.mkdir()
+    for scenario in TRADE_SCENARIOS + TRADE_SCENARIOS_UNDONE:
+        async with scripted_trades(client, pool) as trades:
+            trades.world.answers.update(scenario.answers)
+            handle = await trades.start()
+            await scenario.drive(trades, handle)
+            name = f"{scenario.name}.json"
+            _keep(await handle.fetch_history(), folder / name)
+            if scenario in TRADE_SCENARIOS_UNDONE:
+                undoing = client.get_workflow_handle(reversal_id(handle.id))
+                _keep(await undoing.fetch_history(), reversals / name)
+
+
 _RECORDERS = {
     "payment": _record_payments,
     "transfer": _record_transfers,
     "renewal": _record_renewals,
     "refund": _record_refunds,
+    "trade": _record_trades,
 }
 
 

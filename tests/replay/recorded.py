@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from perdure.durable import versions
-from perdure.payments import contracts as payments
 from perdure.payments.workflow import PaymentWorkflow
-from perdure.refunds import contracts as refunds
 from perdure.refunds.workflow import RefundWorkflow
-from perdure.renewals import contracts as renewals
 from perdure.renewals.workflow import RenewalWorkflow
-from perdure.transfers import contracts as transfers
+from perdure.trades.reversal_workflow import TradeReversalWorkflow
+from perdure.trades.workflow import TradeWorkflow
 from perdure.transfers.workflow import TransferWorkflow
 
 from .refund_scenarios import REFUND_SCENARIOS
@@ -24,6 +22,7 @@ from .scenarios import (
     SCENARIOS_WITH_LIES,
     Scenario,
 )
+from .trade_scenarios import REVERSAL_SCENARIOS, TRADE_SCENARIOS, TRADE_SCENARIOS_UNDONE
 from .transfer_scenarios import TRANSFER_SCENARIOS
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -41,7 +40,6 @@ class Recorded:
 
     version: str
     workflow: type
-    id_prefix: str
     scenarios: Sequence[Scenario[Any]]
     markers: frozenset[str] = frozenset()
     markers_of_some: frozenset[str] = frozenset()
@@ -54,32 +52,28 @@ SECOND = (frozenset({versions.FIRST_TRIES}), frozenset({versions.CANCEL_WAITING_
 """The markers of all, and of some, of what has only these two."""
 
 RECORDED = [
-    Recorded("payment-v1", PaymentWorkflow, payments.ID_PREFIX, SCENARIOS),
+    Recorded("payment-v1", PaymentWorkflow, SCENARIOS),
     Recorded(
         "payment-v2",
         PaymentWorkflow,
-        payments.ID_PREFIX,
         SCENARIOS,
         frozenset({versions.PAYMENT_DAILY_LIMIT}),
     ),
     Recorded(
         "payment-v3",
         PaymentWorkflow,
-        payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE,
         frozenset({versions.FIRST_TRIES}),
     ),
     Recorded(
         "payment-v4",
         PaymentWorkflow,
-        payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES,
         frozenset({versions.CALLBACKS_ARE_HINTS}),
     ),
     Recorded(
         "payment-v5",
         PaymentWorkflow,
-        payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT,
         frozenset({versions.CALLBACKS_ARE_HINTS}),
         frozenset({versions.CANCEL_WAITING_CHECK}),
@@ -87,7 +81,6 @@ RECORDED = [
     Recorded(
         "payment-v6",
         PaymentWorkflow,
-        payments.ID_PREFIX,
         SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT,
         frozenset({versions.CALLBACKS_ARE_HINTS}),
         frozenset(
@@ -98,20 +91,23 @@ RECORDED = [
             }
         ),
     ),
-    Recorded("transfer-v1", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS),
-    Recorded("renewal-v1", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS),
-    Recorded("refund-v1", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS),
-    Recorded("transfer-v2", TransferWorkflow, transfers.ID_PREFIX, TRANSFER_SCENARIOS, *SECOND),
-    Recorded(
-        "renewal-v2", RenewalWorkflow, renewals.ID_PREFIX, RENEWAL_SCENARIOS, frozenset(), SECOND[0]
-    ),
+    Recorded("transfer-v1", TransferWorkflow, TRANSFER_SCENARIOS),
+    Recorded("renewal-v1", RenewalWorkflow, RENEWAL_SCENARIOS),
+    Recorded("refund-v1", RefundWorkflow, REFUND_SCENARIOS),
+    Recorded("transfer-v2", TransferWorkflow, TRANSFER_SCENARIOS, *SECOND),
+    Recorded("renewal-v2", RenewalWorkflow, RENEWAL_SCENARIOS, frozenset(), SECOND[0]),
     Recorded(
         "renewal-v3",
         RenewalWorkflow,
-        renewals.ID_PREFIX,
         RENEWAL_SCENARIOS + RENEWAL_SCENARIOS_CALLED_OFF,
         frozenset(),
         SECOND[0] | {versions.UNDO_EARLIER_RUNS},
     ),
-    Recorded("refund-v2", RefundWorkflow, refunds.ID_PREFIX, REFUND_SCENARIOS, *SECOND),
+    Recorded("refund-v2", RefundWorkflow, REFUND_SCENARIOS, *SECOND),
+    Recorded("trade-v1", TradeWorkflow, TRADE_SCENARIOS + TRADE_SCENARIOS_UNDONE),
+    Recorded(
+        "trade_reversal-v1",
+        TradeReversalWorkflow,
+        REVERSAL_SCENARIOS,
+    ),
 ]

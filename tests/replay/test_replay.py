@@ -8,7 +8,6 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from perdure.core.ids import new_id
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.sandbox import sandboxed_runner
@@ -19,6 +18,7 @@ from .broken_workflows import (
     PaysBeforeItHolds,
     RenewsBeforeItHolds,
     SettlesBeforeItGivesBack,
+    UnblocksBeforeItReturns,
     WaitsBeforeItBegins,
 )
 from .recorded import HISTORIES, RECORDED, Recorded
@@ -39,9 +39,10 @@ def replayer(workflow_class: type) -> Replayer:
 
 
 def load(recorded: Recorded, scenario_name: str) -> WorkflowHistory:
-    # Replaying needs an id of an operation, as the run had.
+    # Replaying needs the run's own id, by which its children are called.
     text = recorded.path(scenario_name).read_text()
-    return WorkflowHistory.from_json(new_id(recorded.id_prefix), text)
+    began = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(began["workflowId"], text)
 
 
 def patch_markers(history: WorkflowHistory) -> set[str]:
@@ -94,6 +95,7 @@ def test_the_versions_differ_in_the_marker() -> None:
         ("transfer-v1", "step_by_step", PaysBeforeItHolds),
         ("renewal-v1", "succeeded", RenewsBeforeItHolds),
         ("refund-v1", "succeeded", SettlesBeforeItGivesBack),
+        ("trade_reversal-v1", "undone", UnblocksBeforeItReturns),
     ],
 )
 async def test_a_change_that_would_break_running_operations_is_found(

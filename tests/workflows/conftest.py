@@ -12,11 +12,13 @@ from tests.pauses import short_pauses
 from .scripted import PaymentScenario
 from .scripted_refunds import RefundScenario
 from .scripted_renewals import RenewalScenario
+from .scripted_trades import TradeScenario
 from .scripted_transfers import TransferScenario
 from .worker import (
     scripted_payments,
     scripted_refunds,
     scripted_renewals,
+    scripted_trades,
     scripted_transfers,
 )
 
@@ -52,6 +54,13 @@ async def renewals(temporal_client: Client, pool: Pool) -> AsyncIterator[Renewal
 async def transfers(temporal_client: Client, pool: Pool) -> AsyncIterator[TransferScenario]:
     """Transfers, likewise."""
     async with scripted_transfers(temporal_client, pool) as scenario:
+        yield scenario
+
+
+@pytest.fixture
+async def trades(temporal_client: Client, pool: Pool) -> AsyncIterator[TradeScenario]:
+    """Trades, likewise."""
+    async with scripted_trades(temporal_client, pool) as scenario:
         yield scenario
 
 

@@ -26,16 +26,21 @@ from perdure.payments.workflow import PaymentWorkflow
 from perdure.refunds.workflow import RefundWorkflow
 from perdure.renewals.workflow import RenewalWorkflow
 from perdure.storage.pool import Pool
+from perdure.trades.contracts import ASSETS, WALLETS
+from perdure.trades.reversal_workflow import TradeReversalWorkflow
+from perdure.trades.workflow import TradeWorkflow
 from perdure.transfers.contracts import BANK
 from perdure.transfers.workflow import TransferWorkflow
 
 from .scripted import PaymentScenario, ScriptedWorld
 from .scripted_refunds import RefundScenario, ScriptedRefunds
 from .scripted_renewals import REGISTRY, RenewalScenario, ScriptedRegistry
+from .scripted_trades import ScriptedExchange, TradeScenario
 from .scripted_transfers import ScriptedBank, TransferScenario
 
 QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
 TRANSFER_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(BANK))
+TRADE_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(ASSETS), provider_queue(WALLETS))
 RENEWAL_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(REGISTRY))
 
 
@@ -117,6 +122,20 @@ async def scripted_refunds(client: Client, pool: Pool) -> AsyncIterator[RefundSc
     }
     async with _workers(client, pool, names, world, workflows):
         yield RefundScenario(client, names, world)
+
+
+@asynccontextmanager
+async def scripted_trades(client: Client, pool: Pool) -> AsyncIterator[TradeScenario]:
+    """Run workers for trades whose every answer from outside is scripted."""
+    names, world = own_queues(TRADE_QUEUES), ScriptedExchange()
+    workflows: dict[str, list[type]] = {
+        OPERATIONS: [TradeWorkflow, TradeReversalWorkflow],
+        NOTIFICATIONS: [NotificationWorkflow],
+        provider_queue(ASSETS): [],
+        provider_queue(WALLETS): [],
+    }
+    async with _workers(client, pool, names, world, workflows):
+        yield TradeScenario(client, names, world)
 
 
 class _OthersGetThrough(ProviderWaits):

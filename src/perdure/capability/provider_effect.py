@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from perdure.core.effects import Effect, EffectStatuses
+from perdure.core.effects import EffectStatuses
 from perdure.core.script import Bodies, CallStep
 from perdure.durable.interceptors.operation_sync import records_its_attempts
 from perdure.operations.agreement import Expected
@@ -22,16 +22,28 @@ from perdure.refunds.contracts import GivenBack, RefundInput
 
 
 class EffectInput(Protocol):
-    """What the steps are given: an operation, and the amount that it asks for."""
+    """What the steps are given: an operation."""
 
     @property
     def operation_id(self) -> str: ...  # noqa: D102
+
+
+class Made(Protocol):
+    """What was done, as the provider tells of it; an `Effect`, or what has no amount."""
+
     @property
-    def request(self) -> FundedRequest: ...  # noqa: D102
+    def reference(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+
+
+def _amount_asked(given: Any) -> Mapping[str, object]:
+    asked: FundedRequest = given.request
+    return {"amount_minor": asked.amount_minor, "currency": asked.currency}
 
 
 Given = TypeVar("Given", bound=EffectInput)
-Done = TypeVar("Done", bound=Effect)
+Done = TypeVar("Done", bound=Made)
 Input = TypeVar("Input")
 
 
@@ -65,7 +77,7 @@ class ProviderEffect(Generic[Given, Done, Answer]):
     """How a provider is asked for something, once, and to take it back as a whole.
 
     It knows what it does for us by our reference, which is the operation's id, and tells of it with
-    that reference, its amount and currency, and a status.
+    that reference, what was asked for, and a status.
 
     Args:
         provider: As in its queue's name.
@@ -76,6 +88,7 @@ class ProviderEffect(Generic[Given, Done, Answer]):
         take_back: Has it taken back, by our reference; repeatable.
         statuses: What its states are called.
         outcome: What is kept of it.
+        says: What else it has to tell of it, by the fields' names: as asked.
         refunded: What a refund's result shows of it; None: the kind is not refunded.
     """
 
@@ -87,6 +100,7 @@ class ProviderEffect(Generic[Given, Done, Answer]):
     take_back: Callable[[str], Awaitable[Done]]
     statuses: EffectStatuses
     outcome: Callable[[Done], Answer]
+    says: Callable[[Given], Mapping[str, object]] = _amount_asked
     refunded: Callable[[Done], Mapping[str, str]] | None = None
 
     def bodies(
@@ -126,17 +140,13 @@ class ProviderEffect(Generic[Given, Done, Answer]):
     def _call(
         self, given: Given, first_tries: FirstTries, timeout_s: float
     ) -> ProviderCall[Done, Answer]:
-        request, reference = given.request, given.operation_id
+        reference = given.operation_id
 
         async def create() -> Done:
             with first_tries.under_way():
                 return await self.ask(given)
 
-        says = {
-            "reference": reference,
-            "amount_minor": request.amount_minor,
-            "currency": request.currency,
-        }
+        says = {"reference": reference, **self.says(given)}
         return ProviderCall(
             operation_id=reference,
             step=self.step.row_name,

@@ -123,7 +123,7 @@ class Moved:
     """A transfer at the wallet service, as it stood when it was kept.
 
     Args:
-        status: `moved` or `reversed`.
+        status: `done`, `reversed` or `failed`.
     """
 
     transfer_id: str

@@ -26,7 +26,7 @@ from perdure.trades.contracts import (
     SettleTrade,
     TradeInput,
 )
-from perdure.trades.rules import Outcome, goes_back
+from perdure.trades.rules import Outcome, check_stands, goes_back
 
 _SERVICES: Final = {
     ASSETS: ("The asset service", ASSETS_UNAVAILABLE),
@@ -131,8 +131,10 @@ async def run_trade(trade: TradeInput, steps: Runner) -> End:
     """Carry a trade to its end: asset and money exchanged and both told, or neither moved."""
     try:
         await steps.run(OPEN, trade)
-        await steps.run(BLOCK_ASSET, trade)
-        await steps.run(MOVE_MONEY, trade)
+        blocked = await steps.run(BLOCK_ASSET, trade)
+        check_stands(blocked.status, "blocked", code="asset_not_blocked")
+        moved = await steps.run(MOVE_MONEY, trade)
+        check_stands(moved.status, "done", code="money_not_moved")
         delivered = await steps.run(DELIVER_ASSET, trade)
     except PerdureError as error:
         delivery = await steps.run(REVERSE, trade)

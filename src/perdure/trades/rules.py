@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from perdure.core.errors import ProviderDeclined
+
 
 class Outcome(StrEnum):
     """How a step ends otherwise than with what it is for."""
@@ -75,3 +77,13 @@ RECOVERIES: Final[Mapping[str, Mapping[Outcome, Recovery]]] = {
 def goes_back(step: str, outcome: Outcome) -> bool:
     """Whether a step's end has what was done before it undone."""
     return RECOVERIES[step][outcome] is Recovery.BACKWARD
+
+
+def check_stands(status: str, expected: str, *, code: str) -> None:
+    """Let an answer pass of what was done and stands.
+
+    Raises:
+        ProviderDeclined: It came to nothing, or was taken back there.
+    """
+    if status != expected:
+        raise ProviderDeclined(f"It is {status} there, so the trade goes no further.", code=code)

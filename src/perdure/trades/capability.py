@@ -1,0 +1,23 @@
+"""Trades: assets and money exchanged, delivery versus payment."""
+
+from typing import Final
+
+from perdure.capability.declaration import Capability
+from perdure.trades.contracts import ID_PREFIX, KIND, WORKFLOW, TradeRequest
+
+TRADES: Final = Capability(
+    name=KIND,
+    plural="trades",
+    id_prefix=ID_PREFIX,
+    workflow=WORKFLOW,
+    help="Trades: assets and money exchanged, delivery versus payment.",
+    request=TradeRequest,
+    wire="perdure.trades.wiring:wire",
+    work="perdure.trades.registration:work",
+    calls=(
+        "perdure.trades.services.assets:ASSETS_ROLE",
+        "perdure.trades.services.wallets:WALLETS_ROLE",
+    ),
+    is_created=False,
+    has_lane=True,
+)
