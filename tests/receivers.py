@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,6 +57,21 @@ class Receiver:
     def trace(self, trace_id: str) -> dict[str, ArrivedSpan]:
         """Return the spans of a trace, by their ids."""
         return {one.span_id: one for one in [*self.spans] if one.trace_id == trace_id}
+
+    def tree(self, trace_id: str) -> str:
+        """Return a trace as people read it: who did what, below who asked for it."""
+        trace = self.trace(trace_id)
+
+        def lines(parent_id: str, depth: int) -> Iterator[str]:
+            for one in trace.values():
+                if one.parent_id == parent_id:
+                    facts = " ".join(f"{name}={value}" for name, value in one.facts.items())
+                    failed = " FAILED" if one.is_error else ""
+                    yield f"{'  ' * depth}{one.name}{failed}  [{one.service} {one.pid}] {facts}"
+                    yield from lines(one.span_id, depth + 1)
+
+        roots = dict.fromkeys(one.parent_id for one in trace.values())
+        return "\n".join(line for found in roots if found not in trace for line in lines(found, 0))
 
     def take_spans(self, body: bytes) -> None:
         """Read an export."""
@@ -126,3 +142,27 @@ def receiving() -> Iterator[Receiver]:
         finally:
             server.shutdown()
             serving.join()
+
+
+def main() -> None:
+    """Show each trace of an operation, and each error, as they arrive; Ctrl-C ends it."""
+    with receiving() as receiver:
+        for name, value in receiver.environment.items():
+            print(f"export {name}={value}")
+        shown, errors = set[str](), 0
+        while True:
+            count = len(receiver.spans)
+            time.sleep(3)
+            for event in receiver.events[errors:]:
+                print(json.dumps(event, indent=1))
+            errors = len(receiver.events)
+            if count == len(receiver.spans):
+                of_one = [one for one in receiver.spans if "perdure.operation_id" in one.facts]
+                for trace_id in dict.fromkeys(one.trace_id for one in of_one):
+                    if trace_id not in shown:
+                        print(f"\n{trace_id}\n{receiver.tree(trace_id)}")
+                        shown.add(trace_id)
+
+
+if __name__ == "__main__":
+    main()

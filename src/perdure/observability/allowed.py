@@ -33,6 +33,7 @@ _SPAN_IDS: Final = frozenset(
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,253}")
 _ROUTE: Final = re.compile(r"[A-Z]* ?/[A-Za-z0-9_./{}:-]{0,200}")
 _ERROR_TYPE: Final = re.compile(rf"[0-9]{{3}}|{_WORD.pattern}")
+_METHOD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}/[A-Za-z_][A-Za-z0-9_]{0,59}")
 _TEXTS: Final = {"server.address": _ADDRESS, "http.route": _ROUTE, "error.type": _ERROR_TYPE}
 _ENGINE_ID: Final = re.compile(
     rf"{_ID.pattern}[a-z0-9_-]{{0,60}}|(?!.*[0-9]{{13}})[A-Za-z0-9_.:-]{{1,120}}"
@@ -129,5 +130,5 @@ def _span_text(name: str, value: object) -> str:
 
 
 def span_name(given: str) -> str:
-    """Return a span's name: a route, a step, a workflow."""
-    return given if _ROUTE.fullmatch(given) else word(given)
+    """Return a span's name: a route, a gRPC method, a step, a workflow."""
+    return given if _ROUTE.fullmatch(given) or _METHOD.fullmatch(given) else word(given)

@@ -19,12 +19,13 @@ from perdure.storage.pool import Connection
 _INSERT: Final = """
 WITH given AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[],
-        $7::smallint[], $9::timestamptz[])
-    AS given (id, kind, customer_id, reference, input, metadata, lane, deadline_at)
+        $7::smallint[], $9::timestamptz[], $11::text[])
+    AS given (id, kind, customer_id, reference, input, metadata, lane, deadline_at, traceparent)
 ), accepted AS (
     INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,
         deadline_at, traceparent)
-    SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane, deadline_at, $11
+    SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane, deadline_at,
+        traceparent
     FROM given
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -44,6 +45,7 @@ async def accept_many(
     Returns, in their order, the stored operation, or the `IdempotencyMismatch` that refused it. Of
     two with one reference, the first is the one that counts.
     """
+    here = telemetry().traceparent()
     rows = await connection.fetch(
         _INSERT,
         [one.id for one in new],
@@ -56,7 +58,7 @@ async def accept_many(
         actor,
         [one.deadline_at for one in new],
         current_request_id(),
-        telemetry().traceparent(),
+        [one.traceparent or here for one in new],
     )
     stored = {row["id"]: store.operation_of(row) for row in rows}
     return [stored.get(one.id) or await _twin(connection, one, actor) for one in new]

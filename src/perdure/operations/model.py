@@ -139,6 +139,7 @@ class NewOperation:
             request.
         lane: Which of its kind's lanes carries it out; None: a workflow of its own.
         deadline_at: It is cancelled if it has not ended by then.
+        traceparent: Of the trace that it is part of; None: of what is under way here.
     """
 
     id: str
@@ -149,6 +150,7 @@ class NewOperation:
     metadata: dict[str, str] = field(default_factory=dict)
     lane: int | None = None
     deadline_at: datetime | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         new.lane,
         new.deadline_at,
         current_request_id(),
-        telemetry().traceparent(),
+        new.traceparent or telemetry().traceparent(),
     )
     if row is not None:
         return operation_of(row)

@@ -46,6 +46,7 @@ class TradeAcceptance:
         trades: Sequence[TradeRequest],
         *,
         lanes: Sequence[int | None] | None = None,
+        traceparents: Sequence[str | None] | None = None,
     ) -> list[Operation]:
         """Store trades, and set each one's money aside; returns them in their order.
 
@@ -57,6 +58,7 @@ class TradeAcceptance:
                 shares.
             lanes: Which lane carries each out, as `Kinds.lane_in` and `lane_for` say; None: a
                 workflow of its own. What the flag sends elsewhere is in none.
+            traceparents: Of the traces that they are part of: those of the orders that made them.
 
         Raises:
             Refused, NotFound, InvalidInput, InsufficientFunds: The ledger does not hold the money
@@ -66,9 +68,12 @@ class TradeAcceptance:
             await self._routing.decide(KIND, request.buyer_customer_id) for request in trades
         ]
         asked = lanes or [None] * len(trades)
+        traces = traceparents or [None] * len(trades)
         new = [
-            _new_operation(request, ELSEWHERE if decision.variant == EngineVariant.LEGACY else lane)
-            for request, decision, lane in zip(trades, decisions, asked, strict=True)
+            _new_operation(
+                request, ELSEWHERE if decision.variant == EngineVariant.LEGACY else lane, trace
+            )
+            for request, decision, lane, trace in zip(trades, decisions, asked, traces, strict=True)
         ]
         found = [_stored(one) for one in await accept_many(connection, new, actor=WRITER)]
         made = {one.id for one in new}
@@ -128,7 +133,9 @@ class TradeAcceptance:
         )
 
 
-def _new_operation(request: TradeRequest, lane: int | None) -> NewOperation:
+def _new_operation(
+    request: TradeRequest, lane: int | None, traceparent: str | None
+) -> NewOperation:
     trade_id = new_id(ID_PREFIX)
     return NewOperation(
         id=trade_id,
@@ -138,6 +145,7 @@ def _new_operation(request: TradeRequest, lane: int | None) -> NewOperation:
         input=to_json(TradeInput(trade_id, request)),
         reference=request.name,
         lane=lane,
+        traceparent=traceparent,
     )
 
 
