@@ -16,7 +16,7 @@ from perdure.embedded.postgres_cluster import PostgresCluster
 from perdure.embedded.processes import FOUNDATION, ProcessSpec
 
 
-def start_postgres(data_dir: Path) -> "EmbeddedPostgres":
+def start_postgres(data_dir: Path, *, is_kept: bool = True) -> "EmbeddedPostgres":
     """Start the PostgreSQL server of a data folder, or join the one that runs.
 
     Blocks for about 1.5 s the first time, 0.2 s later on. Any number of processes may do it, at
@@ -25,11 +25,12 @@ def start_postgres(data_dir: Path) -> "EmbeddedPostgres":
 
     Args:
         data_dir: Holds the cluster (`postgres/`) and its log (`logs/postgres.log`).
+        is_kept: What is committed survives a power loss, where it starts the server.
 
     Raises:
         ConfigurationError: It cannot be started; the message says why.
     """
-    cluster = PostgresCluster(data_dir)
+    cluster = PostgresCluster(data_dir, is_kept=is_kept)
     users = cluster.users_lock(shared=True)
     users.acquire()
     try:

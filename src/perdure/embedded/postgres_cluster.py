@@ -55,14 +55,22 @@ SERVER_SETTINGS: Final = {
 """Given on the command line at every start, so that folders made earlier have them too."""
 
 
+_KEPT_FOR_NOBODY: Final = {"fsync": "off", "full_page_writes": "off"}
+"""What is committed survives every process all the same: it is the operating system's."""
+
+
 class PostgresCluster:
     """One server's files under a data folder: the cluster, its socket, its log.
+
+    Args:
+        is_kept: What is committed survives a power loss.
 
     Raises:
         ConfigurationError: The binaries are missing, or there is no user to run them as.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, is_kept: bool = True) -> None:
+        self._is_kept = is_kept
         self.data_dir = data_dir.resolve()
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = self.data_dir / "postgres"
@@ -88,6 +96,7 @@ class PostgresCluster:
         """Return the command that runs the server in the foreground."""
         settings = {
             **SERVER_SETTINGS,
+            **({} if self._is_kept else _KEPT_FOR_NOBODY),
             "port": str(PORT),
             "unix_socket_directories": str(self.socket_dir),
         }

@@ -24,7 +24,7 @@ def postgres_server(folder: Path) -> Iterator[str]:
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
-    with start_postgres(folder) as server:
+    with start_postgres(folder, is_kept=False) as server:
         yield server.url
 
 

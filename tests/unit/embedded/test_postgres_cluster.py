@@ -40,3 +40,9 @@ def test_the_server_listens_on_its_socket_only_and_commits_durably(tmp_path: Pat
     arguments = PostgresCluster(tmp_path).server_arguments()
     for setting in ("listen_addresses=", "fsync=on", "synchronous_commit=on"):
         assert setting in arguments
+
+
+def test_what_nobody_keeps_still_outlives_its_processes(tmp_path: Path) -> None:
+    arguments = PostgresCluster(tmp_path, is_kept=False).server_arguments()
+    for setting in ("fsync=off", "full_page_writes=off", "synchronous_commit=on"):
+        assert any(argument == setting for argument in arguments), setting
