@@ -14,6 +14,7 @@ from perdure.chaos.rounds import Options, RoundReport
 from perdure.chaos.run import ChaosRun, run_chaos
 from perdure.cli.environment import DATA_DIR_DEFAULT
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json
+from perdure.cli.preload import preload
 from perdure.cli.session import run
 from perdure.cli.up import say
 from perdure.core.errors import InvalidInput
@@ -49,6 +50,7 @@ def chaos(
         )
     options = Options(seed, rounds, operations, kills, overlap, settle_timeout_s)
     as_json = output == OutputFormat.JSON
+    preload()
     result = run(
         run_chaos(
             data_dir,

@@ -14,6 +14,7 @@ from perdure.bootstrap import Platform
 from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder
 from perdure.cli.machine import Machine, Report, SimulatorOptions, run_machine
 from perdure.cli.output import OutputFormat, err, print_json
+from perdure.cli.preload import preload
 from perdure.cli.session import open_session, run
 from perdure.cli.up import greet, say, until_it_works
 from perdure.core.errors import ConfigurationError
@@ -68,6 +69,7 @@ def run_story(
 ) -> None:
     """Run everything, tell the story, and end with 1 if it did not come out as it must."""
     began = time.monotonic()
+    preload()
     result = run(_stage(story, DataFolder(data_dir), output, port_base, began))
     if result is None:
         raise typer.Exit(130)

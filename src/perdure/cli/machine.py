@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -24,6 +24,7 @@ from perdure.cli.environment import (
 )
 from perdure.cli.ports import API, OWN, TEMPORAL, HeldPorts, choose_ports, setting_of
 from perdure.cli.simulated import Running, Simulated, default_ports, roles, simulated
+from perdure.cli.who_answers import NO_TLS
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.core.identity import books_in
@@ -39,6 +40,7 @@ from perdure.storage.migrate import migrate
 
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0"})  # noqa: S104 - recognised, not listened at
 _TEMPORAL_WAIT_S: Final = 20.0
+_PERDURE: Final = "perdure.cli.main:main"
 _AFTER_WORKERS: Final = 1
 """The stop wave of what workers still call while they finish what they hold."""
 
@@ -195,6 +197,7 @@ class _Plan:
         self.environment = {DATA_DIR: str(folder.path.resolve())}
         self.temporal_ui_url: str | None = None
         self.simulators: list[Running] = []
+        self._has_tables = asyncio.Event()
         api_host = given.get("PERDURE_API_HOST", "")
         reached_at = LOOPBACK if api_host in _ANY_ADDRESS else api_host
         self.api_url = f"http://{reached_at}:{ports.api.number}"
@@ -206,8 +209,8 @@ class _Plan:
         return [
             *self._database(),
             *await self._temporal(),
-            self._api(),
             *(self._simulator(one, options.get(one.simulator.name, ())) for one in outside),
+            self._api(),
             *self._workers(workers),
         ]
 
@@ -245,7 +248,7 @@ class _Plan:
         )
         self.environment |= server.environment
         self.temporal_ui_url = server.ui_url
-        return [server.process()]
+        return [replace(server.process(), beside=True)]
 
     def _api(self) -> ProcessSpec:
         self.environment["PERDURE_API_PORT"] = str(self.ports.api.number)
@@ -262,6 +265,7 @@ class _Plan:
 
         async def bring_tables() -> None:
             await migrate(os.environ["DATABASE_URL"])
+            self._has_tables.set()
 
         async def ready() -> bool:
             return await _answers(f"{self.api_url}/readyz")
@@ -269,6 +273,7 @@ class _Plan:
         return ProcessSpec(
             name="api",
             argv=_perdure("api"),
+            entry=_PERDURE,
             listener=self.ports.api.socket,
             prepare=bring_tables,
             ready=ready,
@@ -296,11 +301,16 @@ class _Plan:
                 *(sys.executable, "-m", "perdure.cli.simulate"),
                 *(*outside.argv(self.ports), *options),
             ),
+            entry="perdure.cli.simulate:app",
+            beside=True,
             prepare=require_ports,
             stop_wave=_AFTER_WORKERS,
         )
 
     def _workers(self, count: int) -> list[ProcessSpec]:
+        async def wait_for_tables() -> None:
+            await self._has_tables.wait()
+
         roles = [
             *((f"worker-operations-{number}", "operations") for number in range(1, count + 1)),
             ("worker-lanes", "lanes"),
@@ -309,7 +319,14 @@ class _Plan:
             ("worker-providers", "providers"),
         ]
         return [
-            ProcessSpec(name=name, argv=_perdure("worker", "--role", role)) for name, role in roles
+            ProcessSpec(
+                name=name,
+                argv=_perdure("worker", "--role", role),
+                entry=_PERDURE,
+                beside=True,
+                prepare=wait_for_tables,
+            )
+            for name, role in roles
         ]
 
 
@@ -319,7 +336,7 @@ def _perdure(*arguments: str) -> tuple[str, ...]:
 
 
 async def _answers(url: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=5) as client:
         try:
             return (await client.get(url)).is_success
         except httpx.HTTPError:

@@ -16,6 +16,7 @@ from perdure.cli.output import (
     print_json,
     print_table,
 )
+from perdure.cli.preload import preload
 from perdure.cli.session import run
 from perdure.cli.up import say
 from perdure.core.errors import InvalidInput
@@ -72,6 +73,7 @@ def soak(
         settle_timeout_s=settle_timeout_s,
     )
     to_json = output == OutputFormat.JSON
+    preload()
     result = run(run_soak(data_dir, options, say=_say_aside if to_json else say))
     if result is None:
         raise typer.Exit(130)

@@ -23,6 +23,7 @@ from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, writ
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
 from perdure.cli.ports import PortBase
+from perdure.cli.preload import preload
 from perdure.cli.session import open_session, run
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.cli.who_answers import described, who_answers
@@ -69,6 +70,7 @@ def up(
     """
     for use in uses(Settings.load()):
         use.load()  # a worker that cannot would be started again and again
+    preload()
     folder = DataFolder(data_dir or Path(os.environ[DATA_DIR]))
     run(_up(folder, workers, port_base, simulators=simulators))
 

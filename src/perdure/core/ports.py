@@ -110,7 +110,7 @@ def _bound(host: str, port: int, *, reuse: bool) -> socket.socket:
 
 def _shuffled(ports: Sequence[int]) -> list[int]:
     # Not from the seed that a program, or a test, may have set for something else.
-    return random.SystemRandom().sample(ports, len(ports))
+    return random.Random().sample(ports, len(ports))  # noqa: S311 - no secret
 
 
 def _outside_of_system_range() -> list[int]:

@@ -31,19 +31,32 @@ def become(parent_pid: int, owner: str, listener: str, command: list[str]) -> No
         os.setgid(int(gid))
         os.setuid(int(uid))
     if listener != "-":
-        os.dup2(int(listener), LISTENER)
-        os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+        hand_on(int(listener))
     # Python ignores the first two for itself; a shell's background job ignores the others.
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent_pid:
-        sys.exit("the process that started this one is gone")
+    die_with(parent_pid)
     try:
         os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
         sys.exit(f"cannot run {command[0]}: {error.strerror}")
+
+
+def hand_on(listener: int) -> None:
+    """Have this process's program find the socket that it is to listen at."""
+    if listener != LISTENER:
+        os.dup2(listener, LISTENER)
+        os.close(listener)
+    os.set_inheritable(LISTENER, True)
+    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+
+
+def die_with(parent_pid: int) -> None:
+    """Have this process killed when its parent dies, which it may have done already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent_pid:
+        sys.exit("the process that started this one is gone")
 
 
 if __name__ == "__main__":

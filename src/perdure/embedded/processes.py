@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from perdure.embedded import guard
+from perdure.embedded import guard, preloaded
 from perdure.embedded.log_files import open_log
 
 FOUNDATION: Final = 9
@@ -27,6 +27,9 @@ class ProcessSpec:
     name: str
     """What it is called in messages, and its log file's name."""
     argv: Sequence[str]
+    entry: str | None = None
+    """`module:function`: what does the same in a process that has imported it already, where
+    there is a preloaded parent; `argv` is then `python -m`, a module and its arguments."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment that it inherits."""
     cwd: Path | None = None
@@ -46,11 +49,16 @@ class ProcessSpec:
     """What asks it to end."""
     stop_timeout_s: float = 30.0
     """How long it may take to end before it is killed."""
+    beside: bool = False
+    """It starts together with the one before it, not when that is ready."""
     stop_wave: int = 0
     """Those of one wave are ended together, the lowest wave first: what others stand on, last."""
 
 
-async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
+Child = asyncio.subprocess.Process | preloaded.ForkedProcess
+
+
+async def start(spec: ProcessSpec, log: Path) -> Child:
     """Start a child in a process group of its own, with its output appended to `log`.
 
     The terminal's Ctrl-C reaches only the parent, which then ends its children in order. On Linux
@@ -59,27 +67,28 @@ async def start(spec: ProcessSpec, log: Path) -> asyncio.subprocess.Process:
     Raises:
         OSError: The log cannot be written, or the machine has no room for a process.
     """
-    owner = "-" if spec.owner is None else f"{spec.owner[0]}:{spec.owner[1]}"
-    handed_on = [] if spec.listener is None else [spec.listener.fileno()]
-    listener = str(handed_on[0]) if handed_on else "-"
-    guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), owner, listener]
+    environment = {**os.environ, **spec.env}
     with open_log(log) as output:
+        with contextlib.suppress(preloaded.NobodyForksError):
+            return preloaded.fork(spec, environment, output)
+        owner = "-" if spec.owner is None else f"{spec.owner[0]}:{spec.owner[1]}"
+        handed_on = [] if spec.listener is None else [spec.listener.fileno()]
+        listener = str(handed_on[0]) if handed_on else "-"
+        guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), owner, listener]
         return await asyncio.create_subprocess_exec(
             *guarded,
             *spec.argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **spec.env},
+            env=environment,
             cwd=spec.cwd,
             process_group=0,
             pass_fds=handed_on,
         )
 
 
-async def end(
-    process: asyncio.subprocess.Process, spec: ProcessSpec, *, hurry: asyncio.Event
-) -> bool:
+async def end(process: Child, spec: ProcessSpec, *, hurry: asyncio.Event) -> bool:
     """End a child: asked first, killed after `stop_timeout_s` or as soon as `hurry` is set.
 
     Returns:

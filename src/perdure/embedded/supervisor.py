@@ -14,7 +14,14 @@ from perdure.embedded.leftovers import process_record
 from perdure.embedded.locks import FileLock
 from perdure.embedded.log_files import put_aside_if_large
 from perdure.embedded.private_folder import OTHERS, make_private_folder
-from perdure.embedded.processes import ProcessSpec, describe_exit, end, log_tail, start
+from perdure.embedded.processes import (
+    Child,
+    ProcessSpec,
+    describe_exit,
+    end,
+    log_tail,
+    start,
+)
 
 READY_POLL_S: Final = 0.05
 _LOGS_LOOK_S: Final = 5.0
@@ -46,12 +53,12 @@ class _Child:
     log: Path
     ready: asyncio.Event
     """Set once it was ready for the first time."""
-    process: asyncio.subprocess.Process | None = None
+    process: Child | None = None
     keeper: asyncio.Task[None] | None = None
 
 
 class Supervisor:
-    """Starts processes in order, each when the one before is ready; restarts what dies.
+    """Starts processes in order, each when those before are ready; restarts what dies.
 
         async with Supervisor(data_dir, [postgres, temporal, worker], report=print) as supervisor:
             await supervisor.run_until_signalled()
@@ -136,9 +143,9 @@ class Supervisor:
             self._log_keeper = asyncio.create_task(self._keep_logs_bounded())
             await asyncio.to_thread(self._record.end_leftovers, self._report)
             self._record.write(self.pids)
-            for child in self._children:
+            for together in _groups(self._children):
                 if not self._stop.is_set():
-                    await self._start(child)
+                    await self._start(together)
         except BaseException:
             await self._shut_down()
             raise
@@ -152,12 +159,22 @@ class Supervisor:
     ) -> None:
         await self._shut_down()
 
-    async def _start(self, child: _Child) -> None:
-        """Start a child's keeper; return when the child is ready, or the end is asked for."""
-        child.keeper = asyncio.create_task(self._watch(child), name=f"keep {child.spec.name}")
-        await _first_of(child.ready.wait(), self._stop.wait(), task=child.keeper)
-        if child.keeper.done():
-            child.keeper.result()
+    async def _start(self, together: list[_Child]) -> None:
+        """Start children's keepers; return when all are ready, or the end is asked for."""
+        waits = []
+        for child in together:
+            child.keeper = asyncio.create_task(self._watch(child), name=f"keep {child.spec.name}")
+            waits.append(asyncio.create_task(self._until_started(child, child.keeper)))
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _until_started(self, child: _Child, keeper: asyncio.Task[None]) -> None:
+        await _first_of(child.ready.wait(), self._stop.wait(), task=keeper)
+        if keeper.done():
+            keeper.result()
 
     async def _watch(self, child: _Child) -> None:
         try:
@@ -223,7 +240,7 @@ class Supervisor:
             return message
         return describe_exit(await process.wait())
 
-    async def _became_ready(self, child: _Child, process: asyncio.subprocess.Process) -> bool:
+    async def _became_ready(self, child: _Child, process: Child) -> bool:
         """Wait for readiness; False where it takes too long. True also where the child ended."""
         exited = asyncio.ensure_future(process.wait())
         try:
@@ -286,6 +303,17 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+
+def _groups(children: Sequence[_Child]) -> list[list[_Child]]:
+    """Return the children in the order of their start, those together that start together."""
+    groups: list[list[_Child]] = []
+    for child in children:
+        if groups and child.spec.beside:
+            groups[-1].append(child)
+        else:
+            groups.append([child])
+    return groups
 
 
 def require_nobody_runs(data_dir: Path) -> None:

@@ -53,6 +53,7 @@ _KILL_AT: Final = 0.3
 """How much of the file is finished when a worker is killed."""
 _POLL_S: Final = 0.2
 _PAYS_EVERY_S: Final = 3.0
+_TOLD_EVERY_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -117,7 +118,7 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
         _beside(_kill_a_worker(machine, platform, result, tell)),
         _beside(_go_on_paying(platform, wallets[0])),
     ):
-        await import_payments(open_client, file, report_path(file))
+        await import_payments(open_client, file, report_path(file), logged_every_s=_TOLD_EVERY_S)
     result.import_s = round(time.monotonic() - began, 1)
     report = read_report(report_path(file))
     result.by_outcome.update((found.status, found.failure_code) for found in report.values())

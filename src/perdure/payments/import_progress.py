@@ -15,7 +15,7 @@ from perdure.operations.model import Status
 from perdure.payments.import_outcomes import REJECTED, OutcomeStore
 
 _WATCHED_EVERY_S: Final = 0.5
-_LOGGED_EVERY_S: Final = 5.0
+LOGGED_EVERY_S: Final = 5.0
 _RATE_OVER_S: Final = 30.0
 
 
@@ -72,12 +72,15 @@ class ImportProgress:
 
 
 class ImportDisplay:
-    """Shows an import's progress while it goes on."""
+    """Shows an import's progress while it goes on.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        logged_every_s: How often there is a line, where nobody watches.
+    """
+
+    def __init__(self, console: Console, *, logged_every_s: float = LOGGED_EVERY_S) -> None:
         self._console = console
-        watched = console.is_terminal
-        self._interval_s = _WATCHED_EVERY_S if watched else _LOGGED_EVERY_S
+        self._interval_s = _WATCHED_EVERY_S if console.is_terminal else logged_every_s
 
     @asynccontextmanager
     async def showing(self, progress: ImportProgress) -> AsyncIterator[None]:

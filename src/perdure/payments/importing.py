@@ -39,7 +39,7 @@ from perdure.payments.import_outcomes import (
     open_outcomes,
     write_report,
 )
-from perdure.payments.import_progress import ImportDisplay, ImportProgress
+from perdure.payments.import_progress import LOGGED_EVERY_S, ImportDisplay, ImportProgress
 
 PATIENCE_S: Final = 300.0
 """How long an API is waited for that cannot answer, in the middle of a file."""
@@ -106,8 +106,12 @@ async def import_payments(
     wait: bool = True,
     own_workflows: bool = False,
     name_rows: bool = False,
+    logged_every_s: float = LOGGED_EVERY_S,
 ) -> ImportSummary:
     """Take a file in, wait for its outcomes and write the report.
+
+    Args:
+        logged_every_s: How often its progress is told on stderr, where that is no terminal.
 
     Raises:
         InvalidInput: The file cannot be read, is not CSV, or its header is wrong; or the report
@@ -123,7 +127,7 @@ async def import_payments(
         progress = ImportProgress(outcomes, os.fstat(file.fileno()).st_size, wait)
         with closing(PaymentImport(open_client, own_workflows=not in_lanes)) as importer:
             follower = OutcomeFollower(outcomes, importer.statuses)
-            async with ImportDisplay(err).showing(progress):
+            async with ImportDisplay(err, logged_every_s=logged_every_s).showing(progress):
                 batches = _batches(
                     chain(first, rows), BATCH_ROWS if in_lanes else BATCH_ROWS_OWN_WORKFLOWS
                 )

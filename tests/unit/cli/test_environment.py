@@ -158,6 +158,7 @@ def test_up_runs_on_the_folder_it_is_told_wherever_that_stands(
         folders.append(folder)
 
     monkeypatch.setattr("perdure.cli.up._up", run_up)
+    monkeypatch.setattr("perdure.cli.up.preload", lambda: None)
     words = [str(tmp_path) if word == "FOLDER" else word for word in given]
     done = CliRunner().invoke(perdure, words, catch_exceptions=False)
     assert (done.exit_code, folders) == (0, [DataFolder(tmp_path)])
