@@ -122,10 +122,10 @@ def market(orders: int, *, seed: int = 1) -> Iterable[Command]:
     middle = 30_000.0
     sent: list[tuple[float, Command]] = []
     for number in range(orders):
-        middle += chance.gauss(0, 0.6)
+        middle += chance.gauss(0, 0.2)
         order_id, side = f"ord_{number}", chance.choice(SIDES)
         away = min(int(chance.paretovariate(1.2)) + chance.randrange(12), 800)
-        price = int(middle) + (away if side == "sell" else -away) + chance.randint(-3, 3)
+        price = int(middle) + (away if side == "sell" else -away)
         quantity = chance.randint(1, 100)
         account = f"acc_{chance.randrange(ACCOUNTS)}"
         at = float(number)
@@ -139,7 +139,7 @@ def market(orders: int, *, seed: int = 1) -> Iterable[Command]:
             price += chance.choice([-1, 0, 1])
             sent.append((at, Replace(order_id, price, quantity + 1)))
         if chance.random() < 0.95:
-            at += chance.expovariate(1 / 3_000)
+            at += chance.expovariate(1 / 1_000)
             sent += [(at, Cancel(order_id))] * (2 if chance.random() < 0.02 else 1)
     sent.sort(key=lambda message: message[0])
     return (command for _, command in sent)

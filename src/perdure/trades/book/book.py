@@ -75,8 +75,9 @@ class Book:
 
     def apply(self, command: Command) -> list[Event]:
         """Carry out the next command; its number is the book's `sequence` from then on."""
+        applied = self._applied_by[type(command)]
         self.sequence += 1
-        return self._applied_by[type(command)](command)
+        return applied(command)
 
     def snapshot(self) -> Snapshot:
         """Return all there is to the book, the same for equal books however they came about."""
