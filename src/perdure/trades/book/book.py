@@ -7,7 +7,7 @@ the book is thrown away and made again from what is stored.
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 from perdure.trades.book.commands import (
     PRICE_MAX_MINOR,
@@ -104,7 +104,7 @@ class Book:
                 raise ValueError(f"Order {row.order_id} is there twice.")
             if not 0 < row.remaining_lots <= row.quantity_lots:
                 raise ValueError(f"Order {row.order_id} has {row.remaining_lots} lots left.")
-            if book._open.halves[_OTHER[row.side]].reaches(row.price_minor):
+            if book._open.facing[row.side].reaches(row.price_minor):
                 raise ValueError(f"Order {row.order_id} would have been filled.")
             if not priority < row.priority <= book.sequence:
                 raise ValueError(
@@ -147,14 +147,13 @@ class Book:
             self_trade,
             expires_at,
         ) = placed
-        code = self._refusal(price, quantity)
-        if code is None and order_id in self._open.by_id:
-            code = "order_already_open"
-        elif code is None and (time_in_force != "gtc" or expires_at is not None):
-            code = _contradiction(placed)
-        if code:
+        if code := self._refusal(price, quantity):
             return [Rejected(order_id, code)]
-        taken = self._open.halves[_OTHER[side]]
+        if order_id in self._open.by_id:
+            return [Rejected(order_id, "order_already_open")]
+        if (time_in_force != "gtc" or expires_at is not None) and (code := _contradiction(placed)):
+            return [Rejected(order_id, code)]
+        taken = self._open.facing[side]
         crosses = taken.reaches(price)
         if crosses and post_only:
             return [Rejected(order_id, "would_take")]
@@ -191,7 +190,7 @@ class Book:
         if order is None:
             return [Rejected(replace.order_id, "order_not_open")]
         _, price, quantity = replace
-        taken = self._open.halves[_OTHER[order.side]]
+        taken = self._open.facing[order.side]
         keeps_place = price == order.price_minor and quantity <= order.quantity_lots
         filled = order.quantity_lots - order.remaining_lots
         code: RejectCode | None = None
@@ -344,9 +343,6 @@ class Book:
     def _set_halted(self, change: SetHalted) -> list[Event]:
         self.is_halted = change.is_halted
         return [HaltChanged(change.is_halted)]
-
-
-_OTHER: Final[dict[Side, Side]] = {"buy": "sell", "sell": "buy"}
 
 
 def _contradiction(placed: Place) -> RejectCode | None:

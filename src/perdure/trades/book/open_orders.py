@@ -59,11 +59,13 @@ class Half:
 class OpenOrders:
     """Whatever finds an order that is open; each is in all of it, or in none."""
 
-    __slots__ = ("by_id", "expiries", "halves")
+    __slots__ = ("by_id", "expiries", "facing", "halves")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Order] = {}
-        self.halves: dict[Side, Half] = {"buy": Half("buy"), "sell": Half("sell")}
+        buyers, sellers = Half("buy"), Half("sell")
+        self.halves: dict[Side, Half] = {"buy": buyers, "sell": sellers}
+        self.facing: dict[Side, Half] = {"buy": sellers, "sell": buyers}
         self.expiries: list[tuple[int, int, str]] = []
         """When, the order's priority, and its id."""
 
