@@ -113,9 +113,11 @@ if TYPE_CHECKING:
     from perdure.providers.choice import ASKED_BY_DOCTOR as ASKED_BY_DOCTOR
     from perdure.providers.choice import Role as Role
     from perdure.providers.choice import Use as Use
+    from perdure.providers.credentials import GrpcSettings as GrpcSettings
     from perdure.providers.credentials import HttpSettings as HttpSettings
     from perdure.providers.fraud_scorer import FraudScorer as FraudScorer
     from perdure.providers.gateway import PaymentGateway as PaymentGateway
+    from perdure.providers.grpc import ProviderGrpc as ProviderGrpc
     from perdure.providers.host import ProviderHost as ProviderHost
     from perdure.providers.http import ProviderHttp as ProviderHttp
     from perdure.providers.mail import Mailer as Mailer
@@ -272,9 +274,13 @@ PLACES: Final = {
         "Role",
         "Use",
     ),
-    "perdure.providers.credentials": ("HttpSettings",),
+    "perdure.providers.credentials": (
+        "GrpcSettings",
+        "HttpSettings",
+    ),
     "perdure.providers.fraud_scorer": ("FraudScorer",),
     "perdure.providers.gateway": ("PaymentGateway",),
+    "perdure.providers.grpc": ("ProviderGrpc",),
     "perdure.providers.host": ("ProviderHost",),
     "perdure.providers.http": ("ProviderHttp",),
     "perdure.providers.mail": ("Mailer",),

@@ -284,5 +284,9 @@ EARLIER_CALL_UNDER_WAY: Final = "earlier_call_under_way"
 """The code of an unknown outcome where nobody has told what became of an earlier call, which may
 still arrive: who made it is at it, or is dead."""
 
+HAS_IT_ALREADY: Final = "provider_has_it_already"
+"""The code of an unknown outcome where the provider says that it has something under our reference:
+what, it can be asked."""
+
 ANSWERS: Final = (Refused, InvalidInput, NotFound, Conflict)
 """The errors that are a no, not a breakdown."""

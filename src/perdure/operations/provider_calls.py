@@ -14,6 +14,7 @@ from typing import Final
 from perdure.core.clock import Clock, utc_now
 from perdure.core.errors import (
     ANSWERS,
+    HAS_IT_ALREADY,
     InvalidInput,
     PerdureError,
     ProviderDeclined,
@@ -163,6 +164,8 @@ class ProviderCalls:
             await self._records.not_made(call, lease_until)
             raise
         except ProviderOutcomeUnknown as error:
+            if error.code == HAS_IT_ALREADY:
+                return await self._read_instead(call, lease_until, error)
             await self._records.unknown(call, lease_until, error)
             raise
         except ProviderDisagrees as error:
@@ -174,6 +177,19 @@ class ProviderCalls:
             return await self._take(call, said, lease_until)
         except ProviderDisagrees as error:
             return await self._ask_instead(call, error)
+
+    async def _read_instead(
+        self, call: ProviderCall[Said, Answer], lease_until: datetime, error: ProviderOutcomeUnknown
+    ) -> Answer:
+        """Read what the provider says that it has already: ours, if it agrees."""
+        try:
+            said = await self._ask(call)
+            if said is None:
+                raise error
+        except ProviderOutcomeUnknown as unknown:
+            await self._records.unknown(call, lease_until, unknown)
+            raise
+        return await self._take(call, said, lease_until)
 
     async def _ask_instead(
         self, call: ProviderCall[Said, Answer], error: ProviderDisagrees

@@ -1,4 +1,4 @@
-"""How we say who we are to a provider over HTTP: a key, a password, a signature, a certificate."""
+"""How we say who we are to a provider: a key, a password, a signature, a certificate."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ import hmac
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
 import aiohttp
 from aiohttp.payload import Payload
@@ -37,7 +37,64 @@ def _for_a_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class HttpSettings(EnvironmentSettings):
+class ProviderSettings(EnvironmentSettings):
+    """Where a provider is, and how it knows us.
+
+    Args:
+        url: Where it is.
+        api_key: Sent as `Authorization: Bearer …`.
+        client_certificate, client_key: Files in PEM: we are known by our certificate.
+        ca: A file in PEM: who signed the provider's certificate; nobody else is trusted then.
+    """
+
+    url: str
+    api_key: Annotated[SecretStr, AfterValidator(_for_a_header)] | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    ca: Path | None = None
+
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = (("client_certificate", "client_key"),)
+    """Settings of which none makes sense without the other."""
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        for one, other in self.pairs:
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one.upper()} and {other.upper()} go together")
+        if self.sends_secrets and "@" in self.url.partition("://")[2].partition("/")[0]:
+            raise ValueError("the URL has a password already")
+        return self
+
+    @property
+    def sends_secrets(self) -> bool:
+        """Whether what is sent would let who reads it act as us."""
+        return self.api_key is not None
+
+    @property
+    def address(self) -> str:
+        """Where it is, as people are shown it: without a password."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+
+    def headers(self) -> dict[str, str]:
+        """Return what every request carries."""
+        if self.api_key is None:
+            return {}
+        return {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
+
+
+class GrpcSettings(ProviderSettings):
+    """Where a provider over gRPC is, and how it knows us.
+
+    Args:
+        url: `grpcs://host:port`, or `grpc://host:port` without TLS.
+        api_key: Sent as `authorization: Bearer …` with every call.
+        client_certificate, client_key: Files in PEM: we are known by our certificate.
+        ca: A file in PEM: who signed the provider's certificate; nobody else is trusted then.
+    """
+
+
+class HttpSettings(ProviderSettings):
     """Where a provider over HTTP is, and how it knows us.
 
     Args:
@@ -51,30 +108,22 @@ class HttpSettings(EnvironmentSettings):
         ca: A file in PEM: who signed the provider's certificate; nobody else is trusted then.
     """
 
-    url: str
-    api_key: Annotated[SecretStr, AfterValidator(_for_a_header)] | None = None
     user: str | None = None
     password: SecretStr | None = None
     hmac_key: Annotated[SecretStr, AfterValidator(_of_base64)] | None = None
     hmac_key_id: str | None = None
-    client_certificate: Path | None = None
-    client_key: Path | None = None
     client_key_password: SecretStr | None = None
-    ca: Path | None = None
+
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("user", "password"),
+        ("hmac_key", "hmac_key_id"),
+        *ProviderSettings.pairs,
+    )
 
     @model_validator(mode="after")
-    def _belong_together(self) -> Self:
-        for one, other in (
-            ("user", "password"),
-            ("hmac_key", "hmac_key_id"),
-            ("client_certificate", "client_key"),
-        ):
-            if (getattr(self, one) is None) != (getattr(self, other) is None):
-                raise ValueError(f"{one.upper()} and {other.upper()} go together")
+    def _one_of_both(self) -> Self:
         if self.api_key and self.user:
             raise ValueError("give API_KEY, or USER and PASSWORD, not both")
-        if self.sends_secrets and "@" in self.url.partition("://")[2].partition("/")[0]:
-            raise ValueError("the URL has a password already")
         return self
 
     @property
@@ -84,12 +133,10 @@ class HttpSettings(EnvironmentSettings):
 
     def headers(self) -> dict[str, str]:
         """Return what every request carries."""
-        if self.api_key is not None:
-            return {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
         if self.user is not None and self.password is not None:
             both = f"{self.user}:{self.password.get_secret_value()}"
             return {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
-        return {}
+        return super().headers()
 
     def middlewares(self) -> Sequence[aiohttp.ClientMiddlewareType]:
         """Return what looks at every request before it is sent."""

@@ -27,7 +27,6 @@ charge twice. A provider says "never seen" with an empty list.
 """
 
 import json
-import math
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -40,29 +39,16 @@ from aiohttp.http import HttpProcessingError
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from perdure.core.errors import (
-    CALL_UNDER_WAY,
-    CREDENTIALS_REFUSED,
-    InvalidInput,
-    ProviderDeclined,
-    ProviderOutcomeUnknown,
-    ProviderRateLimited,
-    ProviderUnavailable,
-)
+from perdure.core.errors import ProviderUnavailable
 from perdure.core.identity import Identity
 from perdure.core.turns import take_turn
 from perdure.providers.books import WHOLE_LIST_TRIES, pages
+from perdure.providers.outcomes import TEXT_LENGTH_MAX, Outcomes, storable_text, whole_wait_s
 
 Answer = TypeVar("Answer")
 Entry = TypeVar("Entry")
 
-REJECTED: Final = "provider_rejected_request"
-"""The code where a provider finds a request wrong: the same request would be answered the same."""
-
 _PAGE: Final = 1000
-RETRY_AFTER_S_DEFAULT: Final = 1.0
-_RETRY_AFTER_S_MAX: Final = 366 * 86_400.0
-"""Whoever says more than a year has to be asked by a person."""
 
 NOT_SENT: Final = (
     aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS
@@ -82,12 +68,6 @@ MAY_BE_UNDER_WAY: Final = frozenset({409, 423, 425})
 _QUESTION_IS_WRONG: Final = frozenset({400, 409, 422})
 
 _IS_A_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
-
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-"""What PostgreSQL keeps in no text: NUL, and halves of surrogate pairs."""
-_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-_TEXT_LENGTH_MAX: Final = 1000
-"""Of one text in an answer; more of it is of no use to anybody."""
 
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -131,6 +111,7 @@ class ProviderHttp:
     ) -> None:
         self._client = client
         self._provider = provider
+        self._outcomes = Outcomes(provider)
         self._refusals = refusals
         self._simulated_by = simulated_by
 
@@ -154,30 +135,21 @@ class ProviderHttp:
         try:
             response = await self._exchange("POST", path, body=body, headers=headers)
         except NOT_SENT as error:
-            raise self._unavailable(error) from error
+            raise self._outcomes.unavailable(type(error).__name__) from error
         except NOT_ANSWERED as error:
-            raise ProviderOutcomeUnknown(
-                f"{self._provider} did not answer ({type(error).__name__}); ask it before trying"
-                " again."
-            ) from error
+            raise self._outcomes.not_answered(type(error).__name__) from error
         if response.is_success:
             return self._parse_effect(response, returns)
         self._raise_limited_or_unknown(response)
         code, message = _error_of(response)
         if response.status == 402 or code in self._refusals:
-            raise ProviderDeclined(
-                message or f"{self._provider} declined.", code=code or ProviderDeclined.code
-            )
+            raise self._outcomes.declined(code, message)
         if response.status in KNOWS_US_NOT:
             raise self._credentials_refused(response)
         if response.status in MAY_BE_UNDER_WAY:
-            raise ProviderOutcomeUnknown(
-                f"{self._provider} answered {response.status} ({code or 'no reason given'}): a call"
-                " like this may be under way there.",
-                code=CALL_UNDER_WAY,
-                retry_after_s=retry_after_s(response.headers),
-            )
-        raise self._rejected(response)
+            wait_s = retry_after_s(response.headers)
+            raise self._outcomes.under_way(response.status, code, retry_after_s=wait_s)
+        raise self._outcomes.rejected(response.status, code, message)
 
     async def read(
         self,
@@ -197,25 +169,20 @@ class ProviderHttp:
         try:
             response = await self._exchange(method, path, params=params, body=body)
         except NOT_ANSWERED as error:
-            raise self._unavailable(error) from error
+            raise self._outcomes.unavailable(type(error).__name__) from error
         if response.is_success:
             try:
                 return returns.validate_json(response.content)
             except ValidationError as error:
-                raise ProviderUnavailable(
-                    f"{self._provider} gave an answer that makes no sense: {_first(error)}."
-                ) from error
+                raise self._outcomes.makes_no_sense(_first(error)) from error
+        wait_s = retry_after_s(response.headers)
         if response.status == 429:
-            raise self._rate_limited(response)
+            raise self._outcomes.rate_limited(wait_s)
         if response.status in _QUESTION_IS_WRONG:
-            raise self._rejected(response)
+            raise self._outcomes.rejected(response.status, *_error_of(response))
         if response.status in KNOWS_US_NOT:
             raise self._credentials_refused(response)
-        raise ProviderUnavailable(
-            f"{self._provider} answered {response.status}, which is no answer to what was"
-            " asked; where it lasts, check the provider's URL.",
-            asked_wait_s=retry_after_s(response.headers),
-        )
+        raise self._outcomes.no_answer(response.status, wait_s)
 
     async def read_all(self, path: str, entry: type[Entry]) -> AsyncIterator[Entry]:
         """Read a whole list, page by page: `?limit=1000&starting_after=<id>`, with `has_more`.
@@ -269,52 +236,20 @@ class ProviderHttp:
         try:
             return returns.validate_json(response.content)
         except ValidationError as error:
-            raise ProviderOutcomeUnknown(
-                f"{self._provider} acted, but its answer makes no sense: {_first(error)}.",
-                in_flight=False,
-            ) from error
+            raise self._outcomes.acted_senselessly(_first(error)) from error
 
     def _raise_limited_or_unknown(self, response: _Response) -> None:
-        status = response.status
+        status, wait_s = response.status, retry_after_s(response.headers)
         if status == 429:
-            raise self._rate_limited(response)
+            raise self._outcomes.rate_limited(wait_s)
         if status < 200 or status >= 500 or status == 408:
-            raise ProviderOutcomeUnknown(
-                f"{self._provider} answered {status}, which says nothing about what it did; ask it"
-                " before trying again.",
-                in_flight=status not in ENDED_THERE,
-                asked_wait_s=retry_after_s(response.headers),
+            raise self._outcomes.says_nothing(
+                status, in_flight=status not in ENDED_THERE, asked_wait_s=wait_s
             )
 
-    def _unavailable(self, error: Exception) -> ProviderUnavailable:
-        return ProviderUnavailable(
-            f"{self._provider} cannot be reached ({type(error).__name__}); try again later."
-        )
-
     def _credentials_refused(self, response: _Response) -> ProviderUnavailable:
-        # Its code alone: a message may repeat what we sent.
-        said = " ".join(part for part in (str(response.status), _error_of(response)[0]) if part)
-        return ProviderUnavailable(
-            f"{self._provider} does not take our credentials ({said}); check its settings.",
-            code=CREDENTIALS_REFUSED,
-            asked_wait_s=retry_after_s(response.headers),
-        )
-
-    def _rate_limited(self, response: _Response) -> ProviderRateLimited:
-        wait_s = retry_after_s(response.headers)
-        return ProviderRateLimited(
-            f"{self._provider} asked to slow down.",
-            retry_after_s=RETRY_AFTER_S_DEFAULT if wait_s is None else wait_s,
-        )
-
-    def _rejected(self, response: _Response) -> InvalidInput:
-        code, message = _error_of(response)
-        said = ": ".join(part for part in (code, message) if part) or "no reason given"
-        return InvalidInput(
-            f"{self._provider} rejected the request with {response.status} ({said});"
-            " sent again it would be answered the same.",
-            code=REJECTED,
-        )
+        code, wait_s = _error_of(response)[0], retry_after_s(response.headers)
+        return self._outcomes.credentials_refused(response.status, code, wait_s)
 
 
 def storable(content: bytes) -> bytes:
@@ -323,7 +258,7 @@ def storable(content: bytes) -> bytes:
     Such an answer, taken as it is, could never be recorded; refused, it would be asked for again
     for ever.
     """
-    if b"\\u" not in content and len(content) <= _TEXT_LENGTH_MAX:
+    if b"\\u" not in content and len(content) <= TEXT_LENGTH_MAX:
         return content
     try:
         return json.dumps(_with_storable_texts(json.loads(content))).encode()
@@ -333,8 +268,7 @@ def storable(content: bytes) -> bytes:
 
 def _with_storable_texts(value: Any) -> Any:
     if isinstance(value, str):
-        text = _UNSTORABLE.sub(_REPLACEMENT, value)
-        return text if len(text) <= _TEXT_LENGTH_MAX else f"{text[: _TEXT_LENGTH_MAX - 1]}…"
+        return storable_text(value)
     if isinstance(value, list):
         return [_with_storable_texts(each) for each in value]
     if isinstance(value, dict):
@@ -366,7 +300,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         wait_s = float(value) if _IS_A_NUMBER.fullmatch(value) else _seconds_until(value)
     except (ValueError, OverflowError):
         return None
-    return float(math.ceil(min(max(wait_s, 0.0), _RETRY_AFTER_S_MAX)))
+    return whole_wait_s(wait_s)
 
 
 def _seconds_until(http_date: str) -> float:

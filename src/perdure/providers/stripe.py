@@ -32,7 +32,7 @@ from perdure.providers.credentials import HttpSettings
 from perdure.providers.gateway import Charge, Refund
 from perdure.providers.gateway_callbacks import GatewayEvent
 from perdure.providers.host import ProviderHost
-from perdure.providers.http import REJECTED
+from perdure.providers.outcomes import REJECTED
 from perdure.providers.stripe_callbacks import event_in, verified
 from perdure.providers.stripe_client import act, client_of, read
 from perdure.providers.stripe_money import from_stripe, to_stripe

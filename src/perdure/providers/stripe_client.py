@@ -39,11 +39,10 @@ from perdure.providers.http import (
     MAY_BE_UNDER_WAY,
     NOT_ANSWERED,
     NOT_SENT,
-    REJECTED,
-    RETRY_AFTER_S_DEFAULT,
     retry_after_s,
     storable,
 )
+from perdure.providers.outcomes import REJECTED, RETRY_AFTER_S_DEFAULT
 
 Answer = TypeVar("Answer")
 

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -35,6 +35,22 @@ CUT: Final = Fault(cuts=True)
 SILENT: Final = Fault()
 CUT_AFTER: Final = Fault(arrives=True, cuts=True)
 SILENT_AFTER: Final = Fault(arrives=True)
+
+
+class AnyWire(Protocol):
+    """A wire, whatever is spoken over it.
+
+    Attributes:
+        url: Its near end.
+        requests: How many came there.
+    """
+
+    url: str
+    requests: int
+
+    def fault(self, fault: Fault, *, acts_only: bool = False) -> AbstractContextManager[None]:
+        """Have something happen to every request, or all that act, while the context is open."""
+        ...
 
 
 class Wire:

@@ -106,14 +106,14 @@ WALLETS_ROLE: Final[Role[WalletService]] = Role(
     WalletService,
     {
         "grpc": "perdure.trades.services.wallets_grpc:GrpcWalletService",
-        "grpc-blocking": "perdure.trades.services.wallets_blocking:BlockingWalletService",
+        "grpc-blocking": "perdure.trades.services.wallets_grpc:BlockingWalletService",
     },
     default="grpc",
     ask=lambda service: service.check(),
     timeout_s=5.0,
     simulator=Simulator(
         name="wallets",
-        commands={"wallets": "perdure.trades.services.commands:wallets"},
+        commands={"wallets": "perdure.trades.services.simulators.commands:wallets"},
         listens=(
             Listener("wallets_control_port", 8111, is_optional=True),
             Listener("wallets_port", 8131, "--grpc-port", is_http=False),

@@ -91,8 +91,8 @@ class AssetsServicer:
 
     def Reserve(self, request, context):
         """Sets a part of an owner's holding aside, for an order.
-        FAILED_PRECONDITION: insufficient_holding, holding_frozen, reservation_ended.
-        NOT_FOUND: unknown_asset.
+        FAILED_PRECONDITION: INSUFFICIENT_HOLDING, HOLDING_FROZEN, RESERVATION_ENDED.
+        NOT_FOUND: UNKNOWN_ASSET.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,8 +100,8 @@ class AssetsServicer:
 
     def Reduce(self, request, context):
         """Lowers what is reserved in all; repeatable. To nothing, of a reference that was never reserved:
-        whatever arrives under it afterwards is refused with reservation_ended.
-        FAILED_PRECONDITION: reservation_in_use (more of it is taken already), reservation_not_lowered.
+        whatever arrives under it afterwards is refused with RESERVATION_ENDED.
+        FAILED_PRECONDITION: RESERVATION_IN_USE (more of it is taken already), RESERVATION_NOT_LOWERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,8 +115,8 @@ class AssetsServicer:
 
     def Block(self, request, context):
         """Takes a part of a reservation for a trade: nobody else is given it.
-        FAILED_PRECONDITION: reservation_exceeded, holding_frozen, block_ended.
-        NOT_FOUND: unknown_reservation.
+        FAILED_PRECONDITION: RESERVATION_EXCEEDED, HOLDING_FROZEN, BLOCK_ENDED.
+        NOT_FOUND: UNKNOWN_RESERVATION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,8 +130,8 @@ class AssetsServicer:
 
     def Deliver(self, request, context):
         """Makes what is blocked another's holding, for good; repeatable.
-        FAILED_PRECONDITION: block_ended, delivered_to_another, recipient_frozen.
-        NOT_FOUND: unknown_block.
+        FAILED_PRECONDITION: BLOCK_ENDED, DELIVERED_TO_ANOTHER, RECIPIENT_FROZEN.
+        NOT_FOUND: UNKNOWN_BLOCK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,8 +139,8 @@ class AssetsServicer:
 
     def Unblock(self, request, context):
         """Makes what is blocked its owner's to dispose of again; repeatable. Of a reference that was never
-        blocked: whatever arrives under it afterwards is refused with block_ended.
-        FAILED_PRECONDITION: block_delivered.
+        blocked: whatever arrives under it afterwards is refused with BLOCK_ENDED.
+        FAILED_PRECONDITION: BLOCK_DELIVERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

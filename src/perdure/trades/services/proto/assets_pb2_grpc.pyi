@@ -40,30 +40,30 @@ class AssetsStub:
     def __new__(cls, channel: _aio.Channel) -> AssetsAsyncStub: ...
     Reserve: _grpc.UnaryUnaryMultiCallable[_assets_pb2.ReserveRequest, _assets_pb2.Reservation]
     """Sets a part of an owner's holding aside, for an order.
-    FAILED_PRECONDITION: insufficient_holding, holding_frozen, reservation_ended.
-    NOT_FOUND: unknown_asset.
+    FAILED_PRECONDITION: INSUFFICIENT_HOLDING, HOLDING_FROZEN, RESERVATION_ENDED.
+    NOT_FOUND: UNKNOWN_ASSET.
     """
     Reduce: _grpc.UnaryUnaryMultiCallable[_assets_pb2.ReduceRequest, _assets_pb2.Reservation]
     """Lowers what is reserved in all; repeatable. To nothing, of a reference that was never reserved:
-    whatever arrives under it afterwards is refused with reservation_ended.
-    FAILED_PRECONDITION: reservation_in_use (more of it is taken already), reservation_not_lowered.
+    whatever arrives under it afterwards is refused with RESERVATION_ENDED.
+    FAILED_PRECONDITION: RESERVATION_IN_USE (more of it is taken already), RESERVATION_NOT_LOWERED.
     """
     GetReservation: _grpc.UnaryUnaryMultiCallable[_assets_pb2.GetReservationRequest, _assets_pb2.GetReservationResponse]
     Block: _grpc.UnaryUnaryMultiCallable[_assets_pb2.BlockRequest, _assets_pb2.BlockedAsset]
     """Takes a part of a reservation for a trade: nobody else is given it.
-    FAILED_PRECONDITION: reservation_exceeded, holding_frozen, block_ended.
-    NOT_FOUND: unknown_reservation.
+    FAILED_PRECONDITION: RESERVATION_EXCEEDED, HOLDING_FROZEN, BLOCK_ENDED.
+    NOT_FOUND: UNKNOWN_RESERVATION.
     """
     GetBlock: _grpc.UnaryUnaryMultiCallable[_assets_pb2.GetBlockRequest, _assets_pb2.GetBlockResponse]
     Deliver: _grpc.UnaryUnaryMultiCallable[_assets_pb2.DeliverRequest, _assets_pb2.BlockedAsset]
     """Makes what is blocked another's holding, for good; repeatable.
-    FAILED_PRECONDITION: block_ended, delivered_to_another, recipient_frozen.
-    NOT_FOUND: unknown_block.
+    FAILED_PRECONDITION: BLOCK_ENDED, DELIVERED_TO_ANOTHER, RECIPIENT_FROZEN.
+    NOT_FOUND: UNKNOWN_BLOCK.
     """
     Unblock: _grpc.UnaryUnaryMultiCallable[_assets_pb2.UnblockRequest, _assets_pb2.BlockedAsset]
     """Makes what is blocked its owner's to dispose of again; repeatable. Of a reference that was never
-    blocked: whatever arrives under it afterwards is refused with block_ended.
-    FAILED_PRECONDITION: block_delivered.
+    blocked: whatever arrives under it afterwards is refused with BLOCK_ENDED.
+    FAILED_PRECONDITION: BLOCK_DELIVERED.
     """
     ListHoldings: _grpc.UnaryStreamMultiCallable[_assets_pb2.ListHoldingsRequest, _assets_pb2.Holding]
     """The books, in the order in which things came to be."""
@@ -75,30 +75,30 @@ class AssetsAsyncStub(AssetsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Reserve: _aio.UnaryUnaryMultiCallable[_assets_pb2.ReserveRequest, _assets_pb2.Reservation]  # type: ignore[assignment]
     """Sets a part of an owner's holding aside, for an order.
-    FAILED_PRECONDITION: insufficient_holding, holding_frozen, reservation_ended.
-    NOT_FOUND: unknown_asset.
+    FAILED_PRECONDITION: INSUFFICIENT_HOLDING, HOLDING_FROZEN, RESERVATION_ENDED.
+    NOT_FOUND: UNKNOWN_ASSET.
     """
     Reduce: _aio.UnaryUnaryMultiCallable[_assets_pb2.ReduceRequest, _assets_pb2.Reservation]  # type: ignore[assignment]
     """Lowers what is reserved in all; repeatable. To nothing, of a reference that was never reserved:
-    whatever arrives under it afterwards is refused with reservation_ended.
-    FAILED_PRECONDITION: reservation_in_use (more of it is taken already), reservation_not_lowered.
+    whatever arrives under it afterwards is refused with RESERVATION_ENDED.
+    FAILED_PRECONDITION: RESERVATION_IN_USE (more of it is taken already), RESERVATION_NOT_LOWERED.
     """
     GetReservation: _aio.UnaryUnaryMultiCallable[_assets_pb2.GetReservationRequest, _assets_pb2.GetReservationResponse]  # type: ignore[assignment]
     Block: _aio.UnaryUnaryMultiCallable[_assets_pb2.BlockRequest, _assets_pb2.BlockedAsset]  # type: ignore[assignment]
     """Takes a part of a reservation for a trade: nobody else is given it.
-    FAILED_PRECONDITION: reservation_exceeded, holding_frozen, block_ended.
-    NOT_FOUND: unknown_reservation.
+    FAILED_PRECONDITION: RESERVATION_EXCEEDED, HOLDING_FROZEN, BLOCK_ENDED.
+    NOT_FOUND: UNKNOWN_RESERVATION.
     """
     GetBlock: _aio.UnaryUnaryMultiCallable[_assets_pb2.GetBlockRequest, _assets_pb2.GetBlockResponse]  # type: ignore[assignment]
     Deliver: _aio.UnaryUnaryMultiCallable[_assets_pb2.DeliverRequest, _assets_pb2.BlockedAsset]  # type: ignore[assignment]
     """Makes what is blocked another's holding, for good; repeatable.
-    FAILED_PRECONDITION: block_ended, delivered_to_another, recipient_frozen.
-    NOT_FOUND: unknown_block.
+    FAILED_PRECONDITION: BLOCK_ENDED, DELIVERED_TO_ANOTHER, RECIPIENT_FROZEN.
+    NOT_FOUND: UNKNOWN_BLOCK.
     """
     Unblock: _aio.UnaryUnaryMultiCallable[_assets_pb2.UnblockRequest, _assets_pb2.BlockedAsset]  # type: ignore[assignment]
     """Makes what is blocked its owner's to dispose of again; repeatable. Of a reference that was never
-    blocked: whatever arrives under it afterwards is refused with block_ended.
-    FAILED_PRECONDITION: block_delivered.
+    blocked: whatever arrives under it afterwards is refused with BLOCK_ENDED.
+    FAILED_PRECONDITION: BLOCK_DELIVERED.
     """
     ListHoldings: _aio.UnaryStreamMultiCallable[_assets_pb2.ListHoldingsRequest, _assets_pb2.Holding]  # type: ignore[assignment]
     """The books, in the order in which things came to be."""
@@ -113,8 +113,8 @@ class AssetsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assets_pb2.Reservation, _abc.Awaitable[_assets_pb2.Reservation]]:
         """Sets a part of an owner's holding aside, for an order.
-        FAILED_PRECONDITION: insufficient_holding, holding_frozen, reservation_ended.
-        NOT_FOUND: unknown_asset.
+        FAILED_PRECONDITION: INSUFFICIENT_HOLDING, HOLDING_FROZEN, RESERVATION_ENDED.
+        NOT_FOUND: UNKNOWN_ASSET.
         """
 
     @_abc_1.abstractmethod
@@ -124,8 +124,8 @@ class AssetsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assets_pb2.Reservation, _abc.Awaitable[_assets_pb2.Reservation]]:
         """Lowers what is reserved in all; repeatable. To nothing, of a reference that was never reserved:
-        whatever arrives under it afterwards is refused with reservation_ended.
-        FAILED_PRECONDITION: reservation_in_use (more of it is taken already), reservation_not_lowered.
+        whatever arrives under it afterwards is refused with RESERVATION_ENDED.
+        FAILED_PRECONDITION: RESERVATION_IN_USE (more of it is taken already), RESERVATION_NOT_LOWERED.
         """
 
     @_abc_1.abstractmethod
@@ -142,8 +142,8 @@ class AssetsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assets_pb2.BlockedAsset, _abc.Awaitable[_assets_pb2.BlockedAsset]]:
         """Takes a part of a reservation for a trade: nobody else is given it.
-        FAILED_PRECONDITION: reservation_exceeded, holding_frozen, block_ended.
-        NOT_FOUND: unknown_reservation.
+        FAILED_PRECONDITION: RESERVATION_EXCEEDED, HOLDING_FROZEN, BLOCK_ENDED.
+        NOT_FOUND: UNKNOWN_RESERVATION.
         """
 
     @_abc_1.abstractmethod
@@ -160,8 +160,8 @@ class AssetsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assets_pb2.BlockedAsset, _abc.Awaitable[_assets_pb2.BlockedAsset]]:
         """Makes what is blocked another's holding, for good; repeatable.
-        FAILED_PRECONDITION: block_ended, delivered_to_another, recipient_frozen.
-        NOT_FOUND: unknown_block.
+        FAILED_PRECONDITION: BLOCK_ENDED, DELIVERED_TO_ANOTHER, RECIPIENT_FROZEN.
+        NOT_FOUND: UNKNOWN_BLOCK.
         """
 
     @_abc_1.abstractmethod
@@ -171,8 +171,8 @@ class AssetsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assets_pb2.BlockedAsset, _abc.Awaitable[_assets_pb2.BlockedAsset]]:
         """Makes what is blocked its owner's to dispose of again; repeatable. Of a reference that was never
-        blocked: whatever arrives under it afterwards is refused with block_ended.
-        FAILED_PRECONDITION: block_delivered.
+        blocked: whatever arrives under it afterwards is refused with BLOCK_ENDED.
+        FAILED_PRECONDITION: BLOCK_DELIVERED.
         """
 
     @_abc_1.abstractmethod

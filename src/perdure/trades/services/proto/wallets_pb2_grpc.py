@@ -66,8 +66,8 @@ class WalletsServicer:
 
     def Transfer(self, request, context):
         """Takes an amount from one wallet: the fee of it for the house, the rest for the payee.
-        FAILED_PRECONDITION: insufficient_funds, wallet_frozen, transfer_reversed.
-        NOT_FOUND: unknown_wallet.
+        FAILED_PRECONDITION: INSUFFICIENT_FUNDS, WALLET_FROZEN, TRANSFER_REVERSED.
+        NOT_FOUND: UNKNOWN_WALLET.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,8 +81,8 @@ class WalletsServicer:
 
     def Reverse(self, request, context):
         """Gives all of it back, the fee too; repeatable. Of a reference that was never transferred:
-        whatever arrives under it afterwards is refused with transfer_reversed.
-        FAILED_PRECONDITION: transfer_not_reversible.
+        whatever arrives under it afterwards is refused with TRANSFER_REVERSED.
+        FAILED_PRECONDITION: TRANSFER_NOT_REVERSIBLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

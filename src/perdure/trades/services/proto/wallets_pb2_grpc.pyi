@@ -37,14 +37,14 @@ class WalletsStub:
     def __new__(cls, channel: _aio.Channel) -> WalletsAsyncStub: ...
     Transfer: _grpc.UnaryUnaryMultiCallable[_wallets_pb2.TransferRequest, _wallets_pb2.WalletTransfer]
     """Takes an amount from one wallet: the fee of it for the house, the rest for the payee.
-    FAILED_PRECONDITION: insufficient_funds, wallet_frozen, transfer_reversed.
-    NOT_FOUND: unknown_wallet.
+    FAILED_PRECONDITION: INSUFFICIENT_FUNDS, WALLET_FROZEN, TRANSFER_REVERSED.
+    NOT_FOUND: UNKNOWN_WALLET.
     """
     GetTransfer: _grpc.UnaryUnaryMultiCallable[_wallets_pb2.GetTransferRequest, _wallets_pb2.GetTransferResponse]
     Reverse: _grpc.UnaryUnaryMultiCallable[_wallets_pb2.ReverseRequest, _wallets_pb2.WalletTransfer]
     """Gives all of it back, the fee too; repeatable. Of a reference that was never transferred:
-    whatever arrives under it afterwards is refused with transfer_reversed.
-    FAILED_PRECONDITION: transfer_not_reversible.
+    whatever arrives under it afterwards is refused with TRANSFER_REVERSED.
+    FAILED_PRECONDITION: TRANSFER_NOT_REVERSIBLE.
     """
     ListTransfers: _grpc.UnaryStreamMultiCallable[_wallets_pb2.ListTransfersRequest, _wallets_pb2.WalletTransfer]
     """The books, in the order in which things came to be."""
@@ -55,14 +55,14 @@ class WalletsAsyncStub(WalletsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Transfer: _aio.UnaryUnaryMultiCallable[_wallets_pb2.TransferRequest, _wallets_pb2.WalletTransfer]  # type: ignore[assignment]
     """Takes an amount from one wallet: the fee of it for the house, the rest for the payee.
-    FAILED_PRECONDITION: insufficient_funds, wallet_frozen, transfer_reversed.
-    NOT_FOUND: unknown_wallet.
+    FAILED_PRECONDITION: INSUFFICIENT_FUNDS, WALLET_FROZEN, TRANSFER_REVERSED.
+    NOT_FOUND: UNKNOWN_WALLET.
     """
     GetTransfer: _aio.UnaryUnaryMultiCallable[_wallets_pb2.GetTransferRequest, _wallets_pb2.GetTransferResponse]  # type: ignore[assignment]
     Reverse: _aio.UnaryUnaryMultiCallable[_wallets_pb2.ReverseRequest, _wallets_pb2.WalletTransfer]  # type: ignore[assignment]
     """Gives all of it back, the fee too; repeatable. Of a reference that was never transferred:
-    whatever arrives under it afterwards is refused with transfer_reversed.
-    FAILED_PRECONDITION: transfer_not_reversible.
+    whatever arrives under it afterwards is refused with TRANSFER_REVERSED.
+    FAILED_PRECONDITION: TRANSFER_NOT_REVERSIBLE.
     """
     ListTransfers: _aio.UnaryStreamMultiCallable[_wallets_pb2.ListTransfersRequest, _wallets_pb2.WalletTransfer]  # type: ignore[assignment]
     """The books, in the order in which things came to be."""
@@ -76,8 +76,8 @@ class WalletsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_wallets_pb2.WalletTransfer, _abc.Awaitable[_wallets_pb2.WalletTransfer]]:
         """Takes an amount from one wallet: the fee of it for the house, the rest for the payee.
-        FAILED_PRECONDITION: insufficient_funds, wallet_frozen, transfer_reversed.
-        NOT_FOUND: unknown_wallet.
+        FAILED_PRECONDITION: INSUFFICIENT_FUNDS, WALLET_FROZEN, TRANSFER_REVERSED.
+        NOT_FOUND: UNKNOWN_WALLET.
         """
 
     @_abc_1.abstractmethod
@@ -94,8 +94,8 @@ class WalletsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_wallets_pb2.WalletTransfer, _abc.Awaitable[_wallets_pb2.WalletTransfer]]:
         """Gives all of it back, the fee too; repeatable. Of a reference that was never transferred:
-        whatever arrives under it afterwards is refused with transfer_reversed.
-        FAILED_PRECONDITION: transfer_not_reversible.
+        whatever arrives under it afterwards is refused with TRANSFER_REVERSED.
+        FAILED_PRECONDITION: TRANSFER_NOT_REVERSIBLE.
         """
 
     @_abc_1.abstractmethod
