@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import matcher, page, report, results
+from bench import killed_worker, matcher, page, report, results
 from bench.experiments import EXPERIMENTS, FULL, QUICK, Experiment, Setting
 from bench.loop import Loop
 from bench.peers import catalogue
@@ -33,6 +33,8 @@ def main() -> int:
     """Run what the command line asks for; returns the exit code."""
     if sys.argv[1:2] == ["matcher"]:  # no saga, and nothing else has to run for it
         return matcher.main(sys.argv[2:])
+    if sys.argv[1:2] == ["killed"]:
+        return killed_worker.main(sys.argv[2:])
     parser = _parser()
     options = parser.parse_args()
     if unknown := set(options.experiments) - set(EXPERIMENTS):

@@ -93,7 +93,10 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "accounts", "description": "Customers' accounts, what is on them, and money paid in."},
     {"name": "ledger", "description": "The books as a whole, for the house."},
     {"name": "operations", "description": "Operations of every kind, and what can be done to one."},
-    {"name": "lanes", "description": "Where a flood of operations is carried out."},
+    {
+        "name": "lanes",
+        "description": "Where a flood of operations is carried out, and what somebody waits for.",
+    },
     {"name": "bulks", "description": "One action on many operations, at a pace."},
     {"name": "flags", "description": "What decides which engine takes a new operation."},
     {"name": "limits", "description": "How often each provider is called, by the whole fleet."},

@@ -52,7 +52,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "lanes": Listed(
             "perdure.cli.lanes:lanes",
-            "List the lanes in which something is left to do, and what each did so far.",
+            "List the lanes in which something is left to do, and who has the interactive ones.",
         ),
         "limits": Listed("perdure.cli.limits:app", "How often each provider is called."),
         "flags": Listed(

@@ -1,5 +1,11 @@
 """What operators look at: the books as a whole, and all that is known of an operation."""
 
+from typing import Any
+
+from perdure.operations.lanes.store import interactive_lane
+from perdure.operations.lanes.workers import LastMinute, Told
+from perdure.storage.pool import Pool
+
 from .api_client import Api, created, ok, refused
 
 
@@ -63,3 +69,28 @@ async def test_nothing_is_left_in_lanes_that_nobody_uses(api: Api) -> None:
     lanes = ok(await api.get("/v1/lanes"))
     assert lanes["url"] == "/v1/lanes"
     assert all(lane["workflow"] == "not answering" for lane in lanes["data"])
+
+
+async def test_workers_tell_what_they_have_and_one_that_is_silent_is_not_there(
+    api: Api, pool: Pool
+) -> None:
+    lately = LastMinute()
+    for reason in (None, "score: It is slow.", "charge: It is away.", "charge: It is away."):
+        lately.add(reason)
+    told = Told(pool, lately)
+    await told.tell([interactive_lane(0), interactive_lane(5)], 2)
+
+    async def shown() -> list[dict[str, Any]]:
+        found = ok(await api.get("/v1/lanes/interactive"))["data"]
+        return [one for one in found if one["promoted_because"]]
+
+    [worker] = await shown()
+    assert (worker["lanes"], worker["under_way"]) == ([0, 5], 2)
+    assert (worker["done_in_last_minute"], worker["promoted_in_last_minute"]) == (1, 3)
+    assert worker["promoted_because"] == [
+        {"reason": "charge: It is away.", "count": 2},
+        {"reason": "score: It is slow.", "count": 1},
+    ]
+    await pool.execute("UPDATE interactive_workers SET seen_at = now() - interval '10 s'")
+    assert await shown() == []
+    await told.end()

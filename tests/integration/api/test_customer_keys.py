@@ -193,7 +193,7 @@ ROUTES = [
     Route("GET", "/v1/operations/{operation_id}/report", Kept.HOUSE),
     *(Route("GET", f"/v1/{path}", Kept.HOUSE) for path in ("lanes", "legacy", "domains/{name}")),
     *(Route("GET", f"/v1/ledger/{path}", Kept.HOUSE) for path in ("transfers", "trial-balance")),
-    Route("GET", "/v1/limits/changes", Kept.HOUSE),
+    *(Route("GET", f"/v1/{path}", Kept.HOUSE) for path in ("lanes/interactive", "limits/changes")),
     Route("POST", "/v1/domains/import", Kept.HOUSE),
     Route("POST", "/v1/legacy/{registry}/move", Kept.HOUSE, _with_reason),
     *(Route("GET", f"/v1/bulks{path}", Kept.HOUSE) for path in ("", *OF_BULK)),

@@ -35,6 +35,7 @@ from perdure.operations.lanes.store import (
     interactive_lanes,
 )
 from perdure.operations.lanes.work import LaneProcess
+from perdure.operations.lanes.workers import interactive_workers
 from perdure.operations.model import Status
 from perdure.storage.pool import Pool
 from tests.integration.cli.conftest import RecordingEngine
@@ -124,7 +125,7 @@ async def test_a_worker_carries_out_what_is_in_any_interactive_lane(
 
 
 async def test_workers_share_the_lanes_and_one_that_stops_hands_its_own_over(
-    lane: Lane, database_url: str
+    lane: Lane, database_url: str, pool: Pool
 ) -> None:
     async with worker(lane, database_url) as first:
         await first.has(lanes=INTERACTIVE_LANES)
@@ -132,6 +133,12 @@ async def test_workers_share_the_lanes_and_one_that_stops_hands_its_own_over(
             await second.has(lanes=INTERACTIVE_LANES // 2)
             await first.has(lanes=INTERACTIVE_LANES // 2)
             assert not first.lane.mine & second.lane.mine
+
+            async def both_tell_which() -> bool:
+                told = [{*one.lanes} for one in await interactive_workers(pool)]
+                return first.lane.mine in told and second.lane.mine in told
+
+            await eventually(both_tell_which, pause_s=0.05)
             for number in interactive_lanes():
                 lane.number = number
                 await lane.add(2)
@@ -265,6 +272,14 @@ async def test_what_would_wait_for_a_provider_has_a_workflow_of_its_own_at_once(
     async with worker(lane, database_url, process):
         await lane.add(3)
         await eventually(lambda: len(lane.launched) == 3, pause_s=0.02)
+
+        async def tells_why() -> bool:
+            return any(
+                (one.done, one.promoted_because) == (0, {f"pay_out: {error}": 3})
+                for one in await interactive_workers(pool)
+            )
+
+        await eventually(tells_why, pause_s=0.05)
     assert set((await lane.reasons()).values()) == {f"pay_out: {error}"}
     await permits.close()
 

@@ -7,6 +7,7 @@ milliseconds, or has a workflow of its own: it is promoted as soon as it would h
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -19,6 +20,7 @@ from perdure.operations.lanes.ownership import Claims, RowClaims, SessionClaims
 from perdure.operations.lanes.runner import LaneRunner
 from perdure.operations.lanes.store import LaneEntry, interactive_lanes
 from perdure.operations.lanes.work import LaneLimits, Stretch
+from perdure.operations.lanes.workers import Told
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
 
@@ -109,6 +111,7 @@ class InteractiveLane:
         ) as called:
             driving = asyncio.create_task(self._drive(stretch, called))
             sharing = asyncio.create_task(self._share(called))
+            telling = asyncio.create_task(self._tell(stretch))
             try:
                 await stop.wait()
                 self._mine = frozenset()
@@ -118,9 +121,10 @@ class InteractiveLane:
                 await self._leave_all()
                 await asyncio.wait([driving], timeout=_ENDS_S_MAX)
             finally:
-                for task in (driving, sharing):
+                tasks = (driving, sharing, telling)
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(driving, sharing, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
         log.info("interactive_lane_left", done=stretch.done, promoted=stretch.promoted)
 
     async def _drive(self, stretch: Stretch, called: asyncio.Event) -> None:
@@ -166,6 +170,18 @@ class InteractiveLane:
                 log.warning("interactive_lanes_not_held", error=repr(error))
                 telemetry().report(error, "interactive_lanes_share")
             await asyncio.sleep(_BEAT_S if self._listener.is_pooled else LOOK_S)
+
+    async def _tell(self, stretch: Stretch) -> None:
+        """Tell people, each second, what this worker has and does."""
+        told = Told(self._pool, stretch.lately)
+        try:
+            while True:
+                with suppress(Exception):
+                    await told.tell(self._mine, len(stretch.under_way))
+                await asyncio.sleep(_BEAT_S)
+        finally:
+            with suppress(Exception):
+                await told.end()
 
     async def _share_once(self, called: asyncio.Event) -> None:
         if (claims := self._claims_now()) is None:

@@ -40,6 +40,11 @@ def interactive_lane(place: int) -> int:
     return _FIRST_INTERACTIVE - place % INTERACTIVE_LANES
 
 
+def place_of(lane: int) -> int:
+    """Return which of the interactive lanes one is, from 0 on."""
+    return _FIRST_INTERACTIVE - lane
+
+
 def interactive_lanes() -> list[int]:
     """Return the numbers of all interactive lanes."""
     return [interactive_lane(place) for place in range(INTERACTIVE_LANES)]

@@ -15,6 +15,7 @@ from perdure.core.telemetry import telemetry
 from perdure.operations.lanes.source import LaneSource
 from perdure.operations.lanes.steps import AtProvider, Postponed, Promoted, StretchOver
 from perdure.operations.lanes.store import LaneEntry
+from perdure.operations.lanes.workers import LastMinute
 from perdure.storage.outages import is_away, is_outage
 
 log = structlog.get_logger()
@@ -82,12 +83,14 @@ class Stretch:
     """One stretch of a lane, as it goes.
 
     Attributes:
+        lately: What ended and what left in the last minute.
         under_way: The ids of the operations that are being carried out.
         over: No further ones are begun: its time is over, or its worker is about to stop.
     """
 
     done: int = 0
     promoted: int = 0
+    lately: LastMinute = field(default_factory=LastMinute)
     under_way: set[str] = field(default_factory=set)
     is_empty: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -244,11 +247,14 @@ class Work:
                 reason = f"{type(error).__name__}: {error}"
             else:
                 self._stretch.done += 1
+                self._stretch.lately.add()
                 self._pause_s = _PAUSE_S_MIN
                 return "done"
         # Added to after the wait: others add to it meanwhile.
         promoted_count = await self._lane.promote([entry.id], reason)
         self._stretch.promoted += promoted_count
+        if promoted_count:
+            self._stretch.lately.add(reason.replace(entry.id, "its reference"))
         return "promoted"
 
     async def _attempt(self, entry: LaneEntry) -> None:
