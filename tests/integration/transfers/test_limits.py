@@ -72,8 +72,9 @@ async def test_both_gears_keep_one_rate_and_nothing_runs_out_of_time_r5(town: To
     begun = [started_at for started_at, *_ in made]
     a_second = timedelta(seconds=1)
     most = max(sum(1 for other in begun if at <= other < at + a_second) for at in begun)
-    # The start of a call is noted a moment after its turn has come.
-    assert most <= 26
+    # Two gears with a rate each would keep twice as many. A start is noted a moment after its turn
+    # has come, and a machine that stood still has many to note at once.
+    assert most < 40
 
 
 async def test_both_gears_share_the_places_there_are_r4(town: Town) -> None:
