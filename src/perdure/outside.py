@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from perdure.capabilities import attribute, installed
 from perdure.config import Settings
 from perdure.core.settings import EnvironmentSettings
+from perdure.core.threads import Threads
 from perdure.providers.choice import Provider, Role, Use
 from perdure.providers.host import ProviderHost
 from perdure.providers.mail import MAIL_ROLE
@@ -42,6 +43,12 @@ class Outside:
         """
         use = use_of(role, self._settings)
         return self.made(use if timeout_s is None else replace(use, timeout_s=timeout_s))
+
+    def threads(self, name: str, at_once_max: int) -> Threads:
+        """Return a pool of threads of its own for calls that block, closed as clients are."""
+        threads = Threads(name, at_once_max)
+        self._stack.push_async_callback(threads.close)
+        return threads
 
     def made(self, use: Use[Provider]) -> Provider:
         """Return what serves an outside system.

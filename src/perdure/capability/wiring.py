@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from temporalio.client import Client
 
 from perdure.config import Settings
+from perdure.core.threads import Threads
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.queues import QueueNames
 from perdure.durable.registration import Registration
@@ -108,6 +109,15 @@ class WorkerHost:
     permit: PermitFor
     permit_soon: PermitFor
     refunds: Mapping[str, RefundProvider] = field(default_factory=dict)
+
+    def threads(self, name: str, at_once_max: int) -> Threads:
+        """Return a pool of threads of its own, for calls that block; see `Threads`.
+
+        Args:
+            name: What the threads are called.
+            at_once_max: How many calls may block at a time; further ones wait.
+        """
+        return self.outside.threads(name, at_once_max)
 
     def first_tries(self) -> FirstTries:
         """Return what watches how quick one provider is."""

@@ -243,7 +243,7 @@ async def _provider(use: Use[Any]) -> Finding:
             fix = f"End it, or set {use.located_by} to the right one."
             return Finding(subject, Health.FAIL, f"{other} answers at {host.address}", fix)
         if found.health == Health.OK and _is_read_by_others(use, host.address):
-            fix = "Give its URL with https."
+            fix = "Give its URL with https, or grpcs."
             return Finding(subject, Health.WARN, f"{served}, credentials in the clear", fix)
         return found
 
@@ -272,7 +272,7 @@ def _fix_of(use: Use[Any], error: PerdureError | None) -> str | None:
 def _is_read_by_others(use: Use[Any], address: str) -> bool:
     """Whether a key or a password goes over a network in the clear."""
     parts = urlsplit(address)
-    if parts.scheme != "http" or is_this_machine(parts.hostname or ""):
+    if parts.scheme not in {"http", "grpc"} or is_this_machine(parts.hostname or ""):
         return False
     return bool(getattr(use.settings(use.load()), "sends_secrets", True))
 

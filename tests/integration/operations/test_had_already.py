@@ -15,7 +15,7 @@ HAS_IT = ProviderOutcomeUnknown("There is one.", code=HAS_IT_ALREADY, in_flight=
 
 
 @pytest.mark.parametrize("at_first", ["agrees", "differs", "cannot be told"])
-async def test_what_a_provider_has_already_is_ours_once_it_agrees(
+async def test_what_a_provider_has_already_is_ours_once_it_agrees_t6(
     pool: Pool, accept: NewOperationMaker, at_first: str
 ) -> None:
     lie: dict[str, Any] = LIES["amount"] if at_first == "differs" else {}
