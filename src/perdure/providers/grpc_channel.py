@@ -10,6 +10,7 @@ from grpc import aio
 
 from perdure.core.errors import ConfigurationError
 from perdure.providers.credentials import GrpcSettings, tls_context
+from perdure.providers.grpc_traces import trace_interceptors, traced_channel
 from perdure.providers.http_client import is_this_machine
 
 _OPTIONS: Final[dict[str, Any]] = {
@@ -66,9 +67,11 @@ def grpc_link(settings: GrpcSettings, *, timeout_s: float) -> GrpcLink:
     """
     target, secure, options = _told(settings)
     channel = (
-        aio.secure_channel(target, _credentials(settings), options)
+        aio.secure_channel(
+            target, _credentials(settings), options, interceptors=trace_interceptors()
+        )
         if secure
-        else aio.insecure_channel(target, options)
+        else aio.insecure_channel(target, options, interceptors=trace_interceptors())
     )
     return GrpcLink(channel, timeout_s, _metadata(settings))
 
@@ -81,7 +84,7 @@ def blocking_grpc_link(settings: GrpcSettings, *, timeout_s: float) -> BlockingG
         if secure
         else grpc.insecure_channel(target, options)
     )
-    return BlockingGrpcLink(channel, timeout_s, _metadata(settings))
+    return BlockingGrpcLink(traced_channel(channel), timeout_s, _metadata(settings))
 
 
 def _told(settings: GrpcSettings) -> tuple[str, bool, list[tuple[str, Any]]]:

@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from perdure.core.errors import ConfigurationError
 from perdure.core.ports import hold_port
+from perdure.simulators.grpc_traces import trace_interceptors
 
 _OPTIONS: Final = (
     # Otherwise a second server of the same port would take every other connection, unnoticed.
@@ -49,7 +50,7 @@ async def serve_grpc(
     Raises:
         ConfigurationError: The port is taken.
     """
-    server = aio.server(options=_OPTIONS)
+    server = aio.server(options=_OPTIONS, interceptors=trace_interceptors())
     serve(server)
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

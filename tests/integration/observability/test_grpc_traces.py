@@ -1,19 +1,18 @@
 """A gRPC call is one span on each side, in one trace, whichever of gRPC's APIs makes it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-import grpc
 import pytest
-from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 from opentelemetry.trace import SpanKind
 
 from perdure.core.telemetry import telemetry
+from perdure.core.threads import Threads
+from perdure.providers.credentials import GrpcSettings
+from perdure.providers.grpc import ProviderGrpc
+from perdure.providers.grpc_blocking import BlockingProviderGrpc
+from perdure.providers.grpc_channel import blocking_grpc_link, grpc_link
 from perdure.providers.grpc_traces import trace_interceptors as of_client
-from perdure.providers.grpc_traces import traced_channel
+from perdure.simulators.grpc_server import serve_grpc
 from perdure.simulators.grpc_traces import trace_interceptors as of_server
 from tests.tracing import traced
 
@@ -21,40 +20,30 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CALL = "grpc.health.v1.Health/Check"
 
 
-async def ask(address: str, service: str) -> None:
-    async with aio.insecure_channel(address, interceptors=of_client()) as channel:
-        asked = health_pb2.HealthCheckRequest(service=service)
-        await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=30)
+async def ask(settings: GrpcSettings, service: str) -> None:
+    link = grpc_link(settings, timeout_s=30)
+    async with link.channel:
+        await ProviderGrpc(link, "The service").check_health(service)
 
 
-async def ask_blocking(address: str, service: str) -> None:
-    def call() -> None:
-        with grpc.insecure_channel(address) as channel:
-            asked = health_pb2.HealthCheckRequest(service=service)
-            health_pb2_grpc.HealthStub(traced_channel(channel)).Check(asked, timeout=30)
-
-    await asyncio.to_thread(call)
+async def ask_blocking(settings: GrpcSettings, service: str) -> None:
+    link, threads = blocking_grpc_link(settings, timeout_s=30), Threads("tests", 1)
+    try:
+        await BlockingProviderGrpc(link, "The service", threads=threads).check_health(service)
+    finally:
+        link.channel.close()
+        await threads.close()
 
 
 @pytest.mark.parametrize("asks", [ask, ask_blocking])
 @pytest.mark.parametrize(("service", "status"), [("", 0), ("of none", 5)])
 async def test_a_call_is_one_span_on_each_side_of_one_trace_t10(
-    asks: Callable[[str, str], Awaitable[None]], service: str, status: int
+    asks: Callable[[GrpcSettings, str], Awaitable[None]], service: str, status: int
 ) -> None:
     with traced() as (_, _, kept):
-        server = aio.server(interceptors=of_server())
-        health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            with (
-                telemetry().following(CALLER),
-                telemetry().span("block_asset", {}),
-                suppress(grpc.RpcError),
-            ):
-                await asks(f"127.0.0.1:{port}", service)
-        finally:
-            await server.stop(grace=0)
+        async with serve_grpc(lambda _: None, [], host="127.0.0.1", port=0) as port:
+            with telemetry().following(CALLER), telemetry().span("block_asset", {}):
+                await asks(GrpcSettings(url=f"grpc://127.0.0.1:{port}"), service)
     by_kind = {one.kind: one for one in kept.spans}
     answered, called, step = map(
         by_kind.__getitem__, (SpanKind.SERVER, SpanKind.CLIENT, SpanKind.INTERNAL)
