@@ -1,7 +1,7 @@
 """When an operation in a lane may call a provider: in its turn; or at once, or not at all."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -18,6 +18,8 @@ _SHARE_OF_A_PROVIDER: Final = 3
 """No more of what is under way at a time than one in so many calls one provider."""
 _ROOM_S: Final = 0.25
 """How long one waits for that many others: quick calls are over in a tenth of it."""
+_ROOM_S_MAX: Final = 2.0
+"""The same as long as some of them end: what comes at once, as after a worker's death, is many."""
 _SOON_S: Final = 0.2
 """How long one waits for a provider's limit."""
 
@@ -54,6 +56,7 @@ class AtOnce:
         self._permit = permit
         self._tries: defaultdict[str, FirstTries] = defaultdict(FirstTries)
         self._room: dict[str, asyncio.Semaphore] = {}
+        self._ended: Counter[str] = Counter()
 
     @asynccontextmanager
     async def permit(self, provider: str) -> AsyncIterator[Permit]:
@@ -69,15 +72,27 @@ class AtOnce:
             at_once = max(current_work().limits.at_once // _SHARE_OF_A_PROVIDER, 1)
             self._room[provider] = asyncio.Semaphore(at_once)
         room = self._room[provider]
-        try:
-            async with asyncio.timeout(_ROOM_S):
-                await room.acquire()
-        except TimeoutError:
+        if not await self._has_room(provider, room):
             tries.leave_alone()
-            raise ProviderNotCalled(f"{provider} is slow now; nothing was done.") from None
+            raise ProviderNotCalled(f"{provider} is slow now; nothing was done.")
         try:
             async with self._permit(provider) as held:
                 with tries.under_way():
                     yield held
         finally:
+            self._ended[provider] += 1
             room.release()
+
+    async def _has_room(self, provider: str, room: asyncio.Semaphore) -> bool:
+        """Wait for room, for as long as calls end; False: it takes too long."""
+        for _ in range(round(_ROOM_S_MAX / _ROOM_S)):
+            ended = self._ended[provider]
+            try:
+                async with asyncio.timeout(_ROOM_S):
+                    await room.acquire()
+            except TimeoutError:
+                if self._ended[provider] == ended:
+                    break
+            else:
+                return True
+        return False
