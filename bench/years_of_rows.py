@@ -203,6 +203,30 @@ INSERT INTO bulk_list_ids (list_id, number, operation_id)
 SELECT 'list_' || made.number, place, 'tfr_' || place
 FROM made CROSS JOIN generate_series(1, 100) AS place WHERE made.number % 1000 = 999
 """,
+    """
+INSERT INTO orders (id, asset, currency, customer_id, account_id, reference, side, price_minor,
+    quantity_lots, time_in_force, post_only, self_trade, fee_basis_points, status, remaining_lots,
+    filled_lots, filled_minor, request_key, fingerprint, created_at)
+SELECT pg_temp.id_of('ord', at, number), 'ASSET-' || number % 10, 'USD', 'customer-' || customer,
+       account_id, 'reference-' || number, CASE WHEN number % 2 = 0 THEN 'buy' ELSE 'sell' END,
+       amount_minor, 10, 'gtc', false, 'expire_taker', 100,
+       CASE WHEN number % 500 = 0 THEN 'open' WHEN number % 2 = 0 THEN 'filled'
+           ELSE 'cancelled' END,
+       CASE WHEN number % 500 = 0 THEN 10 ELSE 0 END, 0, 0, 'key-' || number, sha256(id::bytea), at
+FROM made
+""",
+    """
+INSERT INTO order_requests (id, asset, order_id, command, actor, sequence, is_answered, request_key,
+    created_at)
+SELECT pg_temp.id_of('orq', at, number), 'ASSET-' || number % 10,
+       pg_temp.id_of('ord', at, number), '[1,"cancel"]', 'key:key_1', number, true,
+       'cancel-' || number, at
+FROM made
+""",
+    """
+INSERT INTO order_journal (asset, sequence, command, events, at)
+SELECT 'ASSET-' || number % 10, number, '[1,"cancel"]', '[1]', at FROM made
+""",
 )
 
 _BALANCES: Final = """

@@ -104,21 +104,22 @@ def _place_many(kind: TransferKind) -> str:
 HOLD_MANY: Final = _place_many(TransferKind.PENDING)
 POST_MANY: Final = _place_many(TransferKind.POSTED)
 
-# One row a hold that was posted. Counting the balance rows locks them all before the first insert.
-POST_HOLDS: Final = """
+# One row a hold that was settled. Counting the balance rows locks them all before the first insert.
+_SETTLE_MANY: Final = """
 WITH hold AS MATERIALIZED (
-    SELECT held.*, h.debit_shard, h.credit_shard, h.expires_at AS lapses_at
+    SELECT held.*, h.debit_shard, h.credit_shard,
+        '{kind}' = 'void_pending' OR coalesce(h.expires_at > clock_timestamp(), true) AS is_in_time
     FROM ledger_open_holds h JOIN ledger_transfers held ON held.id = h.transfer_id
     WHERE h.transfer_id = ANY($1::text[])
     ORDER BY h.transfer_id
     FOR UPDATE OF h
 ), candidate AS MATERIALIZED (
-    SELECT hold.*, post.transfer_id AS posting_id
-    FROM hold FULL JOIN unnest($1::text[], $2::text[]) AS post (hold_id, transfer_id)
-        ON post.hold_id = hold.id
+    SELECT hold.*, settling.transfer_id AS settling_id
+    FROM hold FULL JOIN unnest($1::text[], $2::text[]) AS settling (hold_id, transfer_id)
+        ON settling.hold_id = hold.id
 ), allowed AS MATERIALIZED (
     SELECT * FROM candidate
-    WHERE id IS NOT NULL AND coalesce(lapses_at > clock_timestamp(), true)
+    WHERE id IS NOT NULL AND is_in_time
 ), touched AS MATERIALIZED (
     SELECT debit_account_id AS account_id, debit_shard AS shard FROM allowed
     UNION
@@ -131,11 +132,11 @@ WITH hold AS MATERIALIZED (
 ), created AS (
     INSERT INTO ledger_transfers (id, debit_account_id, credit_account_id, amount_minor,
         currency, kind, code, pending_id, operation_id)
-    SELECT posting_id, debit_account_id, credit_account_id, amount_minor,
-        currency, 'post_pending', code, id, operation_id
+    SELECT settling_id, debit_account_id, credit_account_id, amount_minor,
+        currency, '{kind}', code, id, operation_id
     FROM allowed
     WHERE (SELECT count(*) FROM balance) = (SELECT count(*) FROM touched)
-    ORDER BY posting_id COLLATE "C"
+    ORDER BY settling_id COLLATE "C"
     ON CONFLICT (id) DO NOTHING
     RETURNING pending_id
 ), written AS MATERIALIZED (
@@ -153,17 +154,22 @@ WITH hold AS MATERIALIZED (
     GROUP BY entry.account_id, entry.shard
 ), moved AS (
     UPDATE ledger_balances b SET
-        debits_pending_minor = b.debits_pending_minor - change.debits_minor,
-        debits_posted_minor = b.debits_posted_minor + change.debits_minor,
-        credits_pending_minor = b.credits_pending_minor - change.credits_minor,
-        credits_posted_minor = b.credits_posted_minor + change.credits_minor
+        {posted}debits_pending_minor = b.debits_pending_minor - change.debits_minor,
+        credits_pending_minor = b.credits_pending_minor - change.credits_minor
     FROM change
     WHERE b.account_id = change.account_id AND b.shard = change.shard
 )
 SELECT pending_id FROM created
 """
+_ADDED: Final = """debits_posted_minor = b.debits_posted_minor + change.debits_minor,
+        credits_posted_minor = b.credits_posted_minor + change.credits_minor,
+        """
 
-# Locks what POST_HOLDS of `$1`, and HOLD_MANY or POST_MANY between the accounts `$2`, go on to.
+POST_HOLDS: Final = _SETTLE_MANY.format(kind=TransferKind.POST_PENDING, posted=_ADDED)
+VOID_HOLDS: Final = _SETTLE_MANY.format(kind=TransferKind.VOID_PENDING, posted="")
+
+# Locks what POST_HOLDS or VOID_HOLDS of `$1`, and HOLD_MANY or POST_MANY between the accounts `$2`,
+# go on to.
 LOCK: Final = """
 WITH hold AS MATERIALIZED (
     SELECT held.debit_account_id, h.debit_shard, held.credit_account_id, h.credit_shard

@@ -189,6 +189,18 @@ class LedgerStore(Protocol[Session_contra]):
         """
         ...
 
+    async def void_holds(
+        self, session: Session_contra, voids: Sequence[tuple[str, str]], /
+    ) -> frozenset[str]:
+        """Release the money of some hundred holds at once, as `void_hold` does.
+
+        What is not released is left out as by `post_holds`.
+
+        Returns:
+            The ids of the holds that this call released.
+        """
+        ...
+
     async def void_hold(self, session: Session_contra, hold_id: str, transfer_id: str, /) -> Posted:
         """Release the money that was held; also after the expiry, until the hold is expired.
 

@@ -201,16 +201,16 @@ class PostgresLedger:
         self, session: Connection, posts: Sequence[tuple[str, str]], /
     ) -> frozenset[str]:
         """Move the money of many holds; see `LedgerStore.post_holds`."""
-        times = Counter(each for pair in posts for each in pair)
-        pairs = [
-            (hold_id, transfer_id)
-            for hold_id, transfer_id in posts
-            if times[hold_id] == times[transfer_id] == 1 and _is_transfer_id(transfer_id)
-        ]
-        if not pairs:
-            return frozenset()
-        hold_ids, transfer_ids = zip(*pairs, strict=True)
-        rows = await session.fetch(statements_many.POST_HOLDS, hold_ids, transfer_ids)
+        pairs = _pairs(posts)
+        rows = await session.fetch(statements_many.POST_HOLDS, *pairs) if pairs else []
+        return frozenset(row["pending_id"] for row in rows)
+
+    async def void_holds(
+        self, session: Connection, voids: Sequence[tuple[str, str]], /
+    ) -> frozenset[str]:
+        """Release the money of many holds; see `LedgerStore.void_holds`."""
+        pairs = _pairs(voids)
+        rows = await session.fetch(statements_many.VOID_HOLDS, *pairs) if pairs else []
         return frozenset(row["pending_id"] for row in rows)
 
     async def void_hold(self, session: Connection, hold_id: str, transfer_id: str, /) -> Posted:
@@ -330,6 +330,17 @@ def _columns(new: Sequence[NewTransfer]) -> list[object]:
         # One shard for all, so that two calls in flight seldom meet on one.
         _shard(placed[0].id),
     ]
+
+
+def _pairs(asked: Sequence[tuple[str, str]]) -> list[Sequence[str]]:
+    """Return holds and the ids of what settles them, of those that can be settled; or nothing."""
+    times = Counter(each for pair in asked for each in pair)
+    pairs = [
+        (hold_id, transfer_id)
+        for hold_id, transfer_id in asked
+        if times[hold_id] == times[transfer_id] == 1 and _is_transfer_id(transfer_id)
+    ]
+    return [*zip(*pairs, strict=True)]
 
 
 def _is_well_formed(new: NewTransfer) -> bool:

@@ -223,23 +223,30 @@ async def check_batch(session: Connection, batch: list[NewTransfer], model: Mode
 async def check_posts(
     session: Connection, together: list[NewTransfer], alone: list[NewTransfer]
 ) -> None:
-    posts = {new.id: new_id(TRANSFER) for new in together}
+    settlings = {new.id: new_id(TRANSFER) for new in together}
     unknown = (new_id(TRANSFER), new_id(TRANSFER))
-    assert await LEDGER.post_holds(session, [unknown, *posts.items()]) == set(posts)
-    assert await LEDGER.post_holds(session, list(posts.items())) == frozenset()
+    kind, settle_many, settle = SETTLED[len(settlings) % 2]
+    assert await settle_many(session, [unknown, *settlings.items()]) == set(settlings)
+    assert await settle_many(session, list(settlings.items())) == frozenset()
     for new in together + alone:
-        transfer_id = posts.get(new.id)
-        settled = await LEDGER.post_hold(session, new.id, transfer_id or new_id(TRANSFER))
+        transfer_id = settlings.get(new.id)
+        settled = await settle(session, new.id, transfer_id or new_id(TRANSFER))
         assert settled.created is (transfer_id is None)
         held = await LEDGER.get_hold(session, new.id)
         assert held.settled_by == settled.transfer
         assert settled.transfer == replace(
             held.transfer,
             id=settled.transfer.id,
-            kind=TransferKind.POST_PENDING,
+            kind=kind,
             pending_id=new.id,
             created_at=settled.transfer.created_at,
         )
+
+
+SETTLED = [
+    (TransferKind.POST_PENDING, LEDGER.post_holds, LEDGER.post_hold),
+    (TransferKind.VOID_PENDING, LEDGER.void_holds, LEDGER.void_hold),
+]
 
 
 def test_a_batch_writes_what_the_rules_allow_and_leaves_out_the_rest(database_url: str) -> None:

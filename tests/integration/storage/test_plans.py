@@ -34,6 +34,7 @@ STAYS_SMALL: Final = {
     "bulks",
     "flag_changes",
     "flags",
+    "instruments",
     "interactive_workers",
     "janitor_marks",
     "lane_workers",

@@ -1,0 +1,89 @@
+"""What must hold between orders, the ledger, the trades and each book's journal."""
+
+from typing import Final
+
+EACH_HOLDS_WHAT_IT_MAY_COST: Final = """
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s, holds %s and may still cost %s; on hold in the ledger: %s', o.status,
+              o.hold_minor, o.cost_minor, coalesce(t.amount_minor, 0)) AS detail
+FROM (
+    SELECT *, CASE WHEN side = 'buy'
+        THEN price_minor * remaining_lots
+            + div((filled_minor::numeric + price_minor * remaining_lots) * fee_basis_points + 5000,
+                  10000)
+            - div(filled_minor::numeric * fee_basis_points + 5000, 10000)
+        ELSE 0 END AS cost_minor
+    FROM orders
+) AS o
+LEFT JOIN ledger_open_holds h ON h.transfer_id = o.hold_id
+LEFT JOIN ledger_transfers t ON t.id = h.transfer_id
+WHERE o.hold_minor <> o.cost_minor OR o.hold_minor <> coalesce(t.amount_minor, 0)
+"""
+
+NO_HOLD_WITHOUT_ITS_ORDER: Final = """
+SELECT ARRAY[h.transfer_id] AS subject_ids,
+       format('holds %s %s for no order', t.amount_minor, t.currency) AS detail
+FROM ledger_open_holds h
+JOIN ledger_transfers t ON t.id = h.transfer_id
+WHERE t.code = 'order' AND NOT EXISTS (SELECT FROM orders WHERE orders.hold_id = h.transfer_id)
+"""
+
+FILLS_ARE_TRADES: Final = """
+WITH traded AS (
+    SELECT input->'request'->>'asset' AS asset, side.order_id,
+           sum((input->'request'->>'quantity_lots')::bigint) AS lots,
+           sum((input->'request'->>'quantity_lots')::numeric
+               * (input->'request'->>'price_minor')::numeric) AS value_minor
+    FROM operations CROSS JOIN LATERAL (VALUES
+        (input->'request'->>'buy_order_id'), (input->'request'->>'sell_order_id')
+    ) AS side (order_id)
+    WHERE kind = 'trade'
+    GROUP BY 1, 2
+)
+SELECT ARRAY[coalesce(orders.id, traded.order_id)] AS subject_ids,
+       format('%s, filled %s lots for %s; its trades are %s lots for %s',
+              coalesce(orders.status, 'no such order'), orders.filled_lots, orders.filled_minor,
+              coalesce(lots, 0), coalesce(value_minor, 0)) AS detail
+FROM orders FULL JOIN traded ON traded.order_id = orders.id AND traded.asset = orders.asset
+WHERE orders.filled_lots IS DISTINCT FROM coalesce(lots, 0)
+    OR orders.filled_minor IS DISTINCT FROM coalesce(value_minor, 0)
+"""
+
+ORDERS_ADD_UP: Final = """
+SELECT ARRAY[id] AS subject_ids,
+       format('%s, %s lots: %s filled, %s left', status, quantity_lots, filled_lots,
+              remaining_lots) AS detail
+FROM orders
+WHERE filled_lots + remaining_lots > quantity_lots
+    OR (remaining_lots > 0) <> (status NOT IN ('filled', 'cancelled', 'rejected'))
+    OR (status = 'filled' AND filled_lots <> quantity_lots)
+    OR (status = 'rejected' AND filled_lots > 0)
+    OR (side = 'sell' AND reserved_lots <> filled_lots + remaining_lots)
+"""
+
+JOURNALS_HAVE_NO_GAP: Final = """
+SELECT ARRAY[i.asset] AS subject_ids,
+       format('at command %s and trade %s; its journal has %s commands up to %s, and there are %s'
+              ' trades', i.sequence, i.trade_number, journal.commands, journal.latest,
+              trades.count) AS detail
+FROM instruments i
+CROSS JOIN LATERAL (
+    SELECT count(*) AS commands, coalesce(max(sequence), 0) AS latest
+    FROM order_journal WHERE asset = i.asset
+) AS journal
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM operations
+    WHERE kind = 'trade' AND input->'request'->>'asset' = i.asset
+) AS trades
+WHERE journal.commands <> i.sequence OR journal.latest <> i.sequence
+    OR trades.count <> i.trade_number
+"""
+
+INVARIANTS: Final = {
+    "orders_hold_what_they_may_cost": EACH_HOLDS_WHAT_IT_MAY_COST,
+    "no_hold_without_its_order": NO_HOLD_WITHOUT_ITS_ORDER,
+    "order_fills_are_trades": FILLS_ARE_TRADES,
+    "orders_add_up": ORDERS_ADD_UP,
+    "journals_have_no_gap": JOURNALS_HAVE_NO_GAP,
+}
+"""Each invariant's name and the query that finds what breaks it."""
