@@ -78,7 +78,7 @@ $(BENCH)/installed: bench/requirements.lock requirements.lock pyproject.toml
 bench: $(BENCH)/installed ## Measure Perdure beside what one would use instead; writes bench/RESULTS.md
 	@$(BENCH)/bin/python -m bench
 
-bench-quick: $(BENCH)/installed ## The same as one table, in some minutes
+bench-quick: $(BENCH)/installed ## The same with 50 and with ten open at once, in some minutes
 	@$(BENCH)/bin/python -m bench quick --table-only
 
 openapi: $(STAMP) ## Write docs/openapi.json, the API's description

@@ -70,8 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--sagas", type=int, help="of each peer, in each round")
     parser.add_argument("--concurrency", type=int, help="sagas open at once, for every peer")
-    parser.add_argument("--rate", type=int, help="operations offered a second (sustained)")
-    parser.add_argument("--seconds", type=int, help="for how long (sustained)")
+    parser.add_argument("--rate", type=int, help="operations offered a second (all at a rate)")
+    parser.add_argument("--seconds", type=int, help="for how long (all at a rate)")
+    parser.add_argument("--flood", type=int, help="sagas in the lanes meanwhile (flood)")
     parser.add_argument("--table-only", action="store_true", help="write no files")
     parser.add_argument(
         "--page-only", action="store_true", help="write RESULTS.md anew, run nothing"
@@ -87,7 +88,10 @@ def _adjusted(experiment: Experiment, options: argparse.Namespace) -> Experiment
         changes["rounds"] = options.rounds
     if options.sagas:
         changes["sagas"] = dict.fromkeys(catalogue.NAMES, options.sagas)
-    changes["settings"] = tuple(_setting(setting, options) for setting in experiment.settings)
+    adjusted = (_setting(setting, options) for setting in reversed(experiment.settings))
+    # Those that the options made the same are one.
+    unique = {setting.name: setting for setting in adjusted}
+    changes["settings"] = tuple(reversed(unique.values()))
     return dataclasses.replace(experiment, **changes)  # type: ignore[arg-type]
 
 
@@ -101,6 +105,10 @@ def _setting(setting: Setting, options: argparse.Namespace) -> Setting:
     if setting.rate_per_s:
         changes["rate_per_s"] = options.rate or setting.rate_per_s
         changes["seconds"] = options.seconds or setting.seconds
+    if setting.kills and options.rate:
+        changes["name"] = f"{options.rate} a second, one kill"
+    if setting.flood and options.flood:
+        changes |= {"flood": options.flood, "name": f"beside a flood of {options.flood:,}"}
     return dataclasses.replace(setting, **changes)  # type: ignore[arg-type]
 
 
@@ -140,6 +148,7 @@ def _peers(experiment: Experiment) -> tuple[list[Peer], list[Result]]:
             missing += [
                 Result(experiment.name, name, setting.of(name), unavailable=str(error))
                 for setting in experiment.settings
+                if setting.has(name)
             ]
     return peers, missing
 

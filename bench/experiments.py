@@ -8,13 +8,13 @@ from typing import Any, Final
 CORES: Final = os.cpu_count() or 1
 WARM_UP: Final = 20
 """How many sagas every peer carries out before it is measured."""
-LANES: Final = ("perdure-lane", "perdure-cluster-lane")
+LANES: Final = ("perdure-lanes", "perdure-lanes-cluster")
 FLOOD: Final[Mapping[str, int]] = dict.fromkeys(LANES, 2_000)
 """A lane is made for floods: so many sagas are open at once, handed over in batches."""
 BEST: Final[Mapping[str, int]] = {
-    "perdure-auto": 100,
     "perdure": 100,
-    "perdure-cluster": 100,
+    "perdure-own": 100,
+    "perdure-own-cluster": 100,
     "temporal-tutorial": 100,
     "celery": 100,
     "dbos": 100,
@@ -27,11 +27,11 @@ BEST: Final[Mapping[str, int]] = {
 Estimates: `python -m bench concurrency --peers …` tells, on a machine that does nothing else.
 """
 SAGAS: Final[Mapping[str, int]] = {
-    "perdure-auto": 2_000,
-    "perdure": 400,
-    "perdure-lane": 6_000,
-    "perdure-cluster": 200,
-    "perdure-cluster-lane": 5_000,
+    "perdure": 2_000,
+    "perdure-own": 400,
+    "perdure-lanes": 6_000,
+    "perdure-own-cluster": 200,
+    "perdure-lanes-cluster": 5_000,
     "temporal-tutorial": 150,
     "celery": 600,
     "dbos": 400,
@@ -54,6 +54,9 @@ class Setting:
         share: How much of the sagas of the experiment are enough.
         rate_per_s: How many sagas are offered a second, whatever is open; 0: as `concurrency` says.
         seconds: For how long, at a rate.
+        kills: A worker process is killed (`kill -9`) in the middle of it.
+        flood: So many others are carried out in lanes meanwhile.
+        peers: Which take part, of the experiment's; none: all.
     """
 
     concurrency: int = 50
@@ -63,6 +66,9 @@ class Setting:
     share: float = 1.0
     rate_per_s: int = 0
     seconds: int = 0
+    kills: bool = False
+    flood: int = 0
+    peers: tuple[str, ...] = ()
     name: str = ""
 
     def of(self, peer: str) -> dict[str, Any]:
@@ -75,6 +81,10 @@ class Setting:
             "done_before": self.done_before,
             **(at_a_rate if self.rate_per_s else {}),
         }
+
+    def has(self, peer: str) -> bool:
+        """Whether a peer takes part."""
+        return not self.peers or peer in self.peers
 
     def open_at_once(self, peer: str) -> int:
         """Return how many sagas of a peer are open at once."""
@@ -107,9 +117,17 @@ class Experiment:
 
 _AT_50: Final = Setting(concurrency_of=FLOOD, name="50 open at once (lanes: 2,000)")
 _SHORT: Final = replace(_AT_50, share=0.5)
-_THREE: Final = ("perdure", "perdure-lane", "celery")
+_ONE_BY_ONE: Final = tuple(name for name in SAGAS if name not in LANES)
+_ON_CLUSTERS: Final = ("perdure-own-cluster", "perdure-lanes-cluster")
+_AT_10: Final = Setting(concurrency=10, share=0.25, peers=_ONE_BY_ONE, name="10 open at once")
+_FOUR: Final = ("perdure", "perdure-own", "perdure-lanes", "celery")
 
-QUICK: Final = Experiment("quick", "How fast is each, roughly?", (_SHORT,))
+QUICK: Final = Experiment(
+    "quick",
+    "How fast is each, roughly?",
+    (_SHORT, _AT_10),
+    peers=tuple(name for name in SAGAS if name not in _ON_CLUSTERS),
+)
 
 FULL: Final = (
     Experiment("throughput", "How fast is each, under one load for all?", (_AT_50,), rounds=5),
@@ -125,7 +143,7 @@ FULL: Final = (
             Setting(concurrency=number, share=share, name=f"{number:,} open at once")
             for number, share in ((1, 0.1), (10, 0.5), (100, 1.0), (1000, 1.0))
         ),
-        peers=_THREE,
+        peers=_FOUR,
     ),
     Experiment(
         "workers",
@@ -134,7 +152,7 @@ FULL: Final = (
             Setting(concurrency_of=FLOOD, workers=workers, name=f"{workers} worker processes")
             for workers in (1, 2, 4)
         ),
-        peers=_THREE,
+        peers=_FOUR,
     ),
     Experiment(
         "growth",
@@ -144,7 +162,7 @@ FULL: Final = (
             for done in (500, 5_000, 50_000)
         ),
         rounds=2,
-        peers=_THREE,
+        peers=_FOUR,
     ),
     Experiment(
         "sustained",
@@ -152,6 +170,21 @@ FULL: Final = (
         (Setting(rate_per_s=556, seconds=60, name="work offered at a fixed rate"),),
         rounds=2,
         peers=LANES,
+    ),
+    Experiment(
+        "crash",
+        "How long does a saga wait when a worker process is killed (`kill -9`)?",
+        tuple(
+            Setting(rate_per_s=rate, seconds=20, kills=True, name=f"{rate} a second, one kill")
+            for rate in (5, 50)
+        ),
+        peers=tuple(name for name in SAGAS if name != "floor" and name not in _ON_CLUSTERS),
+    ),
+    Experiment(
+        "flood",
+        "How long does one saga take beside a flood?",
+        (Setting(rate_per_s=5, seconds=60, flood=100_000, name="beside a flood of 100,000"),),
+        peers=("perdure", "perdure-own"),
     ),
 )
 

@@ -15,6 +15,8 @@ POLL_S_PER_OPEN: Final = 0.0001
 """With more than 100 open it looks less often, as a look costs by what is open."""
 BATCHES: Final = 4
 """What a flood may have open is handed over in so many batches."""
+BATCH_MAX: Final = 2_000
+"""No batch is larger."""
 TICK_S: Final = 0.25
 """How often what has become due is handed over where work is offered at a rate."""
 STALL_S: Final = 60.0
@@ -48,6 +50,15 @@ class SeededWorkplace(Workplace, Protocol):
 
     async def seed(self, sagas: list[Saga]) -> None:
         """Leave behind in the stores, and at the provider, what carrying these out leaves."""
+        ...
+
+
+@runtime_checkable
+class FloodedWorkplace(Workplace, Protocol):
+    """A workplace that has another for floods."""
+
+    def for_floods(self) -> BulkWorkplace:
+        """Return it."""
         ...
 
 
@@ -119,7 +130,7 @@ async def _one_by_one(
 async def _flood(
     place: BulkWorkplace, watch: "_Watch", work: Sequence[Saga], concurrency: int
 ) -> None:
-    size = max(concurrency // BATCHES, 1)
+    size = min(max(concurrency // BATCHES, 1), BATCH_MAX)
     for first in range(0, len(work), size):
         batch = list(work[first : first + size])
         await watch.until_open(concurrency - len(batch))
@@ -156,6 +167,30 @@ async def offer(
         await watch.until_open(0)
     ends_s = [end_s - began_s for end_s in watch.ends_s]
     return Load(ends_s, watch.latencies_ms, offered_s, queue)
+
+
+async def arrive(
+    place: Workplace, work: Sequence[Saga], *, rate_per_s: float, stall_s: float = STALL_S
+) -> Load:
+    """Submit sagas one by one at a fixed rate, whether others are open or not.
+
+    Raises:
+        ExceptionGroup: A submission failed, or (`TimeoutError`) nothing ended for `stall_s`.
+    """
+    async with _watching(place, stall_s) as watch:
+        began_s = time.time()
+
+        async def submit(saga: Saga, due_s: float) -> None:
+            watch.add(await place.submit(saga), due_s)
+
+        async with asyncio.TaskGroup() as clients:
+            for number, saga in enumerate(work):
+                due_s = began_s + number / rate_per_s
+                await asyncio.sleep(max(due_s - time.time(), 0))
+                clients.create_task(submit(saga, due_s))
+        await watch.until_open(0)
+    ends_s = [end_s - began_s for end_s in watch.ends_s]
+    return Load(ends_s, watch.latencies_ms, len(work) / rate_per_s)
 
 
 class _Watch:

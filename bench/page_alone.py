@@ -1,34 +1,39 @@
-"""The page's sections on what is measured by itself: the ledger, and the first of a month."""
+"""The page's sections on what is measured by itself: ledger, first of a month, years of rows."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.plots import Bar
+from bench.report import Numbers, bar_of
 from bench.results import spread
 
+Drawn = Callable[[Numbers], str]
 
-def sections(folder: Path) -> list[str]:
+
+def sections(folder: Path, drawn: Drawn) -> list[str]:
     """Return a section for each of these results that is there."""
-    makers = {"ledger.json": _ledger, "renewals.json": _renewals}
+    makers = {"ledger.json": _ledger, "renewals.json": _renewals, "years.json": _years}
     return [
-        make(json.loads((folder / name).read_text()))
+        make(json.loads((folder / name).read_text()), drawn)
         for name, make in makers.items()
         if (folder / name).exists()
     ]
 
 
-def _ledger(found: dict[str, Any]) -> str:
+def _ledger(found: dict[str, Any], drawn: Drawn) -> str:
     accounts = sorted({row["accounts"] for row in found["transfers_per_s"]})
     rounds = {(row["way"], row["accounts"]): row["rounds"] for row in found["transfers_per_s"]}
-    headings = " | ".join("one hot account" if n == 1 else f"{n:,} accounts" for n in accounts)
-    lines = [
-        f"| Perdure's ledger on PostgreSQL | {headings} |",
-        f"| --- |{' ---: |' * len(accounts)}",
-        *(
-            f"| {way} | {' | '.join(spread(rounds[way, n]) for n in accounts)} |"
-            for way in dict.fromkeys(way for way, _ in rounds)
-        ),
-    ]
+    told = {n: "one hot account" if n == 1 else f"{n:,} accounts" for n in accounts}
+    ways = list(dict.fromkeys(way for way, _ in rounds))
+    posted = Numbers(
+        "Perdure's ledger on PostgreSQL",
+        ("way", *told.values()),
+        [(way, *(spread(rounds[way, n]) for n in accounts)) for way in ways],
+        "transfers/s",
+        [bar_of(f"{way}, {told[n]}", rounds[way, n]) for way in ways for n in accounts],
+    )
     taken = f"`{found['taken']['command']}`, {found['taken']['at']}"
     published = [
         f"| {one['product']} | {one['figure']} | {one['measured']} | {one['source']} |"
@@ -38,7 +43,7 @@ def _ledger(found: dict[str, Any]) -> str:
         [
             "## The ledger alone\n",
             f"Transfers posted a second, durable; {taken}.\n",
-            *lines,
+            drawn(posted),
             "\nWhat others publish, not measured here:\n",
             "| product | figure | what was measured | where |",
             "| --- | --- | --- | --- |",
@@ -48,27 +53,57 @@ def _ledger(found: dict[str, Any]) -> str:
     )
 
 
-def _renewals(found: dict[str, Any]) -> str:
-    rows = []
+def _renewals(found: dict[str, Any], drawn: Drawn) -> str:
+    rows, bars = [], []
     for registry in found["registries"]:
         reached = found["reached_per_s"][registry["tld"]]
         books = found["books"][registry["tld"]]
         rows.append(
-            f"| .{registry['tld']} | {registry['per_second']} | {reached or 0:.1f} |"
-            f" {registry['at_once']} | {books['renewals']['renewed']:,} |"
-            f" {books['renewed_more_than_once']['count']} | {books['refusals'] or 'none'} |"
+            (
+                f".{registry['tld']}",
+                f"{registry['per_second']}",
+                f"{reached or 0:.1f}",
+                f"{registry['at_once']}",
+                f"{books['renewals']['renewed']:,}",
+                f"{books['renewed_more_than_once']['count']}",
+                f"{books['refusals'] or 'none'}",
+            )
         )
+        bars.append(bar_of(f".{registry['tld']}", [reached or 0.0]))
+    headings = ("registry", "calls/s set", "reached", "at once", "renewed", "more than once")
+    reached_all = Numbers(
+        "The first of a month", (*headings, "refused"), rows, "calls/s reached", bars
+    )
     return "\n".join(
         [
             "## The first of a month in miniature\n",
             f"`{found['command']}`, {found['at']}.\n",
             "Everything as `perdure up` runs it; each of three registries has limits of its own.",
             "A renewal is two calls.\n",
-            "| registry | calls/s set | reached | at once | renewed | more than once | refused |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
-            *rows,
+            drawn(reached_all),
             "",
             *(f"- {line}" for line in found["conclusions"]),
             "",
+        ]
+    )
+
+
+def _years(found: dict[str, Any], drawn: Drawn) -> str:
+    taken = found["taken"]
+    tables = [
+        Numbers(
+            one["title"],
+            tuple(one["headings"]),
+            [tuple(row) for row in one["rows"]],
+            one["unit"],
+            [Bar(**bar) for bar in one["bars"]],
+        )
+        for one in found["tables"]
+    ]
+    return "\n".join(
+        [
+            f"## After years: {found['operations']:,} operations that ended\n",
+            f"`{taken['command']}`, {taken['at']}. {taken['machine']}.\n",
+            *(f"### {numbers.title}\n\n{drawn(numbers)}\n" for numbers in tables),
         ]
     )

@@ -1,23 +1,32 @@
 """Results as tables: headings and rows for the terminal and for the page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from rich.table import Table
 
+from bench.plots import Bar
 from bench.results import Result, grows, ratios, spread
 
-OURS: Final = ("perdure-auto", "perdure", "perdure-lane")
+OURS: Final = ("perdure", "perdure-own", "perdure-lanes")
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A table: a title, headings, and rows of as many cells."""
+    """A table: a title, headings, and rows of as many cells.
+
+    Args:
+        unit: What its plot shows.
+        bars: Its plot; none: it has none.
+    """
 
     title: str
     headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
+    unit: str = ""
+    bars: list[Bar] = field(default_factory=list)
 
 
 def tables(results: Sequence[Result]) -> list[Numbers]:
@@ -25,10 +34,13 @@ def tables(results: Sequence[Result]) -> list[Numbers]:
     found: list[Numbers] = []
     settings = by_setting(results)
     for name, part in settings.items():
+        if any("longest" in result.latency_ms for result in part):
+            found.append(waits_table(name, part))
+            continue
         found += [main_table(name, part), cpu_table(part)]
         if any(result.queue for result in part):
             found.append(queue_table(part))
-    if len(settings) > 1:
+    if len(settings) > 1 and not any("longest" in result.latency_ms for result in results):
         found.append(change_table(settings))
     return found
 
@@ -53,9 +65,21 @@ def main_table(title: str, results: Sequence[Result]) -> Numbers:
         "p50 ms",
         "p99 ms",
         "added alone ms",
+        "added spaced ms",
         "CPU ms/operation",
     )
-    return Numbers(title, headings, [_row(result, ours, len(headings)) for result in results])
+    rows = [_row(result, ours, len(headings)) for result in results]
+    bars = [
+        bar_of(result.peer, result.operations_per_s)
+        for result in results
+        if result.operations_per_s
+    ]
+    return Numbers(title, headings, rows, "operations/s", bars)
+
+
+def bar_of(label: str, rounds: Sequence[float]) -> Bar:
+    """Return the median of the rounds as a bar, with the least and the most."""
+    return Bar(label, {"": statistics.median(rounds)}, min(rounds), max(rounds))
 
 
 def _row(result: Result, ours: Sequence[Result], width: int) -> tuple[str, ...]:
@@ -72,6 +96,7 @@ def _row(result: Result, ours: Sequence[Result], width: int) -> tuple[str, ...]:
         spread(latency.get("p50", [])),
         spread(latency.get("p99", [])),
         spread(latency.get("added_alone_p50", []), 1),
+        spread(latency.get("added_spaced_p50", []), 1),
         spread(result.cpu_total_ms, 1),
     )
 
@@ -87,7 +112,39 @@ def cpu_table(results: Sequence[Result]) -> Numbers:
         )
         for result in measured
     ]
-    return Numbers("CPU ms/operation, by process", ("peer", *purposes), lines)
+    bars = [_cpu_bar(result.peer, result.cpu_ms_per_operation) for result in measured]
+    return Numbers("CPU ms/operation, by process", ("peer", *purposes), lines, "CPU ms", bars)
+
+
+def _cpu_bar(peer: str, used_ms: Mapping[str, Sequence[float]]) -> Bar:
+    parts = {purpose: statistics.median(rounds) for purpose, rounds in used_ms.items()}
+    total_ms = sum(parts.values())
+    return Bar(peer, parts, total_ms, total_ms)
+
+
+def waits_table(title: str, results: Sequence[Result]) -> Numbers:
+    """Return how long sagas had to wait while something happened to the peer."""
+    lines, bars = [], []
+    for result in results:
+        if result.unavailable is not None:
+            lines.append((result.peer, f"not available: {result.unavailable}", *[""] * 5))
+            continue
+        latency = result.latency_ms
+        wrong = sorted({sentence for sentences in result.wrong for sentence in sentences})
+        lines.append(
+            (
+                result.peer,
+                f"{result.setting['rate_per_s']}/s",
+                spread(latency["p50"]),
+                spread(latency["p99"]),
+                spread(latency["longest"]),
+                spread(latency["over_1s_percent"], 1),
+                "; ".join(wrong) or "right",
+            )
+        )
+        bars.append(bar_of(result.peer, latency["longest"]))
+    headings = ("peer", "offered", "p50 ms", "p99 ms", "longest ms", "over 1 s, %", "its effects")
+    return Numbers(title, headings, lines, "longest ms", bars)
 
 
 def queue_table(results: Sequence[Result]) -> Numbers:
@@ -106,7 +163,12 @@ def queue_table(results: Sequence[Result]) -> Numbers:
                 )
             )
     title = "operations in the queue, by how much of the time had passed"
-    return Numbers(title, ("peer", *parts, "most", "it"), lines)
+    most = [
+        bar_of(result.peer, [max(queue) for queue in result.queue if queue])
+        for result in results
+        if any(result.queue)
+    ]
+    return Numbers(title, ("peer", *parts, "most", "it"), lines, "most", most)
 
 
 def change_table(settings: dict[str, list[Result]]) -> Numbers:
@@ -126,7 +188,16 @@ def change_table(settings: dict[str, list[Result]]) -> Numbers:
             ]
         lines.append(tuple(cells))
     headings = [part for name in others for part in (f"{name}: operations/s", "CPU/operation")]
-    return Numbers(f"in proportion to: {first}", ("peer", *headings), lines)
+    bars = [
+        bar_of(f"{base.peer}: {name}", of_it)
+        for base in settings[first]
+        for name in others
+        for result in settings[name]
+        if result.peer == base.peer
+        and (of_it := ratios(result.operations_per_s, base.operations_per_s))
+    ]
+    title = f"in proportion to: {first}"
+    return Numbers(title, ("peer", *headings), lines, "times its operations/s", bars)
 
 
 def ratio_table(results: Sequence[Result]) -> Numbers:
@@ -146,7 +217,22 @@ def ratio_table(results: Sequence[Result]) -> Numbers:
         *(f"{own.peer}: times its operations/s" for own in ours),
         *(f"its CPU/operation, times {own.peer}'s" for own in ours),
     )
-    return Numbers("median (min-max) of the rounds", headings, lines)
+    bars = [
+        bar_of(f"{own.peer} : {result.peer}", of_it)
+        for result in results
+        if not result.unavailable and result.peer not in OURS
+        for own in ours
+        if (of_it := ratios(own.operations_per_s, result.operations_per_s))
+    ]
+    title = "median (min-max) of the rounds"
+    return Numbers(title, headings, lines, "times its operations/s", bars)
+
+
+def markdown(numbers: Numbers) -> str:
+    """Return a table for the page."""
+    ruler = ("---", *["---:"] * (len(numbers.headings) - 1))
+    lines = (numbers.headings, ruler, *numbers.rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def drawn(numbers: Numbers) -> Table:

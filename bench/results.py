@@ -5,7 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_LATE_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,9 @@ class Measurement:
         latency_alone_ms: The median where one saga is open at a time.
         cpu_ms_per_operation: Processor time by what the process is for.
         queue: Where work was offered at a rate: how many were due and had not ended, each second.
+        latency_spaced_ms: The median where one saga comes every 200 ms.
+        are_waits: How long a saga had to wait at most is what was asked.
+        wrong: In what the effects differ from what was asked, where it is told and no more.
     """
 
     operations_per_s: float
@@ -24,6 +29,9 @@ class Measurement:
     latency_alone_ms: float
     cpu_ms_per_operation: dict[str, float]
     queue: list[int] = field(default_factory=list)
+    latency_spaced_ms: float | None = None
+    are_waits: bool = False
+    wrong: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -33,9 +41,12 @@ class Result:
     Lists have a number for each round.
 
     Args:
-        latency_ms: `p50` and `p99` under load; `alone_p50` with one saga open at a time; and
-            `added_alone_p50`, by how much that is more than the floor's in the same round.
+        latency_ms: `p50` and `p99` under load; `alone_p50` with one saga open at a time, and
+            `spaced_p50` with one every 200 ms; `added_alone_p50` and `added_spaced_p50`, by how
+            much that is more than the floor's in the same round. Where waits were asked for:
+            `longest`, and `over_1s_percent`, how many of a hundred took longer than a second.
         queue: A list for each round: see `Measurement`.
+        wrong: The same.
         unavailable: Why there are no numbers.
         taken: When, where, with which versions and by which command.
     """
@@ -50,6 +61,7 @@ class Result:
     latency_ms: dict[str, list[float]] = field(default_factory=dict)
     cpu_ms_per_operation: dict[str, list[float]] = field(default_factory=dict)
     queue: list[list[int]] = field(default_factory=list)
+    wrong: list[list[str]] = field(default_factory=list)
     unavailable: str | None = None
     taken: dict[str, Any] = field(default_factory=dict)
 
@@ -64,8 +76,18 @@ class Result:
             "p99": percentile(measured.latencies_ms, 99),
             "alone_p50": alone_ms,
         }
+        spaced_ms = measured.latency_spaced_ms
+        if spaced_ms is not None:
+            numbers["spaced_p50"] = spaced_ms
         if floor is not None:
             numbers["added_alone_p50"] = alone_ms - floor.latency_alone_ms
+        if floor is not None and spaced_ms is not None and floor.latency_spaced_ms is not None:
+            numbers["added_spaced_p50"] = spaced_ms - floor.latency_spaced_ms
+        if measured.are_waits:
+            late = sum(latency_ms > _LATE_MS for latency_ms in measured.latencies_ms)
+            numbers["longest"] = max(measured.latencies_ms)
+            numbers["over_1s_percent"] = 100 * late / len(measured.latencies_ms)
+            self.wrong.append(measured.wrong)
         for name, number in numbers.items():
             self.latency_ms.setdefault(name, []).append(round(number, 2))
         for name, number in measured.cpu_ms_per_operation.items():

@@ -1,6 +1,7 @@
 """Runs an experiment: in each round every peer once, in turn, each by itself on the machine."""
 
 import asyncio
+import dataclasses
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -9,17 +10,26 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
+import psutil
 
 from bench import cpu
 from bench.books import open_http
 from bench.experiments import WARM_UP, Experiment, Setting
-from bench.load import BulkWorkplace, SeededWorkplace, drive, offer
+from bench.load import (
+    BulkWorkplace,
+    FloodedWorkplace,
+    Load,
+    SeededWorkplace,
+    arrive,
+    drive,
+    offer,
+)
 from bench.peers.peer import Peer, PeerUnavailableError, Running, Site
 from bench.peers.worker_processes import python_module, supervised
 from bench.ports import free_port
 from bench.provider import BOOKS
 from bench.results import Measurement, Result, percentile
-from bench.saga import sagas
+from bench.saga import Saga, sagas
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 from perdure.embedded.postgres import create_database, drop_database, start_postgres
@@ -28,6 +38,12 @@ from perdure.embedded.processes import ProcessSpec
 
 ALONE: Final = 20
 """How many sagas are carried out one by one for the latency without load."""
+SPACED: Final = 10
+SPACED_PER_S: Final = 5
+"""How many sagas come by themselves, and how often: as customers come to a shop."""
+KILL_AT: Final = 0.3
+"""After how much of its time a worker process is killed."""
+FLOOD_HEAD_START_S: Final = 3.0
 SEEDING: Final = 50
 """How many sagas are open at once while the stores are filled."""
 SETTLE_S: Final = 0.3
@@ -101,6 +117,7 @@ async def run_experiment(
                 peer.set_up,
             )
             for peer in peers
+            if setting.has(peer.name)
         }
         for setting in experiment.settings
     ]
@@ -122,6 +139,8 @@ async def _run_round(
 ) -> None:
     measured: dict[str, Measurement] = {}
     for peer in peers:
+        if peer.name not in results:
+            continue
         count = experiment.count(setting, peer.name)
         try:
             measured[peer.name] = found = await measure(peer, setting, count, ground)
@@ -161,8 +180,11 @@ async def measure(peer: Peer, setting: Setting, count: int, ground: Ground) -> M
                 raise RoundFailedError(f"{peer.name}: {error!r}; see {folder}/logs") from error
             async with open_http(provider_url) as http, http.get(BOOKS) as answer:
                 books: dict[str, int] = await answer.json()
-            done = sagas(setting.done_before + ALONE + count)
+            done = sagas(setting.done_before + ALONE + SPACED + count + setting.flood)
             wrong = await running.violations(done, books)
+    if setting.kills:
+        # What a peer makes of a kill is what was asked.
+        return dataclasses.replace(measured, wrong=wrong)
     if wrong:
         raise RoundFailedError(f"{peer.name}: {'; '.join(wrong)}")
     return measured
@@ -187,18 +209,18 @@ async def _load(
 ) -> Measurement:
     """Look at the peer without load, and load it."""
     alone = sagas(ALONE, first=setting.done_before)
-    work = sagas(count, first=setting.done_before + ALONE)
+    spaced = sagas(SPACED, first=alone[-1].number + 1)
+    work = sagas(count, first=spaced[-1].number + 1)
     unloaded = await drive(running, alone, concurrency=1)
-    processes = {**shared, **running.processes}
-    used_before_s = cpu.used_s(processes)
-    if setting.rate_per_s and isinstance(running, BulkWorkplace):
-        load = await offer(running, work, rate_per_s=setting.rate_per_s)
-    else:
-        load = await drive(running, work, concurrency=setting.open_at_once(peer))
+    now_and_then = await arrive(running, spaced, rate_per_s=SPACED_PER_S)
+    used_before_s = cpu.used_s({**shared, **running.processes})
+    load = await _loaded(running, setting, peer, work)
     await asyncio.sleep(SETTLE_S)
-    used_s = cpu.used_s(processes)
+    # One that was killed is another by now, and what it had used is not known any more.
+    used_s = cpu.used_s({**shared, **running.processes})
     per_operation_ms = {
-        name: (used_s[name] - used_before_s[name]) * 1000 / count for name in used_s
+        name: (used_s[name] - used_before_s.get(name, 0.0)) * 1000 / (count + setting.flood)
+        for name in used_s
     }
     return Measurement(
         load.operations_per_s,
@@ -206,7 +228,39 @@ async def _load(
         percentile(unloaded.latencies_ms, 50),
         cpu.by_purpose(per_operation_ms),
         load.queue,
+        percentile(now_and_then.latencies_ms, 50),
+        are_waits=setting.kills or setting.flood > 0,
     )
+
+
+async def _loaded(running: Running, setting: Setting, peer: str, work: list[Saga]) -> Load:
+    """Load the peer as the setting says; what else is to happen, happens meanwhile."""
+    if not setting.rate_per_s:
+        return await drive(running, work, concurrency=setting.open_at_once(peer))
+    async with asyncio.TaskGroup() as meanwhile:
+        if setting.flood:
+            assert isinstance(running, FloodedWorkplace), f"{peer} takes no floods"
+            flood = sagas(setting.flood, first=work[-1].number + 1)
+            meanwhile.create_task(drive(running.for_floods(), flood, concurrency=len(flood)))
+            await asyncio.sleep(FLOOD_HEAD_START_S)
+        if setting.kills:
+            meanwhile.create_task(_kill_later(running, setting.seconds * KILL_AT))
+        if isinstance(running, BulkWorkplace):
+            return await offer(running, work, rate_per_s=setting.rate_per_s)
+        return await arrive(running, work, rate_per_s=setting.rate_per_s)
+
+
+async def _kill_later(running: Running, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    kill_worker(running.processes)
+
+
+def kill_worker(processes: Mapping[str, int]) -> None:
+    """`kill -9` a process that does the work: the first worker, or the busiest of its children."""
+    worker = psutil.Process(next(pid for name, pid in processes.items() if "worker" in name))
+    children = worker.children()
+    victim = max(children, key=lambda child: sum(child.cpu_times()[:2])) if children else worker
+    victim.kill()
 
 
 async def _execute(database_url: str, *commands: str) -> None:

@@ -6,20 +6,27 @@ what changed; and how many bytes an operation takes.
 
 import argparse
 import asyncio
+import json
+import os
+import shlex
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
 from rich.console import Console
-from rich.table import Table
 
+from bench import page, results
 from bench.loop import Loop
+from bench.plots import Bar
+from bench.report import Numbers, bar_of, drawn
 from bench.rounds import open_ground
+from bench.surroundings import taken
 from bench.years_of_rows import fill
 from perdure.capability.verification import verify
 from perdure.cli.doctor_work import look_at_work
@@ -35,6 +42,7 @@ from perdure.operations.model import Status
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import Pool, open_pool, transaction
 
+HERE: Final = Path(__file__).parent
 FOLDER: Final = Path(".perdure/bench")
 DATABASE: Final = "bench_years"
 CONNECTIONS: Final = 8
@@ -73,22 +81,41 @@ async def _run(operations: int, *, keep: bool) -> None:
             if not keep:
                 out.print(f"Writing {operations:,} operations")
                 await fill(pool, operations)
-            out.print(await sizes(pool))
-            out.print(await measured(pool))
+            load_before = os.getloadavg()[0]
+            tables = [await sizes(pool), await measured(pool), await verified(pool)]
+        for table in tables:
+            out.print(drawn(table))
+        command = shlex.join(["python", "-m", "bench.years", *sys.argv[1:]])
+        found = {
+            "operations": operations,
+            "taken": await taken(command, ground, load_before=load_before),
+            "tables": [asdict(table) for table in tables],
+        }
+    (HERE / "years.json").write_text(json.dumps(found, indent=1) + "\n")
+    page.write(HERE / "RESULTS.md", results.read(HERE / "results.json"))
 
 
-async def measured(pool: Pool) -> Table:
+async def measured(pool: Pool) -> Numbers:
     """Return how long each question takes: the median, and the longest."""
-    drawn = Table(title=f"Milliseconds, {TIMES} times each", title_justify="left")
-    for column in ("asked", "median", "longest"):
-        drawn.add_column(column, justify="left" if column == "asked" else "right")
-    for name, ask in _questions():
-        took = [await _took_ms(pool, ask) for _ in range(TIMES)]
-        drawn.add_row(name, f"{statistics.median(took):,.1f}", f"{max(took):,.1f}")
-    for name, is_whole in (("everything", True), ("what changed", False)):
-        took_ms = await _took_ms(pool, partial(verify, compared={}, is_whole=is_whole))
-        drawn.add_row(f"verify: {name}", f"{took_ms:,.0f}", "")
-    return drawn
+    took = {name: [await _took_ms(pool, ask) for _ in range(TIMES)] for name, ask in _questions()}
+    rows = [
+        (name, f"{statistics.median(times):,.1f}", f"{max(times):,.1f}")
+        for name, times in took.items()
+    ]
+    bars = [bar_of(name, times) for name, times in took.items()]
+    title = f"Milliseconds, {TIMES} times each"
+    return Numbers(title, ("asked", "median", "longest"), rows, "ms", bars)
+
+
+async def verified(pool: Pool) -> Numbers:
+    """Return how long `verify` takes, of everything and then of what changed."""
+    took = {
+        name: await _took_ms(pool, partial(verify, compared={}, is_whole=is_whole))
+        for name, is_whole in (("everything", True), ("what changed", False))
+    }
+    rows = [(name, f"{took_ms:,.0f}") for name, took_ms in took.items()]
+    bars = [bar_of(name, [took_ms]) for name, took_ms in took.items()]
+    return Numbers("`verify`", ("of", "ms"), rows, "ms", bars)
 
 
 async def _took_ms(pool: Pool, ask: Question) -> float:
@@ -168,11 +195,8 @@ async def _janitor(pool: Pool) -> None:
     await Janitor(pool, cast("Engine", _QuietEngine())).look()
 
 
-async def sizes(pool: Pool) -> Table:
+async def sizes(pool: Pool) -> Numbers:
     """Return how many bytes an operation takes, table by table."""
-    drawn = Table(title="Bytes an operation", title_justify="left")
-    for column in ("table", "rows", "indexes"):
-        drawn.add_column(column, justify="left" if column == "table" else "right")
     operations = await pool.fetchval("SELECT count(*) FROM operations", timeout=600)
     rows = await pool.fetch(
         "SELECT relname, pg_table_size(oid) AS own, pg_indexes_size(oid) AS indexes FROM pg_class"
@@ -180,12 +204,16 @@ async def sizes(pool: Pool) -> Table:
         " AND pg_total_relation_size(oid) > $1 ORDER BY pg_total_relation_size(oid) DESC",
         8 * operations,
     )
-    for row in rows:
-        own, indexes = (row[name] / operations for name in ("own", "indexes"))
-        drawn.add_row(row["relname"], f"{own:,.0f}", f"{indexes:,.0f}")
-    totals = [sum(row[name] for row in rows) / operations for name in ("own", "indexes")]
-    drawn.add_row("all of these", *(f"{total:,.0f}" for total in totals))
-    return drawn
+    parts = {
+        row["relname"]: {"rows": row["own"] / operations, "indexes": row["indexes"] / operations}
+        for row in rows
+    }
+    parts["all of these"] = {
+        name: sum(part[name] for part in parts.values()) for name in ("rows", "indexes")
+    }
+    lines = [(table, *(f"{size:,.0f}" for size in part.values())) for table, part in parts.items()]
+    bars = [Bar(table, part, *[sum(part.values())] * 2) for table, part in parts.items()]
+    return Numbers("Bytes an operation", ("table", "rows", "indexes"), lines, "bytes", bars)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ from bench.peers.peer import Peer, PeerUnavailableError
 
 # By name, so that a peer whose library is missing does not take the others with it.
 _WHERE: Final = {
-    "perdure-auto": ("bench.peers.perdure", "by_default"),
-    "perdure": ("bench.peers.perdure", "own_workflows"),
-    "perdure-lane": ("bench.peers.perdure", "in_lanes"),
-    "perdure-cluster": ("bench.peers.perdure", "own_workflows_on_cluster"),
-    "perdure-cluster-lane": ("bench.peers.perdure", "in_lanes_on_cluster"),
+    "perdure": ("bench.peers.perdure", "by_default"),
+    "perdure-own": ("bench.peers.perdure", "own_workflows"),
+    "perdure-lanes": ("bench.peers.perdure", "in_lanes"),
+    "perdure-own-cluster": ("bench.peers.perdure", "own_workflows_on_cluster"),
+    "perdure-lanes-cluster": ("bench.peers.perdure", "in_lanes_on_cluster"),
     "temporal-tutorial": ("bench.peers.temporal_tutorial", "TemporalTutorial"),
     "celery": ("bench.peers.celery", "CeleryOnRedis"),
     "dbos": ("bench.peers.dbos", "Dbos"),

@@ -83,7 +83,11 @@ class RunningPerdure:
 
     async def seed(self, sagas: list[Saga]) -> None:
         """Carry them out in the lane."""
-        await drive(FloodedPerdure(*self._parts), sagas, concurrency=SEEDING)
+        await drive(self.for_floods(), sagas, concurrency=SEEDING)
+
+    def for_floods(self) -> "FloodedPerdure":
+        """Return it as it takes files."""
+        return FloodedPerdure(self.platform, self.account_ids, self.supervisor, self.gear)
 
     async def finished(self, operation_ids: list[str]) -> dict[str, float]:
         """Return whose customer was told, and when."""
@@ -109,10 +113,6 @@ class RunningPerdure:
             *differences(left, {"left_minor": balance.posted_minor}),
             *provider_violations(done, books),
         ]
-
-    @property
-    def _parts(self) -> tuple[Platform, list[str], Supervisor, AskedGear]:
-        return self.platform, self.account_ids, self.supervisor, self.gear
 
     def _request(self, saga: Saga) -> TransferRequest:
         return TransferRequest(
@@ -216,29 +216,29 @@ _LANE_SET_UP: Final = (
 
 def by_default() -> Perdure:
     """Return Perdure as `perdure up` runs it."""
-    return Perdure("perdure-auto", _AUTO_SET_UP, dev_server, AskedGear.AUTO)
+    return Perdure("perdure", _AUTO_SET_UP, dev_server, AskedGear.AUTO)
 
 
 def own_workflows() -> Perdure:
     """Return it with a workflow for each operation."""
-    return Perdure("perdure", _SET_UP, dev_server, AskedGear.OWN_WORKFLOW)
+    return Perdure("perdure-own", _SET_UP, dev_server, AskedGear.OWN_WORKFLOW)
 
 
 def in_lanes() -> Perdure:
     """Return its lanes."""
-    return Perdure("perdure-lane", _LANE_SET_UP, dev_server, AskedGear.FLOOD)
+    return Perdure("perdure-lanes", _LANE_SET_UP, dev_server, AskedGear.FLOOD)
 
 
 def own_workflows_on_cluster() -> Perdure:
     """Return it on the real server."""
-    set_up = f"As perdure, on{CLUSTER_SET_UP}"
-    return Perdure("perdure-cluster", set_up, cluster, AskedGear.OWN_WORKFLOW)
+    set_up = f"As perdure-own, on{CLUSTER_SET_UP}"
+    return Perdure("perdure-own-cluster", set_up, cluster, AskedGear.OWN_WORKFLOW)
 
 
 def in_lanes_on_cluster() -> Perdure:
     """Return its lanes on the real server."""
-    set_up = f"As perdure-lane, on{CLUSTER_SET_UP}"
-    return Perdure("perdure-cluster-lane", set_up, cluster, AskedGear.FLOOD)
+    set_up = f"As perdure-lanes, on{CLUSTER_SET_UP}"
+    return Perdure("perdure-lanes-cluster", set_up, cluster, AskedGear.FLOOD)
 
 
 def _workers(site: Site, engine: Engine, roles: list[str]) -> list[ProcessSpec]:

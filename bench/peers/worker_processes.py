@@ -41,13 +41,9 @@ def supervised(folder: Path, specs: list[ProcessSpec]) -> Supervisor:
 
 
 def started_together(specs: Sequence[ProcessSpec]) -> list[ProcessSpec]:
-    """Have workers start at the same time: the last one is ready once all are."""
-
-    async def all_ready() -> bool:
-        return all([await spec.ready() for spec in specs if spec.ready is not None])
-
-    *others, last = specs
-    return [*(replace(spec, ready=None) for spec in others), replace(last, ready=all_ready)]
+    """Have processes start at the same time."""
+    first, *others = specs
+    return [first, *(replace(spec, beside=True) for spec in others)]
 
 
 def marked_ready(mark: Path) -> Callable[[], Awaitable[bool]]:

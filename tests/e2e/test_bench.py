@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PEERS = ("perdure-auto", "perdure", "perdure-lane", "floor")
+PEERS = ("perdure", "perdure-own", "perdure-lanes", "floor")
 
 
 @pytest.mark.timeout(300)

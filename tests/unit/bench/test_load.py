@@ -2,7 +2,7 @@ import asyncio
 import time
 
 import pytest
-from bench.load import BulkWorkplace, drive, offer
+from bench.load import BulkWorkplace, arrive, drive, offer
 from bench.saga import Saga, sagas
 
 
@@ -75,6 +75,22 @@ async def test_sagas_that_never_end_are_given_up() -> None:
         await drive(Endless(), sagas(3), concurrency=2, stall_s=0.05)
 
     assert caught.group_contains(TimeoutError, match="3 are open|2 are open")
+
+
+async def test_sagas_come_one_by_one_whether_those_before_have_ended_or_not() -> None:
+    class Slow(Place):
+        """Ends nothing before everything was submitted."""
+
+        async def finished(self, operation_ids: list[str]) -> dict[str, float]:
+            return await super().finished(operation_ids) if len(self.submitted) == 5 else {}
+
+    place = Slow()
+
+    load = await arrive(place, sagas(5), rate_per_s=50)
+
+    assert place.submitted == list(range(5))
+    assert place.most_open == 5
+    assert max(load.latencies_ms) >= 80
 
 
 class Flooded(Place):
