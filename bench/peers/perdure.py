@@ -78,7 +78,7 @@ class RunningPerdure:
                 actor=ACTOR,
                 lane=kinds.lane_in(self.gear, "transfer", request),
             )
-        await operations.launch(operation)
+        await operations.begin(operation)
         return operation.id
 
     async def seed(self, sagas: list[Saga]) -> None:
