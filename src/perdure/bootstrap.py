@@ -214,7 +214,7 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         yield [
             Registration(
                 OPERATIONS,
-                activities=[operations.request_cancel, operations.park],
+                activities=[operations.request_cancel, operations.park, operations.begin_reversal],
                 beside=[
                     _interactive_lane(platform, works, lane_listener).run,
                     *breakdown_reports(pool),

@@ -25,6 +25,7 @@ BUILT_IN: Final[Mapping[str, Place]] = {
     "transfers": "perdure.transfers.capability:TRANSFERS",
     "renewals": "perdure.renewals.capability:RENEWALS",
     "refunds": "perdure.refunds.capability:REFUNDS",
+    "trades": "perdure.trades.capability:TRADES",
 }
 """Each kind's plural, and where it is: imported by whoever asks for it."""
 

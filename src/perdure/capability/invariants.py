@@ -84,14 +84,19 @@ WHERE (held = 1 AND posted = 1 AND released = 0 AND posted_minor = amount_minor)
 """
 
 
-def moved_nothing(kind: str) -> str:
-    """Return what finds those that ended without success, and moved money or hold it still."""
+def moved_nothing(kind: str, *, account: str = "account_id") -> str:
+    """Return what finds those that ended without success, and moved money or hold it still.
+
+    Args:
+        account: The request's field with the account that pays.
+    """
     return f"""
 SELECT ARRAY[id, account_id] AS subject_ids,
        format('%s, yet %s posted; %s of %s holds released', status, posted, released, held)
            AS detail
 FROM (
-    SELECT o.id, o.status, o.input->'request'->>'account_id' AS account_id, {_COUNTED}
+    SELECT o.id, o.status, o.input->'request'->>'{account}' AS account_id,
+           {_COUNTED}
     FROM operations o LEFT JOIN ledger_transfers t ON t.operation_id = o.id
     WHERE o.in_question AND o.kind = '{kind}' AND o.status <> 'succeeded'
         AND o.finished_at IS NOT NULL

@@ -20,4 +20,6 @@ TRADES: Final = Capability(
     ),
     is_created=False,
     has_lane=True,
+    invariants="perdure.trades.verify:INVARIANTS",
+    books=("perdure.trades.verify:ASSET_BOOKS", "perdure.trades.verify:WALLET_BOOKS"),
 )

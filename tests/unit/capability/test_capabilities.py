@@ -106,5 +106,5 @@ def test_what_is_wrong_is_told_in_one_line(
 
 
 def test_a_kind_that_is_not_there_is_none() -> None:
-    with pytest.raises(ConfigurationError, match="There are no trades; this installation has pay"):
-        load("trades")
+    with pytest.raises(ConfigurationError, match="There are no futures; this installation has pay"):
+        load("futures")

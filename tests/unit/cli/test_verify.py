@@ -20,7 +20,7 @@ PLAIN = replace(BANK_ROLE, built_in={"plain": f"{__name__}:PlainBank"}, default=
 def test_books_are_read_by_the_class_that_is_set_or_at_the_url_that_is_given() -> None:
     at_url, as_set = GATEWAY_ROLE.at("http://one"), GATEWAY_ROLE.at("http://other")
     asked = _Asked({"gateway": {"": at_url}}, None)
-    told = ["The books of bank, registry are not read (--books does)."]
+    told = ["The books of assets, bank, registry, wallets are not read (--books does)."]
     assert list(asked.told()) == told
     asked.add([as_set, PLAIN.at("http://bank"), MAIL_ROLE.at("http://mail")])
     assert asked.compared == {"gateway": {"": at_url}}

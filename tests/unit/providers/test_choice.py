@@ -175,4 +175,4 @@ async def test_perdures_own_class_has_the_settings_of_its_role(
 def test_every_outside_system_has_a_class_of_perdures_own() -> None:
     for use in uses(Settings()):
         assert use.is_default
-        assert use.load().__module__.startswith("perdure.providers.")
+        assert use.load().__module__.startswith("perdure.")

@@ -1,0 +1,156 @@
+"""Trades on the real servers: exchanged in every gear, whatever happens, or given back whole."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+from temporalio.client import Client
+
+from perdure.core.errors import Conflict
+from perdure.notifications.contracts import Party
+from perdure.operations.lanes.store import interactive_lane
+from perdure.operations.model import HOUSE, By
+from perdure.testing.polls import eventually
+from perdure.trades.verify import ASSET_BOOKS, WALLET_BOOKS, violations
+
+from .exchange import Case, Exchange, open_exchange
+
+BY = By("ada", "It is wanted.")
+GEARS = pytest.mark.parametrize(
+    "lane", [None, 0, interactive_lane(0)], ids=["own", "flood", "auto"]
+)
+
+
+@pytest.fixture(scope="module")
+async def opened(
+    postgres_url: str, temporal_client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Exchange]:
+    folder = tmp_path_factory.mktemp("exchange")
+    async with open_exchange(postgres_url, temporal_client, folder) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+async def exchange(opened: Exchange) -> AsyncIterator[Exchange]:
+    """An exchange whose services treat all as they should, once the test is over."""
+    yield opened
+    await opened.mend()
+
+
+@GEARS
+async def test_asset_and_money_are_exchanged_in_one_commit_t3(
+    exchange: Exchange, lane: int | None
+) -> None:
+    buyer, seller = Party("Ada", "ada@example.com"), Party("Bob", None, "+33123456789")
+    case = await exchange.trade(lane=lane, buyer=buyer, seller=seller)
+    assert await exchange.ended(case) == ("succeeded", None)
+    assert await exchange.is_exchanged(case)
+    ended = await exchange.house.platform.operations.get(case.id)
+    assert (ended.customer_id, ended.reference) == (HOUSE, case.request.name)
+
+
+@GEARS
+@pytest.mark.parametrize("method", ["Block", "Transfer", "Deliver"])
+async def test_a_lost_answer_is_found_out_and_nothing_is_done_twice_t6(
+    exchange: Exchange, lane: int | None, method: str
+) -> None:
+    """What the service does a second time if it is asked again is asked about instead."""
+    fault = {"fault": "cut_after", "methods": [method], "first": 1}
+    at_wallets = method == "Transfer"
+    case = await exchange.trade(
+        lane=lane, assets=None if at_wallets else fault, wallets=fault if at_wallets else None
+    )
+    assert await exchange.ended(case) == ("succeeded", None)
+    assert await exchange.is_exchanged(case)
+
+
+REFUSALS = {
+    "Block": "holding_frozen",
+    "Transfer": "wallet_frozen",
+    "Deliver": "recipient_frozen",
+}
+
+
+@GEARS
+@pytest.mark.parametrize("method", REFUSALS)
+async def test_what_is_refused_on_the_way_is_undone_in_reverse_t8(
+    exchange: Exchange, lane: int | None, method: str
+) -> None:
+    fault = {"fault": "refused", "methods": [method]}
+    at_wallets = method == "Transfer"
+    case = await exchange.trade(
+        lane=lane, assets=None if at_wallets else fault, wallets=fault if at_wallets else None
+    )
+    assert await exchange.ended(case) == ("failed", REFUSALS[method])
+    assert not await exchange.is_exchanged(case)
+    steps = await exchange.house.steps(case.id)
+    undoing = [one for one in steps if one.startswith(("return_money", "unblock_asset"))]
+    done = {"Block": [], "Transfer": ["unblock_asset:succeeded"]}
+    both = ["return_money:succeeded", "unblock_asset:succeeded"]
+    assert undoing == done.get(method, both)
+    with pytest.raises(Conflict):
+        await exchange.house.platform.operations.actions.relaunch(case.id, BY)
+
+
+async def test_a_trade_called_off_before_it_is_delivered_goes_back_t8(exchange: Exchange) -> None:
+    """Its money has moved already: it is returned."""
+    case = await exchange.trade(assets={"fault": "unavailable_before", "methods": ["Deliver"]})
+    await eventually(partial(_has_tried, exchange, case, "deliver_asset"))
+    await exchange.house.platform.operations.actions.cancel(case.id, BY)
+    assert await exchange.ended(case) == ("cancelled", "cancelled")
+    assert not await exchange.is_exchanged(case)
+
+
+async def test_delivered_is_the_point_of_no_return_whoever_calls_it_off_t8(
+    exchange: Exchange,
+) -> None:
+    """Nobody heard of the delivery when it was called off: the way back finds it, and stops."""
+    case = await exchange.trade(assets={"fault": "cut_after", "methods": ["Deliver"]})
+    await eventually(partial(_has_tried, exchange, case, "deliver_asset"))
+    await exchange.house.platform.operations.actions.cancel(case.id, BY)
+    assert await exchange.ended(case) == ("succeeded", None)
+    assert await exchange.is_exchanged(case)
+
+
+async def test_an_undoing_that_is_refused_is_parked_and_relaunched_t8(exchange: Exchange) -> None:
+    case = await exchange.trade(
+        assets={"fault": "refused", "methods": ["Deliver"]},
+        wallets={"fault": "refused", "methods": ["Reverse"]},
+    )
+    parked = await exchange.house.until(case.id, ["needs_attention"])
+    assert parked.failure is not None
+    assert parked.failure.step == "trade.return_money"
+    await exchange.mend()
+    await exchange.house.platform.operations.actions.relaunch(case.id, BY)
+    assert await exchange.ended(case) == ("failed", "recipient_frozen")
+    assert not await exchange.is_exchanged(case)
+
+
+async def test_one_called_off_before_it_begins_leaves_nothing_held_t8(exchange: Exchange) -> None:
+    case = await exchange.trade(begins=False)
+    held = await exchange.house.balance(case.buyer)
+    assert held.available_minor < held.posted_minor
+    await exchange.house.platform.operations.actions.cancel(case.id, BY)
+    await exchange.house.platform.operations.begin(case.operation)
+    assert await exchange.ended(case) == ("cancelled", "cancelled")
+    assert not await exchange.is_exchanged(case)
+
+
+async def test_a_trade_that_is_known_by_its_number_is_the_stored_one(exchange: Exchange) -> None:
+    request, buyer, _ = await exchange.request()
+    first, second = [(await exchange.accept([request], None))[0] for _ in range(2)]
+    assert (second.id, second.is_repeat) == (first.id, True)
+    assert (await exchange.house.balance(buyer)).available_minor == 100_000 - request.paid_minor
+    await exchange.house.platform.operations.begin(first)
+    await exchange.house.end_of(first.id)
+
+
+async def test_the_books_of_all_three_agree_t8(exchange: Exchange) -> None:
+    """After all that was done to these trades: ours, and both services' own."""
+    assert await violations(exchange.house.platform.pool) == []
+    assert await exchange.differences(ASSET_BOOKS, exchange.assets) == []
+    assert await exchange.differences(WALLET_BOOKS, exchange.wallets) == []
+
+
+async def _has_tried(exchange: Exchange, case: Case, step: str) -> bool:
+    return any(one.startswith(f"{step}:") for one in await exchange.house.steps(case.id))
