@@ -182,8 +182,8 @@ INSERT INTO operation_routes (operation_id, engine, reason, flag_key)
 SELECT id, 'legacy', 'default', 'renewals-engine' FROM made WHERE kind LIKE 'kind%'
 """,
     """
-INSERT INTO legacy_renewals (operation_id, state) SELECT id, 'ended' FROM made
-WHERE kind LIKE 'kind%'
+INSERT INTO legacy_operations (operation_id, kind, part, internal_status, state)
+SELECT id, kind, 'registry-info', 'renew', 'ended' FROM made WHERE kind LIKE 'kind%'
 """,
     """
 INSERT INTO bulks (id, rate_per_s, counted, selected, selected_at)

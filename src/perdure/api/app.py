@@ -37,6 +37,7 @@ from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
 from perdure.core.telemetry import telemetry
+from perdure.legacy import routes as legacy
 from perdure.operations.bulk.lists import purge as purge_lists
 
 log = structlog.get_logger()
@@ -114,6 +115,7 @@ def routed_app() -> FastAPI:
         bulks,
         flags,
         limits,
+        legacy,
         health,
     ):
         app.include_router(resource.router)

@@ -98,6 +98,7 @@ TAGS: Final[list[dict[str, Any]]] = [
         "description": "Where a flood of operations is carried out, and what somebody waits for.",
     },
     {"name": "bulks", "description": "One action on many operations, at a pace."},
+    {"name": "legacy", "description": "What the system that Perdure replaces still holds."},
     {"name": "flags", "description": "What decides which engine takes a new operation."},
     {"name": "limits", "description": "How often each provider is called, by the whole fleet."},
     {"name": "callbacks", "description": "What providers tell by themselves, signed."},

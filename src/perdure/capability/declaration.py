@@ -90,6 +90,7 @@ class Capability:
         has_lane: Whether a flood of them is carried out in lanes.
         refundable: A `RefundableKind`, where one that has succeeded can be given back.
         engine_flag: The flag that says which system takes one, where another does too.
+        legacy: How that other carries it out, a `LegacyWay`.
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
         chaos: How chaos and the soak make it, a `Load`; None: they do not.
@@ -122,6 +123,7 @@ class Capability:
     has_lane: bool = False
     refundable: Place | None = None
     engine_flag: str | None = None
+    legacy: Place | None = None
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
     chaos: Place | None = None

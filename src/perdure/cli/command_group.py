@@ -40,6 +40,10 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "One action on many operations: paced, paused, stopped and undone as one.",
         ),
         "ledger": Listed("perdure.cli.ledger:app", "Accounts and their money."),
+        "legacy": Listed(
+            "perdure.legacy.commands:app",
+            "The system that Perdure replaces: what it still holds, and moving it here.",
+        ),
     },
     "Whether all is well, and who may do what": {
         "doctor": Listed(

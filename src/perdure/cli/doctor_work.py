@@ -7,6 +7,7 @@ from typing import Final
 from perdure.capabilities import attribute, installed
 from perdure.capability.verification import Run, last_runs
 from perdure.cli.findings import Finding, Health
+from perdure.legacy.doctor import look as look_at_legacy
 from perdure.limits import store as limits
 from perdure.operations import store
 from perdure.operations.model import Status
@@ -34,6 +35,8 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         yield Finding("providers", Health.WARN, detail, "perdure limits list")
     if not troubled:
         yield Finding("providers", Health.OK, "those that were called lately answer")
+    for found in await look_at_legacy(pool):
+        yield found
     for kind in installed().values():
         if kind.doctor:
             for found in await attribute(kind.doctor)(pool):

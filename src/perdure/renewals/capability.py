@@ -70,11 +70,8 @@ RENEWALS: Final = Capability(
     invariants="perdure.renewals.verify:INVARIANTS",
     books=("perdure.renewals.verify:REGISTRY_BOOKS",),
     chaos="perdure.renewals.chaos:LOAD",
-    doctor="perdure.renewals.doctor:look",
     demo="perdure.renewals.demo:renewals",
-    routes=("perdure.renewals.routes:domains", "perdure.renewals.routes:legacy"),
-    groups={
-        "domains": "perdure.renewals.commands:app",
-        "legacy": "perdure.renewals.legacy.commands:app",
-    },
+    legacy="perdure.renewals.legacy.way:WAY",
+    routes=("perdure.renewals.routes:domains",),
+    groups={"domains": "perdure.renewals.commands:app"},
 )

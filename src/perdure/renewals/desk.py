@@ -11,12 +11,13 @@ from datetime import datetime
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_identifier
 from perdure.flags.routing import Decision, EngineRouting, EngineVariant, keep_decisions
+from perdure.legacy import queue
 from perdure.operations.acceptance import Acceptance
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import Operation
 from perdure.renewals.acceptance import Outcome, RenewalAcceptance
 from perdure.renewals.contracts import KIND, RenewalRequest
-from perdure.renewals.legacy import queue
+from perdure.renewals.legacy.way import WAY
 from perdure.storage.pool import Connection
 
 
@@ -70,9 +71,11 @@ class RenewalDesk(Acceptance[RenewalRequest]):
             if isinstance(outcome, Operation)
         ]
         await keep_decisions(connection, [(found.id, decision) for found, decision in taken])
-        elsewhere = [found.id for found, _ in taken if found.lane == ELSEWHERE]
+        elsewhere = {
+            found.id: WAY.part(found.input) for found, _ in taken if found.lane == ELSEWHERE
+        }
         if elsewhere:
-            await queue.put(connection, elsewhere)
+            await queue.put(connection, KIND, WAY.first, elsewhere)
         return outcomes
 
     async def _decide(self, request: RenewalRequest) -> Decision:

@@ -1,30 +1,25 @@
-"""The routes that only renewals have: domains, as their team knows them, and the old system."""
+"""The routes that only renewals have: domains, as their team knows them."""
 
-import asyncio
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp, house_caller_with
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
-from perdure.api.schemas import Number, ReasonBody, RequestBody, Text, WholeList
+from perdure.api.schemas import Number, RequestBody, Text
 from perdure.core.errors import InvalidInput, NotFound
 from perdure.core.tlds import longest_ending
 from perdure.renewals import domains as store
 from perdure.renewals.domain_file import DomainRow, RejectedRow, busy, read_domain
-from perdure.renewals.legacy import queue
 from perdure.renewals.settings import RenewalSettings
 
 ROWS_MAX: Final = 1000
 
-MOVED_AT_ONCE: Final = 100
-
 domains = APIRouter(prefix="/v1/domains", tags=["renewals"])
-legacy = APIRouter(prefix="/v1/legacy", tags=["renewals"])
 
 Reader = Annotated[ApiKey, Depends(house_caller_with("renewals:read"))]
 Writer = Annotated[ApiKey, Depends(house_caller_with("renewals:write"))]
@@ -90,27 +85,6 @@ class DomainView(BaseModel):
     tld: str | None = Field(description="By which its registry is found; null: none has it.")
 
 
-class BacklogView(BaseModel):
-    """What the system that Perdure replaces still holds of one registry."""
-
-    object: Literal["legacy_backlog"] = "legacy_backlog"
-    registry: str = Field(description="The provider, as in its queue: `registry-info`.")
-    queued: int = Field(description="How many wait.")
-    running: int = Field(description="How many one of its workers has.")
-    failing: int = Field(description="How many could not be done, and are tried again.")
-    oldest_at: datetime | None = Field(
-        description="Since when the one that waits longest is there; null: none waits."
-    )
-
-
-class MovedView(BaseModel):
-    """How many renewals are Perdure's from now on."""
-
-    object: Literal["legacy_moved"] = "legacy_moved"
-    moved: int = Field(description="How many were moved.")
-    has_more: bool = Field(description="Whether there may be more: ask again.")
-
-
 @domains.post("/import", openapi_extra=refuses("house_only"))
 async def import_domains(
     body: DomainsBody, platform: PlatformOfApp, _caller: Writer
@@ -144,26 +118,3 @@ async def get_domain(name: Text, platform: PlatformOfApp, _caller: Reader) -> Do
         raise NotFound(f"There is no domain {name}.", code="domain_not_found", param="name")
     tlds = platform.settings.of(RenewalSettings).tlds
     return DomainView(**asdict(found), tld=longest_ending(found.name, tlds))
-
-
-@legacy.get("", openapi_extra=refuses("house_only"))
-async def list_backlogs(platform: PlatformOfApp, _caller: Reader) -> WholeList[BacklogView]:
-    """List what the system before this one still holds, by registry; nothing, once drained."""
-    found = await queue.backlogs(platform.pool)
-    return WholeList(data=[BacklogView(**asdict(one)) for one in found], url=legacy.prefix)
-
-
-@legacy.post("/{registry}/move", openapi_extra=refuses("house_only"))
-async def move_renewals(
-    registry: Annotated[Text, Path(description="As `GET /v1/legacy` names it.")],
-    body: ReasonBody,
-    platform: PlatformOfApp,
-    caller: Writer,
-) -> MovedView:
-    """Move what waits in the old system's queue to Perdure, 100 at most."""
-    async with platform.operations.transaction() as connection:
-        moved = await queue.move(
-            connection, registry, actor=caller.actor, reason=body.reason, limit=MOVED_AT_ONCE
-        )
-    await asyncio.gather(*(platform.operations.begin(operation) for operation in moved))
-    return MovedView(moved=len(moved), has_more=len(moved) == MOVED_AT_ONCE)

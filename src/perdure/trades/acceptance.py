@@ -14,6 +14,7 @@ from perdure.core.ids import new_id
 from perdure.core.notes import correctable
 from perdure.flags.routing import EngineRouting, EngineVariant, keep_decisions
 from perdure.ledger.store import LedgerStore
+from perdure.legacy import queue
 from perdure.notifications.rules import check_party
 from perdure.operations.acceptance import accept_many
 from perdure.operations.correction import Correction, correct
@@ -23,6 +24,7 @@ from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
 from perdure.trades.contracts import ID_PREFIX, KIND, TradeInput, TradeRequest
 from perdure.trades.funding import FUNDED
+from perdure.trades.legacy.way import WAY
 
 _CORRECTABLE: Final = correctable(TradeRequest)
 WRITER: Final = "matcher"
@@ -85,6 +87,9 @@ class TradeAcceptance:
                 if operation.id in made
             ],
         )
+        elsewhere = {one.id: WAY.part(one.input) for one in found if one.lane == ELSEWHERE}
+        if elsewhere:
+            await queue.put(connection, KIND, WAY.first, elsewhere)
         await keep_decisions(
             connection,
             [(one.id, decision) for one, decision in zip(found, decisions, strict=True)],

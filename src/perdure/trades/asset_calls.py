@@ -18,7 +18,7 @@ from perdure.trades.services.assets import AssetService, BlockedAsset
 BLOCK_STATUSES: Final = EffectStatuses(stands="blocked", undone="unblocked", nothing=("delivered",))
 """What is delivered is not taken back, and no trade is undone after it was."""
 
-_DELIVERED: Final = "delivered"
+DELIVERED: Final = "delivered"
 
 
 class AssetCalls:
@@ -47,33 +47,11 @@ class AssetCalls:
     @property
     def bodies(self) -> Bodies:
         """What does the work of the steps."""
-        blocks = self._block_effect.bodies(
+        blocks = block_at(self._assets).bodies(
             self._calls, self._steps, first_tries=self._first_tries, timeout_s=self._timeout_s
         )
         deliveries = made_once(self._calls, DELIVER_ASSET, self._delivery)
         return {**blocks, **deliveries, FIND_DELIVERY: self.find_delivery}
-
-    @property
-    def _block_effect(self) -> ProviderEffect[TradeInput, BlockedAsset, Blocked]:
-        async def block(trade: TradeInput) -> BlockedAsset:
-            request = trade.request
-            return await self._assets.block(
-                reference=trade.operation_id,
-                reservation=request.sell_order_id,
-                quantity_lots=request.quantity_lots,
-            )
-
-        return ProviderEffect(
-            provider=ASSETS,
-            step=BLOCK_ASSET,
-            undo=UNBLOCK_ASSET,
-            ask=block,
-            find=self._assets.find_block,
-            take_back=self._assets.unblock,
-            statuses=BLOCK_STATUSES,
-            outcome=_kept,
-            says=_says,
-        )
 
     def _delivery(self, trade: TradeInput) -> ProviderCall[BlockedAsset, Blocked]:
         reference, recipient = trade.operation_id, trade.request.buyer_account_id
@@ -84,9 +62,8 @@ class AssetCalls:
 
         async def find() -> BlockedAsset | None:
             found = await self._assets.find_block(reference)
-            return found if found is not None and found.status == _DELIVERED else None
+            return found if found is not None and found.status == DELIVERED else None
 
-        says = {"reference": reference, **_says(trade), "recipient": recipient}
         return ProviderCall(
             operation_id=reference,
             step=DELIVER_ASSET.row_name,
@@ -96,7 +73,7 @@ class AssetCalls:
             timeout_s=self._timeout_s,
             create=deliver,
             find=find,
-            expects=Expected(ASSETS, says, {"status": frozenset({_DELIVERED})}),
+            expects=Expected(ASSETS, delivery_says(trade), {"status": frozenset({DELIVERED})}),
             outcome=_kept,
             repeatable=True,
         )
@@ -117,6 +94,36 @@ class AssetCalls:
         assert call.expects is not None
         call.expects.check(done)
         return Delivery(_kept(done))
+
+
+def block_at(assets: AssetService) -> ProviderEffect[TradeInput, BlockedAsset, Blocked]:
+    """Return how an asset service is asked to block a trade's part, and to give it up."""
+
+    async def block(trade: TradeInput) -> BlockedAsset:
+        request = trade.request
+        return await assets.block(
+            reference=trade.operation_id,
+            reservation=request.sell_order_id,
+            quantity_lots=request.quantity_lots,
+        )
+
+    return ProviderEffect(
+        provider=ASSETS,
+        step=BLOCK_ASSET,
+        undo=UNBLOCK_ASSET,
+        ask=block,
+        find=assets.find_block,
+        take_back=assets.unblock,
+        statuses=BLOCK_STATUSES,
+        outcome=_kept,
+        says=_says,
+    )
+
+
+def delivery_says(trade: TradeInput) -> Mapping[str, Any]:
+    """Return what an answer has to say of a trade that is delivered."""
+    recipient = trade.request.buyer_account_id
+    return {"reference": trade.operation_id, **_says(trade), "recipient": recipient}
 
 
 def _says(trade: TradeInput) -> Mapping[str, Any]:

@@ -20,6 +20,8 @@ TRADES: Final = Capability(
     ),
     is_created=False,
     has_lane=True,
+    engine_flag="trades-engine",
+    legacy="perdure.trades.legacy.way:WAY",
     invariants="perdure.trades.verify:INVARIANTS",
     books=("perdure.trades.verify:ASSET_BOOKS", "perdure.trades.verify:WALLET_BOOKS"),
 )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Final
 
-from perdure.capability.entries import hold_id
+from perdure.capability.entries import hold_id, post_id
 from perdure.capability.funded import FundedKind, FundedSteps, Funds, Success
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.ledger.chart import SystemAccount, system_account_id
@@ -68,6 +68,13 @@ class TradeFunds(FundedSteps[TradeInput, SettleTrade, CloseTrade]):
     ) -> None:
         own = replace(FUNDED, before_settling=self._lock, on_success=self._pay_out)
         super().__init__(pool, steps, ledger, own)
+
+    async def post(self, connection: Connection, given: SettleTrade) -> None:
+        """Move a trade's money on our books, in the commit of whoever carries it out otherwise."""
+        found = given.trade.operation_id
+        await self._lock(connection, [given])
+        await self._ledger.post_hold(connection, hold_id(found), post_id(found))
+        await self._pay_out(connection, [given])
 
     async def _lock(self, connection: Connection, given: Sequence[SettleTrade]) -> None:
         """Have two commits that settle trades of the same people wait for each other in one order.

@@ -195,7 +195,7 @@ ROUTES = [
     *(Route("GET", f"/v1/ledger/{path}", Kept.HOUSE) for path in ("transfers", "trial-balance")),
     *(Route("GET", f"/v1/{path}", Kept.HOUSE) for path in ("lanes/interactive", "limits/changes")),
     Route("POST", "/v1/domains/import", Kept.HOUSE),
-    Route("POST", "/v1/legacy/{registry}/move", Kept.HOUSE, _with_reason),
+    Route("POST", "/v1/legacy/{part}/move", Kept.HOUSE, _with_reason),
     *(Route("GET", f"/v1/bulks{path}", Kept.HOUSE) for path in ("", *OF_BULK)),
     Route("POST", "/v1/bulks", Kept.HOUSE, _with_reason),
     *(

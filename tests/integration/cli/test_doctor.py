@@ -11,11 +11,11 @@ from perdure.cli.environment import DataFolder, write_environment
 from perdure.cli.findings import Finding, Health
 from perdure.core.ids import new_id
 from perdure.core.ports import LOOPBACK
+from perdure.legacy import queue as legacy
 from perdure.limits import store as limits
 from perdure.limits.model import Ask, Heard, Limit
 from perdure.limits.rules import FAILURES_MAX
 from perdure.payments.contracts import PaymentRequest
-from perdure.renewals.legacy import queue as legacy
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.stripe import open_stripe
@@ -121,16 +121,10 @@ async def test_an_old_system_that_stands_still_is_told(
 ) -> None:
     operation_id = await accept(house)
     registry = new_id("reg")
-    await house.pool.execute(
-        "UPDATE operations SET input = jsonb_set(input, '{registry}', to_jsonb($2::text))"
-        " WHERE id = $1",
-        operation_id,
-        registry,
-    )
     async with transaction(house.pool) as connection:
-        await legacy.put(connection, [operation_id])
+        await legacy.put(connection, "renewal", "renew", {operation_id: registry})
         await connection.execute(
-            f"UPDATE legacy_renewals SET queued_at = now() - interval '{waited}'"
+            f"UPDATE legacy_operations SET queued_at = now() - interval '{waited}'"
             " WHERE operation_id = $1",
             operation_id,
         )

@@ -4,10 +4,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from perdure.core.ids import new_id
+from perdure.legacy import queue
 from perdure.operations import store
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import Status
-from perdure.renewals.legacy import queue
 from perdure.storage.pool import transaction
 
 from .conftest import House
@@ -103,14 +103,10 @@ async def test_what_the_old_system_holds_is_shown_and_moved(
     renewal = shell.json("renewals", "create", *whose, "--domain", name)["id"]
     async with transaction(house.pool) as connection:
         await connection.execute(
-            "UPDATE operations SET lane = $2,"
-            " input = jsonb_set(input, '{registry}', to_jsonb($3::text)) WHERE id = $1",
-            renewal,
-            ELSEWHERE,
-            registry,
+            "UPDATE operations SET lane = $2 WHERE id = $1", renewal, ELSEWHERE
         )
-        await queue.put(connection, [renewal])
-    held = [one for one in shell.json("legacy", "status")["data"] if one["registry"] == registry]
+        await queue.put(connection, "renewal", "renew", {renewal: registry})
+    held = [one for one in shell.json("legacy", "status")["data"] if one["part"] == registry]
     assert [(one["queued"], one["running"], one["failing"]) for one in held] == [(1, 0, 0)]
     assert registry in shell.run("legacy", "status").stdout
     for moved in (1, 0):

@@ -9,12 +9,14 @@ import pytest
 
 from perdure.core.errors import Conflict
 from perdure.flags.model import Flag, Rule
+from perdure.legacy import queue
+from perdure.legacy.moving import move
+from perdure.legacy.ways import legacy_ways
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import By, Operation
 from perdure.providers.registry import RegistryDirectory
 from perdure.renewals import verify
 from perdure.renewals.contracts import RenewalRequest
-from perdure.renewals.legacy import queue
 from perdure.renewals.legacy.worker import LegacyRenewals
 from perdure.storage.pool import transaction
 from tests.integration.payments.town import Town
@@ -217,17 +219,23 @@ async def test_the_old_system_is_drained_by_moving_what_waits(
     async with registry_away(registry_of(town, names[0]), "unavailable"):
         # It has tried this one, so it may have renewed it: it stays where it is.
         await town.platform.pool.execute(
-            "UPDATE legacy_renewals SET due_at = now() + interval '1 hour'"
+            "UPDATE legacy_operations"
+            " SET reconciliation_next_run_time = now() + interval '1 hour'"
             " WHERE operation_id = ANY($1)",
             [one.id for one in waiting[1:]],
         )
         await legacy.poll()
     (backlog,) = await queue.backlogs(town.platform.pool)
-    assert (backlog.registry, backlog.queued, backlog.failing) == ("registry-fr", 4, 1)
+    assert (backlog.part, backlog.queued, backlog.failing) == ("registry-fr", 4, 1)
 
     async with transaction(town.platform.pool) as connection:
-        moved = await queue.move(
-            connection, "registry-fr", actor="tests", reason="The new system is here.", limit=100
+        moved = await move(
+            connection,
+            legacy_ways(),
+            "registry-fr",
+            actor="tests",
+            reason="The new system is here.",
+            limit=100,
         )
     for one in moved:
         await town.platform.operations.launch(one)
@@ -235,7 +243,9 @@ async def test_the_old_system_is_drained_by_moving_what_waits(
     assert {one.id for one in moved} == {one.id for one in waiting[1:]}
     for one in moved:
         assert (await town.end_of(one.id)).status == "succeeded"
-    await town.platform.pool.execute("UPDATE legacy_renewals SET due_at = now()")
+    await town.platform.pool.execute(
+        "UPDATE legacy_operations SET reconciliation_next_run_time = now()"
+    )
     assert (await until_ended(town, legacy, waiting[0].id)).status == "succeeded"
     assert await queue.backlogs(town.platform.pool) == []
     assert [await standings(town, name) for name in names] == [["renewed"]] * 4

@@ -133,8 +133,8 @@ def test_commands_are_listed_as_they_call_themselves() -> None:
             assert vars(command)["rich_help_panel"] == panel
             own = " ".join((command.help or "").split("\n\n")[0].split())
             assert own == listed.help, name
-    kinds = list(group.commands)[:5]
-    assert kinds == ["payments", "transfers", "renewals", "domains", "legacy"]
+    kinds = list(group.commands)[:4]
+    assert kinds == ["payments", "transfers", "renewals", "domains"]
     assert vars(group.commands["domains"])["rich_help_panel"] == OPERATIONS
     assert group.commands.get("refunds") is None
 

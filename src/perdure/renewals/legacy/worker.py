@@ -5,23 +5,26 @@ has in common with Perdure is the domain's claim, the ledger, and the operation'
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
 import structlog
 
 from perdure.capability.contracts import Failure
-from perdure.capability.entries import hold_id, post_id, void_id
-from perdure.core.errors import NotFound, PerdureError, ProviderError
+from perdure.capability.entries import hold_id, post_id
+from perdure.core.errors import PerdureError, ProviderError
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
-from perdure.notifications import store as notifications
-from perdure.operations import model, store
-from perdure.operations.model import Status
+from perdure.legacy import queue
+from perdure.legacy.ending import fail, succeed
+from perdure.legacy.queue import Turn, TurnLost
+from perdure.operations import store
 from perdure.operations.steps import from_json
 from perdure.providers.registry import RegistryDirectory, RegistryRenewal
 from perdure.renewals import domains, rules
 from perdure.renewals.contracts import (
+    KIND,
     CloseRenewal,
     DomainOffer,
     Fee,
@@ -31,13 +34,11 @@ from perdure.renewals.contracts import (
 )
 from perdure.renewals.domains import Renewed
 from perdure.renewals.funding import FUNDED, funds_of, result_of
-from perdure.renewals.legacy import queue
 from perdure.renewals.messages import failure_messages, success_messages
 from perdure.storage.pool import Connection, Pool, transaction
 
 log = structlog.get_logger()
 
-ACTOR: Final = "legacy"
 _AT_ONCE: Final = 10
 _POLL_S: Final = 1.0
 _AGAIN_S: Final = 5.0
@@ -68,26 +69,34 @@ class LegacyRenewals:
 
     async def poll(self) -> int:
         """Carry out what is due, some at a time; returns how many there were."""
-        operation_ids = await queue.take(self._pool, limit=_AT_ONCE)
-        await asyncio.gather(*map(self._carry_out, operation_ids))
-        return len(operation_ids)
+        turns = await queue.take(self._pool, KIND, limit=_AT_ONCE)
+        await asyncio.gather(*map(self._carry_out, turns))
+        return len(turns)
 
-    async def _carry_out(self, operation_id: str) -> None:
-        operation = await store.get(self._pool, operation_id)
+    async def _carry_out(self, turn: Turn) -> None:
+        operation = await store.get(self._pool, turn.operation_id)
         renewal = from_json(RenewalInput, operation.input)
         try:
             if operation.cancel_request is not None:
-                await self._fail(renewal, Status.CANCELLED, operation.cancel_request.reason)
+                reason = operation.cancel_request.reason
+                await self._fail(turn, renewal, Failure("cancelled", reason, cancelled=True))
                 return
             fee, renewed = await self._renew(renewal)
-            await self._succeed(renewal, fee, renewed)
+            await self._succeed(turn, renewal, fee, renewed)
+        except TurnLost as error:
+            log.warning("legacy_turn_lost", operation_id=turn.operation_id, error=error.message)
         except ProviderError as error:
-            await self._try_again(renewal, error)
+            after_s = min(_AGAIN_S * turn.attempt, _AGAIN_S_MAX)
+            await self._put_back(turn, error.message, after_s)
         except PerdureError as error:
-            await self._fail(renewal, Status.FAILED, error.message, code=error.code)
+            await self._fail(turn, renewal, Failure(error.code, error.message))
         except Exception as error:  # noqa: BLE001 - one must not stop the others
-            log.warning("legacy_renewal_failed", operation_id=operation_id, error=repr(error))
-            await queue.put_back(self._pool, operation_id, repr(error), after_s=_AGAIN_S)
+            log.warning("legacy_renewal_failed", operation_id=turn.operation_id, error=repr(error))
+            await self._put_back(turn, repr(error), _AGAIN_S)
+
+    async def _put_back(self, turn: Turn, error: str, after_s: float) -> None:
+        with suppress(TurnLost):
+            await queue.put_back(self._pool, turn, error, after_s=after_s)
 
     async def _renew(self, renewal: RenewalInput) -> tuple[Fee, RegistryRenewal]:
         registry = self._registries.registry_of(renewal.request.domain)
@@ -117,7 +126,9 @@ class LegacyRenewals:
         async with transaction(self._pool) as connection:
             await self._ledger.hold(connection, _new_hold(renewal, fee))
 
-    async def _succeed(self, renewal: RenewalInput, fee: Fee, renewed: RegistryRenewal) -> None:
+    async def _succeed(
+        self, turn: Turn, renewal: RenewalInput, fee: Fee, renewed: RegistryRenewal
+    ) -> None:
         found = renewal.operation_id
         report = RenewalReport(
             renewed.id,
@@ -128,58 +139,22 @@ class LegacyRenewals:
         )
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, found)
-            if operation.is_finished:
-                return
             await self._ledger.hold(connection, _new_hold(renewal, fee))
             await self._ledger.post_hold(connection, hold_id(found), post_id(found))
             await domains.record_renewed(
                 connection, [Renewed(renewal.request.domain, found, renewed.expires_on)]
             )
-            await notifications.owe(connection, {found: success_messages(renewal, fee, report)})
-            await store.move(
-                connection,
-                operation,
-                Status.SUCCEEDED,
-                action="recorded",
-                actor=ACTOR,
-                result=result_of(fee, report),
-            )
-            await queue.end(connection, found)
+            messages = success_messages(renewal, fee, report)
+            result = result_of(fee, report)
+            await succeed(connection, turn, operation, messages, action="recorded", result=result)
 
-    async def _try_again(self, renewal: RenewalInput, error: ProviderError) -> None:
-        attempts: int = await self._pool.fetchval(
-            "SELECT attempts FROM legacy_renewals WHERE operation_id = $1", renewal.operation_id
-        )
-        after_s = min(_AGAIN_S * attempts, _AGAIN_S_MAX)
-        await queue.put_back(self._pool, renewal.operation_id, error.message, after_s=after_s)
-
-    async def _fail(
-        self, renewal: RenewalInput, status: Status, message: str, *, code: str = "cancelled"
-    ) -> None:
+    async def _fail(self, turn: Turn, renewal: RenewalInput, failure: Failure) -> None:
         found = renewal.operation_id
-        failure = Failure(code, message, status == Status.CANCELLED)
+        messages = failure_messages(CloseRenewal(renewal, failure))
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, found)
-            if operation.is_finished:
-                return
-            try:
-                async with connection.transaction():
-                    await self._ledger.void_hold(connection, hold_id(found), void_id(found))
-            except NotFound:
-                log.debug("legacy_nothing_held", operation_id=found)
             await domains.release(connection, renewal.request.domain, found)
-            closed = CloseRenewal(renewal, failure)
-            await notifications.owe(connection, {found: failure_messages(closed)})
-            await store.move(
-                connection,
-                operation,
-                status,
-                action="closed",
-                actor=ACTOR,
-                reason=message,
-                failure=model.Failure(code, message),
-            )
-            await queue.end(connection, found)
+            await fail(connection, turn, operation, messages, failure=failure, ledger=self._ledger)
 
 
 def _new_hold(renewal: RenewalInput, fee: Fee) -> NewTransfer:
