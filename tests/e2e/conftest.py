@@ -21,6 +21,10 @@ PORTS = (
     "REGISTRY_INFO",
     "REGISTRY_FR",
     "REGISTRY_COM",
+    "ASSETS",
+    "ASSETS_CONTROL",
+    "WALLETS",
+    "WALLETS_CONTROL",
 )
 PERDURE = (sys.executable, "-m", "perdure.cli.main")
 

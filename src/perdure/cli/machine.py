@@ -95,7 +95,7 @@ class Machine:
         found: dict[str, dict[str, Use[Any]]] = {}
         for one in self.simulators:
             if one.role.name in books():
-                found.setdefault(one.role.name, {})[one.tld] = one.role.at(one.url, one.tld)
+                found.setdefault(one.role.name, {})[one.tld] = one.role.at(one.asked_at, one.tld)
         return found
 
     async def unless_stopped(

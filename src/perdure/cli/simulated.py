@@ -19,12 +19,14 @@ class Running:
     Args:
         tld: Of which domains; empty: of none.
         identity: Who it says that it is.
+        asked_at: Where our own client asks it, which need not be over HTTP.
     """
 
     role: Role[Any]
     tld: str
     identity: Identity
     url: str
+    asked_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,11 @@ class Simulated:
 
     def settings(self, ports: Mapping[str, int]) -> dict[str, str]:
         """Return the variables by which it is found, where it listens at these ports."""
-        told = self.simulator.settings({one.port: ports[one.port] for one in self.listens})
+        told = self._told(ports)
         return {name_of(self.role.prefix, field): value for field, value in told.items()}
+
+    def _told(self, ports: Mapping[str, int]) -> Mapping[str, str]:
+        return self.simulator.settings({one.port: ports[one.port] for one in self.listens})
 
     def argv(self, ports: Mapping[str, int]) -> tuple[str, ...]:
         """Return its command and options."""
@@ -61,12 +66,14 @@ class Simulated:
             books: Which books they keep, if they do.
         """
         kept = books if self.simulator.keeps_books else ""
+        told = self._told(ports)
         return [
             Running(
                 self.role,
                 one.tld,
                 Identity(self.role.simulated_as(one.tld), kept),
-                url_at(ports[one.port]),
+                url := url_at(ports[one.port]),
+                told.get("url", url),
             )
             for one in self.listens
             if one.is_http

@@ -55,6 +55,7 @@ PROTECTED = [
     ("POST", "/v1/operations/statuses", "operations:read"),
     ("GET", "/v1/operations/pay_1/report", "operations:read"),
     ("GET", "/v1/lanes", "operations:read"),
+    ("GET", "/v1/lanes/interactive", "operations:read"),
     ("GET", "/v1/ledger/transfers", "accounts:read"),
     ("GET", "/v1/ledger/trial-balance", "accounts:read"),
     ("GET", "/v1/limits/changes", "limits:read"),

@@ -19,7 +19,7 @@ from perdure.simulators.bank import BankSettings, open_bank
 
 def machine(url: str, identity: Identity) -> Machine:
     """A platform that believes that this simulator of its own answers there."""
-    running = Running(BANK_ROLE, "", identity, url)
+    running = Running(BANK_ROLE, "", identity, url, url)
     found: Any = type("Machine", (), {"simulators": [running]})
     return cast("Machine", found)
 
