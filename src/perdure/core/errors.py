@@ -205,6 +205,11 @@ class ProviderError(PerdureError):
         self.retry_after_s = asked_wait_s if retry_after_s is None else retry_after_s
         self.asked_wait_s = asked_wait_s
 
+    @property
+    def is_of_the_provider(self) -> bool:
+        """Whether it tells how the outside system is, and not what a runner of ours left behind."""
+        return self.code != EARLIER_CALL_UNDER_WAY
+
 
 class ProviderUnavailable(ProviderError):
     """Nothing reached the outside system: trying again is safe."""

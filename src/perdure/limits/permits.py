@@ -75,7 +75,7 @@ class Permits:
             yield permit
             was_asked = True
         except ProviderError as raised:
-            error, was_asked = raised, True
+            error, was_asked = raised, raised.is_of_the_provider
             raised.nobody_gets_through = queue.fails_all_with(raised)
             raise
         except PerdureError as raised:

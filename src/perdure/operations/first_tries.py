@@ -94,8 +94,8 @@ class FirstTries:
         has_failed = False
         try:
             yield
-        except ProviderError:
-            has_failed = True
+        except ProviderError as error:
+            has_failed = error.is_of_the_provider
             raise
         finally:
             self._under_way -= 1

@@ -8,7 +8,9 @@ from functools import partial
 import pytest
 
 from perdure.core.errors import (
+    EARLIER_CALL_UNDER_WAY,
     NotFound,
+    PerdureError,
     ProviderDeclined,
     ProviderError,
     ProviderNotCalled,
@@ -283,12 +285,23 @@ async def test_a_few_failures_among_answers_are_told_with_those_of_other_process
     assert told.failing_share < 1
 
 
-async def test_a_refusal_is_an_answer(pool: Pool, provider: str, processes: list[Permits]) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderDeclined("No."),
+        ProviderOutcomeUnknown("May be under way.", code=EARLIER_CALL_UNDER_WAY),
+    ],
+    ids=["a refusal", "a dead worker's call"],
+)
+async def test_what_says_nothing_against_a_provider_is_no_failure(
+    pool: Pool, provider: str, processes: list[Permits], error: PerdureError
+) -> None:
     await set_limit(pool, provider, per_second=1000)
     for _ in range(FAILURES_MAX * 2):
-        with pytest.raises(ProviderDeclined):
+        with pytest.raises(type(error)):
             async with processes[0].permit(provider):
-                raise ProviderDeclined("No.")
+                raise error
+    assert not processes[0].is_away(provider)
 
     async with asyncio.timeout(60), processes[0].permit(provider):
         pass

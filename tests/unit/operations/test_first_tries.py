@@ -2,7 +2,12 @@
 
 import pytest
 
-from perdure.core.errors import ProviderDeclined, ProviderOutcomeUnknown, ProviderUnavailable
+from perdure.core.errors import (
+    EARLIER_CALL_UNDER_WAY,
+    ProviderDeclined,
+    ProviderOutcomeUnknown,
+    ProviderUnavailable,
+)
 from perdure.operations.first_tries import FirstTries
 
 
@@ -99,6 +104,14 @@ def test_a_provider_that_goes_on_failing_is_left_alone_again_at_once(
 def test_a_no_is_an_answer_not_a_failure(tries: FirstTries, clock: Clock) -> None:
     with pytest.raises(ProviderDeclined):
         call(tries, clock, 0.1, ProviderDeclined("No."))
+    assert tries.may_begin()
+
+
+def test_what_a_dead_worker_left_behind_is_no_failure_of_the_provider(
+    tries: FirstTries, clock: Clock
+) -> None:
+    earlier = ProviderOutcomeUnknown("May be under way.", code=EARLIER_CALL_UNDER_WAY)
+    fail(tries, clock, earlier, times=10)
     assert tries.may_begin()
 
 
