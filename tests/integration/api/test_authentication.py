@@ -107,7 +107,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
     ids |= {"bulk_id": "blk_1", "list_id": "bll_1"}
-    ids |= {"name": "example.info", "registry": "registry-info"}
+    ids |= {"name": "example.info", "part": "registry-info"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()
