@@ -48,7 +48,7 @@ class World:
             renewal_id=self.renewal_id,
             flag_key="renewals-engine",
             provider="gateway",
-            registry="registry-info",
+            part="registry-info",
             name=self.domain,
             bulk_id="blk_01h455vb4pex5vsknk084sn02q",
             list_id="bll_01h455vb4pex5vsknk084sn02q",
