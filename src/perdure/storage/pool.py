@@ -16,6 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from perdure.storage.connecting import connect, is_pooled, takes_no_changes
 from perdure.storage.database_url import DatabaseUrl
+from perdure.storage.outages import is_outage
 
 log = structlog.get_logger()
 
@@ -119,7 +120,7 @@ async def open_pool(
         if pooled
         else {"server_settings": settings | _PLANS}
     )
-    async with asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         url.url,
         min_size=1,
         max_size=size,
@@ -129,13 +130,23 @@ async def open_pool(
         max_inactive_connection_lifetime=60,
         **connecting,
         **url.options,
-    ) as pool:
-        # A pooler looks for the right server by itself, and does not pass on what is changed there.
-        returned.pool = None if pooled else pool
-        try:
-            yield pool
-        except BaseException:
-            pool.terminate()
+    )
+    # A pooler looks for the right server by itself, and does not pass on what is changed there.
+    returned.pool = None if pooled else pool
+    try:
+        yield pool
+    except BaseException:
+        pool.terminate()
+        raise
+    await _close(pool)
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        await pool.close()
+    except Exception as error:
+        # A connection that its server has cut cannot be taken leave of; it is gone all the same.
+        if not is_outage(error):
             raise
 
 

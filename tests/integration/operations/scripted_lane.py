@@ -42,7 +42,7 @@ class Lane:
             NewOperation(
                 found,
                 self.kind,
-                "cus_test",
+                self.customer_id,
                 {"operation_id": found, "request": 1},
                 lane=self.number,
             )

@@ -116,7 +116,7 @@ async def test_a_worker_carries_out_what_is_in_any_interactive_lane(
     async with worker(lane, database_url) as one:
         await one.has(lanes=INTERACTIVE_LANES)
         for number in interactive_lanes():
-            lane.number = number
+            lane.number, lane.customer_id = number, f"cus_{number}"
             await lane.add(3)
             await LaneCalls(pool).call(Gear.INTERACTIVE, number)
         await until_ended(lane)
@@ -141,7 +141,7 @@ async def test_workers_share_the_lanes_and_one_that_stops_hands_its_own_over(
 
             await eventually(both_tell_which, pause_s=0.05)
             for number in interactive_lanes():
-                lane.number = number
+                lane.number, lane.customer_id = number, f"cus_{number}"
                 await lane.add(2)
             await until_ended(lane)
             assert set(lane.runs.values()) == {1}
@@ -301,6 +301,7 @@ async def test_a_slow_provider_is_left_to_own_workflows_and_holds_up_no_other(
 
     async with worker(lane, database_url, process):
         await lane.add(70)
+        lane.customer_id = "cus_quick"
         await lane.add(5)
 
         async def quick_ones_ended() -> bool:

@@ -32,11 +32,11 @@ log = structlog.get_logger()
 ACCOUNT_NOT_OPEN: Final = "account_not_open"
 
 
-class _AccountsNotOpen(Refused):
+class _AccountsNotOpen(Exception):
     """Buyers' accounts take nothing new: what is open of them has to go first."""
 
     def __init__(self, account_ids: frozenset[str]) -> None:
-        super().__init__(f"Not open: {', '.join(sorted(account_ids))}.", code=ACCOUNT_NOT_OPEN)
+        super().__init__(account_ids)
         self.account_ids = account_ids
 
 
