@@ -204,6 +204,8 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
                 calls=calls,
                 outside=outside,
                 hear=lane_listener.hear,
+                lane_in=platform.kinds.lane_in,
+                begin=platform.operations.begin,
                 deliver=messages.deliver_now,
                 permit=lane_permits(platform.permits),
                 permit_soon=platform.permits.within(_SOON_S),

@@ -20,6 +20,8 @@ TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "
 
 OF_ENTRANCES = {
     "routes.py": {"api", "config", "outside"},
+    "book_routes.py": {"api"},
+    "schemas.py": {"api"},
     "commands.py": {"cli"},
     "importing.py": {"cli"},
     "chaos.py": {"bootstrap", "chaos", "cli"},

@@ -48,13 +48,18 @@ def all_codes() -> dict[str, Code]:
     found = dict(CODES)
     for kind in _kinds():
         missing = Code(404, f"There is no such {kind.name}, or not for this key.")
-        found |= {f"{kind.name}_not_found": missing, **kind.codes}
+        found |= {f"{kind.name}_not_found": missing}
+    for kind in installed().values():
+        found |= kind.codes
     return found
 
 
 def kind_tags() -> list[dict[str, Any]]:
-    """Return what each kind's routes are about."""
-    return [{"name": kind.plural, "description": kind.help} for kind in _kinds()]
+    """Return what each kind's routes are about, by their tags."""
+    found = {kind.plural: kind.help for kind in _kinds()}
+    for kind in installed().values():
+        found |= kind.tags
+    return [{"name": name, "description": said} for name, said in found.items()]
 
 
 def _kinds() -> list[Capability]:

@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 def all_scopes() -> list[str]:
     """Return every scope there is, of the kinds that are installed too."""
-    groups = (*_kinds(), *_FOR_ALL, *_FOR_THE_HOUSE)
+    groups = (*_kinds(), *_FOR_ALL, *_for_the_house())
     return [*_reading(groups), *_writing(groups), ADMIN]
 
 
@@ -48,13 +48,13 @@ def scopes_of_key(scopes: Iterable[str], role: str | None) -> frozenset[str]:
 
 def scopes_of(role: Role) -> list[str]:
     """Return what a role may do, with the kinds that are installed now."""
-    scopes = _reading((*_kinds(), *_FOR_ALL, *_FOR_THE_HOUSE))
+    scopes = _reading((*_kinds(), *_FOR_ALL, *_for_the_house()))
     if role is Role.ADMIN:
         return [ADMIN]
     if role is not Role.VIEWER:
         scopes += _writing((*_kinds(), "operations", "bulk"))
     if role is Role.APPROVER:
-        scopes += _writing(("accounts", "flags", "limits"))
+        scopes += _writing(("accounts", "flags", "limits", *_house_scopes_of_kinds()))
     return scopes
 
 
@@ -79,12 +79,22 @@ def check_scopes(scopes: Iterable[str], role: Role | None = None) -> list[str]:
 
 def house_scopes(scopes: Iterable[str]) -> list[str]:
     """Return those of some scopes that no customer may have."""
-    of_the_house = {*_reading(_FOR_THE_HOUSE), *_writing(_FOR_THE_HOUSE)}
+    of_the_house = {*_reading(_for_the_house()), *_writing(_for_the_house())}
     return [scope for scope in scopes if scope in of_the_house]
 
 
 def _kinds() -> list[str]:
-    return [kind.plural for kind in installed().values() if kind.is_created]
+    found = installed().values()
+    created = [kind.plural for kind in found if kind.is_created]
+    return created + [scope for kind in found for scope in kind.scopes]
+
+
+def _for_the_house() -> tuple[str, ...]:
+    return (*_FOR_THE_HOUSE, *_house_scopes_of_kinds())
+
+
+def _house_scopes_of_kinds() -> list[str]:
+    return [scope for kind in installed().values() for scope in kind.house_scopes]
 
 
 def _reading(groups: Iterable[str]) -> list[str]:

@@ -86,6 +86,9 @@ class Capability:
             that every kind has are known.
         amount_field: The view's field with the money that one moves, in minor units of its
             `currency`; null until it is known.
+        tags: What its own routes are about, by their tags beside its plural.
+        scopes: The groups of scopes that its own routes ask for, beside its plural.
+        house_scopes: Those of them that no customer may have.
         is_created: Whether the API and the CLI create it. A refund is asked for at what it refunds.
         has_lane: Whether a flood of them is carried out in lanes.
         refundable: A `RefundableKind`, where one that has succeeded can be given back.
@@ -119,6 +122,9 @@ class Capability:
     shows: tuple[Shown, ...] = ()
     codes: Mapping[str, Code] = field(default_factory=dict)
     amount_field: str = "amount_minor"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    house_scopes: tuple[str, ...] = ()
     is_created: bool = True
     has_lane: bool = False
     refundable: Place | None = None

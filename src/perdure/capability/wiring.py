@@ -4,13 +4,14 @@ Twice: once in every process (`Host`, `Wiring`), where operations are taken in, 
 on, and once more in a worker (`WorkerHost`, `Work`), where they are carried out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from temporalio.client import Client
 
 from perdure.config import Settings
+from perdure.core.gears import AskedGear
 from perdure.core.threads import Threads
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.queues import QueueNames
@@ -25,6 +26,7 @@ from perdure.operations.janitor import Chore
 from perdure.operations.kinds import KindActions
 from perdure.operations.lanes.calls import Hear
 from perdure.operations.lanes.work import LaneProcess
+from perdure.operations.model import Operation
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.refunding import RefundableKind, Refunds
 from perdure.operations.steps import TransactionalSteps
@@ -90,6 +92,9 @@ class WorkerHost:
         own: Returns what a wiring gave as its own, by its type.
         outside: Makes the clients of outside systems; they are closed with the worker.
         hear: Has what waits in this process hear at once of what another wrote.
+        lane_in: Returns the lane of what this process takes in, given its kind; None: it has a
+            workflow of its own.
+        begin: Has what this process took in be carried out.
         deliver: Delivers messages at once; returns those that could not be.
         permit: Lets a step in a lane begin at a provider.
         permit_soon: Lets one begin where a workflow runs, if it may at once.
@@ -105,6 +110,8 @@ class WorkerHost:
     calls: ProviderCalls
     outside: Outside
     hear: Hear
+    lane_in: Callable[[AskedGear | None, str, Any], int | None]
+    begin: Callable[[Operation], Awaitable[None]]
     deliver: Deliver
     permit: PermitFor
     permit_soon: PermitFor

@@ -14,6 +14,7 @@ from perdure.operations.verify import check
 from perdure.storage.pool import Connection, Pool
 from perdure.trades.contracts import KIND
 from perdure.trades.funding import FUNDED
+from perdure.trades.orders import verify as orders
 from perdure.trades.process import BLOCK_ASSET, MOVE_MONEY, RETURN_MONEY, UNBLOCK_ASSET
 from perdure.trades.services.assets import ASSETS_ROLE, BlockedAsset
 from perdure.trades.services.wallets import TRANSFER_STATUSES, WALLETS_ROLE, WalletTransfer
@@ -140,6 +141,7 @@ INVARIANTS: Final = {
         "transfer_id",
         by=[RETURN_MONEY.row_name],
     ),
+    **orders.INVARIANTS,
 }
 """Each invariant's name and the query that finds what breaks it."""
 

@@ -11,6 +11,7 @@ from perdure.trades.contracts import (
     WALLETS_UNAVAILABLE,
     TradeRequest,
 )
+from perdure.trades.orders.service import Orders
 from perdure.trades.process import BLOCK_ASSET, DELIVER_ASSET, MOVE_MONEY
 from perdure.trades.settings import TradeSettings
 
@@ -31,4 +32,5 @@ def wire(host: Host) -> Wiring:
             DELIVER_ASSET.row_name: Patience(patience_s, ASSETS_UNAVAILABLE),
         },
         lane_for=lane_for,
+        own=[Orders(host.pool, host.ledger)],
     )

@@ -14,12 +14,14 @@ import pytest
 from bench.years_of_rows import fill
 
 from perdure.core.clock import utc_now
+from perdure.ledger.store_postgres import PostgresLedger
 from perdure.operations import store
 from perdure.operations.bulk import selection
 from perdure.operations.bulk import store as bulks
 from perdure.operations.bulk.model import BulkQuery, ItemState
 from perdure.operations.model import Status
 from perdure.storage.pool import Connection, Pool, open_pool
+from perdure.trades.orders.service import Orders
 from tests.servers import migrated_database
 from tests.statements import Database, plan_of, rows_read, sent
 
@@ -65,6 +67,7 @@ MADE_AT_RUN_TIME: Final = {
     "perdure.payments.import_outcomes": "an import's own, in a file of SQLite",
     "perdure.storage.indexes": "indexes",
     "perdure.storage.query": "the lists and the previews: seen below",
+    "perdure.trades.orders.service": "the list of orders: seen below",
 }
 
 
@@ -138,6 +141,31 @@ async def test_a_list_reads_little_more_than_it_shows(full: Pool) -> None:
         if read > FEW:
             found[str(wanted | cursor)] = read
     assert found == {}
+
+
+ORDERS: Final[list[dict[str, Any]]] = [
+    {},
+    {"customer_id": "customer-5"},
+    {"customer_id": "customer-5", "reference": "reference-104"},
+    {"customer_id": "customer-5", "asset": "ASSET-4", "is_open": True},
+    {"asset": "ASSET-4"},
+    {"asset": "ASSET-4", "is_open": True},
+    {"is_open": True},
+]
+
+
+@pytest.mark.parametrize("wanted", ORDERS, ids=str)
+async def test_a_list_of_orders_reads_little_more_than_it_shows(
+    full: Pool, wanted: dict[str, Any]
+) -> None:
+    middle = await full.fetchval("SELECT id FROM orders ORDER BY id OFFSET 5000 LIMIT 1")
+    for after in ("~", middle):
+
+        def ask(at: Any, after: str = after) -> Awaitable[object]:
+            orders = Orders(at, PostgresLedger())
+            return orders.find(**wanted, starting_after=after, limit=11)
+
+        assert await _read(full, ask) <= FEW
 
 
 NOW: Final = utc_now()

@@ -172,4 +172,6 @@ class Market:
 def writer_of(pool: Pool, asset: str, name: str) -> AssetWriter:
     """Return a writer of an asset; its trades have workflows of their own."""
     acceptance = TradeAcceptance(LEDGER, EngineRouting(api.get_client(), {}))
-    return AssetWriter(pool, LEDGER, acceptance, lambda _: None, asset=asset, name=name)
+    return AssetWriter(
+        pool, LEDGER, acceptance, lambda trades: [None] * len(trades), asset=asset, name=name
+    )

@@ -85,7 +85,7 @@ async def looks_right(market: Market) -> None:
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["unsent", "unseen"])
-async def test_a_writer_killed_at_any_statement_leaves_what_the_next_one_goes_on_from(
+async def test_a_writer_killed_at_any_statement_leaves_what_the_next_one_goes_on_from_t2(
     market: Market, *, is_sent: bool
 ) -> None:
     for statement in range(STATEMENTS_MAX):

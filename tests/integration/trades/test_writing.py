@@ -10,7 +10,7 @@ from perdure.trades.book.commands import SetHalted
 from .market import LEDGER, Market
 
 
-async def test_a_fill_is_at_the_makers_price_and_frees_what_was_held_above_it(
+async def test_a_fill_is_at_the_makers_price_and_frees_what_was_held_above_it_t2(
     market: Market,
 ) -> None:
     await market.account("ada", 10_000)

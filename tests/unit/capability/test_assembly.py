@@ -92,7 +92,7 @@ class Wired:
     async def work(self) -> dict[str, Work]:
         nothing: Any = None
         return await self.kinds.work(
-            WorkerHost(*[nothing] * 12)  # these kinds ask for nothing
+            WorkerHost(*[nothing] * 14)  # these kinds ask for nothing
         )
 
 

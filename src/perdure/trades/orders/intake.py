@@ -189,15 +189,13 @@ _STORED: Final = {
     "hold_id": "text",
     "hold_minor": "bigint",
     "reserved_lots": "integer",
-    "is_asked": "boolean",
 }
 _GIVEN: Final = (*_STORED.items(), ("request_key", "text"), ("fingerprint", "bytea"))
 _NAMES: Final = ", ".join(name for name, _ in _GIVEN)
 _ARRAYS: Final = ", ".join(f"${at}::{kind}[]" for at, (_, kind) in enumerate(_GIVEN, start=1))
-# Who has asked for the asset's reservation is given time to; then others look after it.
 _INSERT_ORDERS: Final = f"""
 INSERT INTO orders ({_NAMES}, look_at)
-SELECT {_NAMES}, CASE WHEN status = 'reserving' THEN now() + interval '30 s' END
+SELECT {_NAMES}, CASE WHEN status = 'reserving' THEN now() END
 FROM unnest({_ARRAYS}) AS given ({_NAMES})
 ON CONFLICT DO NOTHING
 RETURNING id

@@ -14,8 +14,7 @@ from perdure.operations.model import Operation
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
 from perdure.trades.orders import store
-from perdure.trades.orders.model import now_ms
-from perdure.trades.orders.reservations import CALLED, AssetReservations
+from perdure.trades.orders.model import ANSWERED, CALLED, LISTED, now_ms
 from perdure.trades.orders.writer import AssetWriter
 
 log = structlog.get_logger()
@@ -30,7 +29,7 @@ Begin = Callable[[Operation], Awaitable[None]]
 
 
 class Matcher:
-    """Writes books, and looks after what the asset service is owed.
+    """Writes books.
 
     Args:
         writer_of: Makes the writer of an asset, given its own name.
@@ -41,13 +40,11 @@ class Matcher:
         self,
         pool: Pool,
         writer_of: Callable[[str, str], AssetWriter],
-        reservations: AssetReservations,
         hear: Hear,
         begin: Begin,
     ) -> None:
         self._pool = pool
         self._writer_of = writer_of
-        self._reservations = reservations
         self._hear = hear
         self._begin = begin
         self._calls = LaneCalls(pool)
@@ -57,14 +54,15 @@ class Matcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until told to stop; then leave the books to others."""
-        sweeping = asyncio.create_task(self._sweep())
         try:
-            while not stop.is_set():
-                await self._tried(self._look)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), ROUND_S)
+            with self._hear(CALLED, LISTED) as called:
+                while not stop.is_set():
+                    called.clear()
+                    await self._tried(self._look)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(_either(stop, called), ROUND_S)
         finally:
-            tasks = [sweeping, *self._writing.values()]
+            tasks = list(self._writing.values())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, *self._beginning, return_exceptions=True)
@@ -99,7 +97,7 @@ class Matcher:
                     await asyncio.sleep(_AGAIN_S)
                     continue
                 if trades is not None:
-                    await self._calls.call(CALLED, f"{asset} written")
+                    await self._calls.call(ANSWERED, asset)
                     self._begin_all(trades)
                     continue
                 with suppress(TimeoutError):
@@ -116,17 +114,21 @@ class Matcher:
             if isinstance(outcome, Exception):
                 _tell(outcome, "trades")
 
-    async def _sweep(self) -> None:
-        while True:
-            if not await self._tried(self._reservations.sweep):
-                await asyncio.sleep(ROUND_S)
-
     async def _tried(self, act: Callable[[], Awaitable[int | None]]) -> int | None:
         try:
             return await act()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             _tell(error, "matcher")
             return None
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def _wait_s(expiry_ms: int | None) -> float:

@@ -20,6 +20,15 @@ Status = Literal[
 """A sell is `reserving` until the asset service has set the asset aside; then it is `entering`, as
 a buy is at once, until the asset's writer has put it into the book."""
 
+CALLED: Final = "orders"
+"""As what the writer of an asset is called, by `LaneCalls`."""
+RESERVING: Final = "reserving"
+"""In place of the asset: who sets assets aside."""
+LISTED: Final = "listed"
+"""In place of the asset: who writes what nobody writes yet."""
+ANSWERED: Final = "orders answered"
+"""As what those are called who wait for a writer."""
+
 IN_BOOK: Final = frozenset({"open", "partly_filled"})
 ENDED: Final = frozenset({"filled", "cancelled", "rejected"})
 

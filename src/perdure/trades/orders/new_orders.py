@@ -137,7 +137,7 @@ def order_of(new: NewOrder, listed: Listed | None, account: Account | None) -> O
         reserved_lots=new.quantity_lots if is_sell else 0,
         reserved_version=0,
         reduced_version=0,
-        is_asked=is_sell,
+        is_asked=False,
         version=1,
         created_at=now,
         updated_at=now,
@@ -171,7 +171,12 @@ def refusal_of(code: str) -> PerdureError:
         if code in _NOT_NOW:
             return Conflict(message, code=code)
         return InvalidInput(message, code=code, param=_PARAMS.get(code))
-    return Refused("The order was refused.", code=code)
+    # The asset service's own word, or that nobody knows of one.
+    return Refused(
+        f"The asset could not be set aside for the order: {code}.",
+        code="order_rejected",
+        param="asset",
+    )
 
 
 _TOO_LATE: Final[Mapping[str, RejectCode]] = {

@@ -7,7 +7,8 @@ the row, as an absolute quantity with a version, and said again until it is conf
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -15,51 +16,105 @@ import structlog
 
 from perdure.core.errors import (
     InvalidInput,
+    PerdureError,
     ProviderDeclined,
     ProviderDisagrees,
     ProviderError,
     ProviderOutcomeUnknown,
 )
-from perdure.operations.lanes.calls import LaneCalls
+from perdure.core.telemetry import telemetry
+from perdure.operations.lanes.calls import Hear, LaneCalls
 from perdure.storage.group_commit import GroupCommit
+from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
-from perdure.trades.orders.model import COLUMNS, Order
+from perdure.trades.orders.model import ANSWERED, CALLED, COLUMNS, RESERVING, Order
 from perdure.trades.services.assets import AssetService, Reservation
 
 log = structlog.get_logger()
 
-CALLED: Final = "orders"
-"""What the writer of an asset is called as; see `LaneCalls`."""
 LOOK_AGAIN: Final = timedelta(seconds=30)
 """Longer than any call takes: who has taken an order to look after it has it for so long."""
 SOON: Final = timedelta(seconds=1)
-_AT_ONCE: Final = 50
+LOOK_S: Final = 0.5
+"""How often it looks by itself, as behind a pooler."""
+AT_ONCE_MAX: Final = 50
 
 NOT_MADE: Final = "asset_not_reserved"
 DISAGREES: Final = "provider_disagrees"
 
 
 class AssetReservations:
-    """Sets assets aside for sells, and lets go of them.
+    """Sets assets aside for sells, and lets go of them; any number of processes do so at once."""
 
-    Args:
-        service: Returns the asset service; it is made when it is first needed.
-    """
-
-    def __init__(self, pool: Pool, service: Callable[[], Awaitable[AssetService]]) -> None:
+    def __init__(self, pool: Pool, service: AssetService, hear: Hear) -> None:
         self._pool = pool
         self._service = service
+        self._hear = hear
         self._calls = LaneCalls(pool)
         self._entered: GroupCommit[str, None] = GroupCommit(self._enter)
+        self._under_way: set[asyncio.Task[None]] = set()
 
-    async def reserve(self, order: Order) -> None:
-        """Have an order enter its book, if the asset can be set aside; or say why not.
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look after what is due, until told to stop."""
+        with self._hear(CALLED, RESERVING) as called:
+            while not stop.is_set():
+                called.clear()
+                try:
+                    found = await self._take()
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                    found = 0
+                    _tell(error)
+                if found and len(self._under_way) < AT_ONCE_MAX:
+                    continue
+                if len(self._under_way) >= AT_ONCE_MAX:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+                    continue
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(called.wait(), LOOK_S)
+        await self.settle()
 
-        Where that is not known, it is looked after by `sweep`.
-        """
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*self._under_way)
+
+    async def sweep(self) -> int:
+        """Look once after what is due; returns how many orders that were."""
+        found = await self._take()
+        await self.settle()
+        return found
+
+    async def _take(self) -> int:
+        rows = await self._pool.fetch(_DUE, LOOK_AGAIN, AT_ONCE_MAX - len(self._under_way))
+        orders = [Order(*row.values()) for row in rows]
+        if new := [order.id for order in orders if not order.is_asked]:
+            await self._pool.execute("UPDATE orders SET is_asked = true WHERE id = ANY($1)", new)
+        for order in orders:
+            task = asyncio.create_task(self._tried(order))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(orders)
+
+    async def _tried(self, order: Order) -> None:
         try:
-            service = await self._service()
-            found = await service.reserve(
+            await self._look_after(order)
+        except Exception as error:  # noqa: BLE001 - it is looked after again
+            log.warning("order_not_looked_after", order_id=order.id, error=repr(error))
+            if not isinstance(error, PerdureError):
+                _tell(error)
+
+    async def _look_after(self, order: Order) -> None:
+        if order.status != "reserving":
+            await self._let_go(order)
+        elif not order.is_asked:
+            await self._reserve(order)
+        elif (found := await self._service.find_reservation(order.id)) is not None:
+            await self._go_on(order, found)
+        else:
+            await self._give_up(order, NOT_MADE)
+
+    async def _reserve(self, order: Order) -> None:
+        try:
+            found = await self._service.reserve(
                 reference=order.id,
                 owner=order.account_id,
                 asset=order.asset,
@@ -67,15 +122,7 @@ class AssetReservations:
             )
             await self._go_on(order, found)
         except (ProviderDeclined, InvalidInput) as error:
-            # The service did nothing, and there is nothing to let go of.
-            await self._pool.execute(
-                "UPDATE orders SET status = 'rejected', reason = $2, remaining_lots = 0,"
-                " reserved_lots = 0, look_at = NULL, version = version + 1, updated_at = now()"
-                " WHERE id = $1 AND status = 'reserving'",
-                order.id,
-                error.code,
-            )
-            await self._calls.call(CALLED, f"{order.asset} written")
+            await self._refuse(order, error.code)
         except ProviderDisagrees:
             await self._give_up(order, DISAGREES)
         except ProviderError as error:
@@ -89,32 +136,9 @@ class AssetReservations:
                 timedelta(seconds=error.retry_after_s) if error.retry_after_s else SOON,
             )
 
-    async def sweep(self) -> int:
-        """Look after what is due; returns how many orders that were."""
-        rows = await self._pool.fetch(_DUE, LOOK_AGAIN, _AT_ONCE)
-        orders = [Order(*row.values()) for row in rows]
-        outcomes = await asyncio.gather(*map(self._look_after, orders), return_exceptions=True)
-        for order, outcome in zip(orders, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                # It is looked after again; what is amiss stays in the row for `doctor`.
-                log.warning("order_not_looked_after", order_id=order.id, error=repr(outcome))
-        return len(orders)
-
-    async def _look_after(self, order: Order) -> None:
-        service = await self._service()
-        if order.status != "reserving":
-            await self._let_go(service, order)
-        elif not order.is_asked:
-            await self._pool.execute("UPDATE orders SET is_asked = true WHERE id = $1", order.id)
-            await self.reserve(order)
-        elif (found := await service.find_reservation(order.id)) is not None:
-            await self._go_on(order, found)
-        else:
-            await self._give_up(order, NOT_MADE)
-
-    async def _let_go(self, service: AssetService, order: Order) -> None:
+    async def _let_go(self, order: Order) -> None:
         if order.reserved_version > order.reduced_version:
-            await service.reduce(
+            await self._service.reduce(
                 reference=order.id,
                 to_quantity_lots=order.reserved_lots,
                 version=order.reserved_version,
@@ -143,6 +167,17 @@ class AssetReservations:
         )
         return [None] * len(order_ids)
 
+    async def _refuse(self, order: Order, code: str) -> None:
+        """Reject an order that the service did nothing for: there is nothing to let go of."""
+        await self._pool.execute(
+            "UPDATE orders SET status = 'rejected', reason = $2, remaining_lots = 0,"
+            " reserved_lots = 0, look_at = NULL, version = version + 1, updated_at = now()"
+            " WHERE id = $1 AND status = 'reserving'",
+            order.id,
+            code,
+        )
+        await self._calls.call(ANSWERED, order.asset)
+
     async def _give_up(self, order: Order, code: str) -> None:
         """Reject an order, and owe the service that it keeps nothing for it."""
         await self._pool.execute(
@@ -152,7 +187,13 @@ class AssetReservations:
             order.id,
             code,
         )
-        await self._calls.call(CALLED, f"{order.asset} written")
+        await self._calls.call(ANSWERED, order.asset)
+
+
+def _tell(error: Exception) -> None:
+    log.warning("reservations_go_on", error=repr(error))
+    if not is_outage(error):
+        telemetry().report(error, "reservations")
 
 
 _DUE: Final = f"""

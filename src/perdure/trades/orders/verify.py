@@ -45,8 +45,8 @@ SELECT ARRAY[coalesce(orders.id, traded.order_id)] AS subject_ids,
               coalesce(orders.status, 'no such order'), orders.filled_lots, orders.filled_minor,
               coalesce(lots, 0), coalesce(value_minor, 0)) AS detail
 FROM orders FULL JOIN traded ON traded.order_id = orders.id AND traded.asset = orders.asset
-WHERE orders.filled_lots IS DISTINCT FROM coalesce(lots, 0)
-    OR orders.filled_minor IS DISTINCT FROM coalesce(value_minor, 0)
+WHERE orders.filled_lots <> coalesce(lots, 0) OR orders.filled_minor <> coalesce(value_minor, 0)
+    OR (orders.id IS NULL AND EXISTS (SELECT FROM instruments i WHERE i.asset = traded.asset))
 """
 
 ORDERS_ADD_UP: Final = """

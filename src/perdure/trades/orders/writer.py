@@ -36,7 +36,7 @@ class _AccountsNotOpen(Exception):
     """Buyers' accounts take nothing new: what is open of them has to go first."""
 
     def __init__(self, account_ids: frozenset[str]) -> None:
-        super().__init__(account_ids)
+        super().__init__(f"Not open: {', '.join(sorted(account_ids))}.")
         self.account_ids = account_ids
 
 
@@ -45,7 +45,7 @@ class AssetWriter:
 
     Args:
         name: Who it is, in the asset's row.
-        lane_of: Says which lane carries a trade out.
+        lanes_of: Says which lane carries out each of the trades of a batch.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class AssetWriter:
         pool: Pool,
         ledger: LedgerStore[Connection],
         acceptance: TradeAcceptance,
-        lane_of: Callable[[TradeRequest], int | None],
+        lanes_of: Callable[[Sequence[TradeRequest]], list[int | None]],
         *,
         asset: str,
         name: str,
@@ -61,7 +61,7 @@ class AssetWriter:
         self._pool = pool
         self._ledger = ledger
         self._acceptance = acceptance
-        self._lane_of = lane_of
+        self._lanes_of = lanes_of
         self._asset = asset
         self._name = name
         self._book: Book | None = None
@@ -165,7 +165,7 @@ class AssetWriter:
         trades = applied.batch.trades
         if not trades:
             return []
-        lanes = [self._lane_of(trade) for trade in trades]
+        lanes = self._lanes_of(trades)
         try:
             return await self._acceptance.accept_trades(connection, trades, lanes=lanes)
         except Refused:

@@ -1,0 +1,58 @@
+"""The asset service in memory, with its faults drawn by hand."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from perdure.core.errors import (
+    PerdureError,
+    ProviderDeclined,
+    ProviderOutcomeUnknown,
+    ProviderUnavailable,
+)
+from perdure.trades.services.assets import Reservation
+
+Fault = Literal["declined", "unavailable", "cut_before", "cut_after", "other_quantity"]
+
+_ERRORS: dict[Fault, PerdureError] = {
+    "declined": ProviderDeclined("It has none.", code="insufficient_holding"),
+    "unavailable": ProviderUnavailable("Nobody is there."),
+    "cut_before": ProviderOutcomeUnknown("It was cut."),
+    "cut_after": ProviderOutcomeUnknown("It was cut."),
+}
+
+
+@dataclass
+class FakeAssets:
+    """Has of every asset as much as is asked for, but for its faults: one for each `reserve`."""
+
+    faults: list[Fault] = field(default_factory=list)
+    kept: dict[str, Reservation] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    async def reserve(
+        self, *, reference: str, owner: str, asset: str, quantity_lots: int
+    ) -> Reservation:
+        self.calls.append("reserve")
+        fault = self.faults.pop(0) if self.faults else None
+        if fault in ("declined", "unavailable", "cut_before"):
+            raise _ERRORS[fault]
+        if reference in self.kept:
+            raise ProviderDeclined("It is over.", code="reservation_ended")
+        lots = quantity_lots + (fault == "other_quantity")
+        made = Reservation(f"rsv_{reference}", reference, owner, asset, lots, 0, 0)
+        self.kept[reference] = made
+        if fault == "cut_after":
+            raise _ERRORS[fault]
+        return made
+
+    async def reduce(self, *, reference: str, to_quantity_lots: int, version: int) -> Reservation:
+        self.calls.append("reduce")
+        found = self.kept.get(reference, Reservation("", reference, "", "", 0, 0, 0))
+        if version > found.version:
+            found = replace(found, quantity_lots=to_quantity_lots, version=version)
+        self.kept[reference] = found
+        return found
+
+    async def find_reservation(self, reference: str) -> Reservation | None:
+        self.calls.append("find")
+        return self.kept.get(reference)

@@ -1,0 +1,93 @@
+"""Sells and the asset service: what is set aside is what an order needs, whatever a call meets."""
+
+from typing import cast
+
+import pytest
+
+from perdure.operations.lanes.calls import hear_nothing
+from perdure.trades.orders.new_orders import NewOrder
+from perdure.trades.orders.reservations import AssetReservations
+from perdure.trades.services.assets import AssetService
+
+from .fake_assets import FakeAssets, Fault
+from .market import Market
+
+
+def reservations(market: Market, assets: FakeAssets) -> AssetReservations:
+    return AssetReservations(market.pool, cast("AssetService", assets), hear_nothing)
+
+
+async def sell(market: Market) -> str:
+    taken = await market.intake.place(
+        NewOrder(
+            customer_id=market.customer("sal"),
+            account_id=await market.account("sal"),
+            asset=market.asset,
+            side="sell",
+            price_minor=100,
+            quantity_lots=10,
+        )
+    )
+    return taken.order.id
+
+
+async def swept(market: Market, desk: AssetReservations) -> None:
+    """Look after everything, until there is nothing to look after."""
+    while await desk.sweep():
+        await market.pool.execute("UPDATE orders SET look_at = now() WHERE look_at IS NOT NULL")
+
+
+@pytest.mark.parametrize(
+    ("faults", "status", "kept_lots"),
+    [
+        ([], "open", 10),
+        (["declined"], "rejected", None),
+        (["unavailable", "unavailable"], "open", 10),
+        (["cut_after"], "open", 10),
+        (["cut_before"], "rejected", 0),
+        (["other_quantity"], "rejected", 0),
+    ],
+)
+async def test_a_sell_enters_once_the_asset_is_set_aside_and_never_otherwise_t1(
+    market: Market, faults: list[Fault], status: str, kept_lots: int | None
+) -> None:
+    assets = FakeAssets([*faults])
+    order_id = await sell(market)
+    await swept(market, reservations(market, assets))
+    await market.write()
+    order = await market.order(order_id)
+    kept = assets.kept.get(order_id)
+    assert (order.status, kept.quantity_lots if kept else None) == (status, kept_lots)
+    assert order.reserved_lots == (kept_lots or 0)
+    assert order.reserved_version == order.reduced_version
+
+
+async def test_who_looked_after_an_order_and_died_is_followed_by_one_who_asks_first(
+    market: Market,
+) -> None:
+    assets = FakeAssets()
+    order_id = await sell(market)
+    await market.pool.execute("UPDATE orders SET is_asked = true WHERE id = $1", order_id)
+    await swept(market, reservations(market, assets))
+    assert assets.calls == ["find", "reduce"]
+    assert (await market.order(order_id)).reason == "asset_not_reserved"
+    # What arrives after all is refused by the service.
+    with pytest.raises(Exception, match="over"):
+        await assets.reserve(reference=order_id, owner="", asset="", quantity_lots=1)
+
+
+async def test_what_an_order_needs_no_more_is_let_go_until_it_is_confirmed(market: Market) -> None:
+    assets = FakeAssets()
+    desk = reservations(market, assets)
+    order_id = await sell(market)
+    await swept(market, desk)
+    await market.account("ada", 10_000)
+    await market.place("ada", "buy", 4, 100)
+    await market.replace(order_id, 7, 100)
+    await market.write()
+    await market.cancel(order_id)
+    await market.write()
+    await swept(market, desk)
+    assert assets.kept[order_id].quantity_lots == 4
+    order = await market.order(order_id)
+    assert order.reduced_version == order.reserved_version == assets.kept[order_id].version == 2
