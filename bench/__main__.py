@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import killed_worker, matcher, page, report, results
+from bench import killed_worker, matcher, orders, page, report, results
 from bench.experiments import EXPERIMENTS, FULL, QUICK, Experiment, Setting
 from bench.loop import Loop
 from bench.peers import catalogue
@@ -26,15 +26,20 @@ from perdure.core.errors import PerdureError
 HERE: Final = Path(__file__).parent
 FOLDER: Final = Path(".perdure/bench")
 
+_ALONE: Final = {
+    "matcher": matcher.main,
+    "orders": orders.main,
+    "killed": killed_worker.main,
+}
+
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 def main() -> int:
     """Run what the command line asks for; returns the exit code."""
-    if sys.argv[1:2] == ["matcher"]:  # no saga, and nothing else has to run for it
-        return matcher.main(sys.argv[2:])
-    if sys.argv[1:2] == ["killed"]:
-        return killed_worker.main(sys.argv[2:])
+    # No saga of many peers: each measures one thing of ours.
+    if (alone := _ALONE.get("".join(sys.argv[1:2]))) is not None:
+        return alone(sys.argv[2:])
     parser = _parser()
     options = parser.parse_args()
     if unknown := set(options.experiments) - set(EXPERIMENTS):

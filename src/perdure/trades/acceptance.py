@@ -5,14 +5,16 @@ looked at again here but the money, which is there: in that commit, before this,
 gives up of its hold what each of its trades then holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from perdure.core.errors import Conflict, PerdureError
 from perdure.core.ids import new_id
 from perdure.core.notes import correctable
 from perdure.flags.routing import EngineRouting, EngineVariant, keep_decisions
+from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.legacy import queue
 from perdure.notifications.rules import check_party
@@ -29,6 +31,8 @@ from perdure.trades.legacy.way import WAY
 _CORRECTABLE: Final = correctable(TradeRequest)
 WRITER: Final = "matcher"
 """The actor of what the asset's writer does."""
+HoldMany = Callable[[Sequence[NewTransfer]], Awaitable[frozenset[str]]]
+"""Sets money aside; returns the ids of what it wrote."""
 
 
 class TradeAcceptance:
@@ -49,6 +53,7 @@ class TradeAcceptance:
         *,
         lanes: Sequence[int | None] | None = None,
         traceparents: Sequence[str | None] | None = None,
+        hold_many: HoldMany | None = None,
     ) -> list[Operation]:
         """Store trades, and set each one's money aside; returns them in their order.
 
@@ -61,6 +66,8 @@ class TradeAcceptance:
             lanes: Which lane carries each out, as `Kinds.lane_in` and `lane_for` say; None: a
                 workflow of its own. What the flag sends elsewhere is in none.
             traceparents: Of the traces that they are part of: those of the orders that made them.
+            hold_many: Sets the money of all aside, with whatever has to happen in the same go;
+                None: as `LedgerStore.hold_many` does.
 
         Raises:
             Refused, NotFound, InvalidInput, InsufficientFunds: The ledger does not hold the money
@@ -86,6 +93,7 @@ class TradeAcceptance:
                 for operation, request in zip(found, trades, strict=True)
                 if operation.id in made
             ],
+            hold_many or partial(self._ledger.hold_many, connection),
         )
         elsewhere = {one.id: WAY.part(one.input) for one in found if one.lane == ELSEWHERE}
         if elsewhere:
@@ -96,9 +104,11 @@ class TradeAcceptance:
         )
         return found
 
-    async def _hold(self, connection: Connection, trades: Sequence[TradeInput]) -> None:
+    async def _hold(
+        self, connection: Connection, trades: Sequence[TradeInput], hold_many: HoldMany
+    ) -> None:
         holds = [FUNDED.new_hold(FUNDED.funds(trade)) for trade in trades]
-        held = await self._ledger.hold_many(connection, holds)
+        held = await hold_many(holds)
         for hold in holds:
             if hold.id not in held:
                 await self._ledger.hold(connection, hold)  # says why not

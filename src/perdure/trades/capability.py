@@ -58,5 +58,6 @@ TRADES: Final = Capability(
         "books": "perdure.trades.orders.commands:books",
         "instruments": "perdure.trades.orders.commands:instruments",
     },
+    doctor="perdure.trades.orders.doctor:look",
     books=("perdure.trades.verify:ASSET_BOOKS", "perdure.trades.verify:WALLET_BOOKS"),
 )

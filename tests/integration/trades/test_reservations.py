@@ -5,6 +5,7 @@ from typing import cast
 import pytest
 
 from perdure.operations.lanes.calls import hear_nothing
+from perdure.trades.orders.doctor import look
 from perdure.trades.orders.new_orders import NewOrder
 from perdure.trades.orders.reservations import AssetReservations
 from perdure.trades.services.assets import AssetService
@@ -91,3 +92,19 @@ async def test_what_an_order_needs_no_more_is_let_go_until_it_is_confirmed(marke
     assert assets.kept[order_id].quantity_lots == 4
     order = await market.order(order_id)
     assert order.reduced_version == order.reserved_version == assets.kept[order_id].version == 2
+
+
+async def test_the_doctor_names_what_stands_still(market: Market) -> None:
+    sal = await sell(market)
+    await market.account("ada", 1_000)
+    ada = await market.place("ada", "buy", 1, 100)
+    await market.pool.execute(
+        "UPDATE orders SET updated_at = now() - interval '1 hour' WHERE id = ANY($1)", [sal, ada]
+    )
+    said = {finding.detail.partition(" ")[2] for finding in await look(market.pool)}
+    assert said >= {
+        "orders have waited for their books for more than 30 s",
+        "sells wait for the asset service since more than a minute",
+    }
+    await swept(market, reservations(market, FakeAssets()))
+    await market.write()

@@ -28,11 +28,13 @@ class Batch:
         orders: Those that are known, by id.
         touched: Those that changed, in the order of their first change.
         trades: What was agreed.
+        traceparents: Of the trace of each: of the order that came in and made it.
     """
 
     orders: Mapping[str, Order]
     touched: dict[str, Order] = field(default_factory=dict)
     trades: list[TradeRequest] = field(default_factory=list)
+    traceparents: list[str | None] = field(default_factory=list)
 
     def apply(self, events: Iterable[Event]) -> str | None:
         """Have the orders be as the events of one command say; returns the code of a refusal."""
@@ -77,6 +79,7 @@ class Batch:
             order.filled_minor += event.quantity_lots * event.price_minor
             order.remaining_lots -= event.quantity_lots
             order.status = "partly_filled" if order.remaining_lots else "filled"
+        self.traceparents.append(self.orders[event.taker_order_id].traceparent)
         self.trades.append(
             TradeRequest(
                 asset=buy.asset,

@@ -5,11 +5,12 @@ one that is stored: its key is in the row, and no second row has it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from perdure.core.errors import IdempotencyMismatch, PerdureError
 from perdure.core.ids import new_id
+from perdure.core.telemetry import telemetry
 from perdure.ledger.store import LedgerStore
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
@@ -69,7 +70,9 @@ class Intake:
             IdempotencyMismatch: The key or the reference was used for another order.
         """
         check_figures(new.price_minor, new.quantity_lots)
-        return _or_raise(await self._orders.submit(new))
+        # What is written together is in nobody's trace, so each order says its own.
+        traced = replace(new, traceparent=telemetry().traceparent())
+        return _or_raise(await self._orders.submit(traced))
 
     async def ask(self, new: NewRequest) -> TakenRequest:
         """Store a request of a book.
@@ -189,6 +192,7 @@ _STORED: Final = {
     "hold_id": "text",
     "hold_minor": "bigint",
     "reserved_lots": "integer",
+    "traceparent": "text",
 }
 _GIVEN: Final = (*_STORED.items(), ("request_key", "text"), ("fingerprint", "bytea"))
 _NAMES: Final = ", ".join(name for name, _ in _GIVEN)

@@ -47,6 +47,7 @@ class Order:
         hold_minor: What a buy has on hold in the ledger, by the transfer `hold_id`.
         reserved_lots: What the asset service is to keep of a sell.
         reserved_version: Counts the reductions of that; `reduced_version`: those it has confirmed.
+        traceparent: Of the trace that it came in with.
         version: Counts its changes.
     """
 
@@ -78,6 +79,7 @@ class Order:
     reserved_version: int
     reduced_version: int
     is_asked: bool
+    traceparent: str | None
     version: int
     created_at: datetime
     updated_at: datetime

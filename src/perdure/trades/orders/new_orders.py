@@ -58,6 +58,7 @@ class NewOrder:
     reference: str | None = None
     contact: Mapping[str, Any] | None = None
     once: Once | None = None
+    traceparent: str | None = None
 
 
 def check_figures(price_minor: int, quantity_lots: int) -> None:
@@ -138,6 +139,7 @@ def order_of(new: NewOrder, listed: Listed | None, account: Account | None) -> O
         reserved_version=0,
         reduced_version=0,
         is_asked=False,
+        traceparent=new.traceparent,
         version=1,
         created_at=now,
         updated_at=now,

@@ -17,7 +17,7 @@ from perdure.ledger.model import AccountStatus, NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.operations.model import Operation
 from perdure.storage.pool import Connection, Pool, transaction
-from perdure.trades.acceptance import TradeAcceptance
+from perdure.trades.acceptance import HoldMany, TradeAcceptance
 from perdure.trades.book.book import Book
 from perdure.trades.book.commands import CancelAll, Command, Expire, Replace
 from perdure.trades.book.journal import JournalEntry, record
@@ -157,45 +157,57 @@ class AssetWriter:
             if order.side == "sell" and order.needed_lots < order.reserved_lots:
                 order.reserved_lots = order.needed_lots
                 order.reserved_version += 1
-        await self._move_holds(connection, touched, applied.extra)
-        if touched:
-            await store.write_orders(connection, touched)
+        released, holds = _moved_holds(touched)
+        released += applied.extra
         if applied.answers:
             await store.answer_requests(connection, applied.answers)
-        trades = applied.batch.trades
+
+        async def hold_with_orders(of_trades: Sequence[NewTransfer]) -> frozenset[str]:
+            return await self._move(connection, released, [*holds, *of_trades])
+
+        accepted = await self._accept(connection, applied.batch, hold_with_orders)
+        if touched:
+            await store.write_orders(connection, touched)
+        return accepted
+
+    async def _accept(
+        self, connection: Connection, batch: Batch, hold_many: HoldMany
+    ) -> list[Operation]:
+        trades = batch.trades
         if not trades:
+            await hold_many([])
             return []
-        lanes = self._lanes_of(trades)
         try:
-            return await self._acceptance.accept_trades(connection, trades, lanes=lanes)
+            return await self._acceptance.accept_trades(
+                connection,
+                trades,
+                lanes=self._lanes_of(trades),
+                traceparents=batch.traceparents,
+                hold_many=hold_many,
+            )
         except Refused:
             await self._say_why(connection, {trade.buyer_account_id for trade in trades})
             raise
 
-    async def _move_holds(
-        self, connection: Connection, touched: Sequence[Order], extra: Sequence[str]
-    ) -> None:
-        """Have each buy hold what it may still cost; its trades then hold what it gives up."""
-        released, holds = [*extra], []
-        for order in touched:
-            if order.side == "sell" or order.hold_minor == order.cost_minor:
-                continue
-            if order.hold_id is not None:
-                released.append(order.hold_id)
-            order.hold_minor, order.hold_id = order.cost_minor, None
-            if order.hold_minor:
-                hold = new_hold(order, f"hold {order.version}", order.hold_minor)
-                order.hold_id = hold.id
-                holds.append(hold)
+    async def _move(
+        self, connection: Connection, released: Sequence[str], holds: Sequence[NewTransfer]
+    ) -> frozenset[str]:
+        """Release what orders held, and hold what they and their trades hold from here on.
+
+        Locked at once, in the ledger's order, so that writers of several assets do not wait for
+        each other in a circle.
+        """
         if not (released or holds):
-            return
+            return frozenset()
         await self._ledger.lock_for(connection, released, holds)
         voids = [(hold_id, derived_id(TRANSFER, hold_id, "release")) for hold_id in released]
         if await self._ledger.void_holds(connection, voids) != set(released):
             raise AssertionError(f"a hold of {released} is not there to be released")
-        if await self._ledger.hold_many(connection, holds) != {hold.id for hold in holds}:
+        held = await self._ledger.hold_many(connection, holds)
+        if held != {hold.id for hold in holds}:
             await self._say_why(connection, {hold.debit_account_id for hold in holds})
             raise AssertionError(f"what was released cannot be held anew: {holds}")
+        return held
 
     async def _say_why(self, connection: Connection, account_ids: Collection[str]) -> None:
         """Raise if money that was just released cannot be held anew as accounts are not open."""
@@ -227,6 +239,22 @@ class _Applied:
         entry, events = record(self.book, command)
         self.entries.append(entry)
         return self.batch.apply(events)
+
+
+def _moved_holds(touched: Sequence[Order]) -> tuple[list[str], list[NewTransfer]]:
+    """Have each buy hold what it may still cost; returns what that releases, and holds anew."""
+    released, holds = [], []
+    for order in touched:
+        if order.side == "sell" or order.hold_minor == order.cost_minor:
+            continue
+        if order.hold_id is not None:
+            released.append(order.hold_id)
+        order.hold_minor, order.hold_id = order.cost_minor, None
+        if order.hold_minor:
+            hold = new_hold(order, f"hold {order.version}", order.hold_minor)
+            order.hold_id = hold.id
+            holds.append(hold)
+    return released, holds
 
 
 def _missing(request: Request, orders: Mapping[str, Order]) -> NewTransfer | None:
