@@ -16,7 +16,7 @@ from perdure.trades.contracts import KIND
 from perdure.trades.funding import FUNDED
 from perdure.trades.orders import verify as orders
 from perdure.trades.process import BLOCK_ASSET, MOVE_MONEY, RETURN_MONEY, UNBLOCK_ASSET
-from perdure.trades.services.assets import ASSETS_ROLE, BlockedAsset
+from perdure.trades.services.assets import ASSETS_ROLE, BlockedAsset, Reservation
 from perdure.trades.services.wallets import TRANSFER_STATUSES, WALLETS_ROLE, WalletTransfer
 
 
@@ -201,7 +201,10 @@ def _compared(listed: str, what: str, stands: str, agreed: str) -> dict[str, str
     }
 
 
-def _block(entry: BlockedAsset) -> tuple[object, ...]:
+def _at_assets(entry: BlockedAsset | Reservation) -> tuple[object, ...]:
+    if isinstance(entry, Reservation):
+        lots = Decimal(entry.quantity_lots)
+        return (entry.reference, orders.RESERVED, "", entry.owner, "", entry.asset, lots)
     return (
         entry.reference,
         entry.status,
@@ -213,7 +216,7 @@ def _block(entry: BlockedAsset) -> tuple[object, ...]:
     )
 
 
-ASSET_BOOKS: Final[Books[BlockedAsset]] = Books(
+ASSET_BOOKS: Final[Books[BlockedAsset | Reservation]] = Books(
     role=ASSETS_ROLE,
     table=(
         "asset_blocks",
@@ -223,15 +226,16 @@ ASSET_BOOKS: Final[Books[BlockedAsset]] = Books(
             " quantity_lots numeric",
         ),
     ),
-    record=_block,
+    record=_at_assets,
     then=("ANALYZE asset_blocks",),
     invariants=_compared(
         "asset_blocks",
         "block",
-        "b.status <> 'unblocked'",
+        f"b.status NOT IN ('unblocked', '{orders.RESERVED}')",
         "b.status = 'delivered' AND b.reservation = o.sell_order AND b.owner = o.seller"
         " AND b.recipient = o.buyer AND b.asset = o.asset AND b.quantity_lots = o.quantity_lots",
-    ),
+    )
+    | orders.AT_ASSETS,
 )
 
 

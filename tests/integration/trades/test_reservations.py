@@ -1,14 +1,18 @@
 """Sells and the asset service: what is set aside is what an order needs, whatever a call meets."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from perdure.operations.lanes.calls import hear_nothing
+from perdure.trades.orders import verify as orders
 from perdure.trades.orders.doctor import look
 from perdure.trades.orders.new_orders import NewOrder
 from perdure.trades.orders.reservations import AssetReservations
-from perdure.trades.services.assets import AssetService
+from perdure.trades.services.assets import AssetService, Reservation
+from perdure.trades.verify import ASSET_BOOKS
 
 from .fake_assets import FakeAssets, Fault
 from .market import Market
@@ -108,3 +112,28 @@ async def test_the_doctor_names_what_stands_still(market: Market) -> None:
     }
     await swept(market, reservations(market, FakeAssets()))
     await market.write()
+
+
+async def test_verify_compares_what_is_set_aside_with_what_orders_need(market: Market) -> None:
+    assets = FakeAssets()
+    order_id = await sell(market)
+    await swept(market, reservations(market, assets))
+    await market.write()
+    assert await compared(market, assets) == []
+    assets.kept[order_id] = replace(assets.kept[order_id], quantity_lots=11)
+    assert await compared(market, assets) == ["what_is_set_aside_is_what_orders_need"]
+    nobodys = assets.kept.pop(order_id)
+    assets.kept["ord_none"] = replace(nobodys, reference="ord_none")
+    assert await compared(market, assets) == [*orders.AT_ASSETS]
+
+
+async def compared(market: Market, assets: FakeAssets) -> list[str]:
+    """Return what is amiss of this asset between our orders and what the service tells."""
+
+    async def told() -> AsyncIterator[Reservation]:
+        for reservation in assets.kept.values():
+            yield reservation
+
+    async with market.pool.acquire() as connection:
+        found = await ASSET_BOOKS.compare(connection, {"": told()})
+    return [one.name for one in found if market.asset in one.detail]

@@ -144,7 +144,7 @@ class AssetReservations:
                 version=order.reserved_version,
             )
         await self._pool.execute(
-            "UPDATE orders SET reduced_version = greatest(reduced_version, $2),"
+            "UPDATE orders SET reduced_version = greatest(reduced_version, $2), updated_at = now(),"
             " look_at = CASE WHEN reserved_version > $2 THEN now() END WHERE id = $1",
             order.id,
             order.reserved_version,

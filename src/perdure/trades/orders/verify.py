@@ -1,6 +1,11 @@
-"""What must hold between orders, the ledger, the trades and each book's journal."""
+"""What must hold between orders, the ledger, trades, each book's journal, and what is set aside."""
 
 from typing import Final
+
+from perdure.capability.books import BEGAN_SINCE
+
+RESERVED: Final = "reserved"
+"""The status of a reservation, in the table of what the asset service tells."""
 
 EACH_HOLDS_WHAT_IT_MAY_COST: Final = """
 SELECT ARRAY[o.id] AS subject_ids,
@@ -87,3 +92,33 @@ INVARIANTS: Final = {
     "journals_have_no_gap": JOURNALS_HAVE_NO_GAP,
 }
 """Each invariant's name and the query that finds what breaks it."""
+
+# What changed since the books are read, or is owed still, may stand either way.
+KEEPS_WHAT_ORDERS_NEED: Final = f"""
+SELECT ARRAY[o.id] AS subject_ids,
+       format('%s, needs %s lots of %s; %s reservations there, of %s lots', o.status,
+              o.reserved_lots, o.asset, count(b.reference), coalesce(sum(b.quantity_lots), 0))
+           AS detail
+FROM orders o
+LEFT JOIN asset_blocks b ON b.reference = o.id AND b.status = '{RESERVED}'
+    AND (b.quantity_lots = 0 OR (b.owner = o.account_id AND b.asset = o.asset))
+WHERE o.side = 'sell' AND o.status <> 'reserving' AND o.reserved_version = o.reduced_version
+    AND o.updated_at < now() AND {BEGAN_SINCE}
+GROUP BY o.id
+HAVING coalesce(sum(b.quantity_lots), 0) <> o.reserved_lots OR count(b.reference) > 1
+"""
+
+KEEPS_NOTHING_ELSE: Final = f"""
+SELECT ARRAY[b.reference] AS subject_ids,
+       format('%s lots of %s are set aside for no order', b.quantity_lots, b.asset) AS detail
+FROM asset_blocks b
+WHERE b.status = '{RESERVED}' AND b.quantity_lots > 0
+    AND EXISTS (SELECT FROM instruments i WHERE i.asset = b.asset)
+    AND NOT EXISTS (SELECT FROM orders o WHERE o.id = b.reference AND o.side = 'sell')
+"""
+
+AT_ASSETS: Final = {
+    "what_is_set_aside_is_what_orders_need": KEEPS_WHAT_ORDERS_NEED,
+    "nothing_is_set_aside_for_no_order": KEEPS_NOTHING_ELSE,
+}
+"""As above, of what the asset service tells."""

@@ -102,9 +102,15 @@ class GrpcAssetService:
         """Read all blocks."""
         return self._calls.stream(self._stub.ListBlocks, pb.ListBlocksRequest(), _block)
 
-    def books(self, since: datetime | None) -> AsyncIterator[BlockedAsset]:  # noqa: ARG002
-        """Read all blocks; see `perdure.providers.books.TellsBooks`."""
-        return self.blocks()
+    async def books(
+        self,
+        since: datetime | None,  # noqa: ARG002 - it has them all
+    ) -> AsyncIterator[BlockedAsset | Reservation]:
+        """Read all blocks and reservations; see `perdure.providers.books.TellsBooks`."""
+        async for block in self.blocks():
+            yield block
+        async for reservation in self.reservations():
+            yield reservation
 
     async def check(self) -> None:
         """Ask the server whether it serves, and for what nobody has, with our credentials."""
