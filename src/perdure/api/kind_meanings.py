@@ -40,7 +40,8 @@ def refunding(kind: Capability) -> list[str]:
 def of_every_kind(action: str) -> list[str]:
     """Return the codes of any kind: of an action that is asked for by the operation's id alone."""
     told = {"create": accepting, "refund": refunding}[action]
-    return list(dict.fromkeys(code for kind in _kinds() for code in told(kind)))
+    created = (kind for kind in installed().values() if kind.is_created)
+    return list(dict.fromkeys(code for kind in created for code in told(kind)))
 
 
 def all_codes() -> dict[str, Code]:
@@ -63,7 +64,8 @@ def kind_tags() -> list[dict[str, Any]]:
 
 
 def _kinds() -> list[Capability]:
-    return [kind for kind in installed().values() if kind.is_created]
+    """Return those that the API knows by their plural: it creates them, or they have routes."""
+    return [kind for kind in installed().values() if kind.is_created or kind.routes]
 
 
 def _own(kind: Capability, action: str) -> list[str]:

@@ -85,7 +85,7 @@ def house_scopes(scopes: Iterable[str]) -> list[str]:
 
 def _kinds() -> list[str]:
     found = installed().values()
-    created = [kind.plural for kind in found if kind.is_created]
+    created = [kind.plural for kind in found if kind.is_created or kind.routes]
     return created + [scope for kind in found for scope in kind.scopes]
 
 

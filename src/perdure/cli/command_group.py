@@ -182,10 +182,14 @@ class _AllCommands(_Commands):
 
 
 def _of_kind(plural: str) -> Any:
-    """Return the group of a kind's commands; None: the command line does not create it."""
+    """Return the group of a kind's commands; None: it has none.
+
+    One that the command line does not create may have a group of its own by this name.
+    """
     kind: Capability = load(plural)
     if not kind.is_created:
-        return None
+        own = kind.groups.get(plural)
+        return own and _imported(plural, OPERATIONS, Listed(own, kind.help))
     from perdure.cli.kind_app import kind_app  # noqa: PLC0415 - the house's commands do without
 
     group = _in_group(plural, kind_app(kind), OPERATIONS, kind.help)

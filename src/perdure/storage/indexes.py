@@ -34,6 +34,18 @@ INDEXES: Final = {
     " WHERE failure IS NOT NULL",
     "operations_metadata": "operations USING gin (metadata jsonb_path_ops)"
     " WHERE metadata <> '{}'::jsonb",
+    # A trade by what it is about, and by either of its sides.
+    **{
+        f"operations_trade_{name}": f"operations ((input #>> '{{request,{name}}}'),"
+        """ right(id, 26) COLLATE "C") WHERE kind = 'trade'"""
+        for name in (
+            "asset",
+            "buyer_account_id",
+            "buyer_customer_id",
+            "seller_account_id",
+            "seller_customer_id",
+        )
+    },
     # By time, some pages an entry: they cost next to nothing to write. `multi`: one old operation
     # that is touched today does not widen its neighbours' range to a year.
     "operations_times": "operations USING brin (created_at timestamptz_minmax_multi_ops,"

@@ -49,11 +49,13 @@ TRADES: Final = Capability(
     legacy="perdure.trades.legacy.way:WAY",
     invariants="perdure.trades.verify:INVARIANTS",
     routes=(
+        "perdure.trades.routes:router",
         "perdure.trades.orders.routes:orders",
         "perdure.trades.orders.book_routes:books",
         "perdure.trades.orders.book_routes:instruments",
     ),
     groups={
+        "trades": "perdure.trades.commands:trades",
         "orders": "perdure.trades.orders.commands:orders",
         "books": "perdure.trades.orders.commands:books",
         "instruments": "perdure.trades.orders.commands:instruments",

@@ -87,6 +87,8 @@ class Kept(Enum):
     """What is another's is not there: 404, as for what never was."""
     FILTERED = auto()
     """The list has its own only; asking for another's is refused: 403."""
+    OF_TWO = auto()
+    """It is two customers', each of whom sees its own side: `test_trades.py`."""
     REFUSED = auto()
     """It cannot be done in another's name: 403, with the field."""
     REJECTED = auto()
@@ -218,6 +220,7 @@ ROUTES = [
         lambda _: {"per_second": 1, "reason": "mischief"},
     ),
     Route("POST", "/v1/limits/{provider}/remove", Kept.HOUSE, _with_reason),
+    *(Route("GET", f"/v1/trades{path}", Kept.OF_TWO) for path in ("", "/{trade_id}")),
     Route("GET", "/v1/orders", Kept.FILTERED),
     Route("POST", "/v1/orders", Kept.REFUSED, lambda world: order_body(world.other)),
     *(Route("GET", f"/v1/orders/{{order_id}}{path}", Kept.HIDDEN) for path in ("", "/events")),
