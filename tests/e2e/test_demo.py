@@ -84,6 +84,38 @@ def test_an_overrun_registry_renews_each_domain_once(
     check_told(done.stderr, ["perdure limits set", "perdure bulk create relaunch"])
 
 
+@pytest.mark.timeout(600)
+def test_what_orders_agreed_is_exchanged_or_given_back_whole(
+    environment: dict[str, str], folder: Path
+) -> None:
+    """A service is killed in the middle, and one asset is never delivered."""
+    arguments = ("demo", "trades", "--orders", "100", "-o", "json", "--data-dir", str(folder))
+    done = subprocess.run(
+        [*PERDURE, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = done.stdout.splitlines()
+    result = json.loads(line)
+    stored = {(one["status"], one["reason"]): one["orders"] for one in result["by_status"]}
+    assert sum(stored.values()) + sum(result["refused"].values()) == result["orders"] == 100
+    assert set(result["refused"]) == {"asset_not_found", "insufficient_funds", "invalid_price"}
+    assert not {status for status, _ in stored} & {"reserving", "entering"}
+    assert result["traded"] > 0
+    assert result["reversed"]["recipient_frozen"] > 0
+    assert result["trades"] == result["traded"] + sum(result["reversed"].values())
+    assert result["before"] == result["after"]
+    assert set(result["after"]) == {"GEM", "RELIC", "STAMP", "WINE", "EUR", "USD"}
+    assert (result["differences"], result["verify"]["violations"]) == ([], [])
+    assert result["kills"] == 1
+    assert "wallets was killed (signal 9); restarted" in done.stderr
+
+
 def check_told(told: str, commands: list[str]) -> None:
     """See that what the demo says it does can be pasted (F27)."""
     lines = command_lines(told)

@@ -4,19 +4,22 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import typer
 
 from perdure.bootstrap import Platform
+from perdure.cli.api_access import Access
+from perdure.cli.api_client import PATIENCE_S, ApiClient
 from perdure.cli.environment import DATA_DIR_DEFAULT, DataFolder
 from perdure.cli.machine import Machine, Report, SimulatorOptions, run_machine
 from perdure.cli.output import OutputFormat, err, print_json
 from perdure.cli.preload import preload
 from perdure.cli.session import open_session, run
-from perdure.cli.up import greet, say, until_it_works
+from perdure.cli.up import ensure_api_key, greet, say, until_it_works
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
 
@@ -119,6 +122,22 @@ async def _stage(
             await machine.supervisor.run_until_signalled()
     tell(f"\nEnded. `perdure up --data-dir {folder.path}` goes on with the same data.")
     return result
+
+
+async def api_client_of(
+    machine: Machine, platform: Platform, *, patience_s: float = PATIENCE_S
+) -> Callable[[], ApiClient]:
+    """Return what opens a client of the API, with the key that commands find in the folder.
+
+    Args:
+        patience_s: As in `ApiClient`.
+    """
+    await ensure_api_key(machine.folder, platform)
+    path = machine.folder.api_key_path
+    access = Access(
+        machine.api_url, path.read_text().strip(), str(path), folder=machine.folder.path
+    )
+    return partial(ApiClient, access, patience_s=patience_s)
 
 
 def _say_aside(message: str) -> None:

@@ -5,10 +5,9 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,13 +15,10 @@ import typer
 from perdure.bootstrap import Platform
 from perdure.capability.books import invariants, violations
 from perdure.cli import verify
-from perdure.cli.api_access import Access
-from perdure.cli.api_client import ApiClient
-from perdure.cli.demo_stage import DEMO_DIR, DataDir, run_story
+from perdure.cli.demo_stage import DEMO_DIR, DataDir, api_client_of, run_story
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import Output, OutputFormat, out, print_error, print_table
 from perdure.cli.ports import PortBase
-from perdure.cli.up import ensure_api_key
 from perdure.cli.wallets import open_customer_account, pay_in
 from perdure.ledger.verify import Violation
 from perdure.payments.commands import report_path
@@ -111,7 +107,7 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     result = DemoResult(payments, write_demo_file(file, payments, wallets, poor))
     tell(f"Importing {len(result.expected)} rows:")
     tell(f"perdure payments import {file}")
-    open_client = await _clients_of(machine, platform)
+    open_client = await api_client_of(machine, platform, patience_s=PATIENCE_S)
     began = time.monotonic()
     async with (
         _beside(_cancel_some(platform)),
@@ -125,16 +121,6 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     result.unexpected = unexpected(result.expected, report)
     result.violations = await violations(platform.pool, {"gateway": machine.books["gateway"]})
     return result
-
-
-async def _clients_of(machine: Machine, platform: Platform) -> Callable[[], ApiClient]:
-    """Return what opens a client of the API, with the key that commands find in the folder."""
-    await ensure_api_key(machine.folder, platform)
-    path = machine.folder.api_key_path
-    access = Access(
-        machine.api_url, path.read_text().strip(), str(path), folder=machine.folder.path
-    )
-    return partial(ApiClient, access, patience_s=PATIENCE_S)
 
 
 async def _open_wallet(platform: Platform, number: int, deposit_minor: int) -> Wallet:

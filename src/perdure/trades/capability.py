@@ -62,4 +62,5 @@ TRADES: Final = Capability(
     },
     doctor="perdure.trades.orders.doctor:look",
     books=("perdure.trades.verify:ASSET_BOOKS", "perdure.trades.verify:WALLET_BOOKS"),
+    demo="perdure.trades.demo:trades",
 )
