@@ -206,14 +206,15 @@ FROM made CROSS JOIN generate_series(1, 100) AS place WHERE made.number % 1000 =
     """
 INSERT INTO orders (id, asset, currency, customer_id, account_id, reference, side, price_minor,
     quantity_lots, time_in_force, post_only, self_trade, fee_basis_points, status, remaining_lots,
-    filled_lots, filled_minor, request_key, fingerprint, created_at)
+    reserved_lots, filled_lots, filled_minor, request_key, fingerprint, created_at)
 SELECT pg_temp.id_of('ord', at, number), 'ASSET-' || number % 10, 'USD', 'customer-' || customer,
-       account_id, 'reference-' || number, CASE WHEN number % 2 = 0 THEN 'buy' ELSE 'sell' END,
-       amount_minor, 10, 'gtc', false, 'expire_taker', 100,
-       CASE WHEN number % 500 = 0 THEN 'open' WHEN number % 2 = 0 THEN 'filled'
-           ELSE 'cancelled' END,
-       CASE WHEN number % 500 = 0 THEN 10 ELSE 0 END, 0, 0, 'key-' || number, sha256(id::bytea), at
-FROM made
+       account_id, 'reference-' || number, CASE WHEN number % 2 = 0 THEN 'sell' ELSE 'buy' END,
+       amount_minor, 10, 'gtc', false, 'expire_taker', 100, is_now.status, lots, lots, 0, 0,
+       'key-' || number, sha256(id::bytea), at
+FROM made CROSS JOIN LATERAL (
+    SELECT CASE WHEN number % 500 = 0 THEN 'open' ELSE 'cancelled' END AS status,
+           CASE WHEN number % 500 = 0 THEN 10 ELSE 0 END AS lots
+) AS is_now
 """,
     """
 INSERT INTO order_requests (id, asset, order_id, command, actor, sequence, is_answered, request_key,

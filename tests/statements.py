@@ -43,7 +43,8 @@ class Sent:
 def sent() -> Iterator[Sent]:
     """Return what each line of the product sends."""
     for found in pkgutil.walk_packages(perdure.__path__, "perdure."):
-        if found.name.startswith(_NOT_THE_PRODUCT) or found.name.endswith(("__main__", ".demo")):
+        last = found.name.rpartition(".")[2]
+        if found.name.startswith(_NOT_THE_PRODUCT) or last.startswith(("__main__", "demo")):
             continue
         module = importlib.import_module(found.name)
         for call in _calls(module):

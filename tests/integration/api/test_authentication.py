@@ -66,6 +66,21 @@ PROTECTED = [
     ("GET", "/v1/domains/example.info", "renewals:read"),
     ("GET", "/v1/legacy", "operations:read"),
     ("POST", "/v1/legacy/registry-info/move", "operations:write"),
+    ("GET", "/v1/trades", "trades:read"),
+    ("GET", "/v1/trades/trd_1", "trades:read"),
+    ("POST", "/v1/orders", "orders:write"),
+    ("GET", "/v1/orders", "orders:read"),
+    ("GET", "/v1/orders/ord_1", "orders:read"),
+    ("POST", "/v1/orders/ord_1/cancel", "orders:write"),
+    ("POST", "/v1/orders/ord_1/replace", "orders:write"),
+    ("GET", "/v1/orders/ord_1/events", "orders:read"),
+    ("GET", "/v1/books/GEM", "orders:read"),
+    ("GET", "/v1/books/GEM/events", "orders:read"),
+    ("GET", "/v1/instruments", "orders:read"),
+    ("GET", "/v1/instruments/GEM", "orders:read"),
+    ("PUT", "/v1/instruments/GEM", "instruments:write"),
+    ("POST", "/v1/instruments/GEM/halt", "instruments:write"),
+    ("POST", "/v1/instruments/GEM/resume", "instruments:write"),
     ("GET", "/v1/bulks", "bulk:read"),
     ("POST", "/v1/bulks", "bulk:write"),
     ("GET", "/v1/bulks/blk_1", "bulk:read"),
@@ -108,6 +123,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
     ids |= {"bulk_id": "blk_1", "list_id": "bll_1"}
     ids |= {"name": "example.info", "part": "registry-info"}
+    ids |= {"trade_id": "trd_1", "order_id": "ord_1", "asset": "GEM"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()

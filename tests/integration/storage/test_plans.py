@@ -169,35 +169,6 @@ async def test_a_list_of_orders_reads_little_more_than_it_shows(
         assert await _read(full, ask) <= FEW
 
 
-TRADES: Final = 2_000
-MANY_TRADES: Final = """
-INSERT INTO operations (id, kind, status, customer_id, finished_at, input)
-SELECT 'trd_' || lpad(number::text, 26, '0'), 'trade', 'succeeded', 'house', now(),
-       jsonb_build_object('request', jsonb_build_object('asset', 'ASSET-' || number % 50,
-           'buyer_customer_id', 'cus-' || number % 997, 'buyer_account_id', 'acc-' || number % 997,
-           'seller_customer_id', 'cus-' || number % 499, 'seller_account_id', 'acc-' || number % 499
-       ))
-FROM generate_series(1, $1::int) AS number
-"""
-
-
-async def test_a_list_of_trades_reads_little_more_than_it_shows(full: Pool) -> None:
-    people = [{"customer_id": "cus-7"}, {"account_id": "acc-7"}, {}]
-    others: list[dict[str, Any]] = [{}, {"asset": "ASSET-7"}, {"status": Status.FAILED}]
-    cursors = [{}, {"starting_after": f"trd_{TRADES // 2:026}"}]
-    async with full.acquire() as connection, connection.transaction():
-        await connection.execute(MANY_TRADES, TRADES, timeout=60)
-        await connection.execute("ANALYZE operations", timeout=60)
-        found = {}
-        for some in itertools.product(people, others, cursors):
-            wanted: dict[str, Any] = {name: value for one in some for name, value in one.items()}
-            read = await _read_on(connection, partial(listing.find, **wanted))
-            if read > FEW:
-                found[str(wanted)] = read
-        assert found == {}
-        await connection.execute("DELETE FROM operations WHERE kind = 'trade'", timeout=60)
-
-
 NOW: Final = utc_now()
 NARROW: Final = [
     BulkQuery(status=Status.UNKNOWN),
@@ -239,21 +210,48 @@ async def test_a_bulks_items_are_read_page_by_page(full: Pool) -> None:
         assert read <= FEW
 
 
+TRADES: Final = 2_000
+MANY_TRADES: Final = """
+INSERT INTO operations (id, kind, status, customer_id, finished_at, input)
+SELECT 'trd_' || lpad(number::text, 26, '0'), 'trade', 'succeeded', 'house', now(),
+       jsonb_build_object('request', jsonb_build_object('asset', 'ASSET-' || number % 50,
+           'buyer_customer_id', 'cus-' || number % 997, 'buyer_account_id', 'acc-' || number % 997,
+           'seller_customer_id', 'cus-' || number % 499, 'seller_account_id', 'acc-' || number % 499
+       ))
+FROM generate_series(1, $1::int) AS number
+"""
+
+
+async def test_a_list_of_trades_reads_little_more_than_it_shows(postgres_url: str) -> None:
+    people = [{"customer_id": "cus-7"}, {"account_id": "acc-7"}, {}]
+    others: list[dict[str, Any]] = [{}, {"asset": "ASSET-7"}, {"status": Status.FAILED}]
+    cursors = [{}, {"starting_after": f"trd_{TRADES // 2:026}"}]
+    async with migrated_database(postgres_url) as url, open_pool(url, size=1) as pool:
+        await fill(pool, OPERATIONS // 10)
+        await pool.execute(MANY_TRADES, TRADES, timeout=60)
+        await pool.execute("ANALYZE operations", timeout=60)
+        found = {}
+        for some in itertools.product(people, others, cursors):
+            wanted: dict[str, Any] = {}
+            for one in some:
+                wanted |= one
+            read = await _read(pool, partial(listing.find, **wanted))
+            if read > FEW:
+                found[str(wanted)] = read
+        assert found == {}
+
+
 async def _read(pool: Pool, ask: Callable[[Connection], Awaitable[object]]) -> int:
     """Return how many rows were looked at for what is asked."""
-    async with pool.acquire() as connection, connection.transaction():
-        return await _read_on(connection, ask)
-
-
-async def _read_on(connection: Connection, ask: Callable[[Connection], Awaitable[object]]) -> int:
     asked: list[Any] = []
-    with connection.query_logger(asked.append):
-        await ask(connection)
-        await asyncio.sleep(0)  # the last one is told of in the next turn of the loop
-    plans = [
-        await plan_of(connection, one.query, *one.args)
-        for one in asked
-        if one.query.lstrip().startswith(("SELECT", "WITH"))
-    ]
+    async with pool.acquire() as connection, connection.transaction():
+        with connection.query_logger(asked.append):
+            await ask(connection)
+            await asyncio.sleep(0)  # the last one is told of in the next turn of the loop
+        plans = [
+            await plan_of(connection, one.query, *one.args)
+            for one in asked
+            if one.query.lstrip().startswith(("SELECT", "WITH"))
+        ]
     assert plans, "nothing was asked"
     return max(rows_read(plan) for plan in plans)

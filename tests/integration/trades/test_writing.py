@@ -159,6 +159,22 @@ async def test_what_a_sell_needs_no_more_is_owed_to_the_asset_service(market: Ma
     assert (order.reserved_lots, order.reserved_version, order.reduced_version) == (4, 1, 0)
 
 
+async def test_a_sell_is_of_no_more_than_is_set_aside_though_it_once_was(market: Market) -> None:
+    """Both were asked for when ten were set aside."""
+    sell = await market.place("sal", "sell", 10, 100)
+    await market.write()
+    await market.replace(sell, 6, 100)
+    await market.write()
+    more = await market.replace(sell, 7, 100)
+    as_much = await market.replace(sell, 6, 101)
+    await market.write()
+    assert await market.answer(more) == "reservation_too_small"
+    assert await market.answer(as_much) is None
+    order = await market.order(sell)
+    assert (order.quantity_lots, order.reserved_lots, order.price_minor) == (6, 6, 101)
+    await market.book()
+
+
 @pytest.mark.parametrize("lots", [5, 10])
 async def test_orders_of_an_account_that_is_blocked_go_and_the_others_trade_on(
     market: Market, lots: int

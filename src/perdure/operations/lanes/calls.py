@@ -26,6 +26,7 @@ from perdure.storage.pool import Pool
 log = structlog.get_logger()
 
 CHANNEL: Final = "perdure_lanes"
+LANE_LISTENER: Final = "perdure-lane-listener"
 _CONNECT_AGAIN_S: Final = 1.0
 _LOOK_S: Final = 1.0
 
@@ -73,14 +74,18 @@ class LaneListener:
     transaction, there is nothing to hear: lanes look by themselves. Connects when the first lane
     runs.
 
+    Args:
+        application_name: How its connection calls itself in `pg_stat_activity`.
+
     Attributes:
         session: The connection, for one at a time to hold locks by; None: there is none now. Who
             finds it lost says so (`reconnect`): asyncpg does not, of one lost amid an answer.
         is_pooled: There never is one.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, application_name: str = LANE_LISTENER) -> None:
         self._database_url = database_url
+        self._application_name = application_name
         self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
@@ -138,7 +143,7 @@ class LaneListener:
 
     async def _listen_until_lost(self) -> bool:
         """Listen as long as the connection lasts; False: there is nothing to hear."""
-        connection = await connect(self._database_url, application_name="perdure-lane-listener")
+        connection = await connect(self._database_url, application_name=self._application_name)
         try:
             if await is_pooled(connection):
                 self.is_pooled = True

@@ -28,7 +28,7 @@ RejectCode = Literal[
     "invalid_instrument",
 ]
 
-REJECTIONS: Final[Mapping[RejectCode, str]] = MappingProxyType(
+REJECTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "trading_halted": "Trading in the asset is halted; cancel, or wait until it goes on.",
         "invalid_order": "The order's terms contradict one another: only gtd has a time it is good"

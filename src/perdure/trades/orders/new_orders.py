@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import (
@@ -26,6 +26,8 @@ from perdure.trades.book.commands import (
 from perdure.trades.book.events import REJECTIONS, RejectCode, Rejected
 from perdure.trades.orders.instruments import Listed
 from perdure.trades.orders.model import ID_PREFIX, Order, new_hold, now_ms
+
+RESERVATION_TOO_SMALL: Final = "reservation_too_small"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,9 @@ def refusal_of(code: str) -> PerdureError:
     if code == "account_not_open":
         return Refused("The account is closed or blocked.", code=code, param="account_id")
     if code in _TOO_LATE:
-        return Conflict(REJECTIONS[_TOO_LATE[code]], code="order_ended", param="id")
-    if code in REJECTIONS:
-        message = REJECTIONS[cast("RejectCode", code)]
+        return Conflict(REJECTIONS[code], code="order_ended", param="id")
+    if code in _REFUSALS:
+        message = _REFUSALS[code]
         if code in _NOT_NOW:
             return Conflict(message, code=code)
         return InvalidInput(message, code=code, param=_PARAMS.get(code))
@@ -181,14 +183,17 @@ def refusal_of(code: str) -> PerdureError:
     )
 
 
-_TOO_LATE: Final[Mapping[str, RejectCode]] = {
-    "order_not_open": "order_not_open",
-    "quantity_already_filled": "quantity_already_filled",
+_REFUSALS: Final[Mapping[str, str]] = {
+    **REJECTIONS,
+    RESERVATION_TOO_SMALL: "No more of the asset is set aside for the order; place another for the"
+    " rest.",
 }
+_TOO_LATE: Final = frozenset({"order_not_open", "quantity_already_filled"})
 _NOT_NOW: Final = frozenset({"trading_halted", "would_take"})
 _PARAMS: Final = {
     "invalid_quantity": "quantity_lots",
     "quantity_too_large": "quantity_lots",
+    RESERVATION_TOO_SMALL: "quantity_lots",
     "price_off_tick": "price_minor",
     "price_outside_band": "price_minor",
     "invalid_order": "time_in_force",

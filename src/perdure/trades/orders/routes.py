@@ -65,7 +65,9 @@ def _listener_of(app: FastAPI) -> LaneListener:
     """Return what hears of answers; it connects when somebody first waits for one."""
     if not hasattr(app.state, "order_listener"):
         settings = app.state.platform.settings
-        app.state.order_listener = LaneListener(settings.require_database_url())
+        app.state.order_listener = LaneListener(
+            settings.require_database_url(), application_name="perdure-order-listener"
+        )
     found: LaneListener = app.state.order_listener
     return found
 

@@ -24,7 +24,13 @@ from perdure.trades.orders.model import (
     RESERVING,
     Order,
 )
-from perdure.trades.orders.new_orders import NewOrder, Once, check_figures, refusal_of
+from perdure.trades.orders.new_orders import (
+    RESERVATION_TOO_SMALL,
+    NewOrder,
+    Once,
+    check_figures,
+    refusal_of,
+)
 
 ANSWERED_WITHIN_S: Final = 5.0
 """How long an answer is waited for; what is stored goes on without."""
@@ -78,12 +84,8 @@ class Orders:
             IdempotencyMismatch: As `Intake.ask`.
         """
         check_figures(price_minor, quantity_lots)
-        if order.side == "sell" and quantity_lots > order.quantity_lots:
-            raise InvalidInput(
-                "No more of the asset is set aside for the order; place another for the rest.",
-                code="reservation_too_small",
-                param="quantity_lots",
-            )
+        if order.side == "sell" and quantity_lots > order.reserved_lots:
+            raise refusal_of(RESERVATION_TOO_SMALL)
         command = Replace(order.id, price_minor, quantity_lots)
         return await self._ask_of(order, command, actor, None, once)
 

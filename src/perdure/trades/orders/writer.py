@@ -25,6 +25,7 @@ from perdure.trades.contracts import TradeRequest
 from perdure.trades.orders import store
 from perdure.trades.orders.bookkeeping import Batch
 from perdure.trades.orders.model import Order, new_hold, now_ms
+from perdure.trades.orders.new_orders import RESERVATION_TOO_SMALL
 from perdure.trades.orders.store import Request
 
 log = structlog.get_logger()
@@ -135,6 +136,9 @@ class AssetWriter:
         self, connection: Connection, applied: "_Applied", request: Request, *, is_first: bool
     ) -> bool:
         """Apply a request; False: not with those before it, whose money is not moved yet."""
+        if _wants_more_than_is_reserved(request, applied.batch.orders):
+            applied.answers.append((request.id, None, RESERVATION_TOO_SMALL))
+            return True
         missing = _missing(request, applied.batch.orders)
         if missing is not None:
             if not is_first:
@@ -255,6 +259,20 @@ def _moved_holds(touched: Sequence[Order]) -> tuple[list[str], list[NewTransfer]
             order.hold_id = hold.id
             holds.append(hold)
     return released, holds
+
+
+def _wants_more_than_is_reserved(request: Request, orders: Mapping[str, Order]) -> bool:
+    """Whether a sell is to be of more than the asset service keeps for it.
+
+    Known here alone: an order may have been made smaller since whoever asks looked at it.
+    """
+    command = request.command
+    if not isinstance(command, Replace):
+        return False
+    order = orders.get(command.order_id)
+    return (
+        order is not None and order.side == "sell" and command.quantity_lots > order.reserved_lots
+    )
 
 
 def _missing(request: Request, orders: Mapping[str, Order]) -> NewTransfer | None:
