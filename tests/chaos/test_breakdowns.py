@@ -16,7 +16,7 @@ from perdure.cli.environment import read_environment
 from perdure.operations.breakdowns import is_breakdown
 from perdure.operations.model import Failure, Status
 from tests.e2e.conftest import environment
-from tests.e2e.test_up import Up
+from tests.e2e.running_up import Up
 from tests.polls import eventually
 from tests.receivers import Receiver, receiving
 

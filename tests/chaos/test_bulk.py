@@ -18,7 +18,7 @@ import pytest
 
 from perdure.cli.environment import read_environment
 from tests.e2e.conftest import PERDURE, environment, folder  # noqa: F401 - fixtures
-from tests.e2e.test_up import Up, command
+from tests.e2e.running_up import Up, command
 from tests.polls import eventually_without_a_loop
 
 OPERATIONS = int(os.environ.get("BULK_OPERATIONS", "600"))

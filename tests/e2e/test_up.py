@@ -3,19 +3,16 @@
 import json
 import os
 import re
-import select
 import signal
 import socket
 import stat
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import httpx
 import psutil
 import pytest
 
@@ -26,100 +23,14 @@ from tests.receivers import ArrivedSpan, Receiver, receiving
 
 from .conftest import PERDURE
 from .forked_perdure import perdure_in
+from .running_up import Up, command
 
-FINISHED = {"succeeded", "failed", "cancelled"}
 ELSEWHERE = {"make up", "make demo", "make test"}
 """The documentation's commands that are not run with the others: one is what these run on, one is
 the suite, and the demo has a test of its own."""
-
-
-class Up:
-    """A running `perdure up`."""
-
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.folder = folder
-        self.text = ""
-        self.process = subprocess.Popen(
-            [*PERDURE, "up", "--data-dir", str(folder)],
-            env=environment | {"PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def wait_until_it_runs(self) -> None:
-        self.read_until("Running;", timeout_s=180)
-        self.api_url = self.setting(r"^API +(\S+)")
-        self.http = self.connect()
-
-    def connect(self) -> httpx.Client:
-        key = (self.folder / "api_key").read_text().strip()
-        return httpx.Client(
-            base_url=self.api_url,
-            headers={"Authorization": f"Bearer {key}"},
-            trust_env=False,
-            timeout=120,
-        )
-
-    def read_until(self, words: str, *, timeout_s: float) -> None:
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + timeout_s
-        while words not in self.text:
-            ready, _, _ = select.select([self.process.stdout], [], [], 1)
-            if ready:
-                part = os.read(self.process.stdout.fileno(), 65_536)
-                assert part, f"it ended before {words!r}:\n{self.text}"
-                self.text += part.decode()
-            assert time.monotonic() < deadline, f"no {words!r} in:\n{self.text}"
-
-    def setting(self, pattern: str) -> str:
-        found = re.search(pattern, self.text, re.MULTILINE)
-        assert found is not None, self.text
-        return found.group(1)
-
-    @property
-    def payment(self) -> dict[str, Any]:
-        """The body of the command that was printed to be pasted."""
-        body: dict[str, Any] = json.loads(self.setting(r"-d '(\{.*\})'"))
-        return body
-
-    def pids(self) -> dict[str, int]:
-        record = json.loads((self.folder / "processes.json").read_text())
-        return {name: pid for name, (pid, _) in record["processes"].items()}
-
-    def create(
-        self, *, key: str = "", headers: dict[str, str] | None = None, **changes: Any
-    ) -> dict[str, Any]:
-        headers = (headers or {}) | ({"Idempotency-Key": key} if key else {})
-        answer = self.http.post("/v1/payments", json=self.payment | changes, headers=headers)
-        assert answer.status_code == 201, answer.text
-        created: dict[str, Any] = answer.json()
-        return created
-
-    def wait_for(self, payment_id: str, reached: Callable[[str], bool]) -> str:
-        status = ""
-
-        def look() -> bool:
-            nonlocal status
-            status = self.http.get(f"/v1/payments/{payment_id}").json()["status"]
-            return reached(status)
-
-        eventually_without_a_loop(
-            look, within_s=120, pause_s=0.1, why_not=lambda: f"{payment_id} is still {status}"
-        )
-        return status
-
-    def end_of(self, payment_id: str) -> str:
-        return self.wait_for(payment_id, FINISHED.__contains__)
-
-    def close(self) -> None:
-        if hasattr(self, "http"):
-            self.http.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(60)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+CALLER = "b7ad6b7169203331"
+"""The span of whoever asks."""
+ALICE = {"name": "Alice", "phone": "+4915112345678"}
 
 
 @pytest.fixture(scope="module")
@@ -163,22 +74,6 @@ def is_gone(pid: int) -> bool:
 
 def wait_until_gone(pids: list[int]) -> None:
     eventually_without_a_loop(lambda: all(is_gone(pid) for pid in pids), pause_s=0.1)
-
-
-def command(environment: dict[str, str], folder: Path, *arguments: str) -> dict[str, Any]:
-    bare = {name: value for name, value in environment.items() if not name.endswith("_PORT")}
-    done = subprocess.run(
-        [*PERDURE, "--data-dir", str(folder), *arguments, "-o", "json"],
-        env=bare,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
 
 
 def script(up: Up) -> str:
@@ -291,29 +186,22 @@ def test_payments_survive_kills_of_a_worker_and_of_everything(
     wait_until_gone(pids)
 
 
+def way_to(span: ArrivedSpan, trace: dict[str, ArrivedSpan]) -> list[ArrivedSpan]:
+    """Return the spans by which a trace came to one, the first of them first."""
+    parent = trace.get(span.parent_id)
+    return [*(way_to(parent, trace) if parent else []), span]
+
+
 def processes(span: ArrivedSpan, trace: dict[str, ArrivedSpan]) -> list[str]:
     """Return through which processes a trace came to a span."""
-    parent = trace.get(span.parent_id)
-    before = processes(parent, trace) if parent else []
-    return before if before[-1:] == [span.service] else [*before, span.service]
+    return [service for service, _ in groupby(one.service for one in way_to(span, trace))]
 
 
-@pytest.mark.parametrize(
-    ("gear", "carried_out"), [("auto", "lane:payment"), ("own_workflow", "RunWorkflow:Payment")]
-)
-def test_one_trace_leads_from_a_request_through_what_carries_it_out_to_the_callback_t10(
-    start: Callable[[], Up], told: Receiver, gear: str, carried_out: str
-) -> None:
-    up = start()
-    caller, trace_id = "b7ad6b7169203331", uuid4().hex
-    phone = {"name": "Alice", "phone": "+4915112345678"}
-    payment = up.create(
-        headers={"traceparent": f"00-{trace_id}-{caller}-01"}, gear=gear, payer=phone
-    )
-    assert up.end_of(payment["id"]) == "succeeded"
+def traced(
+    told: Receiver, trace_id: str, awaited: set[str]
+) -> tuple[dict[str, ArrivedSpan], ArrivedSpan]:
+    """Wait for the spans of a trace that are named; returns it, and its first span."""
     trace: dict[str, ArrivedSpan] = {}
-    # A span is sent when it ends, and that of a workflow or a lane after all that it did.
-    awaited = {"POST /v1/payments", carried_out, "POST /v1/callbacks/gateway", "POST /v1/messages"}
 
     def has_arrived() -> bool:
         nonlocal trace
@@ -323,10 +211,33 @@ def test_one_trace_leads_from_a_request_through_what_carries_it_out_to_the_callb
     eventually_without_a_loop(
         has_arrived, within_s=60, pause_s=0.1, why_not=lambda: {one.name for one in trace.values()}
     )
-    (first,) = [one for one in trace.values() if one.parent_id not in trace]
-    assert (first.name, first.parent_id) == ("POST /v1/payments", caller)
-    assert first.facts["perdure.operation_id"] == payment["id"]
     assert len({one.pid for one in trace.values()}) >= 5
+    assert not any("Alice" in one.text or "4915112345678" in one.text for one in trace.values())
+    (first,) = [one for one in trace.values() if one.parent_id not in trace]
+    assert first.parent_id == CALLER
+    return trace, first
+
+
+def traceparent(trace_id: str) -> dict[str, str]:
+    """Return what says that a request is a part of somebody's trace."""
+    return {"traceparent": f"00-{trace_id}-{CALLER}-01"}
+
+
+@pytest.mark.parametrize(
+    ("gear", "carried_out"), [("auto", "lane:payment"), ("own_workflow", "RunWorkflow:Payment")]
+)
+def test_one_trace_leads_from_a_request_through_what_carries_it_out_to_the_callback_t10(
+    start: Callable[[], Up], told: Receiver, gear: str, carried_out: str
+) -> None:
+    up = start()
+    trace_id = uuid4().hex
+    payment = up.create(headers=traceparent(trace_id), gear=gear, payer=ALICE)
+    assert up.end_of(payment["id"]) == "succeeded"
+    # A span is sent when it ends, and that of a workflow or a lane after all that it did.
+    awaited = {"POST /v1/payments", carried_out, "POST /v1/callbacks/gateway", "POST /v1/messages"}
+    trace, first = traced(told, trace_id, awaited)
+    assert first.name == "POST /v1/payments"
+    assert first.facts["perdure.operation_id"] == payment["id"]
     callback = next(one for one in trace.values() if one.name == "POST /v1/callbacks/gateway")
     assert processes(callback, trace) == [
         "perdure-api",
@@ -336,7 +247,55 @@ def test_one_trace_leads_from_a_request_through_what_carries_it_out_to_the_callb
     ]
     settled = next(one for one in trace.values() if one.facts.get("perdure.status") == "succeeded")
     assert settled.facts["perdure.step"] == "settle"
-    assert not any("Alice" in one.text or "4915112345678" in one.text for one in trace.values())
+
+
+MOVES_MONEY = "perdure.wallets.v1.Wallets/Transfer"
+IN_A_LANE = ["lane:trade", "move_money"]
+IN_A_WORKFLOW = [
+    "StartWorkflow:Trade",
+    "RunWorkflow:Trade",
+    "StartActivity:trade.move_money",
+    "RunActivity:trade.move_money",
+]
+
+
+@pytest.mark.parametrize(
+    ("asset", "carried_out", "at_work"),
+    [
+        ("GEM", IN_A_LANE, ["operations"]),
+        # The asset service's answer is lost, so that it goes on in a workflow.
+        ("CUT-GEM", IN_A_WORKFLOW, ["operations", "providers"]),
+    ],
+)
+def test_one_trace_leads_from_an_order_through_its_match_to_both_services_t10(
+    start: Callable[[], Up], told: Receiver, asset: str, carried_out: list[str], at_work: list[str]
+) -> None:
+    up = start()
+    listed = {"currency": "USD", "fee_basis_points": 25, "reason": "New."}
+    assert up.http.put(f"/v1/instruments/{asset}", json=listed).status_code == 200
+    buyer = {name: up.payment[name] for name in ("customer_id", "account_id")}
+    seller = {"customer_id": "cus_sal", "account_id": up.open_account("cus_sal")}
+    up.order(seller, asset=asset, side="sell")
+    trace_id = uuid4().hex
+    bought = up.order(buyer, traceparent(trace_id), asset=asset, side="buy", contact=ALICE)
+    assert bought["status"] == "filled"
+    awaited = {carried_out[0], carried_out[-2], "POST /v1/orders", "POST /v1/messages"}
+    trace, first = traced(told, trace_id, awaited)
+    assert first.name == "POST /v1/orders"
+    moved = [
+        one
+        for one in trace.values()
+        if one.name == MOVES_MONEY and one.service == "perdure-simulator-wallets"
+    ]
+    assert len(moved) == 1
+    names = [one.name for one in way_to(moved[0], trace)]
+    assert names == ["POST /v1/orders", "match", *carried_out, MOVES_MONEY, MOVES_MONEY]
+    assert processes(moved[0], trace) == [
+        "perdure-api",
+        *(f"perdure-worker-{role}" for role in at_work),
+        "perdure-simulator-wallets",
+    ]
+    assert "perdure-simulator-assets" in {one.service for one in trace.values()}
 
 
 @pytest.mark.timeout(600)

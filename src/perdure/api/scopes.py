@@ -1,7 +1,9 @@
 """What a key may do: read or write one group of routes; and the sets of it that have a name.
 
-Each kind of operation that is installed has a group, by its plural. A key keeps what it was given:
-a scope of a kind that is no longer installed opens nothing, and the others still do.
+Each kind of operation that is created has a group, by its plural; what else a kind's own routes
+ask for, it declares. One that nobody asks for by itself is acted on with `operations:write`. A key
+keeps what it was given: a scope of a kind that is no longer installed opens nothing, and the
+others still do.
 """
 
 from collections.abc import Iterable
@@ -17,6 +19,8 @@ ADMIN: Final = "admin"
 _FOR_ALL: Final = ("accounts", "operations")
 _FOR_THE_HOUSE: Final = ("bulk", "flags", "limits")
 """What no customer may do: their routes ask for `house_caller_with`."""
+_OPERATORS: Final = ("operations:write", "bulk:write")
+"""What an operator may do beside what the kinds' own routes ask for."""
 
 
 class Role(StrEnum):
@@ -33,8 +37,7 @@ class Role(StrEnum):
 
 def all_scopes() -> list[str]:
     """Return every scope there is, of the kinds that are installed too."""
-    groups = (*_kinds(), *_FOR_ALL, *_for_the_house())
-    return [*_reading(groups), *_writing(groups), ADMIN]
+    return [*_of_kinds(), *_both(_FOR_ALL), *_of_the_house(), ADMIN]
 
 
 def scopes_of_key(scopes: Iterable[str], role: str | None) -> frozenset[str]:
@@ -48,14 +51,13 @@ def scopes_of_key(scopes: Iterable[str], role: str | None) -> frozenset[str]:
 
 def scopes_of(role: Role) -> list[str]:
     """Return what a role may do, with the kinds that are installed now."""
-    scopes = _reading((*_kinds(), *_FOR_ALL, *_for_the_house()))
     if role is Role.ADMIN:
         return [ADMIN]
-    if role is not Role.VIEWER:
-        scopes += _writing((*_kinds(), "operations", "bulk"))
+    every = all_scopes()[:-1]
     if role is Role.APPROVER:
-        scopes += _writing(("accounts", "flags", "limits", *_house_scopes_of_kinds()))
-    return scopes
+        return every
+    acting = {*_of_kinds(), *_OPERATORS} if role is Role.OPERATOR else set()
+    return [scope for scope in every if scope.endswith(":read") or scope in acting]
 
 
 def check_scopes(scopes: Iterable[str], role: Role | None = None) -> list[str]:
@@ -79,27 +81,20 @@ def check_scopes(scopes: Iterable[str], role: Role | None = None) -> list[str]:
 
 def house_scopes(scopes: Iterable[str]) -> list[str]:
     """Return those of some scopes that no customer may have."""
-    of_the_house = {*_reading(_for_the_house()), *_writing(_for_the_house())}
+    of_the_house = {*_of_the_house()}
     return [scope for scope in scopes if scope in of_the_house]
 
 
-def _kinds() -> list[str]:
+def _of_kinds() -> list[str]:
     found = installed().values()
-    created = [kind.plural for kind in found if kind.is_created or kind.routes]
+    created = _both(kind.plural for kind in found if kind.is_created)
     return created + [scope for kind in found for scope in kind.scopes]
 
 
-def _for_the_house() -> tuple[str, ...]:
-    return (*_FOR_THE_HOUSE, *_house_scopes_of_kinds())
+def _of_the_house() -> list[str]:
+    of_kinds = [scope for kind in installed().values() for scope in kind.house_scopes]
+    return _both(_FOR_THE_HOUSE) + of_kinds
 
 
-def _house_scopes_of_kinds() -> list[str]:
-    return [scope for kind in installed().values() for scope in kind.house_scopes]
-
-
-def _reading(groups: Iterable[str]) -> list[str]:
-    return [f"{group}:read" for group in groups]
-
-
-def _writing(groups: Iterable[str]) -> list[str]:
-    return [f"{group}:write" for group in groups]
+def _both(groups: Iterable[str]) -> list[str]:
+    return [f"{group}:{act}" for group in groups for act in ("read", "write")]

@@ -67,8 +67,8 @@ class Capability:
 
     Args:
         name: What one is called; as in `operations.kind`: `transfer`.
-        plural: What several are called: the API's path and tag, the command's group, the scopes
-            (`transfers:read`, `transfers:write`).
+        plural: What several are called: the API's path and tag, the command's group, and the
+            scopes of one that is created (`transfers:read`, `transfers:write`).
         id_prefix: The first part of its ids: `tfr`.
         workflow: The name of its workflow.
         help: One line for people who look for it.
@@ -87,8 +87,8 @@ class Capability:
         amount_field: The view's field with the money that one moves, in minor units of its
             `currency`; null until it is known.
         tags: What its own routes are about, by their tags beside its plural.
-        scopes: The groups of scopes that its own routes ask for, beside its plural.
-        house_scopes: Those of them that no customer may have.
+        scopes: What else its own routes ask for: `orders:read`.
+        house_scopes: What they ask for that no customer may have.
         is_created: Whether the API and the CLI create it. A refund is asked for at what it refunds.
         has_lane: Whether a flood of them is carried out in lanes.
         refundable: A `RefundableKind`, where one that has succeeded can be given back.

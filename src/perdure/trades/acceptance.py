@@ -13,6 +13,7 @@ from typing import Any, Final
 from perdure.core.errors import Conflict, PerdureError
 from perdure.core.ids import new_id
 from perdure.core.notes import correctable
+from perdure.core.telemetry import telemetry
 from perdure.flags.routing import EngineRouting, EngineVariant, keep_decisions
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
@@ -152,16 +153,18 @@ def _new_operation(
     request: TradeRequest, lane: int | None, traceparent: str | None
 ) -> NewOperation:
     trade_id = new_id(ID_PREFIX)
-    return NewOperation(
-        id=trade_id,
-        kind=KIND,
-        # Two customers are in it, and neither acts on it by itself.
-        customer_id=HOUSE,
-        input=to_json(TradeInput(trade_id, request)),
-        reference=request.name,
-        lane=lane,
-        traceparent=traceparent,
-    )
+    facts = {"operation_id": trade_id, "kind": KIND}
+    with telemetry().following(traceparent), telemetry().span("match", facts):
+        return NewOperation(
+            id=trade_id,
+            kind=KIND,
+            # Two customers are in it, and neither acts on it by itself.
+            customer_id=HOUSE,
+            input=to_json(TradeInput(trade_id, request)),
+            reference=request.name,
+            lane=lane,
+            traceparent=telemetry().traceparent() or traceparent,
+        )
 
 
 def _stored(outcome: Operation | PerdureError) -> Operation:

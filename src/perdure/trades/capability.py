@@ -23,8 +23,8 @@ TRADES: Final = Capability(
         "orders": "Orders to buy and sell assets, and each asset's book.",
         "instruments": "What each asset is traded by.",
     },
-    scopes=("orders",),
-    house_scopes=("instruments",),
+    scopes=("trades:read", "orders:read", "orders:write"),
+    house_scopes=("instruments:write",),
     codes={
         "asset_not_found": Code(404, "The asset is not traded here."),
         "order_not_found": Code(404, "There is no such order, or not for this key."),

@@ -230,7 +230,7 @@ async def test_a_key_works_on_where_a_kind_it_names_is_gone(api: Api, pool: Pool
     ("role", "allows", "lacks"),
     [
         (Role.VIEWER, {"payments:read", "limits:read"}, {"payments:write", "bulk:write"}),
-        (Role.OPERATOR, {"renewals:write", "operations:write", "bulk:write"}, {"accounts:write"}),
+        (Role.OPERATOR, {"orders:write", "operations:write", "bulk:write"}, {"instruments:write"}),
         (Role.APPROVER, {"transfers:write", "accounts:write", "flags:write"}, set()),
         (Role.ADMIN, set(all_scopes()), set()),
     ],

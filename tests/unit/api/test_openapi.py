@@ -11,6 +11,7 @@ import pytest
 
 from perdure.api.app import routed_app
 from perdure.api.document import document
+from perdure.api.scopes import ADMIN, all_scopes
 from perdure.simulators.bank_behaviour import DESTINATIONS, PAYS
 from perdure.simulators.gateway_behaviour import TOKENS
 from perdure.simulators.registry_domains import TERMS, derived_domain
@@ -33,6 +34,17 @@ def example(operation_id: str) -> dict[str, Any]:
 
 def test_it_is_kept_as_it_is() -> None:
     assert KEPT.read_text() == document(), "run `make openapi`, and look at what changed"
+
+
+def test_every_scope_opens_a_route() -> None:
+    asked = {
+        scope
+        for operation in OPERATIONS.values()
+        for key in operation.get("security", [])
+        for scopes in key.values()
+        for scope in scopes
+    }
+    assert asked == {*all_scopes()} - {ADMIN}
 
 
 def test_every_field_is_described() -> None:

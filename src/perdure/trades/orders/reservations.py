@@ -96,7 +96,11 @@ class AssetReservations:
 
     async def _tried(self, order: Order) -> None:
         try:
-            await self._look_after(order)
+            with (
+                telemetry().following(order.traceparent),
+                telemetry().span("set_aside", {"kind": "order"}),
+            ):
+                await self._look_after(order)
         except Exception as error:  # noqa: BLE001 - it is looked after again
             log.warning("order_not_looked_after", order_id=order.id, error=repr(error))
             if not isinstance(error, PerdureError):
