@@ -97,7 +97,10 @@ class Up:
         """Place an order for two lots, each for a dollar."""
         body = {"price_minor": 100, "quantity_lots": 2, "reference": uuid4().hex}
         answer = self.http.post("/v1/orders", json=body | whose | terms, headers=headers)
-        assert answer.status_code == 201, answer.text
+        if "asset_not_reserved" in answer.text:  # whoever asked for it was killed
+            return self.order(whose, headers, **terms)
+        # Where its book's writer was killed, the answer does not wait for the next one.
+        assert answer.status_code in {201, 202}, answer.text
         placed: dict[str, Any] = answer.json()
         return placed
 

@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from perdure.capability.books import Books
 from perdure.core.ids import new_id
+from perdure.ledger.model import AccountStatus
 from perdure.ledger.verify import Violation
 from perdure.operations.model import Operation
 from perdure.providers.credentials import GrpcSettings
@@ -129,6 +130,12 @@ class Exchange:
         answer = await control.put(f"/control/behaviours/{name}", json=behaviour)
         assert answer.status_code == 200, answer.text
         self.told.append((control, name))
+
+    async def block(self, account: dict[str, str], status: AccountStatus) -> None:
+        """Have an account on our books take nothing new, or be open again."""
+        async with self.house.platform.operations.transaction() as connection:
+            ledger = self.house.platform.ledger
+            await ledger.set_account_status(connection, account["account_id"], status)
 
     async def mend(self) -> None:
         """Have the services treat all as they should."""

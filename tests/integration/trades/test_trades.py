@@ -7,13 +7,14 @@ import pytest
 from temporalio.client import Client
 
 from perdure.core.errors import Conflict
+from perdure.ledger.model import AccountStatus
 from perdure.notifications.contracts import Party
 from perdure.operations.lanes.store import interactive_lane
 from perdure.operations.model import HOUSE, By
 from perdure.testing.polls import eventually
 from perdure.trades.verify import ASSET_BOOKS, WALLET_BOOKS, violations
 
-from .exchange import Case, Exchange, open_exchange
+from .exchange import PAID_MINOR, Case, Exchange, open_exchange
 
 BY = By("ada", "It is wanted.")
 GEARS = pytest.mark.parametrize(
@@ -124,6 +125,30 @@ async def test_an_undoing_that_is_refused_is_parked_and_relaunched_t8(exchange: 
     await exchange.house.platform.operations.actions.relaunch(case.id, BY)
     assert await exchange.ended(case) == ("failed", "recipient_frozen")
     assert not await exchange.is_exchanged(case)
+
+
+@pytest.mark.parametrize("lane", [None, 0], ids=["own", "flood"])
+@pytest.mark.parametrize("side", ["buyer", "seller"])
+async def test_an_account_that_is_blocked_after_the_fill_holds_its_own_trade_up_at_most_t8(
+    exchange: Exchange, lane: int | None, side: str
+) -> None:
+    """What is held already is paid. Who cannot be paid is paid once the account is open again."""
+    blocked = await exchange.trade(lane=lane, begins=False)
+    other = await exchange.trade(lane=lane, begins=False)
+    account = getattr(blocked, side)
+    await exchange.block(account, AccountStatus.FROZEN)
+    for case in (blocked, other):
+        await exchange.house.platform.operations.begin(case.operation)
+    assert await exchange.ended(other) == ("succeeded", None)
+    if side == "seller":
+        parked = await exchange.house.until(blocked.id, ["needs_attention"])
+        assert parked.failure is not None
+        assert (parked.failure.code, parked.failure.step) == ("account_not_open", "trade.settle")
+        assert (await exchange.house.balance(blocked.buyer)).debits_pending_minor == PAID_MINOR
+        await exchange.block(account, AccountStatus.OPEN)
+        await exchange.house.platform.operations.actions.relaunch(blocked.id, BY)
+    assert await exchange.ended(blocked) == ("succeeded", None)
+    assert await exchange.is_exchanged(blocked)
 
 
 async def test_one_called_off_before_it_begins_leaves_nothing_held_t8(exchange: Exchange) -> None:

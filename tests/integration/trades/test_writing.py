@@ -194,6 +194,28 @@ async def test_orders_of_an_account_that_is_blocked_go_and_the_others_trade_on(
     await market.book()
 
 
+@pytest.mark.parametrize("status", [AccountStatus.FROZEN, AccountStatus.CLOSED])
+@pytest.mark.parametrize("was_there", [True, False], ids=["was there", "comes in"])
+async def test_nothing_is_sold_for_an_account_that_could_not_be_paid(
+    market: Market, status: AccountStatus, *, was_there: bool
+) -> None:
+    await market.account("ada", 10_000)
+    buy = "" if was_there else await market.place("ada", "buy", 5, 100)
+    await market.write()
+    blocked, other = [await market.place(who, "sell", 5, 90) for who in ("sal", "sam")]
+    if was_there:
+        await market.write()
+        buy = await market.place("ada", "buy", 5, 100)
+    async with transaction(market.pool) as connection:
+        await LEDGER.set_account_status(connection, market.accounts["sal"], status)
+    trades = await market.write()
+    assert [trade.input["request"]["sell_order_id"] for trade in trades] == [other]
+    left = await market.order(blocked)
+    assert (left.status, left.reserved_lots) == ("cancelled" if was_there else "rejected", 0)
+    assert (await market.order(buy)).status == "filled"
+    await market.book()
+
+
 async def test_an_order_expires_by_the_writers_clock(market: Market) -> None:
     await market.account("ada", 10_000)
     order = await market.place("ada", "buy", 1, 100, time_in_force="gtd", expires_at_ms=2**42)

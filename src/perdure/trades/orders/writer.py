@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from perdure.core.errors import PerdureError, Refused
+from perdure.core.errors import PerdureError
 from perdure.core.ids import TRANSFER, derived_id
 from perdure.ledger.model import AccountStatus, NewTransfer
 from perdure.ledger.store import LedgerStore
@@ -34,7 +34,7 @@ ACCOUNT_NOT_OPEN: Final = "account_not_open"
 
 
 class _AccountsNotOpen(Exception):
-    """Buyers' accounts take nothing new: what is open of them has to go first."""
+    """Accounts take nothing new: what is open of them has to go first."""
 
     def __init__(self, account_ids: frozenset[str]) -> None:
         super().__init__(f"Not open: {', '.join(sorted(account_ids))}.")
@@ -181,17 +181,16 @@ class AssetWriter:
         if not trades:
             await hold_many([])
             return []
-        try:
-            return await self._acceptance.accept_trades(
-                connection,
-                trades,
-                lanes=self._lanes_of(trades),
-                traceparents=batch.traceparents,
-                hold_many=hold_many,
-            )
-        except Refused:
-            await self._say_why(connection, {trade.buyer_account_id for trade in trades})
-            raise
+        # A seller is paid when all is delivered, and nothing goes back any more; a buyer's account
+        # says itself that it takes no hold.
+        await self._check_open(connection, {trade.seller_account_id for trade in trades})
+        return await self._acceptance.accept_trades(
+            connection,
+            trades,
+            lanes=self._lanes_of(trades),
+            traceparents=batch.traceparents,
+            hold_many=hold_many,
+        )
 
     async def _move(
         self, connection: Connection, released: Sequence[str], holds: Sequence[NewTransfer]
@@ -209,12 +208,12 @@ class AssetWriter:
             raise AssertionError(f"a hold of {released} is not there to be released")
         held = await self._ledger.hold_many(connection, holds)
         if held != {hold.id for hold in holds}:
-            await self._say_why(connection, {hold.debit_account_id for hold in holds})
+            await self._check_open(connection, {hold.debit_account_id for hold in holds})
             raise AssertionError(f"what was released cannot be held anew: {holds}")
         return held
 
-    async def _say_why(self, connection: Connection, account_ids: Collection[str]) -> None:
-        """Raise if money that was just released cannot be held anew as accounts are not open."""
+    async def _check_open(self, connection: Connection, account_ids: Collection[str]) -> None:
+        """Raise if some of these accounts are not open."""
         found = await self._ledger.accounts_with_balances(connection, account_ids)
         not_open = {
             account.id for account, _ in found.values() if account.status != AccountStatus.OPEN
