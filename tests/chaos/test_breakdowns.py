@@ -40,7 +40,7 @@ ASSETS: Final = {"GEM": 60, "RUBY": 20, "OPAL": 10, "RELIC": 10}
 FAULTS: Final = {
     "RUBY": {"fault": "cut_after", "first": 1, "methods": ["Block", "Deliver"]},
     "OPAL": {"fault": "refused", "methods": ["Deliver"]},
-    "RELIC": {"fault": "other_amount", "methods": ["Block"]},
+    "RELIC": {"fault": "other_amount", "methods": ["Block", "GetBlock"]},
 }
 BREAKS_DOWN: Final = {"tok_other_amount", "tok_fraud_other_reference", "RELIC"}
 
