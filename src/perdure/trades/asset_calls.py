@@ -15,8 +15,9 @@ from perdure.trades.contracts import ASSETS, Blocked, Delivery, TradeInput
 from perdure.trades.process import BLOCK_ASSET, DELIVER_ASSET, FIND_DELIVERY, UNBLOCK_ASSET
 from perdure.trades.services.assets import AssetService, BlockedAsset
 
-BLOCK_STATUSES: Final = EffectStatuses(stands="blocked", undone="unblocked", nothing=("delivered",))
-"""What is delivered is not taken back, and no trade is undone after it was."""
+BLOCK_STATUSES: Final = EffectStatuses(stands="blocked", undone="unblocked")
+"""Of a block, before it is delivered: who is told there that it was, or that it is when it is to be
+free again, has a person look."""
 
 DELIVERED: Final = "delivered"
 

@@ -172,6 +172,10 @@ async def test_an_order_sent_again_is_one_order(api: Api, asset: str) -> None:
             (404, "account_not_found", "account_id"),
         ),
         ({"price_minor": 0}, (400, "invalid_price", "price_minor")),
+        ({"price_minor": -1}, (400, "invalid_price", "price_minor")),
+        ({"price_minor": 10**20}, (400, "invalid_price", "price_minor")),
+        ({"quantity_lots": 0}, (400, "invalid_quantity", "quantity_lots")),
+        ({"quantity_lots": -10, "side": "sell"}, (400, "invalid_quantity", "quantity_lots")),
         ({"quantity_lots": 10**20}, (400, "invalid_quantity", "quantity_lots")),
         ({"price_minor": 1_001}, (400, "price_outside_band", "price_minor")),
         ({"time_in_force": "gtd"}, (400, "invalid_order", "time_in_force")),
@@ -197,6 +201,39 @@ async def test_a_sell_that_the_asset_service_refuses_is_refused(
     answer = await api.post("/v1/orders", order_body(sal, asset, side="sell"))
     refused(answer, 402, "order_rejected", "asset")
     assert "insufficient_holding" in answer.text
+
+
+@pytest.mark.parametrize("first", ["cancel", "buy", "replace"])
+async def test_a_cancel_and_a_fill_race_and_the_one_that_loses_is_told_that_it_is_too_late_t1(
+    api: Api, pool: Pool, asset: str, first: str
+) -> None:
+    ada, sal = await api.new_wallet(100_000), await api.new_wallet()
+    for _ in range(4):
+        path = f"/v1/orders/{(await place(api, sal, asset, side='sell'))['id']}"
+        taking = order_body(ada, asset, time_in_force="ioc")
+        if first == "replace":
+            calls = [api.post(f"{path}/replace", {"price_minor": 900, "quantity_lots": 10})]
+        else:
+            calls = [api.post(f"{path}/cancel", {"reason": "Enough."})]
+        calls.insert(first != "buy", api.post("/v1/orders", taking))
+        answers = await asyncio.gather(*calls)
+        bought, called_off = answers if first == "buy" else answers[::-1]
+        if called_off.status_code == 200:
+            assert created(bought)["filled_lots"] == 0
+            await api.post(f"{path}/cancel", {"reason": "The next one."})
+        else:
+            refused(called_off, 409, "order_ended", "id")
+            assert created(bought)["status"] == "filled"
+    assert await check(pool, INVARIANTS, limit=10) == []
+
+
+async def test_who_would_trade_with_himself_is_kept_from_it(api: Api, asset: str) -> None:
+    ada = await api.new_wallet(5_000)
+    sold = await place(api, ada, asset, side="sell")
+    bought = await place(api, ada, asset)
+    assert (bought["status"], bought["reason"]) == ("cancelled", "self_trade")
+    assert ok(await api.get(f"/v1/orders/{sold['id']}"))["status"] == "open"
+    assert await available(api, ada) == 5_000
 
 
 async def test_a_post_only_order_that_would_take_is_refused_and_holds_nothing(

@@ -131,6 +131,28 @@ class Exchange:
         assert answer.status_code == 200, answer.text
         self.told.append((control, name))
 
+    async def give(self, account: dict[str, str], asset: str, lots: int) -> None:
+        """Have an account have so much of an asset."""
+        path = f"/control/holdings/{account['account_id']}/{asset}"
+        answer = await self.asset_control.put(path, json={"quantity_lots": lots})
+        assert answer.is_success, answer.text
+
+    async def order(
+        self, account: dict[str, str], side: str, *, lots: int, at: int, reference: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """Place an order by the API; returns how that is answered."""
+        body = {
+            "customer_id": account["customer_id"],
+            "account_id": account["account_id"],
+            "asset": "RING",
+            "side": side,
+            "quantity_lots": lots,
+            "price_minor": at,
+            "reference": reference or new_id("ref"),
+        }
+        answer = await self.house.api.post("/v1/orders", json=body)
+        return answer.status_code, answer.json()
+
     async def block(self, account: dict[str, str], status: AccountStatus) -> None:
         """Have an account on our books take nothing new, or be open again."""
         async with self.house.platform.operations.transaction() as connection:

@@ -1,5 +1,6 @@
 """Trades on the real servers: exchanged in every gear, whatever happens, or given back whole."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -14,7 +15,7 @@ from perdure.operations.model import HOUSE, By
 from perdure.testing.polls import eventually
 from perdure.trades.verify import ASSET_BOOKS, WALLET_BOOKS, violations
 
-from .exchange import PAID_MINOR, Case, Exchange, open_exchange
+from .exchange import FUNDS_MINOR, PAID_MINOR, Case, Exchange, open_exchange
 
 BY = By("ada", "It is wanted.")
 GEARS = pytest.mark.parametrize(
@@ -48,6 +49,34 @@ async def test_asset_and_money_are_exchanged_in_one_commit_t3(
     assert await exchange.is_exchanged(case)
     ended = await exchange.house.platform.operations.get(case.id)
     assert (ended.customer_id, ended.reference) == (HOUSE, case.request.name)
+
+
+async def test_two_orders_that_cross_are_exchanged_and_an_asset_is_not_sold_twice_t1_t2(
+    exchange: Exchange,
+) -> None:
+    """By the API: the asset service sets aside, and delivers, what there is and no more."""
+    buyer, seller = [await exchange.house.account(funds_minor=funds) for funds in (FUNDS_MINOR, 0)]
+    await exchange.give(seller, "RING", 5)
+    await exchange.give(buyer, "RING", 0)
+    listed = {"currency": "USD", "fee_basis_points": 100, "reason": "New."}
+    assert (await exchange.house.api.put("/v1/instruments/RING", json=listed)).is_success
+    selling = [
+        exchange.order(seller, "sell", lots=3, at=90, reference=f"sell-{number}")
+        for number in range(3)
+    ]
+    sold = await asyncio.gather(*selling)
+    # One of them, whichever: the others would sell what is sold already.
+    assert sorted(status for status, _ in sold) == [201, 402, 402]
+    assert {one["error"]["code"] for status, one in sold if status == 402} == {"order_rejected"}
+    status, bought = await exchange.order(buyer, "buy", lots=5, at=100)
+    assert (status, bought["status"], bought["filled_minor"]) == (201, "partly_filled", 270)
+    (trade,) = (await exchange.house.api.get("/v1/trades", params={"asset": "RING"})).json()["data"]
+    assert (await exchange.house.end_of(trade["id"])).status == "succeeded"
+    owned = [(one.owner, one.quantity_lots) async for one in exchange.assets.holdings("RING")]
+    assert sorted(owned) == sorted([(seller["account_id"], 2), (buyer["account_id"], 3)])
+    assert (await exchange.house.balance(seller)).posted_minor == 270 - 3
+    await exchange.house.api.post(f"/v1/orders/{bought['id']}/cancel", json={"reason": "Enough."})
+    assert (await exchange.house.balance(buyer)).available_minor == FUNDS_MINOR - 270 - 3
 
 
 @GEARS
@@ -125,6 +154,34 @@ async def test_an_undoing_that_is_refused_is_parked_and_relaunched_t8(exchange: 
     await exchange.house.platform.operations.actions.relaunch(case.id, BY)
     assert await exchange.ended(case) == ("failed", "recipient_frozen")
     assert not await exchange.is_exchanged(case)
+
+
+@pytest.mark.parametrize(
+    ("lane", "methods", "fault", "shown"),
+    [
+        (None, ["Block", "GetBlock"], "other_owner", "owner 'acc_"),
+        (0, ["Transfer", "GetTransfer"], "other_amount", "amount_minor 60600 instead of 606"),
+        (interactive_lane(0), ["Deliver", "GetBlock"], "other_asset", "asset 'GEM-other' instead"),
+    ],
+    ids=["own", "flood", "auto"],
+)
+async def test_an_answer_that_differs_parks_the_trade_with_both_values_t8(
+    exchange: Exchange, lane: int | None, methods: list[str], fault: str, shown: str
+) -> None:
+    """Each other answer that may be wrong is in `test_answers`."""
+    lie = {"fault": fault, "methods": methods}
+    at_wallets = "Transfer" in methods
+    case = await exchange.trade(
+        lane=lane, assets=None if at_wallets else lie, wallets=lie if at_wallets else None
+    )
+    parked = await exchange.house.until(case.id, ["needs_attention"])
+    assert parked.failure is not None
+    assert parked.failure.code == "provider_disagrees"
+    assert shown in parked.failure.message
+    await exchange.mend()
+    await exchange.house.platform.operations.actions.relaunch(case.id, BY)
+    assert await exchange.ended(case) == ("succeeded", None)
+    assert await exchange.is_exchanged(case)
 
 
 @pytest.mark.parametrize("lane", [None, 0], ids=["own", "flood"])
