@@ -1,7 +1,7 @@
 """The asset service in memory, with its faults drawn by hand."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from perdure.core.errors import (
     PerdureError,
@@ -11,7 +11,7 @@ from perdure.core.errors import (
 )
 from perdure.trades.services.assets import Reservation
 
-Fault = Literal["declined", "unavailable", "cut_before", "cut_after", "other_quantity"]
+Fault = Literal["declined", "unavailable", "cut_before", "cut_after"]
 
 _ERRORS: dict[Fault, PerdureError] = {
     "declined": ProviderDeclined("It has none.", code="insufficient_holding"),
@@ -23,11 +23,16 @@ _ERRORS: dict[Fault, PerdureError] = {
 
 @dataclass
 class FakeAssets:
-    """Has of every asset as much as is asked for, but for its faults: one for each `reserve`."""
+    """Has of every asset as much as is asked for, but for its faults: one for each `reserve`.
+
+    Attributes:
+        lies: What it tells otherwise of what is reserved.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     kept: dict[str, Reservation] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    lies: dict[str, Any] = field(default_factory=dict)
 
     async def reserve(
         self, *, reference: str, owner: str, asset: str, quantity_lots: int
@@ -38,12 +43,11 @@ class FakeAssets:
             raise _ERRORS[fault]
         if reference in self.kept:
             raise ProviderDeclined("It is over.", code="reservation_ended")
-        lots = quantity_lots + (fault == "other_quantity")
-        made = Reservation(f"rsv_{reference}", reference, owner, asset, lots, 0, 0)
+        made = Reservation(f"rsv_{reference}", reference, owner, asset, quantity_lots, 0, 0)
         self.kept[reference] = made
         if fault == "cut_after":
             raise _ERRORS[fault]
-        return made
+        return replace(made, **self.lies)
 
     async def reduce(self, *, reference: str, to_quantity_lots: int, version: int) -> Reservation:
         self.calls.append("reduce")
@@ -55,4 +59,5 @@ class FakeAssets:
 
     async def find_reservation(self, reference: str) -> Reservation | None:
         self.calls.append("find")
-        return self.kept.get(reference)
+        found = self.kept.get(reference)
+        return found and replace(found, **self.lies)

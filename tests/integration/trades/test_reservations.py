@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from perdure.operations.lanes.calls import hear_nothing
 from perdure.trades.orders import verify as orders
@@ -50,7 +51,6 @@ async def swept(market: Market, desk: AssetReservations) -> None:
         (["unavailable", "unavailable"], "open", 10),
         (["cut_after"], "open", 10),
         (["cut_before"], "rejected", 0),
-        (["other_quantity"], "rejected", 0),
     ],
 )
 async def test_a_sell_enters_once_the_asset_is_set_aside_and_never_otherwise_t1(
@@ -65,6 +65,29 @@ async def test_a_sell_enters_once_the_asset_is_set_aside_and_never_otherwise_t1(
     assert (order.status, kept.quantity_lots if kept else None) == (status, kept_lots)
     assert order.reserved_lots == (kept_lots or 0)
     assert order.reserved_version == order.reduced_version
+
+
+@pytest.mark.parametrize("faults", [[], ["cut_after"]], ids=["answer", "inquiry"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("reference", "ord_other"), ("owner", "acc_other"), ("asset", "RUBY"), ("quantity_lots", 9)],
+)
+async def test_what_is_set_aside_otherwise_is_given_up_with_both_values_t1(
+    market: Market, faults: list[Fault], name: str, said: object
+) -> None:
+    assets = FakeAssets([*faults], lies={name: said})
+    order_id = await sell(market)
+    with capture_logs() as logs:
+        await swept(market, reservations(market, assets))
+    (told,) = [one["error"] for one in logs if one["event"] == "reservation_differs"]
+    assert f"{name} {said!r} instead of " in told
+    order = await market.order(order_id)
+    assert (order.status, order.reason, order.reserved_lots) == (
+        "rejected",
+        "provider_disagrees",
+        0,
+    )
+    assert assets.kept[order_id].quantity_lots == 0
 
 
 async def test_who_looked_after_an_order_and_died_is_followed_by_one_who_asks_first(

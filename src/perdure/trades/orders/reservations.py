@@ -23,10 +23,12 @@ from perdure.core.errors import (
     ProviderOutcomeUnknown,
 )
 from perdure.core.telemetry import telemetry
+from perdure.operations.agreement import Expected
 from perdure.operations.lanes.calls import Hear, LaneCalls
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
+from perdure.trades.contracts import ASSETS
 from perdure.trades.orders.model import ANSWERED, CALLED, COLUMNS, RESERVING, Order
 from perdure.trades.services.assets import AssetService, Reservation
 
@@ -155,9 +157,16 @@ class AssetReservations:
         )
 
     async def _go_on(self, order: Order, found: Reservation) -> None:
-        asked = (order.id, order.account_id, order.asset, order.quantity_lots)
-        if (found.reference, found.owner, found.asset, found.quantity_lots) != asked:
-            log.error("reservation_differs", order_id=order.id)
+        says = {
+            "reference": order.id,
+            "owner": order.account_id,
+            "asset": order.asset,
+            "quantity_lots": order.quantity_lots,
+        }
+        try:
+            Expected(ASSETS, says).check(found)
+        except ProviderDisagrees as error:
+            log.error("reservation_differs", order_id=order.id, error=error.message)
             await self._give_up(order, DISAGREES)
             return
         await self._entered.submit(order.id)
