@@ -110,6 +110,18 @@ async def test_each_side_sees_its_own_and_nothing_of_the_other(traders: Traders)
         refused(await stranger.get(one), 404, "trade_not_found", "id")
 
 
+async def test_a_trade_is_called_off_by_the_house_alone(traders: Traders) -> None:
+    trade_id = await traders.trade(traders.ada, traders.bob)
+    path, body = f"/v1/operations/{trade_id}/cancel", {"reason": "It is wanted."}
+    pool, scopes = traders.platform.pool, ["operations:write"]
+    _, secret = await create_key(pool, "ada", scopes, traders.ada.customer_id)
+    refused(await traders.api.as_key(secret).post(path, body), 404, "operation_not_found", "id")
+    _, secret = await create_key(pool, "operator", scopes)
+    ok(await traders.api.as_key(secret).post(path, body))
+    seen = ok(await traders.api.get(f"/v1/trades/{trade_id}"))
+    assert seen["cancel_request"]["reason"] == "It is wanted."
+
+
 async def test_they_are_listed_by_side_account_and_asset_page_by_page(traders: Traders) -> None:
     ada, bob = traders.ada, traders.bob
     both = Wallet(ada.customer_id, bob.account_id)
