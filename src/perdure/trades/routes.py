@@ -1,11 +1,14 @@
 """`/v1/trades`: each of a trade's two customers sees it, and nothing of the other."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
 
 from perdure.api.authentication import (
     PlatformOfApp,
@@ -13,6 +16,7 @@ from perdure.api.authentication import (
     log_as_about,
     own_customer,
 )
+from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import GEAR
@@ -33,6 +37,7 @@ from perdure.operations.model import Failure, Operation, Side, Status
 from perdure.operations.steps import from_json
 from perdure.trades import listing
 from perdure.trades.contracts import KIND, TradeRequest
+from perdure.trades.orders.routes import LastEventId, event, number_of
 
 router = APIRouter(prefix="/v1/trades", tags=["trades"])
 
@@ -149,6 +154,42 @@ async def list_trades(
 @router.get("/{trade_id}", openapi_extra=refuses("trade_not_found"))
 async def get_trade(trade_id: Text, platform: PlatformOfApp, caller: Reader) -> TradeView:
     """Return a trade, as the database has it."""
+    return TradeView.of(await _visible(platform, caller, trade_id), caller)
+
+
+@router.get(
+    "/{trade_id}/events",
+    response_class=EventSourceResponse,
+    response_description="The trade, whenever it has changed.",
+    responses={204: {"description": "It has ended, and has not changed since Last-Event-ID."}},
+    openapi_extra=refuses("trade_not_found", "invalid_event_id", "too_many_streams"),
+)
+async def stream_trade(
+    request: Request,
+    trade_id: Text,
+    platform: PlatformOfApp,
+    caller: Reader,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """Send a trade whenever it has changed (server-sent events), until it has ended."""
+    after = number_of(last_event_id)
+    operation = await _visible(platform, caller, trade_id)
+    if operation.is_finished and not await platform.operations.trail(trade_id, after_id=after):
+        return Response(status_code=204)  # tells an EventSource not to come back
+    stream: EventStream = request.app.state.event_stream
+    stream.check_free(caller.id)
+    return EventSourceResponse(_events(platform, stream, caller, trade_id, after))
+
+
+async def _events(
+    platform: PlatformOfApp, stream: EventStream, caller: ApiKey, trade_id: str, after: int
+) -> AsyncIterator[ServerSentEvent]:
+    async for entry in stream.follow(caller.id, trade_id, after):
+        found = await platform.operations.get(trade_id)
+        yield event(TradeView.of(found, caller).model_dump_json(), "trade", entry.id)
+
+
+async def _visible(platform: PlatformOfApp, caller: ApiKey, trade_id: str) -> Operation:
     missing = NotFound(f"There is no trade {trade_id}.", code="trade_not_found", param="id")
     try:
         operation = await platform.operations.get(trade_id)
@@ -157,7 +198,7 @@ async def get_trade(trade_id: Text, platform: PlatformOfApp, caller: Reader) -> 
     if operation.kind != KIND or not _is_in(caller, _request_of(operation)):
         raise missing
     log_as_about(operation)
-    return TradeView.of(operation, caller)
+    return operation
 
 
 def _request_of(operation: Operation) -> TradeRequest:

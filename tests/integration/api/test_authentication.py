@@ -68,6 +68,7 @@ PROTECTED = [
     ("POST", "/v1/legacy/registry-info/move", "operations:write"),
     ("GET", "/v1/trades", "trades:read"),
     ("GET", "/v1/trades/trd_1", "trades:read"),
+    ("GET", "/v1/trades/trd_1/events", "trades:read"),
     ("POST", "/v1/orders", "orders:write"),
     ("GET", "/v1/orders", "orders:read"),
     ("GET", "/v1/orders/ord_1", "orders:read"),

@@ -14,6 +14,8 @@ from perdure.trades.acceptance import TradeAcceptance
 from perdure.trades.contracts import TradeRequest
 
 from .api_client import Api, Wallet, ok, refused
+from .test_event_stream import events
+from .test_operations import move
 
 NUMBERS = count(1)
 NOBODYS = "trd_01h455vb4pex5vsknk084sn02q"
@@ -108,6 +110,29 @@ async def test_each_side_sees_its_own_and_nothing_of_the_other(traders: Traders)
     assert ok(await stranger.get("/v1/trades"))["data"] == []
     for one in (path, f"/v1/trades/{NOBODYS}"):
         refused(await stranger.get(one), 404, "trade_not_found", "id")
+
+
+async def test_each_side_follows_its_trade_as_it_stands_until_it_has_ended(
+    server: Api, platform: Platform
+) -> None:
+    traders = Traders(server, platform, await server.new_wallet(100_000), await server.new_wallet())
+    trade_id = await traders.trade(traders.ada, traders.bob)
+    path, caller = f"/v1/trades/{trade_id}/events", await traders.key_of(traders.bob)
+    found = []
+    async with server.http.stream("GET", path, headers=caller.headers()) as answer:
+        stream = events(answer)
+        found.append(await anext(stream))
+        for status in (Status.PROCESSING, Status.SUCCEEDED):
+            await move(platform.pool, trade_id, status, "moved")
+            found.append(await anext(stream))
+        assert [one async for one in stream] == []
+    assert [one.data["status"] for one in found] == ["pending", "processing", "succeeded"]
+    assert {one.name for one in found} == {"trade"}
+    assert all(one.data["buyer"] is None and one.data["seller"] is not None for one in found)
+    headers = caller.headers() | {"Last-Event-ID": found[-1].id}
+    assert (await server.http.get(path, headers=headers)).status_code == 204
+    stranger = await traders.key_of(await server.new_wallet())
+    refused(await stranger.get(path), 404, "trade_not_found", "id")
 
 
 async def test_a_trade_is_called_off_by_the_house_alone(traders: Traders) -> None:
