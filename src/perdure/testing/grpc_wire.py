@@ -16,6 +16,8 @@ from perdure.testing.wire import Fault
 _HEALTH = "/grpc.health.v1.Health/"
 _READS = ("Get", "List", "Find")
 """How the names of methods begin that have no effect."""
+_CODES = {401: StatusCode.UNAUTHENTICATED, 503: StatusCode.UNAVAILABLE}
+"""What gRPC says where HTTP has a status."""
 _IDLE = ("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)
 
 
@@ -49,11 +51,12 @@ class GrpcWire(grpc.GenericRpcHandler):
         self._channel = channel
         self._fault: Fault | None = None
         self._acts_only = False
+        self._spares = ""
 
     @contextmanager
-    def fault(self, fault: Fault, *, acts_only: bool = False) -> Iterator[None]:
-        """Have something happen to every call, or all that act, while the context is open."""
-        self._fault, self._acts_only = fault, acts_only
+    def fault(self, fault: Fault, *, acts_only: bool = False, spares: str = "") -> Iterator[None]:
+        """Have something happen to every call while the context is open; see `AnyWire`."""
+        self._fault, self._acts_only, self._spares = fault, acts_only, spares
         try:
             yield
         finally:
@@ -68,7 +71,8 @@ class GrpcWire(grpc.GenericRpcHandler):
             is_health = method.startswith(_HEALTH)
             self.requests += not is_health
             reads = method.rpartition("/")[2].startswith(_READS)
-            fault = None if is_health or (self._acts_only and reads) else self._fault
+            is_spared = is_health or method == self._spares or (self._acts_only and reads)
+            fault = None if is_spared else self._fault
             if fault is None or fault.arrives:
                 async for answer in self._passed_on(method, request, context):
                     if fault is None:
@@ -96,6 +100,8 @@ class GrpcWire(grpc.GenericRpcHandler):
 
 
 async def _end(fault: Fault, context: Context) -> bytes:
+    if fault.status is not None:
+        await refuse(context, _CODES[fault.status], message="So it is.")
     if isinstance(fault, GrpcFault):
         if fault.nonsense:
             return b"\xff\xff<html>"

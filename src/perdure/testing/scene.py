@@ -3,17 +3,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from perdure.capability.declaration import Capability
-from perdure.core.errors import PerdureError
 from perdure.operations.lanes.store import interactive_lane
 from perdure.operations.model import By, Operation
-from perdure.operations.steps import from_json
 from perdure.testing.house import House
-from perdure.testing.wire import Wire
+from perdure.testing.wire import AnyWire
 
 BY: Final = By("tests", "The contract asks for it.")
 
@@ -28,7 +25,7 @@ class Scene:
     """
 
     house: House
-    wire: Wire
+    wire: AnyWire
     server: str
     kind: Capability
     begun: list[str] = field(default_factory=list)
@@ -38,23 +35,10 @@ class Scene:
         """What carries one out: its own workflow (None), and lanes if the kind has any."""
         return [None, 0, interactive_lane(0)] if self.kind.has_lane else [None]
 
-    async def accept(self, asked: Mapping[str, Any], lane: int | None) -> Operation:
-        """Take one in, and have it begin.
-
-        Raises:
-            PerdureError: It was refused.
-        """
-        operations = self.house.platform.operations
-        request: Any = from_json(self.kind.request, dict(asked))
-        async with operations.transaction() as connection:
-            (found,) = await self.house.platform.kinds.acceptance(self.kind.name).accept_many(
-                connection, [request], actor=BY.actor, lanes=[lane]
-            )
-        if isinstance(found, PerdureError):
-            raise found
-        self.begun.append(found.id)
-        await operations.begin(found)
-        return found
+    async def begin(self, accepted: Operation) -> None:
+        """Have one that was taken in begin."""
+        self.begun.append(accepted.id)
+        await self.house.platform.operations.begin(accepted)
 
     async def command(self, *arguments: str) -> str:
         """Run a command of the kind's own group, as a shell does; returns what it prints."""

@@ -48,8 +48,15 @@ class AnyWire(Protocol):
     url: str
     requests: int
 
-    def fault(self, fault: Fault, *, acts_only: bool = False) -> AbstractContextManager[None]:
-        """Have something happen to every request, or all that act, while the context is open."""
+    def fault(
+        self, fault: Fault, *, acts_only: bool = False, spares: str = ""
+    ) -> AbstractContextManager[None]:
+        """Have something happen to every request while the context is open.
+
+        Args:
+            acts_only: Not to those that only ask.
+            spares: Not to those of this path.
+        """
         ...
 
 

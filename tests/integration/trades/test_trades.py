@@ -18,9 +18,8 @@ from perdure.trades.verify import ASSET_BOOKS, WALLET_BOOKS, violations
 from .exchange import FUNDS_MINOR, PAID_MINOR, Case, Exchange, open_exchange
 
 BY = By("ada", "It is wanted.")
-GEARS = pytest.mark.parametrize(
-    "lane", [None, 0, interactive_lane(0)], ids=["own", "flood", "auto"]
-)
+METHODS = {"Block": None, "Transfer": 0, "Deliver": interactive_lane(0)}
+"""What is asked of the services, and the gear in which each is tried; test_contract.py has all."""
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +38,9 @@ async def exchange(opened: Exchange) -> AsyncIterator[Exchange]:
     await opened.mend()
 
 
-@GEARS
-async def test_asset_and_money_are_exchanged_in_one_commit_t3(
-    exchange: Exchange, lane: int | None
-) -> None:
+async def test_asset_and_money_are_exchanged_in_one_commit_t3(exchange: Exchange) -> None:
     buyer, seller = Party("Ada", "ada@example.com"), Party("Bob", None, "+33123456789")
-    case = await exchange.trade(lane=lane, buyer=buyer, seller=seller)
+    case = await exchange.trade(buyer=buyer, seller=seller)
     assert await exchange.ended(case) == ("succeeded", None)
     assert await exchange.is_exchanged(case)
     ended = await exchange.house.platform.operations.get(case.id)
@@ -79,10 +75,9 @@ async def test_two_orders_that_cross_are_exchanged_and_an_asset_is_not_sold_twic
     assert (await exchange.house.balance(buyer)).available_minor == FUNDS_MINOR - 270 - 3
 
 
-@GEARS
-@pytest.mark.parametrize("method", ["Block", "Transfer", "Deliver"])
+@pytest.mark.parametrize(("method", "lane"), METHODS.items(), ids=METHODS)
 async def test_a_lost_answer_is_found_out_and_nothing_is_done_twice_t6(
-    exchange: Exchange, lane: int | None, method: str
+    exchange: Exchange, method: str, lane: int | None
 ) -> None:
     """What the service does a second time if it is asked again is asked about instead."""
     fault = {"fault": "cut_after", "methods": [method], "first": 1}
@@ -101,10 +96,9 @@ REFUSALS = {
 }
 
 
-@GEARS
-@pytest.mark.parametrize("method", REFUSALS)
+@pytest.mark.parametrize(("method", "lane"), METHODS.items(), ids=METHODS)
 async def test_what_is_refused_on_the_way_is_undone_in_reverse_t8(
-    exchange: Exchange, lane: int | None, method: str
+    exchange: Exchange, method: str, lane: int | None
 ) -> None:
     fault = {"fault": "refused", "methods": [method]}
     at_wallets = method == "Transfer"
@@ -206,16 +200,6 @@ async def test_an_account_that_is_blocked_after_the_fill_holds_its_own_trade_up_
         await exchange.house.platform.operations.actions.relaunch(blocked.id, BY)
     assert await exchange.ended(blocked) == ("succeeded", None)
     assert await exchange.is_exchanged(blocked)
-
-
-async def test_one_called_off_before_it_begins_leaves_nothing_held_t8(exchange: Exchange) -> None:
-    case = await exchange.trade(begins=False)
-    held = await exchange.house.balance(case.buyer)
-    assert held.available_minor < held.posted_minor
-    await exchange.house.platform.operations.actions.cancel(case.id, BY)
-    await exchange.house.platform.operations.begin(case.operation)
-    assert await exchange.ended(case) == ("cancelled", "cancelled")
-    assert not await exchange.is_exchanged(case)
 
 
 async def test_a_trade_that_is_known_by_its_number_is_the_stored_one(exchange: Exchange) -> None:
