@@ -18,6 +18,7 @@ from perdure.operations.steps import TransactionalSteps
 from perdure.storage.pool import Connection, Pool
 from perdure.trades.contracts import KIND, CloseTrade, SettleTrade, TradeInput
 from perdure.trades.messages import failure_messages, success_messages
+from perdure.trades.orders.reservations import return_lots
 from perdure.trades.process import CLOSE, OPEN, SETTLE
 
 
@@ -66,7 +67,9 @@ class TradeFunds(FundedSteps[TradeInput, SettleTrade, CloseTrade]):
     def __init__(
         self, pool: Pool, steps: TransactionalSteps, ledger: LedgerStore[Connection]
     ) -> None:
-        own = replace(FUNDED, before_settling=self._lock, on_success=self._pay_out)
+        own = replace(
+            FUNDED, before_settling=self._lock, on_success=self._pay_out, on_close=_return_lots
+        )
         super().__init__(pool, steps, ledger, own)
 
     async def post(self, connection: Connection, given: SettleTrade) -> None:
@@ -90,6 +93,10 @@ class TradeFunds(FundedSteps[TradeInput, SettleTrade, CloseTrade]):
         for one in payouts:
             if one.id not in paid:
                 await self._ledger.post(connection, one)  # says why not
+
+
+async def _return_lots(connection: Connection, given: CloseTrade) -> None:
+    await return_lots(connection, given.trade)
 
 
 def _payouts(given: Sequence[SettleTrade]) -> list[NewTransfer]:

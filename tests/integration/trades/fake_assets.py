@@ -26,10 +26,12 @@ class FakeAssets:
     """Has of every asset as much as is asked for, but for its faults: one for each `reserve`.
 
     Attributes:
+        is_heard: What it answers to `reduce` arrives.
         lies: What it tells otherwise of what is reserved.
     """
 
     faults: list[Fault] = field(default_factory=list)
+    is_heard: bool = True
     kept: dict[str, Reservation] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     lies: dict[str, Any] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class FakeAssets:
         if version > found.version:
             found = replace(found, quantity_lots=to_quantity_lots, version=version)
         self.kept[reference] = found
+        if not self.is_heard:
+            raise _ERRORS["cut_after"]
         return found
 
     async def find_reservation(self, reference: str) -> Reservation | None:

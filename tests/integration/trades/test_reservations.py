@@ -7,7 +7,12 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from perdure.capability.contracts import Failure
 from perdure.operations.lanes.calls import hear_nothing
+from perdure.operations.steps import TransactionalSteps, from_json
+from perdure.operations.verify import check
+from perdure.trades.contracts import CloseTrade, TradeInput
+from perdure.trades.funding import TradeFunds
 from perdure.trades.orders import verify as orders
 from perdure.trades.orders.doctor import look
 from perdure.trades.orders.new_orders import NewOrder
@@ -16,7 +21,7 @@ from perdure.trades.services.assets import AssetService, Reservation
 from perdure.trades.verify import ASSET_BOOKS
 
 from .fake_assets import FakeAssets, Fault
-from .market import Market
+from .market import LEDGER, Market
 
 
 def reservations(market: Market, assets: FakeAssets) -> AssetReservations:
@@ -148,6 +153,38 @@ async def test_verify_compares_what_is_set_aside_with_what_orders_need(market: M
     nobodys = assets.kept.pop(order_id)
     assets.kept["ord_none"] = replace(nobodys, reference="ord_none")
     assert await compared(market, assets) == [*orders.AT_ASSETS]
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+@pytest.mark.parametrize(("was_blocked", "kept_lots"), [(False, 0), (True, 4)])
+async def test_what_was_kept_for_a_trade_that_came_to_nothing_is_let_go_t8(
+    market: Market, *, was_blocked: bool, kept_lots: int, is_heard: bool
+) -> None:
+    """But for what was blocked, which the service has freed as it was unblocked."""
+    assets = FakeAssets(is_heard=is_heard)
+    desk = reservations(market, assets)
+    await market.account("ada", 10_000)
+    order_id = await sell(market)
+    await swept(market, desk)
+    await market.place("ada", "buy", 4, 100)
+    (trade,) = await market.write()
+    if was_blocked:
+        await market.pool.execute(
+            "INSERT INTO provider_calls"
+            " (operation_id, step, provider, reference, state, lease_until, calls, answer)"
+            " VALUES ($1, 'block_asset', 'assets', $1, 'answered', now(), 1, '{}')",
+            trade.id,
+        )
+    funds = TradeFunds(market.pool, TransactionalSteps(market.pool), LEDGER)
+    no = Failure("holding_frozen", "It is frozen.")
+    await funds.close(CloseTrade(from_json(TradeInput, trade.input), no))
+    # The writer, who has the order in memory, knows nothing of it.
+    await market.cancel(order_id)
+    await market.write()
+    await swept(market, desk)
+    assert assets.kept[order_id].quantity_lots == kept_lots
+    assert await compared(market, assets) == []
+    assert await check(market.pool, orders.INVARIANTS, limit=10) == []
 
 
 async def compared(market: Market, assets: FakeAssets) -> list[str]:

@@ -37,6 +37,7 @@ from perdure.trades.contracts import ASSETS, KIND, Blocked, CloseTrade, SettleTr
 from perdure.trades.funding import FUNDED, TradeFunds
 from perdure.trades.legacy.states import BACK, NEXT, InternalStatus
 from perdure.trades.messages import failure_messages
+from perdure.trades.orders.reservations import return_lots
 from perdure.trades.rules import check_stands
 from perdure.trades.services.assets import AssetService
 from perdure.trades.services.wallets import WalletService
@@ -233,3 +234,4 @@ class LegacyTrades:
             failure = Failure(code, message, cancelled=code == OperationCancelled.code)
             messages = failure_messages(CloseTrade(trade, failure))
             await fail(connection, turn, operation, messages, failure=failure, ledger=self._ledger)
+            await return_lots(connection, trade)

@@ -46,7 +46,10 @@ class Order:
         priority: Its place in the book among those of its price.
         hold_minor: What a buy has on hold in the ledger, by the transfer `hold_id`.
         reserved_lots: What the asset service is to keep of a sell.
-        reserved_version: Counts the reductions of that; `reduced_version`: those it has confirmed.
+        reserved_version: Counts the reductions of that.
+        returned_lots: What of it came to nothing with trades that nothing was blocked for; written
+            where those end, whatever the writer has in memory.
+        reduced_version: What the service has confirmed; see `kept_version`.
         traceparent: Of the trace that it came in with.
         version: Counts its changes.
     """
@@ -77,6 +80,7 @@ class Order:
     hold_minor: int
     reserved_lots: int
     reserved_version: int
+    returned_lots: int
     reduced_version: int
     is_asked: bool
     traceparent: str | None
@@ -131,6 +135,16 @@ class Order:
     def needed_lots(self) -> int:
         """What the asset service has to keep of a sell: what was sold, and what still may be."""
         return self.filled_lots + self.remaining_lots
+
+    @property
+    def kept_lots(self) -> int:
+        """What the asset service is to keep of a sell from here on, what was taken included."""
+        return self.reserved_lots - self.returned_lots
+
+    @property
+    def kept_version(self) -> int:
+        """Rises whenever that falls."""
+        return self.reserved_version + self.returned_lots
 
 
 COLUMNS: Final = ", ".join(Order.__slots__)

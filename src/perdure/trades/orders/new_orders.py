@@ -139,6 +139,7 @@ def order_of(new: NewOrder, listed: Listed | None, account: Account | None) -> O
         hold_minor=0,
         reserved_lots=new.quantity_lots if is_sell else 0,
         reserved_version=0,
+        returned_lots=0,
         reduced_version=0,
         is_asked=False,
         traceparent=new.traceparent,

@@ -27,9 +27,10 @@ from perdure.operations.agreement import Expected
 from perdure.operations.lanes.calls import Hear, LaneCalls
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.outages import is_outage
-from perdure.storage.pool import Pool
-from perdure.trades.contracts import ASSETS
+from perdure.storage.pool import Connection, Pool
+from perdure.trades.contracts import ASSETS, TradeInput
 from perdure.trades.orders.model import ANSWERED, CALLED, COLUMNS, RESERVING, Order
+from perdure.trades.process import BLOCK_ASSET, UNBLOCK_ASSET
 from perdure.trades.services.assets import AssetService, Reservation
 
 log = structlog.get_logger()
@@ -134,27 +135,44 @@ class AssetReservations:
         except ProviderError as error:
             is_asked = isinstance(error, ProviderOutcomeUnknown)
             log.warning("order_not_reserved", order_id=order.id, code=error.code, asked=is_asked)
-            await self._pool.execute(
-                "UPDATE orders SET is_asked = $2, look_at = now() + $3::interval"
-                " WHERE id = $1 AND status = 'reserving'",
-                order.id,
-                is_asked,
-                timedelta(seconds=error.retry_after_s) if error.retry_after_s else SOON,
-            )
+            await self._put_off(order, error, is_asked=is_asked)
+
+    async def _put_off(self, order: Order, error: ProviderError, *, is_asked: bool) -> None:
+        await self._pool.execute(
+            "UPDATE orders SET is_asked = $2, look_at = now() + $3::interval"
+            " WHERE id = $1 AND status = $4",
+            order.id,
+            is_asked,
+            timedelta(seconds=error.retry_after_s) if error.retry_after_s else SOON,
+            order.status,
+        )
 
     async def _let_go(self, order: Order) -> None:
-        if order.reserved_version > order.reduced_version:
-            await self._service.reduce(
-                reference=order.id,
-                to_quantity_lots=order.reserved_lots,
-                version=order.reserved_version,
-            )
+        if order.kept_version > order.reduced_version:
+            try:
+                await self._reduce(order)
+            except ProviderError as error:
+                log.warning("order_not_reduced", order_id=order.id, code=error.code)
+                await self._put_off(order, error, is_asked=order.is_asked)
+                return
         await self._pool.execute(
             "UPDATE orders SET reduced_version = greatest(reduced_version, $2), updated_at = now(),"
-            " look_at = CASE WHEN reserved_version > $2 THEN now() END WHERE id = $1",
+            " look_at = CASE WHEN reserved_version + returned_lots > $2 THEN now() END"
+            " WHERE id = $1",
             order.id,
-            order.reserved_version,
+            order.kept_version,
         )
+
+    async def _reduce(self, order: Order) -> None:
+        try:
+            await self._service.reduce(
+                reference=order.id, to_quantity_lots=order.kept_lots, version=order.kept_version
+            )
+        except ProviderOutcomeUnknown:
+            # Said again, it would be as slow again.
+            found = await self._service.find_reservation(order.id)
+            if found is None or found.version < order.kept_version:
+                raise
 
     async def _go_on(self, order: Order, found: Reservation) -> None:
         says = {
@@ -201,6 +219,32 @@ class AssetReservations:
             code,
         )
         await self._calls.call(ANSWERED, order.asset)
+
+
+async def return_lots(connection: Connection, trade: TradeInput) -> None:
+    """Owe the service that it keeps no more for a trade that comes to nothing, in the same commit.
+
+    What was blocked for it was freed by itself.
+    """
+    await connection.execute(
+        _RETURN, trade.request.sell_order_id, trade.request.quantity_lots, trade.operation_id
+    )
+
+
+def blocked(trade_id: str) -> str:
+    """Return the SQL condition by which something was blocked for a trade, whoever had it so."""
+    return f"""(
+    EXISTS (SELECT FROM provider_calls WHERE operation_id = {trade_id}
+        AND step = '{BLOCK_ASSET.row_name}' AND state = 'answered')
+    OR EXISTS (SELECT FROM legacy_operations WHERE operation_id = {trade_id}
+        AND (done->>'{BLOCK_ASSET.row_name}' IS NOT NULL
+            OR done->>'{UNBLOCK_ASSET.row_name}' IS NOT NULL)))"""
+
+
+_RETURN: Final = f"""
+UPDATE orders SET returned_lots = returned_lots + $2, look_at = now(), updated_at = now()
+WHERE id = $1 AND NOT {blocked("$3")}
+"""
 
 
 def _tell(error: Exception) -> None:

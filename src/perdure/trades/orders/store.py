@@ -207,7 +207,8 @@ _WRITTEN: Final = {
 _WRITE_ORDERS: Final = f"""
 UPDATE orders SET {", ".join(f"{name} = given.{name}" for name in _WRITTEN if name != "id")},
     updated_at = now(),
-    look_at = CASE WHEN given.reserved_version > orders.reduced_version THEN now() END
+    look_at = CASE WHEN given.reserved_version + orders.returned_lots > orders.reduced_version
+        THEN now() END
 FROM unnest({", ".join(f"${at}::{kind}[]" for at, kind in enumerate(_WRITTEN.values(), start=1))})
     AS given ({", ".join(_WRITTEN)})
 WHERE orders.id = given.id

@@ -3,6 +3,7 @@
 from typing import Final
 
 from perdure.capability.books import BEGAN_SINCE
+from perdure.trades.orders.reservations import blocked
 
 RESERVED: Final = "reserved"
 """The status of a reservation, in the table of what the asset service tells."""
@@ -84,12 +85,27 @@ WHERE journal.commands <> i.sequence OR journal.latest <> i.sequence
     OR trades.count <> i.trade_number
 """
 
+KEPT_FOR_TRADES_THAT_BLOCKED: Final = f"""
+SELECT ARRAY[o.id] AS subject_ids,
+       format('has %s lots returned, and %s were of trades that nothing was blocked for',
+              o.returned_lots, coalesce(gone.lots, 0)) AS detail
+FROM orders o LEFT JOIN (
+    SELECT t.input->'request'->>'sell_order_id' AS order_id,
+           sum((t.input->'request'->>'quantity_lots')::bigint) AS lots
+    FROM operations t
+    WHERE t.kind = 'trade' AND t.status IN ('failed', 'cancelled') AND NOT {blocked("t.id")}
+    GROUP BY 1
+) AS gone ON gone.order_id = o.id
+WHERE o.returned_lots <> coalesce(gone.lots, 0)
+"""
+
 INVARIANTS: Final = {
     "orders_hold_what_they_may_cost": EACH_HOLDS_WHAT_IT_MAY_COST,
     "no_hold_without_its_order": NO_HOLD_WITHOUT_ITS_ORDER,
     "order_fills_are_trades": FILLS_ARE_TRADES,
     "orders_add_up": ORDERS_ADD_UP,
     "journals_have_no_gap": JOURNALS_HAVE_NO_GAP,
+    "sells_keep_nothing_for_trades_that_failed": KEPT_FOR_TRADES_THAT_BLOCKED,
 }
 """Each invariant's name and the query that finds what breaks it."""
 
@@ -97,15 +113,17 @@ INVARIANTS: Final = {
 KEEPS_WHAT_ORDERS_NEED: Final = f"""
 SELECT ARRAY[o.id] AS subject_ids,
        format('%s, needs %s lots of %s; %s reservations there, of %s lots', o.status,
-              o.reserved_lots, o.asset, count(b.reference), coalesce(sum(b.quantity_lots), 0))
-           AS detail
+              o.reserved_lots - o.returned_lots, o.asset, count(b.reference),
+              coalesce(sum(b.quantity_lots), 0)) AS detail
 FROM orders o
 LEFT JOIN asset_blocks b ON b.reference = o.id AND b.status = '{RESERVED}'
     AND (b.quantity_lots = 0 OR (b.owner = o.account_id AND b.asset = o.asset))
-WHERE o.side = 'sell' AND o.status <> 'reserving' AND o.reserved_version = o.reduced_version
+WHERE o.side = 'sell' AND o.status <> 'reserving'
+    AND o.reserved_version + o.returned_lots = o.reduced_version
     AND o.updated_at < now() AND {BEGAN_SINCE}
 GROUP BY o.id
-HAVING coalesce(sum(b.quantity_lots), 0) <> o.reserved_lots OR count(b.reference) > 1
+HAVING coalesce(sum(b.quantity_lots), 0) <> o.reserved_lots - o.returned_lots
+    OR count(b.reference) > 1
 """
 
 KEEPS_NOTHING_ELSE: Final = f"""
