@@ -79,7 +79,7 @@ bench: $(BENCH)/installed ## Measure Perdure beside what one would use instead; 
 	@$(BENCH)/bin/python -m bench
 
 bench-quick: $(BENCH)/installed ## The same with 50 and with ten open at once, in some minutes
-	@$(BENCH)/bin/python -m bench quick --table-only
+	@$(BENCH)/bin/python -m bench quick trades --table-only
 
 openapi: $(STAMP) ## Write docs/openapi.json, the API's description
 	@$(BIN)/python -m perdure.api.document docs/openapi.json

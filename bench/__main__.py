@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import dataclasses
+import logging
 import os
 import shlex
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from rich.console import Console
 
 from bench import killed_worker, matcher, orders, page, report, results
@@ -37,6 +39,7 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 def main() -> int:
     """Run what the command line asks for; returns the exit code."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     # No saga of many peers: each measures one thing of ours.
     if (alone := _ALONE.get("".join(sys.argv[1:2]))) is not None:
         return alone(sys.argv[2:])
@@ -50,7 +53,11 @@ def main() -> int:
     if unknown := set((options.peers or "").split(",")) - {*catalogue.NAMES, ""}:
         parser.error(f"there is no peer {', '.join(sorted(unknown))}")
     names = options.experiments or [experiment.name for experiment in FULL]
-    experiments = [_adjusted(EXPERIMENTS[name], options) for name in names]
+    asked = [EXPERIMENTS[name] for name in names]
+    if options.peers:
+        some = set(options.peers.split(","))
+        asked = [experiment for experiment in asked if some & {*experiment.taking_part}]
+    experiments = [_adjusted(experiment, options) for experiment in asked]
     try:
         with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(_until_signalled(_run(experiments, keep=not options.table_only)))
@@ -88,11 +95,12 @@ def _parser() -> argparse.ArgumentParser:
 def _adjusted(experiment: Experiment, options: argparse.Namespace) -> Experiment:
     changes: dict[str, object] = {}
     if options.peers:
-        changes["peers"] = tuple(options.peers.split(","))
+        asked = options.peers.split(",")
+        changes["peers"] = tuple(name for name in asked if name in experiment.taking_part)
     if options.rounds:
         changes["rounds"] = options.rounds
     if options.sagas:
-        changes["sagas"] = dict.fromkeys(catalogue.NAMES, options.sagas)
+        changes["sagas"] = dict.fromkeys(experiment.sagas, options.sagas)
     adjusted = (_setting(setting, options) for setting in reversed(experiment.settings))
     # Those that the options made the same are one.
     unique = {setting.name: setting for setting in adjusted}
@@ -146,7 +154,7 @@ def _peers(experiment: Experiment) -> tuple[list[Peer], list[Result]]:
     """Return who takes part, and a result that says why for each who cannot."""
     peers: list[Peer] = []
     missing: list[Result] = []
-    for name in experiment.peers or catalogue.NAMES:
+    for name in experiment.taking_part:
         try:
             peers.append(catalogue.load(name))
         except PeerUnavailableError as error:

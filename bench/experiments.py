@@ -9,7 +9,7 @@ CORES: Final = os.cpu_count() or 1
 WARM_UP: Final = 20
 """How many sagas every peer carries out before it is measured."""
 LANES: Final = ("perdure-lanes", "perdure-lanes-cluster")
-FLOOD: Final[Mapping[str, int]] = dict.fromkeys(LANES, 2_000)
+FLOOD: Final[Mapping[str, int]] = dict.fromkeys([*LANES, "trades-lanes"], 2_000)
 """A lane is made for floods: so many sagas are open at once, handed over in batches."""
 BEST: Final[Mapping[str, int]] = {
     "perdure": 100,
@@ -39,6 +39,13 @@ SAGAS: Final[Mapping[str, int]] = {
     "floor": 3_000,
 }
 """How many sagas are to keep each peer busy for five seconds or more on two cores."""
+TRADES: Final[Mapping[str, int]] = {
+    "trades": 1_000,
+    "trades-own": 250,
+    "trades-lanes": 3_000,
+    "trades-celery": 600,
+}
+"""The same of trades, which are their own peers' work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class Experiment:
     Args:
         rounds: In each round every peer runs once, in turn.
         sagas: How many each peer carries out in a round, for each setting.
-        peers: Which take part; none: all.
+        peers: Which take part; none: all that have sagas.
     """
 
     name: str
@@ -107,6 +114,11 @@ class Experiment:
     rounds: int = 3
     sagas: Mapping[str, int] = field(default_factory=lambda: SAGAS)
     peers: tuple[str, ...] = ()
+
+    @property
+    def taking_part(self) -> tuple[str, ...]:
+        """Which peers take part."""
+        return self.peers or tuple(self.sagas)
 
     def count(self, setting: Setting, peer: str) -> int:
         """Return how many sagas a peer carries out under a setting."""
@@ -185,6 +197,12 @@ FULL: Final = (
         "How long does one saga take beside a flood?",
         (Setting(rate_per_s=5, seconds=60, flood=100_000, name="beside a flood of 100,000"),),
         peers=("perdure", "perdure-own"),
+    ),
+    Experiment(
+        "trades",
+        "How fast are trades exchanged, in Perdure's way and in the old one?",
+        (_AT_50,),
+        sagas=TRADES,
     ),
 )
 

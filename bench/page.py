@@ -57,6 +57,10 @@ CONCLUSIONS: Final = """\
   each operation from its beginning. Compare `perdure-lanes` with others for floods: its operations
   are accepted by the file, 500 in a commit, those of the others one by one. How much that is can be
   seen in the client's processor time.
+- *trades* is other work: an asset and its price exchanged, delivery versus payment, over gRPC with
+  simulated services that sync their books; `trades-celery` is the state machine that a team has
+  before it comes here (`perdure.trades.legacy`). All of them end where the trade is settled, and
+  are checked by `perdure verify` with both services' books. The orders are measured by themselves.
 - *growth* fills the stores the fastest way each peer has: Perdure through its lane, so that its
   Temporal server has seen fewer workflows than operations; Celery's rows are written by the floor's
   steps, as nothing of them stays in Redis. Then the database is vacuumed.
@@ -111,7 +115,7 @@ def _text(results: Sequence[Result], drawn: Callable[[Numbers], str]) -> str:
 def _in_short(by_experiment: dict[str, list[Result]], drawn: Callable[[Numbers], str]) -> list[str]:
     """Return the ratios of ours to each other peer, where they were measured."""
     parts = ["## In short\n"]
-    for name in ("throughput", "best", "quick"):
+    for name in ("throughput", "best", "quick", "trades"):
         for setting, part in by_setting(by_experiment.get(name, [])).items():
             numbers = ratio_table(part)
             if numbers.rows:

@@ -10,7 +10,10 @@ from rich.table import Table
 from bench.plots import Bar
 from bench.results import Result, grows, ratios, spread
 
-OURS: Final = ("perdure", "perdure-own", "perdure-lanes")
+OURS: Final = (
+    *("perdure", "perdure-own", "perdure-lanes"),
+    *("trades", "trades-own", "trades-lanes"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ def sagas(count: int, *, first: int = 0) -> list[Saga]:
     return [Saga(number) for number in range(first, first + count)]
 
 
+def customer_id(number: int) -> str:
+    """Return whose the account of a number is."""
+    return f"cus_{number}"
+
+
 def total_minor(done: Sequence[Saga]) -> int:
     """Return what they move together, in minor units."""
     return sum(saga.amount_minor for saga in done)

@@ -17,6 +17,10 @@ _WHERE: Final = {
     "dbos": ("bench.peers.dbos", "Dbos"),
     "restate": ("bench.peers.restate", "Restate"),
     "floor": ("bench.peers.floor", "Floor"),
+    "trades": ("bench.peers.trades", "by_default"),
+    "trades-own": ("bench.peers.trades", "own_workflows"),
+    "trades-lanes": ("bench.peers.trades", "in_lanes"),
+    "trades-celery": ("bench.peers.trades_celery", "CeleryTrades"),
 }
 
 NAMES: Final = tuple(_WHERE)

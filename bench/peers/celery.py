@@ -63,15 +63,10 @@ class CeleryOnRedis:
     @asynccontextmanager
     async def start(self, site: Site) -> AsyncIterator[Running]:
         """Start Redis and the workers."""
-        binary = shutil.which("redis-server")
-        if binary is None:
-            raise PeerUnavailableError(
-                "redis-server is not installed (apt-get install redis-server)"
-            )
         port = free_port()
         broker = f"redis://127.0.0.1:{port}/0"
         supervisor = supervised(
-            site.folder, [_redis(binary, port, site.folder), _workers(site, broker)]
+            site.folder, [redis_server(port, site.folder), _workers(site, broker)]
         )
         async with (
             open_books(site.database_url, site.provider_url) as books,
@@ -81,7 +76,16 @@ class CeleryOnRedis:
                 yield RunningCelery(books, supervisor, app)
 
 
-def _redis(binary: str, port: int, folder: Path) -> ProcessSpec:
+def redis_server(port: int, folder: Path) -> ProcessSpec:
+    """Return the broker, which keeps what it is told in the folder.
+
+    Raises:
+        PeerUnavailableError: It is not installed here.
+    """
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise PeerUnavailableError("redis-server is not installed (apt-get install redis-server)")
+
     async def ready() -> bool:
         async with redis.asyncio.Redis(port=port) as client:
             return bool(await client.ping())

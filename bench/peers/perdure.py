@@ -17,7 +17,14 @@ from bench.peers.temporal_cluster import SET_UP as CLUSTER_SET_UP
 from bench.peers.temporal_cluster import cluster
 from bench.peers.temporal_engine import Engine, OpenEngine, dev_server
 from bench.peers.worker_processes import started_together, supervised
-from bench.saga import ACCOUNTS, CURRENCY, OPENING_BALANCE_MINOR, Saga, total_minor
+from bench.saga import (
+    ACCOUNTS,
+    CURRENCY,
+    OPENING_BALANCE_MINOR,
+    Saga,
+    customer_id,
+    total_minor,
+)
 from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.core.errors import PerdureError
@@ -116,7 +123,7 @@ class RunningPerdure:
 
     def _request(self, saga: Saga) -> TransferRequest:
         return TransferRequest(
-            customer_id=_customer_id(saga.account_number),
+            customer_id=customer_id(saga.account_number),
             account_id=self.account_ids[saga.account_number],
             amount_minor=saga.amount_minor,
             currency=CURRENCY,
@@ -181,11 +188,11 @@ class Perdure:
         async with (
             self._open_engine(site) as engine,
             open_pool(site.database_url, size=settings.database_pool_size) as pool,
-            supervised(site.folder, [engine.process, *_workers(site, engine, roles)]) as supervisor,
+            supervised(site.folder, [engine.process, *workers(site, engine, roles)]) as supervisor,
         ):
             platform = compose(settings, pool, await Client.connect(engine.address))
             running = FloodedPerdure if is_flood else RunningPerdure
-            yield running(platform, await _open_accounts(platform), supervisor, self._gear)
+            yield running(platform, await open_accounts(platform), supervisor, self._gear)
             await platform.operations.close()
 
 
@@ -241,13 +248,21 @@ def in_lanes_on_cluster() -> Perdure:
     return Perdure("perdure-lanes-cluster", set_up, cluster, AskedGear.FLOOD)
 
 
-def _workers(site: Site, engine: Engine, roles: list[str]) -> list[ProcessSpec]:
+def workers(
+    site: Site, engine: Engine, roles: list[str], outside: Mapping[str, str] | None = None
+) -> list[ProcessSpec]:
+    """Return a worker process for each role.
+
+    Args:
+        outside: Where else they find what is outside.
+    """
     environment = {
         "DATABASE_URL": site.database_url,
         "TEMPORAL_ADDRESS": engine.address,
         "PERDURE_DATA_DIR": str(site.folder),
         "PERDURE_BANK_URL": site.provider_url,
         "PERDURE_SMS_URL": site.provider_url,
+        **(outside or {}),
     }
     return started_together(
         [
@@ -267,7 +282,7 @@ def _worker(folder: Path, name: str, role: str, environment: dict[str, str]) -> 
     return ProcessSpec(name=name, argv=argv, env=environment, ready=ready)
 
 
-async def _open_accounts(platform: Platform) -> list[str]:
+async def open_accounts(platform: Platform) -> list[str]:
     """Open the customers' accounts, with money on them."""
     account_ids = [new_id(ACCOUNT) for _ in range(ACCOUNTS)]
     bank = system_account_id(SystemAccount.BANK, CURRENCY)
@@ -281,7 +296,7 @@ async def _open_accounts(platform: Platform) -> list[str]:
                     name="Wallet",
                     kind=AccountKind.LIABILITY,
                     currency=CURRENCY,
-                    customer_id=_customer_id(number),
+                    customer_id=customer_id(number),
                 ),
             )
             await platform.ledger.post(
@@ -296,7 +311,3 @@ async def _open_accounts(platform: Platform) -> list[str]:
                 ),
             )
     return account_ids
-
-
-def _customer_id(number: int) -> str:
-    return f"cus_{number}"

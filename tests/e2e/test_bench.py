@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PEERS = ("perdure", "perdure-own", "perdure-lanes", "floor")
+PEERS = ("perdure", "perdure-lanes", "floor", "trades-celery")
 
 
 @pytest.mark.timeout(300)
 def test_peers_are_measured_and_their_effects_checked(tmp_path: Path) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "bench", "quick", "--table-only", "--rounds", "1"),
+            *(sys.executable, "-m", "bench", "quick", "trades", "--table-only", "--rounds", "1"),
             *("--sagas", "20", "--concurrency", "20", "--peers", ",".join(PEERS)),
         ],
         cwd=tmp_path,
