@@ -29,6 +29,15 @@ def test_a_derived_id_is_an_id_and_carries_its_sources_time() -> None:
     assert derived.split("_")[1][:8] == source.split("_")[1][:8]
 
 
+def test_a_derived_id_is_what_it_has_always_been() -> None:
+    source = "pay_01h455vb4pex5vsknk084sn02q"
+    assert derived_id("ltr", source, "hold") == "ltr_01h455vb4peapss14dvt0y736p"
+    assert (
+        derived_id("ltr", "acc_7zzzzzzzzzzzzzzzzzzzzzzzzz", "post")
+        == "ltr_7zzzzzzzzzfqh9vdv4pgt1nnfc"
+    )
+
+
 @pytest.mark.parametrize("value", ["", "pay", "pay_", "pay_zzz", "acc_01h455vb4pex5vsknk084sn02q"])
 def test_what_is_no_id_of_the_kind_is_refused(value: str) -> None:
     with pytest.raises(InvalidInput) as caught:

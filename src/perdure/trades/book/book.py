@@ -147,11 +147,11 @@ class Book:
             self_trade,
             expires_at,
         ) = placed
-        if code := self._refusal(price, quantity):
+        if code := figures_refusal(self.instrument, self.is_halted, price, quantity):
             return [Rejected(order_id, code)]
         if order_id in self._open.by_id:
             return [Rejected(order_id, "order_already_open")]
-        if (time_in_force != "gtc" or expires_at is not None) and (code := _contradiction(placed)):
+        if (time_in_force != "gtc" or expires_at is not None) and (code := terms_refusal(placed)):
             return [Rejected(order_id, code)]
         taken = self._open.facing[side]
         crosses = taken.reaches(price)
@@ -199,7 +199,7 @@ class Book:
         elif quantity <= filled:
             code = "quantity_already_filled"
         elif not keeps_place:
-            code = self._refusal(price, quantity)
+            code = figures_refusal(self.instrument, self.is_halted, price, quantity)
             if code is None and order.post_only and taken.reaches(price):
                 code = "would_take"
         if code:
@@ -216,20 +216,6 @@ class Book:
             if order.remaining_lots:
                 self._open.add(order)
         return events
-
-    def _refusal(self, price: int, quantity: int) -> RejectCode | None:
-        tick, low, high, quantity_max = self.instrument
-        if self.is_halted:
-            return "trading_halted"
-        if quantity < 1:
-            return "invalid_quantity"
-        if quantity > quantity_max:
-            return "quantity_too_large"
-        if price % tick:
-            return "price_off_tick"
-        if not low <= price <= high:
-            return "price_outside_band"
-        return None
 
     # What is filled.
 
@@ -345,9 +331,30 @@ class Book:
         return [HaltChanged(change.is_halted)]
 
 
-def _contradiction(placed: Place) -> RejectCode | None:
+def figures_refusal(
+    instrument: Instrument, is_halted: bool, price: int, quantity: int
+) -> RejectCode | None:
+    """Return why an order of these figures does not come in, whatever is open."""
+    tick, low, high, quantity_max = instrument
+    if is_halted:
+        return "trading_halted"
+    if quantity < 1:
+        return "invalid_quantity"
+    if quantity > quantity_max:
+        return "quantity_too_large"
+    if price % tick:
+        return "price_off_tick"
+    if not low <= price <= high:
+        return "price_outside_band"
+    return None
+
+
+def terms_refusal(placed: Place) -> RejectCode | None:
+    """Return why an order's terms contradict one another, or its time is over."""
     is_gtd = placed.time_in_force == "gtd"
-    if is_gtd != (placed.expires_at_ms is not None) or (placed.post_only and not is_gtd):
+    if is_gtd != (placed.expires_at_ms is not None):
+        return "invalid_order"
+    if placed.post_only and placed.time_in_force in ("ioc", "fok"):
         return "invalid_order"
     if placed.expires_at_ms is not None and placed.expires_at_ms <= placed.at_ms:
         return "already_expired"

@@ -17,6 +17,7 @@ from perdure.api.openapi import refuses
 from perdure.api.schemas import ReasonBody, Text, WholeList
 from perdure.operations.lanes.calls import Hear
 from perdure.trades.book.commands import ChangeInstrument
+from perdure.trades.orders.answers import LOOK_S
 from perdure.trades.orders.model import ANSWERED
 from perdure.trades.orders.routes import (
     Heard,
@@ -27,7 +28,7 @@ from perdure.trades.orders.routes import (
     number_of,
 )
 from perdure.trades.orders.schemas import BookQuery, BookView, InstrumentBody, InstrumentView
-from perdure.trades.orders.service import LOOK_S, Orders
+from perdure.trades.orders.service import Orders
 
 books = APIRouter(prefix="/v1/books", tags=["orders"])
 instruments = APIRouter(prefix="/v1/instruments", tags=["instruments"])

@@ -15,7 +15,7 @@ from perdure.core.errors import (
 )
 from perdure.core.ids import new_id
 from perdure.ledger.model import Account, AccountStatus
-from perdure.trades.book.book import Book
+from perdure.trades.book.book import figures_refusal, terms_refusal
 from perdure.trades.book.commands import (
     PRICE_MAX_MINOR,
     QUANTITY_MAX_LOTS,
@@ -23,7 +23,7 @@ from perdure.trades.book.commands import (
     Side,
     TimeInForce,
 )
-from perdure.trades.book.events import REJECTIONS, RejectCode, Rejected
+from perdure.trades.book.events import REJECTIONS, RejectCode
 from perdure.trades.orders.instruments import Listed
 from perdure.trades.orders.model import ID_PREFIX, Order, new_hold, now_ms
 
@@ -157,10 +157,10 @@ def order_of(new: NewOrder, listed: Listed | None, account: Account | None) -> O
 
 def _refusal(order: Order, listed: Listed) -> RejectCode | None:
     """Say at once what a book would say by what holds now; the asset's own has the last word."""
-    empty = Book(listed.instrument)
-    empty.is_halted = listed.is_halted
-    first, *_ = empty.apply(order.placed(now_ms()))
-    return first.code if isinstance(first, Rejected) else None
+    figures = (order.price_minor, order.quantity_lots)
+    return figures_refusal(listed.instrument, listed.is_halted, *figures) or terms_refusal(
+        order.placed(now_ms())
+    )
 
 
 def refusal_of(code: str) -> PerdureError:

@@ -89,8 +89,6 @@ class AssetReservations:
     async def _take(self) -> int:
         rows = await self._pool.fetch(_DUE, LOOK_AGAIN, AT_ONCE_MAX - len(self._under_way))
         orders = [Order(*row.values()) for row in rows]
-        if new := [order.id for order in orders if not order.is_asked]:
-            await self._pool.execute("UPDATE orders SET is_asked = true WHERE id = ANY($1)", new)
         for order in orders:
             task = asyncio.create_task(self._tried(order))
             self._under_way.add(task)
@@ -253,10 +251,13 @@ def _tell(error: Exception) -> None:
         telemetry().report(error, "reservations")
 
 
+# Asked it is from here on; what is told is whether it was before.
 _DUE: Final = f"""
-UPDATE orders SET look_at = now() + $1::interval
-WHERE id = ANY(ARRAY(
-    SELECT id FROM orders WHERE look_at <= now() ORDER BY look_at LIMIT $2 FOR UPDATE SKIP LOCKED
-))
-RETURNING {COLUMNS}
+WITH due AS (
+    SELECT id AS due_id, is_asked AS was_asked FROM orders
+    WHERE look_at <= now() ORDER BY look_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE orders SET look_at = now() + $1::interval, is_asked = true
+FROM due WHERE id = due_id
+RETURNING {COLUMNS.replace("is_asked", "was_asked")}
 """

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from perdure.core.errors import InvalidInput, NotFound
@@ -13,6 +14,7 @@ from perdure.storage.pool import Connection, Pool, transaction
 from perdure.trades.book.commands import Cancel, ChangeInstrument, Command, Replace, SetHalted, Side
 from perdure.trades.book.snapshot import Level
 from perdure.trades.orders import instruments
+from perdure.trades.orders.answers import LOOK_S, Answers
 from perdure.trades.orders.instruments import Listed
 from perdure.trades.orders.intake import Intake, NewRequest, Taken, TakenRequest
 from perdure.trades.orders.model import (
@@ -34,8 +36,13 @@ from perdure.trades.orders.new_orders import (
 
 ANSWERED_WITHIN_S: Final = 5.0
 """How long an answer is waited for; what is stored goes on without."""
-LOOK_S: Final = 0.2
-"""How often who waits looks by himself, as behind a pooler."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What became of a request: why it was refused; None: it was not."""
+
+    refusal: str | None
 
 
 class Orders:
@@ -46,7 +53,8 @@ class Orders:
         self._intake = Intake(pool, ledger)
         self._calls = LaneCalls(pool)
         self._read: GroupCommit[str, Order | None] = GroupCommit(self._find)
-        self._read_answers: GroupCommit[str, tuple[bool, str | None]] = GroupCommit(self._answers)
+        self._orders = Answers(self._settled)
+        self._answers = Answers(self._answered)
 
     # What is asked for.
 
@@ -123,17 +131,12 @@ class Orders:
         Raises:
             PerdureError: It was rejected; by its code.
         """
-        deadline = asyncio.get_running_loop().time() + ANSWERED_WITHIN_S
-        with hear(ANSWERED, order.asset) as called:
-            while True:
-                called.clear()
-                order = await self.get(order.id)
-                if order.status == "rejected":
-                    raise refusal_of(order.reason or "")
-                if order.status not in ("reserving", "entering"):
-                    return order
-                if not await _heard(called, deadline):
-                    return order
+        found = await self._orders.wait(order.id, order.asset, hear, ANSWERED_WITHIN_S)
+        if found is None:
+            return await self.get(order.id)
+        if found.status == "rejected":
+            raise refusal_of(found.reason or "")
+        return found
 
     async def answered(self, request_id: str, asset: str, hear: Hear) -> bool:
         """Wait for what becomes of a request; False: nobody has answered it after a while.
@@ -141,15 +144,10 @@ class Orders:
         Raises:
             PerdureError: It was refused; by its code.
         """
-        deadline = asyncio.get_running_loop().time() + ANSWERED_WITHIN_S
-        with hear(ANSWERED, asset) as called:
-            while True:
-                called.clear()
-                is_answered, refusal = await self._read_answers.submit(request_id)
-                if refusal is not None:
-                    raise refusal_of(refusal)
-                if is_answered or not await _heard(called, deadline):
-                    return is_answered
+        found = await self._answers.wait(request_id, asset, hear, ANSWERED_WITHIN_S)
+        if found is not None and found.refusal is not None:
+            raise refusal_of(found.refusal)
+        return found is not None
 
     async def changes(self, order: Order, after: int, hear: Hear) -> AsyncIterator[Order]:
         """Yield the order as it stands whenever it has changed, until it has ended.
@@ -285,22 +283,20 @@ class Orders:
         found = {row["id"]: row for row in rows}
         return [Order(*found[one].values()) if one in found else None for one in order_ids]
 
-    async def _answers(self, request_ids: list[str]) -> list[tuple[bool, str | None]]:
+    async def _settled(self, order_ids: list[str]) -> dict[str, Order]:
         rows = await self._pool.fetch(
-            "SELECT id, is_answered, refusal FROM order_requests WHERE id = ANY($1)", request_ids
+            f"SELECT {COLUMNS} FROM orders"
+            " WHERE id = ANY($1) AND status NOT IN ('reserving', 'entering')",
+            order_ids,
         )
-        found = {row["id"]: (row["is_answered"], row["refusal"]) for row in rows}
-        return [found[one] for one in request_ids]
+        return {row["id"]: Order(*row.values()) for row in rows}
 
-
-async def _heard(called: asyncio.Event, deadline: float) -> bool:
-    """Wait for a call, or until it is time to look; False: there is no more time."""
-    left_s = deadline - asyncio.get_running_loop().time()
-    if left_s <= 0:
-        return False
-    with suppress(TimeoutError):
-        await asyncio.wait_for(called.wait(), min(left_s, LOOK_S))
-    return True
+    async def _answered(self, request_ids: list[str]) -> dict[str, _Answered]:
+        rows = await self._pool.fetch(
+            "SELECT id, refusal FROM order_requests WHERE id = ANY($1) AND is_answered",
+            request_ids,
+        )
+        return {row["id"]: _Answered(row["refusal"]) for row in rows}
 
 
 _LEVELS: Final = """

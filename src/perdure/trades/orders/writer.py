@@ -107,8 +107,7 @@ class AssetWriter:
     async def _write(
         self, book: Book, waiting: Sequence[Order | Request], at_ms: int, *, is_due: bool
     ) -> list[Operation]:
-        before = book.sequence
-        orders = self._orders | {one.id: one for one in waiting if isinstance(one, Order)}
+        before, orders = book.sequence, self._orders
         applied = _Applied(book, Batch(orders))
         async with transaction(self._pool) as connection:
             for account_id in sorted(self._not_open):
@@ -117,12 +116,15 @@ class AssetWriter:
                 applied.apply(Expire(at_ms))
             for place, one in enumerate(waiting):
                 if isinstance(one, Order):
+                    orders[one.id] = one
                     self._place(applied, one, at_ms)
                 elif not await self._answer(connection, applied, one, is_first=not place):
                     break
             await store.fence(connection, self._asset, self._name, book, before)
             trades = await self._store(connection, applied)
-        self._orders = {one.id: one for one in orders.values() if one.is_open}
+        for order in applied.batch.touched.values():
+            if not order.is_open:
+                del orders[order.id]
         return trades
 
     def _place(self, applied: "_Applied", order: Order, at_ms: int) -> None:
