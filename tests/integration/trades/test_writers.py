@@ -1,15 +1,9 @@
-"""A book's writer killed at any statement, or overtaken: what is committed is what one would have.
-
-The database is the real one; a kill is a statement that is not sent, or whose answer is not seen.
-"""
+"""A book's writer overtaken by another: what is committed is what one would have."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from random import Random
-from typing import Any
 
-import asyncpg
 import pytest
 
 from perdure.core.ids import new_id
@@ -20,43 +14,6 @@ from perdure.trades.orders.verify import INVARIANTS
 from perdure.trades.orders.writer import AssetWriter
 
 from .market import Market, writer_of
-
-STATEMENTS_MAX = 60
-
-
-class Killed(Exception):
-    """The process ends here."""
-
-
-@contextmanager
-def killed_at(statement: int, *, is_sent: bool) -> Iterator[list[str]]:
-    """Have the process end at a statement, counted from 0; gives those that were begun."""
-    begun: list[str] = []
-    execute, prepared = asyncpg.Connection.execute, asyncpg.Connection._execute  # type: ignore[attr-defined]
-
-    async def at(act: Any, connection: Any, query: str, *rest: Any, **named: Any) -> Any:
-        if query.startswith("ROLLBACK"):
-            return await act(connection, query, *rest, **named)
-        begun.append(query)
-        if len(begun) - 1 == statement and not is_sent:
-            raise Killed
-        found = await act(connection, query, *rest, **named)
-        if len(begun) - 1 == statement:
-            raise Killed
-        return found
-
-    async def simple(connection: Any, query: str, *values: Any, **named: Any) -> Any:
-        if values:  # it comes by the other way
-            return await execute(connection, query, *values, **named)
-        return await at(execute, connection, query, **named)
-
-    async def with_values(connection: Any, query: str, *rest: Any, **named: Any) -> Any:
-        return await at(prepared, connection, query, *rest, **named)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncpg.Connection, "execute", simple)
-        patch.setattr(asyncpg.Connection, "_execute", with_values)
-        yield begun
 
 
 async def crowd(market: Market) -> None:
@@ -70,38 +27,6 @@ async def crowd(market: Market) -> None:
     resting = await market.place("bob", "buy", 10, 80)
     await market.cancel(partly)
     await market.replace(resting, 4, 70)
-
-
-async def looks_right(market: Market) -> None:
-    assert await check(market.pool, INVARIANTS, limit=10) == []
-    assert (
-        await market.pool.fetchval(
-            "SELECT count(*) FROM operations WHERE input->'request'->>'asset' = $1", market.asset
-        )
-        == 2
-    )
-    assert await market.available("ada") == 10_000 - 5 * 90 - 2 * 95 - 6
-    assert await market.available("bob") == 10_000 - 4 * 70 - 3
-
-
-@pytest.mark.parametrize("is_sent", [False, True], ids=["unsent", "unseen"])
-async def test_a_writer_killed_at_any_statement_leaves_what_the_next_one_goes_on_from_t2(
-    market: Market, *, is_sent: bool
-) -> None:
-    for statement in range(STATEMENTS_MAX):
-        other = await Market.open(market.pool)
-        await crowd(other)
-        with killed_at(statement, is_sent=is_sent) as begun, suppress(Killed):
-            await other.writer.write()
-        other.writer = writer_of(market.pool, other.asset, new_id("prc"))
-        await _silent(other)
-        await other.write()
-        await looks_right(other)
-        await other.book()
-        if len(begun) <= statement:
-            assert statement > 8
-            return
-    raise AssertionError("it never ended")
 
 
 async def test_a_writer_that_was_overtaken_commits_nothing(market: Market) -> None:
