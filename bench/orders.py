@@ -1,32 +1,37 @@
 """How many durable orders a second, and how soon each is acknowledged; beside bare SQL.
 
-    python -m bench orders [--orders N] [--rate R] [--seconds S]
+    python -m bench orders [--orders N] [--rate R] [--seconds S] [--rounds R] [--table-only]
 
 Everything is in one process but PostgreSQL, which syncs each commit: what the API does for an order
-without HTTP, the book's writer, and the desk for sells with an asset service in memory. First as
+without HTTP, the books' writers, and the desk for sells with an asset service in memory. First as
 many as go, some hundred in flight; then so many a second, each timed until its book has it. Bare
-SQL then writes the rows that the first run left, in commits of its size, and does nothing else.
+SQL writes the rows of the first again, under the same two loads, within the same round.
 """
 
 import argparse
 import asyncio
+import json
+import os
 import random
-import statistics
+import shlex
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-import asyncpg
 from openfeature import api
 from rich.console import Console
-from rich.table import Table
 
+from bench import cpu, page, results
+from bench.bare_orders import TABLES, BareOrders
 from bench.loop import Loop
-from bench.rounds import open_ground
+from bench.report import Numbers, bar_of, drawn
+from bench.results import percentile, spread
+from bench.rounds import Ground, open_ground
+from bench.surroundings import taken
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.embedded.postgres import create_database, drop_database
 from perdure.flags.routing import EngineRouting
@@ -48,20 +53,17 @@ from perdure.trades.orders.verify import INVARIANTS
 from perdure.trades.orders.writer import AssetWriter
 from perdure.trades.services.assets import AssetService, Reservation
 
+HERE: Final = Path(__file__).parent
 FOLDER: Final = Path(".perdure/bench")
 DATABASE: Final = "bench_orders"
 ACCOUNTS: Final = 200
 IN_FLIGHT: Final = 400
 ASSETS: Final = ("GEM", "ORE", "WAX", "ZAP")
-BATCH: Final = 100
-"""Of bare SQL: about as many as a commit of the writer has under the same load."""
-ROWS: Final = (
-    *("orders", "order_journal", "ledger_transfers", "ledger_open_holds"),
-    *("operations", "operation_trail"),
-)
+WARM_UP: Final = 500
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 LEDGER: Final = PostgresLedger()
+PlaceOne = Callable[[int], Awaitable[None]]
 
 
 class Generous:
@@ -87,11 +89,10 @@ class Exchange:
     listener: LaneListener
     accounts: Sequence[str]
 
-    async def place(self, number: int) -> float:
-        """Place an order; returns after how many seconds its book had it."""
+    async def place(self, number: int) -> None:
+        """Place an order; returns once its book has it."""
         chance = random.Random(number)  # noqa: S311
         account = chance.randrange(len(self.accounts))
-        began = time.perf_counter()
         taken = await self.orders.place(
             NewOrder(
                 customer_id=f"cus_{account}",
@@ -106,7 +107,20 @@ class Exchange:
         order = taken.order
         while order.status in ("reserving", "entering"):
             order = await self.orders.settled(order, self.listener.hear)
-        return time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One way under one load, in one round.
+
+    Args:
+        latencies_ms: Of each order, from when it was sent (at a rate: was due) to its commit.
+        cpu_ms: Processor time an order, of this process and of PostgreSQL.
+    """
+
+    orders_per_s: float
+    latencies_ms: Sequence[float]
+    cpu_ms: tuple[float, float]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -115,38 +129,106 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--rate", type=int, default=1_000)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--table-only", action="store_true", help="write no files")
     options = parser.parse_args(arguments)
     with asyncio.Runner(loop_factory=Loop) as runner:
-        out.print(runner.run(_measured(options.orders, options.rate, options.seconds)))
+        found = runner.run(_measured(options, shlex.join(["python", "-m", "bench", *sys.argv[1:]])))
+    if not options.table_only:
+        (HERE / "orders.json").write_text(json.dumps(found, indent=1) + "\n")
+        page.write(HERE / "RESULTS.md", results.read(HERE / "results.json"))
     return 0
 
 
-async def _measured(count: int, rate: int, seconds: int) -> Table:
+async def _measured(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    rate, count = options.rate, max(options.orders, options.rate * options.seconds)
+    in_flight: dict[str, list[Run]] = {}
+    at_rate: dict[str, list[Run]] = {}
+    load_before = os.getloadavg()[0]
     async with open_ground(FOLDER) as ground:
-        await drop_database(ground.postgres_url, DATABASE)
-        url = await create_database(ground.postgres_url, DATABASE)
-        await migrate(url)
-        async with open_pool(url, size=12) as pool, _exchange(pool, url) as exchange:
-            closed_s, of_closed = await _in_flight(exchange, count)
-            rows = {name: await pool.fetch(f"SELECT * FROM {name}") for name in ROWS}
-            trades = len(rows["operations"])
-            _, of_rate = await _at_rate(exchange, count, rate, seconds)
+        for number in range(1, options.rounds + 1):
+            out.print(f"round {number} of {options.rounds}")
+            found = await _round(ground, count, rate, rate * options.seconds)
+            for runs, of_round in zip((in_flight, at_rate), found, strict=True):
+                for way, run in of_round.items():
+                    runs.setdefault(way, []).append(run)
+        surroundings = await taken(command, ground, load_before=load_before)
+    tables = (
+        _numbers(f"{IN_FLIGHT} in flight", in_flight, "orders/s", lambda run: run.orders_per_s),
+        _numbers(f"{rate:,} a second", at_rate, "p99 ms", _p99_ms),
+    )
+    for table in tables:
+        out.print(drawn(table))
+    return {"orders": count, "taken": surroundings, "tables": [*map(asdict, tables)]}
+
+
+async def _round(
+    ground: Ground, count: int, rate: int, steady: int
+) -> tuple[dict[str, Run], dict[str, Run]]:
+    """Return what came of each way, under each of the loads."""
+    await drop_database(ground.postgres_url, DATABASE)
+    url = await create_database(ground.postgres_url, DATABASE)
+    await migrate(url)
+    async with open_pool(url, size=12) as pool:
+        async with _exchange(pool, url) as exchange:
+            await _in_flight(exchange.place, WARM_UP, first=count + steady)
+            await pool.execute("CHECKPOINT")
+            in_flight = await _watched(ground, _in_flight(exchange.place, count), count)
+            at_rate = await _watched(ground, _at_rate(exchange.place, count, rate, steady), steady)
             assert await check(pool, INVARIANTS, limit=10) == []
-        async with open_pool(url, size=12) as pool:
-            bare_s = await _bare(pool, rows)
-        await drop_database(ground.postgres_url, DATABASE)
-    table = Table(title=f"{count:,} orders, {trades:,} trades; then {rate:,}/s for {seconds} s")
-    for heading in ("", "orders/s", "p50 ms", "p99 ms", "longest ms"):
-        table.add_column(heading, justify="right" if heading else "left")
-    table.add_row(f"{IN_FLIGHT} in flight", f"{count / closed_s:,.0f}", *_figures(of_closed))
-    table.add_row(f"offered {rate:,}/s", f"{len(of_rate) / seconds:,.0f}", *_figures(of_rate))
-    table.add_row("bare SQL, the rows of the first", f"{count / bare_s:,.0f}", "", "", "")
-    return table
+        rows = {table: await pool.fetch(f"SELECT * FROM {table}") for table in TABLES}
+        bare = BareOrders(pool, rows, len(rows["orders"]), len(ASSETS))
+        del rows
+        async with bare.open():
+            await pool.execute("CHECKPOINT")
+            bare_in_flight = await _watched(ground, _in_flight(bare.place, count), count)
+        async with bare.open():
+            bare_at_rate = await _watched(ground, _at_rate(bare.place, 0, rate, steady), steady)
+    await drop_database(ground.postgres_url, DATABASE)
+    ours, theirs = "perdure", "bare SQL, the same rows"
+    return (
+        {ours: in_flight, theirs: bare_in_flight},
+        {ours: at_rate, theirs: bare_at_rate},
+    )
 
 
-def _figures(took_s: list[float]) -> list[str]:
-    cuts = statistics.quantiles(took_s, n=100)
-    return [f"{figure * 1000:,.1f}" for figure in (cuts[49], cuts[98], max(took_s))]
+def _numbers(
+    load: str, by_way: dict[str, list[Run]], unit: str, shown: Callable[[Run], float]
+) -> Numbers:
+    """Return a table of the medians of the rounds, with the least and the most."""
+    rows = []
+    for way, runs in by_way.items():
+        percentiles = (
+            [percentile(run.latencies_ms, percent) for run in runs] for percent in (50, 99, 100)
+        )
+        here, postgres = zip(*(run.cpu_ms for run in runs), strict=True)
+        rows.append(
+            (
+                way,
+                spread([run.orders_per_s for run in runs]),
+                *(spread(each, 1) for each in percentiles),
+                spread(here, 2),
+                spread(postgres, 2),
+            )
+        )
+    headings = ("orders/s", "p50 ms", "p99 ms", "longest ms", "CPU ms here", "CPU ms PostgreSQL")
+    bars = [bar_of(way, [shown(run) for run in runs]) for way, runs in by_way.items()]
+    return Numbers(load, ("way", *headings), rows, unit, bars)
+
+
+def _p99_ms(run: Run) -> float:
+    return percentile(run.latencies_ms, 99)
+
+
+async def _watched(
+    ground: Ground, running: Awaitable[tuple[float, list[float]]], count: int
+) -> Run:
+    processes = {"postgres": ground.postgres_pid}
+    before = cpu.used_s(processes)
+    took_s, latencies_s = await running
+    after = cpu.used_s(processes)
+    here, postgres = ((after[one] - before[one]) * 1000 / count for one in ("client", "postgres"))
+    return Run(count / took_s, [one * 1000 for one in latencies_s], (here, postgres))
 
 
 @asynccontextmanager
@@ -203,53 +285,34 @@ async def _open_account(connection: Any, account_id: str, customer_id: str) -> N
     )
 
 
-async def _in_flight(exchange: Exchange, count: int) -> tuple[float, list[float]]:
-    numbers = iter(range(count))
+async def _in_flight(place: PlaceOne, count: int, *, first: int = 0) -> tuple[float, list[float]]:
+    """Have so many in flight; returns how long all took, and each."""
+    numbers = iter(range(first, first + count))
+    took_s: list[float] = []
 
-    async def send() -> list[float]:
-        return [await exchange.place(number) for number in numbers]
+    async def send() -> None:
+        for number in numbers:
+            began = time.perf_counter()
+            await place(number)
+            took_s.append(time.perf_counter() - began)
 
     began = time.perf_counter()
-    took = await asyncio.gather(*(send() for _ in range(IN_FLIGHT)))
-    return time.perf_counter() - began, [one for each in took for one in each]
+    await asyncio.gather(*(send() for _ in range(IN_FLIGHT)))
+    return time.perf_counter() - began, took_s
 
 
-async def _at_rate(
-    exchange: Exchange, first: int, rate: int, seconds: int
-) -> tuple[float, list[float]]:
+async def _at_rate(place: PlaceOne, first: int, rate: int, count: int) -> tuple[float, list[float]]:
     """Send each at its time, however the ones before it fare."""
+    took_s: list[float] = []
+
+    async def send(number: int, due: float) -> None:
+        await place(number)
+        took_s.append(time.perf_counter() - due)
+
     began = time.perf_counter()
-    sent = []
-    for number in range(rate * seconds):
-        late_s = began + number / rate - time.perf_counter()
-        if late_s > 0:
-            await asyncio.sleep(late_s)
-        sent.append(asyncio.ensure_future(exchange.place(first + number)))
-    took = await asyncio.gather(*sent)
-    return time.perf_counter() - began, took
-
-
-async def _bare(pool: Pool, rows: dict[str, list[asyncpg.Record]]) -> float:
-    """Write the same rows again, into empty tables of the same form; returns how long it took."""
-    inserts = {name: await _insert_into_a_copy(pool, name) for name in ROWS}
-    batches = -(-len(rows["orders"]) // BATCH)
-    began = time.perf_counter()
-    for number in range(batches):
-        async with transaction(pool) as connection:
-            for name, all_of_it in rows.items():
-                share = -(-len(all_of_it) // batches)
-                part = all_of_it[number * share : (number + 1) * share]
-                if part:
-                    await connection.execute(inserts[name], *zip(*part, strict=True))
-    return time.perf_counter() - began
-
-
-async def _insert_into_a_copy(pool: Pool, name: str) -> str:
-    await pool.execute(f"CREATE TABLE bare_{name} (LIKE {name} INCLUDING ALL)")
-    kinds = await pool.fetch(
-        "SELECT format_type(atttypid, NULL) AS kind FROM pg_attribute"
-        " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        name,
-    )
-    arrays = ", ".join(f"${at}::{row['kind']}[]" for at, row in enumerate(kinds, start=1))
-    return f"INSERT INTO bare_{name} OVERRIDING SYSTEM VALUE SELECT * FROM unnest({arrays})"
+    async with asyncio.TaskGroup() as sent:
+        for number in range(count):
+            due = began + number / rate
+            await asyncio.sleep(max(due - time.perf_counter(), 0))
+            sent.create_task(send(first + number, due))
+    return time.perf_counter() - began, took_s

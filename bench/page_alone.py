@@ -1,4 +1,4 @@
-"""The page's sections on what is measured by itself: ledger, first of a month, years of rows."""
+"""The page's sections on what is measured by itself: the ledger, a flood, years of rows, orders."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,12 @@ Drawn = Callable[[Numbers], str]
 
 def sections(folder: Path, drawn: Drawn) -> list[str]:
     """Return a section for each of these results that is there."""
-    makers = {"ledger.json": _ledger, "renewals.json": _renewals, "years.json": _years}
+    makers = {
+        "ledger.json": _ledger,
+        "renewals.json": _renewals,
+        "years.json": _years,
+        "orders.json": _orders,
+    }
     return [
         make(json.loads((folder / name).read_text()), drawn)
         for name, make in makers.items()
@@ -89,6 +94,18 @@ def _renewals(found: dict[str, Any], drawn: Drawn) -> str:
 
 
 def _years(found: dict[str, Any], drawn: Drawn) -> str:
+    return _tables(f"After years: {found['operations']:,} operations that ended", found, drawn)
+
+
+def _orders(found: dict[str, Any], drawn: Drawn) -> str:
+    told = (
+        "Orders kept, matched and acknowledged, each in the commit of its book; bare SQL writes the"
+        " same rows with the same indexes, and decides nothing."
+    )
+    return _tables(f"Orders: {found['orders']:,} in a round", found, drawn, told)
+
+
+def _tables(heading: str, found: dict[str, Any], drawn: Drawn, told: str = "") -> str:
     taken = found["taken"]
     tables = [
         Numbers(
@@ -102,7 +119,8 @@ def _years(found: dict[str, Any], drawn: Drawn) -> str:
     ]
     return "\n".join(
         [
-            f"## After years: {found['operations']:,} operations that ended\n",
+            f"## {heading}\n",
+            *([f"{told}\n"] if told else []),
             f"`{taken['command']}`, {taken['at']}. {taken['machine']}.\n",
             *(f"### {numbers.title}\n\n{drawn(numbers)}\n" for numbers in tables),
         ]
