@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     )
     from perdure.durable.registration import registrations_of as registrations_of
     from perdure.durable.script import WorkflowRunner as WorkflowRunner
+    from perdure.flags.model import Attribute as Attribute
     from perdure.ledger.chart import SystemAccount as SystemAccount
     from perdure.ledger.chart import system_account_id as system_account_id
     from perdure.notifications.contracts import Message as Message
@@ -228,6 +229,7 @@ PLACES: Final = {
     "perdure.durable.interceptors.operation_sync": ("records_its_attempts",),
     "perdure.durable.registration": ("registrations_of",),
     "perdure.durable.script": ("WorkflowRunner",),
+    "perdure.flags.model": ("Attribute",),
     "perdure.ledger.chart": (
         "SystemAccount",
         "system_account_id",

@@ -10,7 +10,8 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
 
 from perdure.capabilities import refuse_others
-from perdure.capability.assembly import Kinds, engine_flags, operation_kinds, refundable_kinds
+from perdure.capability.assembly import Kinds, operation_kinds, refundable_kinds
+from perdure.capability.engine_flags import engine_flags, flag_attributes
 from perdure.capability.wiring import Host, Work, WorkerHost
 from perdure.config import Settings
 from perdure.durable.bulks import registration as bulks
@@ -132,7 +133,8 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
     Raises:
         ConfigurationError: A capability is wrong.
     """
-    queues, ledger, flags = QueueNames(settings.queues), PostgresLedger(), FlagStore(pool)
+    queues, ledger = QueueNames(settings.queues), PostgresLedger()
+    flags = FlagStore(pool, flag_attributes())
     engine = TemporalEngine(client, operation_kinds(), queues)
     flag_provider = StoredFlagProvider(flags)
     routing = EngineRouting(client_of(flag_provider), engine_flags())

@@ -1,9 +1,9 @@
 """Flags as they are set and shown."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from perdure.api.schemas import (
     PAGE_LIMIT_MAX,
@@ -14,18 +14,21 @@ from perdure.api.schemas import (
     RequestBody,
     Text,
 )
+from perdure.capability.engine_flags import flag_attributes
 from perdure.flags.model import PERCENT_ALL, Flag, FlagChange, Rule
 from perdure.flags.rules import RULES_MAX, VALUES_MAX, VARIANTS_MAX
+
+_ATTRIBUTES: Final = flag_attributes().all
+"""What rules may name, of the kinds that are installed: fields of theirs."""
 
 _Values = Annotated[list[Text], Field(max_length=VALUES_MAX)]
 
 
-class RuleBody(RequestBody):
+class _RuleBody(RequestBody):
     """Gives a variant to what all its conditions hold for."""
 
     variant: Text = Field(description="What it gives.")
     kinds: _Values = Field(default=[], description="Kinds of operation; empty: any.")
-    tlds: _Values = Field(default=[], description="Top-level domains; empty: any, and none.")
     customers: Annotated[list[CustomerId], Field(max_length=VALUES_MAX)] = Field(
         default=[], description="Customers' ids; empty: any."
     )
@@ -40,10 +43,26 @@ class RuleBody(RequestBody):
         return Rule(
             self.variant,
             tuple(self.kinds),
-            tuple(self.tlds),
+            {name: tuple(found) for name in _ATTRIBUTES if (found := getattr(self, name))},
             tuple(self.customers),
             self.percent,
         )
+
+
+def _named(of: Any, **default: Any) -> dict[str, Any]:
+    """Return the attributes' fields, each of this type."""
+    return {
+        name: (of, Field(description=f"{one.help}; empty: any, and none.", **default))
+        for name, one in _ATTRIBUTES.items()
+    }
+
+
+if TYPE_CHECKING:
+    RuleBody = _RuleBody
+else:
+    RuleBody = create_model(
+        "RuleBody", __base__=_RuleBody, __doc__=_RuleBody.__doc__, **_named(_Values, default=[])
+    )
 
 
 class FlagBody(RequestBody):
@@ -76,14 +95,21 @@ class FlagBody(RequestBody):
         )
 
 
-class RuleView(BaseModel):
+class _RuleView(BaseModel):
     """A rule of a flag."""
 
     variant: str = Field(description="What it gives.")
     kinds: list[str] = Field(description="Kinds of operation; empty: any.")
-    tlds: list[str] = Field(description="Top-level domains; empty: any, and none.")
     customers: list[str] = Field(description="Customers' ids; empty: any.")
     percent: int = Field(description="How many of a hundred customers.")
+
+
+if TYPE_CHECKING:
+    RuleView = _RuleView
+else:
+    RuleView = create_model(
+        "RuleView", __base__=_RuleView, __doc__=_RuleView.__doc__, **_named(list[str])
+    )
 
 
 class FlagView(BaseModel):
@@ -100,7 +126,9 @@ class FlagView(BaseModel):
     @classmethod
     def of(cls, flag: Flag) -> "FlagView":
         """Show one."""
-        return cls(key=flag.key, version=flag.version, **flag.content)
+        content = flag.content
+        rules = [{name: [] for name in _ATTRIBUTES} | rule for rule in content["rules"]]
+        return cls(key=flag.key, version=flag.version, **content | {"rules": rules})
 
 
 class FlagChangesQuery(PageQuery):

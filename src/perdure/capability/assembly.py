@@ -52,11 +52,6 @@ def kinds_with_lanes() -> frozenset[str]:
     return frozenset(one.name for one in installed().values() if one.has_lane)
 
 
-def engine_flags() -> Mapping[str, str]:
-    """Return the flag of each kind that another system also carries out, by its name."""
-    return {one.name: one.engine_flag for one in installed().values() if one.engine_flag}
-
-
 def pure_modules() -> list[str]:
     """Return the modules that a kind's workflow imports, and that neither touch nor keep anything.
 

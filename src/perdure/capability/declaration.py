@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from perdure.flags.model import Attribute
 from perdure.operations.model import Operation
 
 Place = str
@@ -93,6 +94,8 @@ class Capability:
         has_lane: Whether a flood of them is carried out in lanes.
         refundable: A `RefundableKind`, where one that has succeeded can be given back.
         engine_flag: The flag that says which system takes one, where another does too.
+        routed_by: What that flag's rules may name of one, beside its kind and customer; whoever
+            takes one in gives their values to `EngineRouting.decide`.
         legacy: How that other carries it out, a `LegacyWay`.
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
@@ -129,6 +132,7 @@ class Capability:
     has_lane: bool = False
     refundable: Place | None = None
     engine_flag: str | None = None
+    routed_by: tuple[Attribute, ...] = ()
     legacy: Place | None = None
     invariants: Place | None = None
     books: tuple[Place, ...] = ()

@@ -1,11 +1,13 @@
 """`perdure flags`: which engine takes new operations, changed while everything runs."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 import typer
 
+from perdure.capability.engine_flags import flag_attributes
 from perdure.cli.api_client import open_api, part
 from perdure.cli.output import (
     Output,
@@ -21,12 +23,34 @@ from perdure.cli.pages import Limit, print_page
 from perdure.core.errors import InvalidInput
 from perdure.flags.model import PERCENT_ALL, Context, Flag, Rule
 from perdure.flags.rules import BUCKETS, bucket, evaluate, normal_rule, with_rule
+from perdure.flags.store import rule_of
 
 app = typer.Typer(no_args_is_help=True)
+
+_ATTRIBUTES: Final = flag_attributes()
 
 Key = Annotated[str, typer.Argument(help="The flag's name.", metavar="FLAG")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays in the flag's history.")]
 RuleNumber = Annotated[int, typer.Option("--rule", help="The rule's number, as shown.")]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def _naming(command: Command) -> Command:
+    """Give a command an option for each attribute that rules may name, in place of `**named`."""
+    signature, hints = inspect.signature(command), get_type_hints(command, include_extras=True)
+    *parameters, _ = signature.parameters.values()
+    own = [one.replace(annotation=hints[one.name]) for one in parameters]
+    for one in _ATTRIBUTES.all.values():
+        option = Annotated[list[str] | None, typer.Option(help=f"{one.help}; repeatable.")]
+        own.append(
+            inspect.Parameter(
+                one.name, inspect.Parameter.KEYWORD_ONLY, annotation=option, default=None
+            )
+        )
+    command.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in own}
+    return command
 
 
 @app.command("list")
@@ -72,13 +96,13 @@ def create(
 
 
 @app.command("set")
+@_naming
 def set_rule(
     key: Key,
     *,
     variant: Annotated[str, typer.Option(help="What those it holds for are given.")],
     reason: Why,
     kind: Annotated[list[str] | None, typer.Option(help="Kinds of operation; repeatable.")] = None,
-    tld: Annotated[list[str] | None, typer.Option(help="Top-level domains; repeatable.")] = None,
     customer: Annotated[list[str] | None, typer.Option(help="Customers; repeatable.")] = None,
     percent: Annotated[
         int,
@@ -92,10 +116,12 @@ def set_rule(
         int | None, typer.Option(help="The rule to replace, by its number, as shown.")
     ] = None,
     output: Output = OutputFormat.TEXT,
+    **named: list[str],
 ) -> None:
     """Add a rule behind the others, or change the one that has the same conditions."""
     wanted = normal_rule(
-        Rule(variant, tuple(kind or ()), tuple(tld or ()), tuple(customer or ()), percent)
+        Rule(variant, tuple(kind or ()), _by_plural(named), tuple(customer or ()), percent),
+        _ATTRIBUTES.all,
     )
 
     def with_wanted(flag: Flag) -> Flag:
@@ -162,15 +188,11 @@ def _path(key: str) -> str:
 
 
 def _flag_of(view: Mapping[str, Any]) -> Flag:
-    def rule(shown: Mapping[str, Any]) -> Rule:
-        kinds, tlds, customers = (tuple(shown[name]) for name in ("kinds", "tlds", "customers"))
-        return Rule(shown["variant"], kinds, tlds, customers, shown["percent"])
-
     return Flag(
         key=view["key"],
         variants=tuple(view["variants"]),
         default_variant=view["default_variant"],
-        rules=tuple(map(rule, view["rules"])),
+        rules=tuple(rule_of(rule, _ATTRIBUTES) for rule in view["rules"]),
         enabled=view["enabled"],
         version=view["version"],
     )
@@ -199,17 +221,18 @@ def _change_row(change: dict[str, Any]) -> tuple[object, ...]:
 
 
 @app.command("test")
+@_naming
 def try_out(
     key: Key,
     *,
     customer: Annotated[str | None, typer.Option(help="For this customer.")] = None,
     kind: Annotated[str | None, typer.Option(help="For an operation of this kind.")] = None,
-    tld: Annotated[str | None, typer.Option(help="For a domain of this top-level domain.")] = None,
     output: Output = OutputFormat.TEXT,
+    **named: list[str],
 ) -> None:
     """Show what a flag gives, and why; nothing is changed or counted."""
     flag = _get(key)
-    found = evaluate(flag, Context(customer, kind, tld))
+    found = evaluate(flag, Context(customer, kind, _by_plural(named)))
     place = bucket(key, customer) * PERCENT_ALL / BUCKETS if customer is not None else None
     number = found.rule_number
     fields: dict[str, Any] = {
@@ -224,6 +247,15 @@ def try_out(
         return
     rule = f"{number}: {_in_words(flag.rules[number - 1])}" if number is not None else None
     print_fields(fields | {"rule": rule})
+
+
+def _by_plural(named: Mapping[str, list[str] | None]) -> dict[str, tuple[str, ...]]:
+    """Return options' values as rules have them."""
+    return {
+        name: tuple(one.normal(value) for value in values)
+        for name, one in _ATTRIBUTES.all.items()
+        if (values := named[one.name])
+    }
 
 
 def _index(flag: Flag, number: int) -> int:
@@ -253,13 +285,14 @@ def _print(view: dict[str, Any], output: OutputFormat) -> None:
     )
     if flag.rules:
         out.print()
+        conditions = ("kinds", *_ATTRIBUTES.of(flag.key), "customers")
         print_table(
-            ("#RULE", "VARIANT", "KINDS", "TLDS", "CUSTOMERS", "#PERCENT"),
+            ("#RULE", "VARIANT", *(name.upper() for name in conditions), "#PERCENT"),
             [
                 (
                     number,
                     rule.variant,
-                    *(" ".join(values) or "any" for values in rule.conditions),
+                    *(" ".join(rule.conditions.get(name, ())) or "any" for name in conditions),
                     rule.percent,
                 )
                 for number, rule in enumerate(flag.rules, 1)
@@ -278,8 +311,8 @@ def _difference(change: Mapping[str, Any]) -> tuple[object, object]:
 
 def _in_words(rule: Rule) -> str:
     share = f"{rule.percent}% of " if rule.percent < PERCENT_ALL else ""
-    named = zip(("kinds", "tlds", "customers"), rule.conditions, strict=True)
-    return share + ("; ".join(f"{name} {' '.join(it)}" for name, it in named if it) or "everybody")
+    named = [f"{name} {' '.join(values)}" for name, values in rule.conditions.items() if values]
+    return share + ("; ".join(named) or "everybody")
 
 
 def _yes(value: bool) -> str:

@@ -152,8 +152,11 @@ def _context(given: EvaluationContext | None) -> Context:
     if given is None:
         return Context()
 
-    def text(name: str) -> str | None:
-        value = given.attributes.get(name)
-        return value if isinstance(value, str) else None
+    found = {name: _texts(value) for name, value in given.attributes.items()}
+    (kind,) = found.pop("kind", ())[:1] or (None,)
+    return Context(given.targeting_key, kind, {f"{name}s": value for name, value in found.items()})
 
-    return Context(given.targeting_key, kind=text("kind"), tld=text("tld"))
+
+def _texts(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple(one for one in values if isinstance(one, str))

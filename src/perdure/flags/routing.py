@@ -60,17 +60,24 @@ class EngineRouting:
         self._client = client
         self._flags = flags
 
-    async def decide(self, kind: str, customer_id: str, tld: str | None = None) -> Decision:
+    async def decide(
+        self, kind: str, customer_id: str, values: Mapping[str, str | Sequence[str]] | None = None
+    ) -> Decision:
         """Return who takes a new operation.
 
         A flag that cannot be evaluated sends it to the system that is there already.
+
+        Args:
+            values: Of the attributes that its kind declares (`routed_by`), by their names; one with
+                several meets a rule that names any of them.
         """
         flag_key = self._flags.get(kind)
         if flag_key is None:
             return Decision(EngineVariant.PERDURE, Reason.STATIC.value, None, None)
-        attributes = {"kind": kind} | ({"tld": tld} if tld is not None else {})
         found = await self._client.get_string_details_async(
-            flag_key, EngineVariant.LEGACY.value, EvaluationContext(customer_id, attributes)
+            flag_key,
+            EngineVariant.LEGACY.value,
+            EvaluationContext(customer_id, {**(values or {}), "kind": kind}),
         )
         if found.error_code is not None or found.value not in set(EngineVariant):
             return Decision(EngineVariant.LEGACY, Reason.ERROR.value, flag_key, None)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -11,19 +11,17 @@ from openfeature.flag_evaluation import Reason
 
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_identifier, check_text
-from perdure.core.tlds import normal_tld
-from perdure.flags.model import PERCENT_ALL, Context, Flag, Rule
+from perdure.flags.model import PERCENT_ALL, Attribute, Context, Flag, Rule
 
 VARIANTS_MAX: Final = 20
 RULES_MAX: Final = 200
 VALUES_MAX: Final = 1000
-"""The most kinds, top-level domains or customers that one rule names."""
+"""The most kinds, customers or values of an attribute that one rule names."""
 
 BUCKETS: Final = 10_000
 """A hundred a percent, so that finer shares can come without moving anybody."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_TLD: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +82,33 @@ def with_rule(flag_rules: tuple[Rule, ...], rule: Rule) -> tuple[Rule, ...]:
     return (*flag_rules, rule)
 
 
-def normal_rule(rule: Rule) -> Rule:
+def normal_rule(rule: Rule, attributes: Mapping[str, Attribute]) -> Rule:
     """Return a rule as it is stored: values sorted, each once, in their normal form.
 
+    Args:
+        attributes: What it may name, by their names in rules.
+
     Raises:
-        InvalidInput: A customer's id is none.
+        InvalidInput: A value is none.
     """
     return Rule(
         rule.variant,
         kinds=tuple(sorted(set(rule.kinds))),
-        tlds=tuple(sorted({normal_tld(tld) for tld in rule.tlds})),
+        where={
+            name: tuple(sorted({attributes[name].normal(value) for value in values}))
+            for name, values in sorted(rule.where.items())
+            if values
+        },
         customers=tuple(sorted({check_identifier("customers", it) for it in rule.customers})),
         percent=rule.percent,
     )
 
 
-def check_flag(flag: Flag) -> None:
+def check_flag(flag: Flag, attributes: Mapping[str, Attribute]) -> None:
     """Refuse a flag that makes no sense.
+
+    Args:
+        attributes: What its rules may name, by their names in rules.
 
     Raises:
         InvalidInput: `invalid_flag`, `unknown_variant`, `invalid_percent`; names the field.
@@ -114,7 +122,7 @@ def check_flag(flag: Flag) -> None:
     if len(flag.rules) > RULES_MAX:
         raise _invalid("rules", f"Use at most {RULES_MAX} rules; one can name many customers.")
     for index, rule in enumerate(flag.rules):
-        _check_rule(f"rules.{index}", rule, flag.variants)
+        _check_rule(f"rules.{index}", rule, flag, attributes)
 
 
 def nearest(wanted: str, known: Iterable[str]) -> str:
@@ -124,37 +132,44 @@ def nearest(wanted: str, known: Iterable[str]) -> str:
 
 
 def _holds(rule: Rule, context: Context) -> bool:
-    tld = normal_tld(context.tld) if context.tld is not None else None
+    has = {**context.values, "kinds": (context.kind,), "customers": (context.customer_id,)}
     return all(
-        not wanted or value in wanted
-        for wanted, value in (
-            (rule.kinds, context.kind),
-            (rule.tlds, tld),
-            (rule.customers, context.customer_id),
-        )
+        not wanted or any(value in wanted for value in has.get(name, ()))
+        for name, wanted in rule.conditions.items()
     )
 
 
-def _check_rule(where: str, rule: Rule, variants: tuple[str, ...]) -> None:
-    _check_variant(f"{where}.variant", rule.variant, variants)
+def _check_rule(where: str, rule: Rule, flag: Flag, attributes: Mapping[str, Attribute]) -> None:
+    _check_variant(f"{where}.variant", rule.variant, flag.variants)
     if not 0 <= rule.percent <= PERCENT_ALL:
         raise InvalidInput(
             f"Give percent as a whole number from 0 to {PERCENT_ALL}; got {rule.percent}.",
             code="invalid_percent",
             param=f"{where}.percent",
         )
-    named = {"kinds": rule.kinds, "tlds": rule.tlds, "customers": rule.customers}
-    for name, values in named.items():
+    for name, values in rule.conditions.items():
+        param = f"{where}.{name}"
         if len(values) > VALUES_MAX:
-            raise _invalid(f"{where}.{name}", f"Use at most {VALUES_MAX} in one rule.")
+            raise _invalid(param, f"Use at most {VALUES_MAX} in one rule.")
         for value in values:
-            check_text(f"{where}.{name}", value)
-    for tld in rule.tlds:
-        if not _TLD.fullmatch(normal_tld(tld)):
+            check_text(param, value)
+    for name, values in rule.where.items():
+        if values and name not in attributes:
+            named = ", ".join(["kinds", *attributes, "customers"])
             raise _invalid(
-                f"{where}.tlds",
-                f"{tld!r} is not a top-level domain; write it as info, co.uk or xn--p1ai.",
+                f"{where}.{name}",
+                f"{flag.key} is not asked about {name}; its rules may name {named}."
+                f"{nearest(name, attributes)}",
             )
+        for value in values:
+            _check_value(f"{where}.{name}", attributes[name], value)
+
+
+def _check_value(param: str, attribute: Attribute, value: str) -> None:
+    try:
+        attribute.normal(value)
+    except InvalidInput as error:
+        raise _invalid(param, error.message) from None
 
 
 def _check_variant(param: str, variant: str, variants: tuple[str, ...]) -> None:

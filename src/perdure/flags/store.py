@@ -1,5 +1,6 @@
 """Flags in PostgreSQL, and the record of every change to them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import asyncpg
 
 from perdure.core.errors import Conflict, NotFound
 from perdure.core.text import check_text
-from perdure.flags.model import Flag, FlagChange, Rule
+from perdure.flags.model import Attributes, Flag, FlagChange, Rule
 from perdure.flags.rules import check_flag, nearest, normal_rule
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -15,15 +16,20 @@ _COLUMNS = "key, enabled, variants, default_variant, rules, version"
 
 
 class FlagStore:
-    """Reads and changes flags."""
+    """Reads and changes flags.
 
-    def __init__(self, pool: Pool) -> None:
+    Args:
+        attributes: What rules may name.
+    """
+
+    def __init__(self, pool: Pool, attributes: Attributes) -> None:
         self._pool = pool
+        self._attributes = attributes
 
     async def list_flags(self) -> list[Flag]:
         """Return all flags, by their keys."""
         rows = await self._pool.fetch(f"SELECT {_COLUMNS} FROM flags ORDER BY key")
-        return [_flag(row) for row in rows]
+        return [self._flag(row) for row in rows]
 
     async def get(self, key: str) -> Flag:
         """Return a flag.
@@ -34,7 +40,7 @@ class FlagStore:
         row = await self._pool.fetchrow(f"SELECT {_COLUMNS} FROM flags WHERE key = $1", key)
         if row is None:
             raise _not_found(key, [flag.key for flag in await self.list_flags()])
-        return _flag(row)
+        return self._flag(row)
 
     async def put(self, flag: Flag, *, actor: str, reason: str) -> Flag:
         """Store a flag, and who changed it and why; a change that is none adds nothing.
@@ -48,10 +54,11 @@ class FlagStore:
             Conflict: `flag_changed`: somebody changed it since it was read.
         """
         check_text("reason", reason)
-        check_flag(flag)
-        wanted = replace(flag, rules=tuple(normal_rule(rule) for rule in flag.rules))
+        attributes = self._attributes.of(flag.key)
+        check_flag(flag, attributes)
+        wanted = replace(flag, rules=tuple(normal_rule(one, attributes) for one in flag.rules))
         async with transaction(self._pool) as connection:
-            stored = await _lock(connection, flag.key)
+            stored = await self._lock(connection, flag.key)
             if stored is not None and stored.content == wanted.content:
                 return stored
             if stored is None and wanted.version:
@@ -61,7 +68,7 @@ class FlagStore:
                 row := await _write(connection, wanted)
             ):
                 raise await _changed(connection, flag)
-            after = _flag(row)
+            after = self._flag(row)
             await connection.execute(
                 "INSERT INTO flag_changes (flag_key, version, actor, reason, before, after)"
                 " VALUES ($1, $2, $3, $4, $5, $6)",
@@ -93,10 +100,21 @@ class FlagStore:
         )
         return [FlagChange(**dict(row)) for row in rows]
 
+    async def _lock(self, connection: Connection, key: str) -> Flag | None:
+        row = await connection.fetchrow(
+            f"SELECT {_COLUMNS} FROM flags WHERE key = $1 FOR UPDATE", key
+        )
+        return self._flag(row) if row is not None else None
 
-async def _lock(connection: Connection, key: str) -> Flag | None:
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM flags WHERE key = $1 FOR UPDATE", key)
-    return _flag(row) if row is not None else None
+    def _flag(self, row: asyncpg.Record) -> Flag:
+        return Flag(
+            key=row["key"],
+            variants=tuple(row["variants"]),
+            default_variant=row["default_variant"],
+            rules=tuple(rule_of(rule, self._attributes) for rule in row["rules"]),
+            enabled=row["enabled"],
+            version=row["version"],
+        )
 
 
 async def _write(connection: Connection, flag: Flag) -> asyncpg.Record | None:
@@ -136,21 +154,15 @@ def _not_found(key: str, known: list[str]) -> NotFound:
     )
 
 
-def _flag(row: asyncpg.Record) -> Flag:
-    return Flag(
-        key=row["key"],
-        variants=tuple(row["variants"]),
-        default_variant=row["default_variant"],
-        rules=tuple(_rule(rule) for rule in row["rules"]),
-        enabled=row["enabled"],
-        version=row["version"],
-    )
+def rule_of(content: Mapping[str, Any], attributes: Attributes) -> Rule:
+    """Return the rule that is stored, or shown, so.
 
-
-def _rule(stored: dict[str, Any]) -> Rule:
-    # A field this version does not know is an error: without that condition, the rule would give
-    # its variant to more than it was meant for.
+    Raises:
+        TypeError: It has a condition that no kind declares. Without that, it would give its variant
+            to more than it was meant for.
+    """
     values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
     }
-    return Rule(**values)
+    named = {name: values.pop(name, ()) for name in attributes.all}
+    return Rule(**values, where={name: found for name, found in named.items() if found})

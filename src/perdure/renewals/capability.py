@@ -1,10 +1,25 @@
 """Renewals: domains renewed at their registry."""
 
+import re
 from datetime import date
 from typing import Final
 
 from perdure.capability.declaration import Capability, Code, Shown, in_result
+from perdure.core.errors import InvalidInput
+from perdure.core.tlds import normal_tld
+from perdure.flags.model import Attribute
 from perdure.renewals.contracts import ID_PREFIX, KIND, WORKFLOW, RenewalRequest
+
+_TLD: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+
+
+def _checked_tld(tld: str) -> str:
+    if not _TLD.fullmatch(normal := normal_tld(tld)):
+        raise InvalidInput(
+            f"{tld!r} is not a top-level domain; write it as info, co.uk or xn--p1ai."
+        )
+    return normal
+
 
 RENEWALS: Final = Capability(
     name=KIND,
@@ -66,6 +81,7 @@ RENEWALS: Final = Capability(
     amount_field="price_minor",
     has_lane=True,
     engine_flag="renewals-engine",
+    routed_by=(Attribute("tld", "Top-level domains", _checked_tld),),
     refundable="perdure.renewals.refunds:REFUNDABLE_RENEWALS",
     invariants="perdure.renewals.verify:INVARIANTS",
     books=("perdure.renewals.verify:REGISTRY_BOOKS",),

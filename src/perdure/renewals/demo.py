@@ -162,7 +162,9 @@ async def _show(machine: Machine, platform: Platform, count: int, tell: Report) 
 
 async def _set_flag(platform: Platform) -> None:
     flag = await platform.flags.get(_FLAG)
-    wanted = replace(flag, default_variant="legacy", rules=(Rule("perdure", tlds=(_NEW_TLD,)),))
+    wanted = replace(
+        flag, default_variant="legacy", rules=(Rule("perdure", where={"tlds": (_NEW_TLD,)}),)
+    )
     await platform.flags.put(wanted, actor=_ACTOR, reason="The first top-level domain moves.")
     await platform.flag_provider.refresh()
 

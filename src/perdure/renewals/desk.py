@@ -79,9 +79,9 @@ class RenewalDesk(Acceptance[RenewalRequest]):
         return outcomes
 
     async def _decide(self, request: RenewalRequest) -> Decision:
-        tld, customer_id = None, request.customer_id
+        values, customer_id = {}, request.customer_id
         with suppress(InvalidInput):  # what is wrong is refused further on
-            tld = self._acceptance.tld_of(request)
+            values["tld"] = self._acceptance.tld_of(request)
         with suppress(InvalidInput):
             customer_id = check_identifier("customer_id", customer_id)
-        return await self._routing.decide(KIND, customer_id, tld)
+        return await self._routing.decide(KIND, customer_id, values)

@@ -14,7 +14,7 @@ from perdure.core.errors import Conflict, PerdureError
 from perdure.core.ids import new_id
 from perdure.core.notes import correctable
 from perdure.core.telemetry import telemetry
-from perdure.flags.routing import EngineRouting, EngineVariant, keep_decisions
+from perdure.flags.routing import Decision, EngineRouting, EngineVariant, keep_decisions
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store import LedgerStore
 from perdure.legacy import queue
@@ -74,9 +74,7 @@ class TradeAcceptance:
             Refused, NotFound, InvalidInput, InsufficientFunds: The ledger does not hold the money
                 of one of them; nothing of any of them is to be committed.
         """
-        decisions = [
-            await self._routing.decide(KIND, request.buyer_customer_id) for request in trades
-        ]
+        decisions = [await self._decide(request) for request in trades]
         asked = lanes or [None] * len(trades)
         traces = traceparents or [None] * len(trades)
         new = [
@@ -104,6 +102,13 @@ class TradeAcceptance:
             [(one.id, decision) for one, decision in zip(found, decisions, strict=True)],
         )
         return found
+
+    async def _decide(self, request: TradeRequest) -> Decision:
+        values = {
+            "asset": request.asset,
+            "account": [request.buyer_account_id, request.seller_account_id],
+        }
+        return await self._routing.decide(KIND, request.buyer_customer_id, values)
 
     async def _hold(
         self, connection: Connection, trades: Sequence[TradeInput], hold_many: HoldMany

@@ -1,8 +1,11 @@
 """Trades: assets and money exchanged, delivery versus payment."""
 
+from functools import partial
 from typing import Final
 
 from perdure.capability.declaration import Capability, Code
+from perdure.core.text import check_identifier, check_text
+from perdure.flags.model import Attribute
 from perdure.trades.contracts import ID_PREFIX, KIND, WORKFLOW, TradeRequest
 
 TRADES: Final = Capability(
@@ -46,6 +49,12 @@ TRADES: Final = Capability(
     },
     has_lane=True,
     engine_flag="trades-engine",
+    routed_by=(
+        Attribute("asset", "Assets", partial(check_text, "asset")),
+        Attribute(
+            "account", "Accounts, the buyer's or the seller's", partial(check_identifier, "account")
+        ),
+    ),
     legacy="perdure.trades.legacy.way:WAY",
     invariants="perdure.trades.verify:INVARIANTS",
     routes=(

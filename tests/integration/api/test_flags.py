@@ -38,7 +38,7 @@ async def test_a_flag_is_set_and_found(api: Api, path: str) -> None:
         "enabled": True,
         "variants": ["legacy", "perdure"],
         "default_variant": "legacy",
-        "rules": [RULE | {"kinds": [], "customers": []}],
+        "rules": [RULE | {"kinds": [], "customers": [], "assets": [], "accounts": []}],
         "version": 2,
     }
     assert ok(await api.get(path)) == flag
@@ -85,6 +85,20 @@ async def test_what_makes_no_sense_is_refused(
     body = flag_body(version=1) | changes
     refused(await api.http.put(path, json=body, headers=api.headers()), 400, code, param)
     assert ok(await api.get(path))["version"] == 1
+
+
+async def test_a_kinds_flag_is_asked_about_what_the_kind_declares_t7(api: Api) -> None:
+    before = ok(await api.get("/v1/flags/trades-engine"))
+    body = {name: before[name] for name in ("variants", "default_variant", "version")}
+    rules = [{"variant": "perdure", "assets": ["GEM"]}, {"variant": "perdure", "tlds": ["info"]}]
+    answer = await api.http.put(
+        "/v1/flags/trades-engine",
+        json=body | {"rules": rules, "reason": "a mistake"},
+        headers=api.headers(),
+    )
+    said = refused(answer, 400, "invalid_flag", "rules.1.tlds")
+    assert "may name kinds, assets, accounts, customers" in said
+    assert ok(await api.get("/v1/flags/trades-engine")) == before
 
 
 async def test_an_unknown_flag_suggests_the_nearest(api: Api) -> None:

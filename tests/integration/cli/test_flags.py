@@ -40,12 +40,18 @@ async def test_one_top_level_domain_after_the_other_moves_r9(shell: Shell, key: 
     assert shell.json("flags", "enable", key, "--reason", "mended")["enabled"] is True
     left = shell.json("flags", "remove", key, "--rule", "1", "--reason", "back")
     assert [rule["tlds"] for rule in left["rules"]] == [["fr"]]
+    of_asset = ("--asset", "GEM", "--account", "acc_1", "--reason", "a flag of no kind's")
+    assert shell.json(*to_perdure, *of_asset)["rules"][1]["accounts"] == ["acc_1"]
+    in_it = ("--asset", "GEM", "--account", "acc_2", "--account", "acc_1")
+    assert shell.json("flags", "test", key, *in_it)["rule"] == 2
+    assert shell.json("flags", "test", key, *in_it[:-2])["rule"] is None
     changed = shell.json(*to_perdure, "--rule", "1", "--customer", "cus_1", "--reason", "one first")
-    assert [rule["customers"] for rule in changed["rules"]] == [["cus_1"]]
+    assert [rule["customers"] for rule in changed["rules"]] == [["cus_1"], []]
 
     history = shell.json("flags", "history", key)["data"]
     assert [change["reason"] for change in history] == [
         "one first",
+        "a flag of no kind's",
         "back",
         "mended",
         "errors",

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from perdure.capability.engine_flags import flag_attributes
 from perdure.flags.model import Flag
 from perdure.flags.store import FlagStore
 from perdure.storage.pool import Pool
@@ -11,7 +12,7 @@ from perdure.storage.pool import Pool
 
 @pytest.fixture
 def store(pool: Pool) -> FlagStore:
-    return FlagStore(pool)
+    return FlagStore(pool, flag_attributes())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
 
+from perdure.capability.engine_flags import flag_attributes
 from perdure.flags.model import Flag, Rule
 from perdure.flags.provider import StoredFlagProvider
 from perdure.flags.routing import Decision, EngineRouting, EngineVariant, client_of
@@ -28,8 +29,8 @@ async def test_a_flag_is_evaluated_with_its_reason_r9(store: FlagStore, flag: Fl
     inside = bucket(flag.key, "cus_1") // 100 + 1
     wanted = (
         Rule("legacy", customers=("cus_careful",)),
-        Rule("perdure", tlds=("info",)),
-        Rule("perdure", tlds=("fr",), percent=inside),
+        Rule("perdure", where={"tlds": ("info",)}),
+        Rule("perdure", where={"tlds": ("fr",)}, percent=inside),
     )
     await store.put(replace(flag, rules=wanted), actor="ada", reason="first TLD")
     provider = StoredFlagProvider(store)
@@ -85,7 +86,7 @@ async def test_while_the_database_is_away_what_was_read_last_counts(
 ) -> None:
     await store.put(replace(flag, rules=(Rule("perdure"),)), actor="ada", reason="go")
     async with open_pool(database_url, size=2) as own:
-        provider = StoredFlagProvider(FlagStore(own), interval_s=0.05)
+        provider = StoredFlagProvider(FlagStore(own, flag_attributes()), interval_s=0.05)
         client = client_of(provider)
         async with provider.refreshing():
             assert client.get_provider_status() is ProviderStatus.READY
@@ -98,7 +99,7 @@ async def test_while_the_database_is_away_what_was_read_last_counts(
 async def test_a_process_starts_while_the_database_is_away(database_url: str, flag: Flag) -> None:
     async with open_pool(database_url, size=2) as own:
         own.terminate()
-        provider = StoredFlagProvider(FlagStore(own))
+        provider = StoredFlagProvider(FlagStore(own, flag_attributes()))
         client = client_of(provider)
         async with provider.refreshing():
             found = await client.get_string_details_async(flag.key, "safe", CUSTOMER)
@@ -110,7 +111,7 @@ async def test_a_rule_of_a_later_version_is_not_half_understood(
 ) -> None:
     # A database of its own: no other test is to read this row.
     async with migrated_database(postgres_url) as url, open_pool(url, size=2) as own:
-        provider = StoredFlagProvider(FlagStore(own))
+        provider = StoredFlagProvider(FlagStore(own, flag_attributes()))
         client = client_of(provider)
         await provider.refresh()
         rules = [Rule("legacy").content | {"registrars": ["one"]}]
@@ -129,15 +130,15 @@ async def test_a_decision_can_be_kept_with_what_is_accepted_r9(
 ) -> None:
     provider = StoredFlagProvider(store)
     routing = EngineRouting(client_of(provider), {"renewal": flag.key})
-    early = await routing.decide("renewal", "cus_1", "info")
+    early = await routing.decide("renewal", "cus_1", {"tld": "info"})
     assert early == Decision(EngineVariant.LEGACY, "ERROR", flag.key, None)
     async with provider.refreshing():
-        before = await routing.decide("renewal", "cus_1", "info")
+        before = await routing.decide("renewal", "cus_1", {"tld": "info"})
         assert before == Decision(EngineVariant.LEGACY, "DEFAULT", flag.key, 1)
-        rules = (Rule("perdure", kinds=("renewal",), tlds=("info",)),)
+        rules = (Rule("perdure", kinds=("renewal",), where={"tlds": ("info",)}),)
         await store.put(replace(flag, rules=rules), actor="ada", reason="first TLD")
         await provider.refresh()
-        decision = await routing.decide("renewal", "cus_1", "info")
+        decision = await routing.decide("renewal", "cus_1", {"tld": "info"})
         assert decision == Decision(EngineVariant.PERDURE, "TARGETING_MATCH", flag.key, 2)
         assert decision.as_metadata() == {
             "engine": "perdure",
@@ -145,7 +146,9 @@ async def test_a_decision_can_be_kept_with_what_is_accepted_r9(
             "engine_flag": flag.key,
             "engine_flag_version": "2",
         }
-        assert (await routing.decide("renewal", "cus_1", "fr")).variant is EngineVariant.LEGACY
+        assert (
+            await routing.decide("renewal", "cus_1", {"tld": "fr"})
+        ).variant is EngineVariant.LEGACY
         assert (await routing.decide("renewal", "cus_1")).variant is EngineVariant.LEGACY
 
 

@@ -12,8 +12,8 @@ from perdure.flags.model import Flag, Rule
 from perdure.flags.store import FlagStore
 from perdure.storage.pool import Pool
 
-INFO = Rule("perdure", tlds=("info",))
-FR = Rule("perdure", kinds=("renewal",), tlds=("fr",), customers=("cus_1",), percent=20)
+INFO = Rule("perdure", where={"tlds": ("info",)})
+FR = Rule("perdure", kinds=("renewal",), where={"tlds": ("fr",)}, customers=("cus_1",), percent=20)
 
 
 async def test_a_flag_is_found_as_it_was_stored(store: FlagStore, flag: Flag) -> None:
@@ -108,9 +108,9 @@ async def test_a_change_sent_again_adds_nothing(store: FlagStore, flag: Flag) ->
 
 
 async def test_rules_are_stored_in_one_form(store: FlagStore, flag: Flag) -> None:
-    written = Rule("perdure", tlds=(".FR", "fr"), customers=("cus_2", "cus_1"))
+    written = Rule("perdure", where={"tlds": (".FR", "fr")}, customers=("cus_2", "cus_1"))
     stored = await store.put(replace(flag, rules=(written,)), actor="ada", reason="tidy")
-    assert stored.rules == (Rule("perdure", tlds=("fr",), customers=("cus_1", "cus_2")),)
+    assert stored.rules == (Rule("perdure", where={"tlds": ("fr",)}, customers=("cus_1", "cus_2")),)
 
 
 async def test_what_makes_no_sense_is_not_stored(store: FlagStore, flag: Flag) -> None:

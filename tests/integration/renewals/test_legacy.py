@@ -45,7 +45,7 @@ def legacy(town: Town) -> LegacyRenewals:
 @asynccontextmanager
 async def old_system_renews(town: Town, *tlds: str) -> AsyncIterator[None]:
     """Have the flag send some TLDs to the old system, while the context is open."""
-    before = await set_rules(town, (Rule("legacy", tlds=tlds),))
+    before = await set_rules(town, (Rule("legacy", where={"tlds": tlds}),))
     try:
         yield
     finally:

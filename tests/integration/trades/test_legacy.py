@@ -127,6 +127,26 @@ async def test_a_state_machine_in_the_database_carries_a_trade_out_t4(
     assert await exchange.is_exchanged(case)
 
 
+async def test_the_flag_decides_by_asset_and_account_and_what_it_said_is_kept_t7(
+    exchange: Exchange, legacy: LegacyTrades
+) -> None:
+    made = [await exchange.request() for _ in range(2)]
+    of_one = {"assets": ("GEM",), "accounts": (made[1][0].seller_account_id,)}
+    await send_to(exchange, "legacy", rules=(Rule("perdure", where=of_one),))
+    taken = await exchange.accept([request for request, _, _ in made], lane=None)
+    assert [one.lane for one in taken] == [ELSEWHERE, None]
+    await send_to(exchange, "legacy")
+    cases = [Case(one, *parts) for one, parts in zip(taken, made, strict=True)]
+    await exchange.house.platform.operations.begin(taken[1])
+    await run_out(exchange, legacy, cases[0])
+    assert [await exchange.ended(case) for case in cases] == [("succeeded", None)] * 2
+    rows = await exchange.house.platform.pool.fetch(
+        "SELECT engine, reason FROM operation_routes WHERE operation_id = ANY($1) ORDER BY engine",
+        [case.id for case in cases],
+    )
+    assert [tuple(row) for row in rows] == [("legacy", "DEFAULT"), ("perdure", "TARGETING_MATCH")]
+
+
 @pytest.mark.parametrize("method", SERVICE.values())
 async def test_what_is_refused_is_undone_by_the_old_way_too_t4(
     exchange: Exchange, legacy: LegacyTrades, method: str

@@ -19,6 +19,8 @@ from perdure.flags.rules import (
     with_rule,
 )
 
+from .attributes import ATTRIBUTES
+
 FLAG = Flag("renewals-engine", ("legacy", "perdure"), "legacy")
 CUSTOMERS = st.text(min_size=1, max_size=40)
 PERCENTS = st.integers(0, 100)
@@ -29,7 +31,9 @@ def flag(*rules: Rule) -> Flag:
 
 
 def given_to(found: Flag, **context: str) -> tuple[str, str, int | None]:
-    evaluation = evaluate(found, Context(**context))
+    named = {name: context.pop(name) for name in ("customer_id", "kind") if name in context}
+    values = {f"{name}s": tuple(value.split()) for name, value in context.items()}
+    evaluation = evaluate(found, Context(**named, values=values))
     return evaluation.variant, evaluation.reason.value, evaluation.rule_number
 
 
@@ -40,17 +44,18 @@ def test_without_rules_everybody_gets_the_default() -> None:
 @pytest.mark.parametrize(
     ("rule", "context", "holds"),
     [
-        (Rule("perdure", tlds=("info",)), {"tld": "info"}, True),
-        (Rule("perdure", tlds=("info",)), {"tld": ".INFO"}, True),
-        (Rule("perdure", tlds=("info",)), {"tld": "fr"}, False),
-        (Rule("perdure", tlds=("info",)), {}, False),
-        (Rule("perdure", tlds=("fr", "info")), {"tld": "fr"}, True),
+        (Rule("perdure", where={"tlds": ("info",)}), {"tld": "info"}, True),
+        (Rule("perdure", where={"tlds": ("info",)}), {"tld": "fr"}, False),
+        (Rule("perdure", where={"tlds": ("info",)}), {}, False),
+        (Rule("perdure", where={"tlds": ("fr", "info")}), {"tld": "fr"}, True),
         (Rule("perdure", kinds=("renewal",)), {"kind": "renewal"}, True),
         (Rule("perdure", kinds=("renewal",)), {"kind": "trade"}, False),
         (Rule("perdure", customers=("cus_1",)), {"customer_id": "cus_1"}, True),
         (Rule("perdure", customers=("cus_1",)), {"customer_id": "cus_2"}, False),
-        (Rule("perdure", kinds=("a",), tlds=("b",)), {"kind": "a", "tld": "b"}, True),
-        (Rule("perdure", kinds=("a",), tlds=("b",)), {"kind": "a", "tld": "c"}, False),
+        (Rule("perdure", kinds=("a",), where={"tlds": ("b",)}), {"kind": "a", "tld": "b"}, True),
+        (Rule("perdure", kinds=("a",), where={"tlds": ("b",)}), {"kind": "a", "tld": "c"}, False),
+        (Rule("perdure", where={"accounts": ("acc_2",)}), {"account": "acc_1 acc_2"}, True),
+        (Rule("perdure", where={"accounts": ("acc_2",)}), {"account": "acc_1 acc_3"}, False),
         (Rule("perdure"), {}, True),
     ],
 )
@@ -64,15 +69,15 @@ def test_a_rule_counts_where_all_its_conditions_hold(
 def test_the_first_rule_that_holds_counts() -> None:
     found = flag(
         Rule("legacy", customers=("cus_careful",)),
-        Rule("perdure", tlds=("info",)),
-        Rule("legacy", tlds=("info",)),
+        Rule("perdure", where={"tlds": ("info",)}),
+        Rule("legacy", where={"tlds": ("info",)}),
     )
     assert given_to(found, customer_id="cus_careful", tld="info")[0::2] == ("legacy", 1)
     assert given_to(found, customer_id="cus_1", tld="info")[0::2] == ("perdure", 2)
 
 
 def test_who_is_not_in_a_share_is_for_the_next_rule() -> None:
-    found = flag(Rule("perdure", percent=0), Rule("perdure", tlds=("fr",)))
+    found = flag(Rule("perdure", percent=0), Rule("perdure", where={"tlds": ("fr",)}))
     assert given_to(found, customer_id="cus_1", tld="fr") == ("perdure", "TARGETING_MATCH", 2)
     assert given_to(found, customer_id="cus_1", tld="info") == ("legacy", "DEFAULT", None)
 
@@ -84,7 +89,7 @@ def test_a_flag_that_is_off_gives_its_default_whatever_its_rules() -> None:
 
 def test_a_share_of_customers_needs_a_customer() -> None:
     with pytest.raises(InvalidInput, match="give the customer") as caught:
-        evaluate(flag(Rule("perdure", percent=50)), Context(tld="info"))
+        evaluate(flag(Rule("perdure", percent=50)), Context(values={"tlds": ("info",)}))
     assert caught.value.code == "missing_targeting_key"
 
 
@@ -107,7 +112,7 @@ def test_a_customer_stays_where_it_is_for_all_its_domains(
     customer: str, percent: int, tld: str
 ) -> None:
     found = flag(Rule("perdure", percent=percent))
-    there = evaluate(found, Context(customer, tld=tld))
+    there = evaluate(found, Context(customer, values={"tlds": (tld,)}))
     assert there == evaluate(found, Context(customer))
     assert there.reason is (Reason.SPLIT if there.variant == "perdure" else Reason.DEFAULT)
 
@@ -148,16 +153,21 @@ def test_a_share_ends_where_the_next_begins() -> None:
 
 
 def test_a_rule_of_the_same_conditions_is_changed_and_another_added_behind() -> None:
-    rules = with_rule((), Rule("perdure", tlds=("info",), percent=10))
-    rules = with_rule(rules, Rule("perdure", tlds=("fr",)))
-    rules = with_rule(rules, Rule("perdure", tlds=("info",), percent=20))
-    assert rules == (Rule("perdure", tlds=("info",), percent=20), Rule("perdure", tlds=("fr",)))
+    rules = with_rule((), Rule("perdure", where={"tlds": ("info",)}, percent=10))
+    rules = with_rule(rules, Rule("perdure", where={"tlds": ("fr",)}))
+    rules = with_rule(rules, Rule("perdure", where={"tlds": ("info",)}, percent=20))
+    assert rules == (
+        Rule("perdure", where={"tlds": ("info",)}, percent=20),
+        Rule("perdure", where={"tlds": ("fr",)}),
+    )
 
 
 def test_a_rule_is_stored_in_one_form() -> None:
-    written = Rule("perdure", tlds=(".FR", "info", "fr"), customers=("cus_2", "cus_1", "cus_2"))
-    assert normal_rule(written) == Rule(
-        "perdure", tlds=("fr", "info"), customers=("cus_1", "cus_2")
+    written = Rule(
+        "perdure", where={"tlds": (".FR", "info", "fr")}, customers=("cus_2", "cus_1", "cus_2")
+    )
+    assert normal_rule(written, ATTRIBUTES.all) == Rule(
+        "perdure", where={"tlds": ("fr", "info")}, customers=("cus_1", "cus_2")
     )
 
 
@@ -172,7 +182,18 @@ def test_a_rule_is_stored_in_one_form() -> None:
             "rules.1.variant",
             "Did you mean perdure?",
         ),
-        (flag(Rule("perdure", tlds=("in fo",))), "invalid_flag", "rules.0.tlds", "info, co.uk"),
+        (
+            flag(Rule("perdure", where={"tlds": ("in fo",)})),
+            "invalid_flag",
+            "rules.0.tlds",
+            "info, co.uk",
+        ),
+        (
+            flag(Rule("perdure", where={"assets": ("GEM",)})),
+            "invalid_flag",
+            "rules.0.assets",
+            "renewals-engine is not asked about assets; its rules may name kinds, tlds, customers.",
+        ),
         (flag(Rule("perdure", customers=(" ",))), "invalid_input", "rules.0.customers", "1 to"),
         (flag(*[Rule("perdure")] * 201), "invalid_flag", "rules", "at most 200"),
         (
@@ -196,7 +217,7 @@ def test_a_flag_that_makes_no_sense_is_refused_and_the_field_named(
     wrong: Flag, code: str, param: str, says: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        check_flag(wrong)
+        check_flag(wrong, ATTRIBUTES.of(wrong.key))
     assert (caught.value.code, caught.value.param) == (code, param)
     assert says in caught.value.message
 
