@@ -32,9 +32,11 @@ from perdure.core.ports import LOOPBACK
 from perdure.durable.client import connect
 from perdure.embedded.postgres import postgres_process, postgres_url
 from perdure.embedded.processes import ProcessSpec
+from perdure.embedded.redis import redis_process, redis_url
 from perdure.embedded.supervisor import Supervisor, require_nobody_runs
 from perdure.embedded.temporal import TemporalServer, require_free_port, wait_ready
 from perdure.embedded.temporal_cli import ensure_temporal_cli
+from perdure.legacy.ways import ways_by_plural
 from perdure.providers.choice import Use
 from perdure.storage.migrate import migrate
 
@@ -123,6 +125,7 @@ async def run_machine(
     port_base: int | None = None,
     options: SimulatorOptions = NO_OPTIONS,
     simulators: bool = True,
+    legacy: bool = False,
     report: Report,
 ) -> AsyncIterator[Machine]:
     """Run everything that is not set to be elsewhere, until the context ends.
@@ -134,6 +137,7 @@ async def run_machine(
         port_base: The first of the ports, where a setting does not say otherwise.
         options: More of the command lines of simulators, by their names.
         simulators: Outside systems are simulated here, where no setting says otherwise.
+        legacy: The system before this one runs here too.
         report: Told what happens, in sentences for the person at the terminal.
 
     Raises:
@@ -146,6 +150,8 @@ async def run_machine(
     with _hold_ports(folder, _ports_here(ports, outside, given), given) as held:
         plan = _Plan(folder, held, given, report)
         specs = await plan.specs(workers, outside, options)
+        if legacy:
+            specs += plan.legacy()
         leave_out_servers(os.environ, named_in=plan.environment)
         os.environ.update(plan.environment)
         machine = Machine(
@@ -212,6 +218,31 @@ class _Plan:
             *(self._simulator(one, options.get(one.simulator.name, ())) for one in outside),
             self._api(),
             *self._workers(workers),
+        ]
+
+    def legacy(self) -> list[ProcessSpec]:
+        """Return the processes of the system before this one, where it carries out several kinds.
+
+        Raises:
+            ConfigurationError: There is no Redis, and no setting says where one is.
+        """
+        ways = ways_by_plural()
+        needed = sorted({way.broker for way in ways.values() if way.broker} - {*self.given})
+        self.environment |= dict.fromkeys(needed, redis_url(self.folder.path))
+        return [
+            *(redis_process(self.folder.path, setting) for setting in needed[:1]),
+            *(
+                ProcessSpec(
+                    name=f"legacy-{plural}-{what}",
+                    argv=_perdure("legacy", what, "--kind", plural),
+                    entry=_PERDURE,
+                    beside=True,
+                    prepare=self._wait_for_tables,
+                )
+                for plural, way in ways.items()
+                for what, place in (("worker", way.worker), ("beat", way.beat))
+                if place
+            ),
         ]
 
     def lasting_environment(self) -> dict[str, str]:
@@ -308,9 +339,6 @@ class _Plan:
         )
 
     def _workers(self, count: int) -> list[ProcessSpec]:
-        async def wait_for_tables() -> None:
-            await self._has_tables.wait()
-
         roles = [
             *((f"worker-operations-{number}", "operations") for number in range(1, count + 1)),
             ("worker-lanes", "lanes"),
@@ -324,10 +352,13 @@ class _Plan:
                 argv=_perdure("worker", "--role", role),
                 entry=_PERDURE,
                 beside=True,
-                prepare=wait_for_tables,
+                prepare=self._wait_for_tables,
             )
             for name, role in roles
         ]
+
+    async def _wait_for_tables(self) -> None:
+        await self._has_tables.wait()
 
 
 def _perdure(*arguments: str) -> tuple[str, ...]:

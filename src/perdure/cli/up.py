@@ -19,6 +19,7 @@ from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
 from perdure.capability.declaration import Capability
+from perdure.capability.engine_flags import engine_flags
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
@@ -31,6 +32,7 @@ from perdure.config import Settings
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity
 from perdure.ledger.model import AccountStatus
+from perdure.legacy.ways import legacy_ways
 from perdure.outside import uses
 from perdure.worker.plans import ALL, queues_of
 from perdure.worker.readiness import wait_for_workers
@@ -55,12 +57,20 @@ Simulators = Annotated[
     bool, typer.Option(help="Simulate the outside systems that nothing is set for.")
 ]
 
+Legacy = Annotated[
+    bool,
+    typer.Option(
+        "--legacy", help="Run the system before this one too: Redis, Celery's workers and beat."
+    ),
+]
+
 
 def up(
     data_dir: DataDirOption = None,
     workers: Workers = 2,
     port_base: PortBase = None,
     simulators: Simulators = True,
+    legacy: Legacy = False,
 ) -> None:
     """Run the whole platform on this machine, until Ctrl-C.
 
@@ -70,26 +80,42 @@ def up(
     """
     for use in uses(Settings.load()):
         use.load()  # a worker that cannot would be started again and again
+    if legacy:
+        for way in legacy_ways().values():
+            attribute(way.worker)  # says what has to be installed
     preload()
     folder = DataFolder(data_dir or Path(os.environ[DATA_DIR]))
-    run(_up(folder, workers, port_base, simulators=simulators))
+    run(_up(folder, workers, port_base, simulators=simulators, legacy=legacy))
 
 
-async def _up(folder: DataFolder, workers: int, port_base: int | None, *, simulators: bool) -> None:
+async def _up(
+    folder: DataFolder, workers: int, port_base: int | None, *, simulators: bool, legacy: bool
+) -> None:
     say(f"Starting on {folder.path}; each process's log is in {folder.logs_path}.")
     async with run_machine(
-        folder, workers=workers, port_base=port_base, simulators=simulators, report=say
+        folder,
+        workers=workers,
+        port_base=port_base,
+        simulators=simulators,
+        legacy=legacy,
+        report=say,
     ) as machine:
-        await machine.unless_stopped(lambda: _begin(machine))
+        await machine.unless_stopped(lambda: _begin(machine, legacy=legacy))
         await machine.supervisor.run_until_signalled()
         say("Ending; what is under way goes on at the next start.")
     say("Ended.")
 
 
-async def _begin(machine: Machine) -> None:
+async def _begin(machine: Machine, *, legacy: bool) -> None:
     async with open_session() as platform:
         await until_it_works(machine, platform, say)
         await greet(machine, platform)
+    if legacy:
+        flags = ", ".join(sorted(set(engine_flags().values())))
+        say(
+            f"\nThe system before this one runs too. What is new goes as the flags say ({flags}):"
+            "\n\nperdure flags default FLAG legacy --reason …\nperdure legacy status"
+        )
     say("\nRunning; Ctrl-C ends it, and `perdure up` goes on where it ended.")
 
 

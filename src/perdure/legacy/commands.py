@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from perdure.capabilities import attribute, load, places
+from perdure.capabilities import attribute
 from perdure.cli.api_client import open_api, part
 from perdure.cli.output import Output, OutputFormat, out, print_json_list, print_table, read_time
 from perdure.core.errors import InvalidInput
 from perdure.legacy.way import LegacyWay
+from perdure.legacy.ways import ways_by_plural
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -68,11 +69,9 @@ def beat(kind: Kind) -> None:
 
 
 def _way(plural: str) -> LegacyWay:
-    found = load(plural).legacy if plural in places() else None
-    if found is None:
-        having = [name for name in places() if load(name).legacy]
+    found = ways_by_plural()
+    if plural not in found:
         raise InvalidInput(
-            f"The old system has no {plural}; it has {', '.join(having)}.", param="kind"
+            f"The old system has no {plural}; it has {', '.join(found)}.", param="kind"
         )
-    way: LegacyWay = attribute(found)
-    return way
+    return found[plural]

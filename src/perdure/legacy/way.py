@@ -20,6 +20,7 @@ class LegacyWay:
             Perdure's; None: one that it has begun is left to it.
         worker: Runs its worker on this machine, until it is told to stop.
         beat: Runs what has its worker look for what is due; None: the worker looks by itself.
+        broker: The setting that says where its Redis is; None: it needs none.
     """
 
     first: str
@@ -27,3 +28,4 @@ class LegacyWay:
     worker: Place
     adopt: Callable[[Connection, Held], Awaitable[None]] | None = None
     beat: Place | None = None
+    broker: str | None = None

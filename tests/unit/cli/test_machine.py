@@ -70,3 +70,26 @@ async def test_one_that_runs_on_the_folder_is_told_and_not_the_ports_that_it_has
         with pytest.raises(ConfigurationError, match="Perdure already runs on"):
             async with run_machine(DataFolder(tmp_path), workers=1, report=print):
                 pass
+
+
+def test_the_system_before_this_one_is_held_by_the_same_supervisor(tmp_path: Path) -> None:
+    with HeldPorts(PORTS, api_host=LOOPBACK) as held:
+        made = plan(tmp_path, {}, held)
+        names = [spec.name for spec in made.legacy()]
+    # What its workers stand on is started first, and ended last.
+    assert names[0] == "redis"
+    assert {"legacy-trades-worker", "legacy-trades-beat", "legacy-renewals-worker"} == {*names[1:]}
+    assert made.environment["PERDURE_LEGACY_BROKER_URL"].startswith("redis+socket://")
+
+
+def test_a_redis_of_ones_own_is_used_and_without_any_the_setting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with HeldPorts(PORTS, api_host=LOOPBACK) as held:
+        url = "redis://redis.example:6379/0"
+        own = plan(tmp_path, {"PERDURE_LEGACY_BROKER_URL": url}, held)
+        assert "redis" not in {spec.name for spec in own.legacy()}
+        with pytest.raises(ConfigurationError, match="apt install redis-server") as caught:
+            plan(tmp_path, {}, held).legacy()
+    assert caught.value.param == "PERDURE_LEGACY_BROKER_URL"

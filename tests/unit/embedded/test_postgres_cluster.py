@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 from sqlalchemy import make_url
 
 from perdure.embedded.postgres import postgres_url
-from perdure.embedded.postgres_cluster import SOCKET_PATH_BYTES_MAX, PostgresCluster
+from perdure.embedded.postgres_cluster import PostgresCluster
+from perdure.embedded.private_folder import SOCKET_PATH_BYTES_MAX
 
 
 def test_the_socket_is_in_the_cluster_where_its_name_fits() -> None:

@@ -18,4 +18,5 @@ WAY: Final = LegacyWay(
     adopt=adopt,
     worker="perdure.trades.legacy.on_machine:run_worker",
     beat="perdure.trades.legacy.on_machine:run_beat",
+    broker="PERDURE_LEGACY_BROKER_URL",
 )
