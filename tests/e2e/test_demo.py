@@ -116,6 +116,29 @@ def test_what_orders_agreed_is_exchanged_or_given_back_whole(
     assert "wallets was killed (signal 9); restarted" in done.stderr
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_celery_is_left_while_orders_flow_t7(environment: dict[str, str], folder: Path) -> None:
+    """The flag goes up, down and up, and the old system's worker is killed twice."""
+    arguments = ("trades", "--move", "--orders", "200", "-o", "json", "--data-dir", str(folder))
+    done = subprocess.run(
+        [*PERDURE, "demo", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    assert set(result["by_engine"]) == {"legacy", "perdure"}
+    assert sum(result["by_engine"].values()) == result["trades"]
+    assert (result["missing"], result["doubled"], result["left"], result["parked"]) == (0, 0, 0, 0)
+    assert (result["before"], result["verify"]["violations"]) == (result["after"], [])
+    assert done.stderr.count("legacy-trades-worker was killed (signal 9); restarted") == 2
+
+
 def check_told(told: str, commands: list[str]) -> None:
     """See that what the demo says it does can be pasted (F27)."""
     lines = command_lines(told)

@@ -26,6 +26,8 @@ OF_ENTRANCES = {
     "importing.py": {"cli"},
     "chaos.py": {"bootstrap", "chaos", "cli"},
     "demo.py": {"bootstrap", "cli"},
+    "demo_show.py": {"bootstrap", "cli"},
+    "demo_move.py": {"bootstrap", "cli"},
     "doctor.py": {"cli"},
     "on_machine.py": {"cli", "bootstrap", "config", "outside"},
 }

@@ -54,6 +54,11 @@ class Story(Protocol[Result]):
         """More of the command lines of simulators, by their names."""
         ...
 
+    @property
+    def legacy(self) -> bool:
+        """Whether the system before this one runs too."""
+        ...
+
     async def show(self, machine: Machine, platform: Platform, tell: Report) -> Result:
         """Tell the story."""
         ...
@@ -98,6 +103,7 @@ async def _stage(
             workers=2,
             port_base=port_base,
             options=story.options,
+            legacy=story.legacy,
             report=tell,
         ) as machine,
         open_session() as platform,

@@ -238,6 +238,7 @@ class _Plan:
                     entry=_PERDURE,
                     beside=True,
                     prepare=self._wait_for_tables,
+                    restart="on_failure",  # who ends it for good ends it by SIGTERM
                 )
                 for plural, way in ways.items()
                 for what, place in (("worker", way.worker), ("beat", way.beat))

@@ -64,6 +64,7 @@ def redis_process(data_dir: Path, setting: str) -> ProcessSpec:
         ),
         prepare=prepare,
         ready=ready,
+        restart="on_failure",
         stop_wave=FOUNDATION,
     )
 

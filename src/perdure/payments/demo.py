@@ -86,6 +86,7 @@ class PaymentsStory:
     payments: int
     settings = _SETTINGS
     options = _OPTIONS
+    legacy = False
 
     async def show(self, machine: Machine, platform: Platform, tell: Report) -> DemoResult:
         """Import the file, kill a worker meanwhile, and check the end."""

@@ -102,6 +102,7 @@ class RenewalsStory:
     domains: int
     settings = _SETTINGS
     options = NO_OPTIONS
+    legacy = False
 
     async def show(self, machine: Machine, platform: Platform, tell: Report) -> RenewalsResult:
         """Overrun one registry, and have all renewed in the end."""

@@ -120,6 +120,32 @@ async def trades_by_status(pool: Pool) -> Counter[str]:
     )
 
 
+async def trades_by_engine(pool: Pool) -> Counter[str]:
+    """Return how many trades each system was given by the flag."""
+    return await _counted(
+        pool,
+        "SELECT engine, count(*) FROM operation_routes JOIN operations ON id = operation_id"
+        f" WHERE kind = '{KIND}' GROUP BY 1",
+    )
+
+
+async def missing_trades(pool: Pool) -> int:
+    """Return how many numbers of trades have no trade, or more than one."""
+    found: int = await pool.fetchval(_MISSING, KIND)
+    return found
+
+
+async def doubled_calls(settings: Settings) -> int:
+    """Return how many blocks and transfers there are beyond one for each trade."""
+    async with ProviderHost(timeout_s=_TIMEOUT_S) as host:
+        blocks = use_of(ASSETS_ROLE, settings).make(host).blocks()
+        made = Counter([one.reference async for one in blocks])
+    async with ProviderHost(timeout_s=_TIMEOUT_S) as host:
+        transfers = use_of(WALLETS_ROLE, settings).make(host).transfers()
+        moved = Counter([one.reference async for one in transfers])
+    return made.total() - len(made) + moved.total() - len(moved)
+
+
 async def is_over(pool: Pool) -> bool:
     """Whether nothing more happens by itself: what is open waits for another's order."""
     return not await pool.fetchval(_UNDER_WAY, KIND)
@@ -156,4 +182,11 @@ SELECT EXISTS (SELECT FROM operations WHERE kind = $1 AND finished_at IS NULL
     OR EXISTS (SELECT FROM orders WHERE look_at IS NOT NULL OR status IN ('reserving', 'entering')
            OR (time_in_force = 'gtd' AND status IN ('open', 'partly_filled')))
     OR EXISTS (SELECT FROM order_requests WHERE NOT is_answered)
+"""
+_MISSING: Final = """
+SELECT coalesce(sum(last - numbers + trades - numbers), 0)::bigint FROM (
+    SELECT max((input->'request'->>'trade_number')::bigint) AS last,
+           count(DISTINCT input->'request'->>'trade_number') AS numbers, count(*) AS trades
+    FROM operations WHERE kind = $1 GROUP BY input->'request'->>'asset'
+) AS of_assets
 """
