@@ -136,6 +136,7 @@ def test_celery_is_left_while_orders_flow_t7(environment: dict[str, str], folder
     assert sum(result["by_engine"].values()) == result["trades"]
     assert (result["missing"], result["doubled"], result["left"], result["parked"]) == (0, 0, 0, 0)
     assert (result["before"], result["verify"]["violations"]) == (result["after"], [])
+    assert result["shadow"]["equal"] == result["shadow"]["compared"] > 0
     assert done.stderr.count("legacy-trades-worker was killed (signal 9); restarted") == 2
 
 

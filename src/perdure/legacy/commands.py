@@ -6,8 +6,17 @@ import typer
 
 from perdure.capabilities import attribute
 from perdure.cli.api_client import open_api, part
-from perdure.cli.output import Output, OutputFormat, out, print_json_list, print_table, read_time
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_json,
+    print_json_list,
+    print_table,
+    read_time,
+)
 from perdure.core.errors import InvalidInput
+from perdure.core.times import read_moment
 from perdure.legacy.way import LegacyWay
 from perdure.legacy.ways import ways_by_plural
 
@@ -31,6 +40,42 @@ def status(output: Output = OutputFormat.TEXT) -> None:
         ("KIND", "PART", "#QUEUED", "#RUNNING", "#FAILING", "OLDEST"),
         [[*(one[name] for name in fields), read_time(one["oldest_at"])] for one in found],
     )
+
+
+@app.command()
+def shadow(
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="What was compared since then; else in 30 days."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, max=100, help="How many that differ to show.")] = 10,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Compare what the old system carried out with what Perdure would have done of it."""
+    asked = {"since": read_moment("since", since).isoformat()} if since is not None else {}
+    found = open_api().get("/v1/legacy/shadow", limit=limit, **asked)
+    if output == OutputFormat.JSON:
+        print_json(found)
+        return
+    out.print(f"{found['compared']:,} compared, {found['equal']:,} equal.")
+    if found["differences"]:
+        print_table(
+            ("KIND", "DIFFERENCE", "FOR GOOD", "#COUNT", "WHAT IT IS"),
+            [
+                (
+                    one["kind"],
+                    one["difference"],
+                    "yes" if one["is_for_good"] else "no",
+                    one["count"],
+                    one["meaning"],
+                )
+                for one in found["differences"]
+            ],
+        )
+    for one in found["newest"]:
+        out.print(f"\n{one['operation_id']}: {one['difference']}")
+        for what, both in one["parts"].items():
+            out.print(f"  {what}: {both}")
 
 
 @app.command()

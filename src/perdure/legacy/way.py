@@ -20,6 +20,8 @@ class LegacyWay:
             Perdure's; None: one that it has begun is left to it.
         worker: Runs its worker on this machine, until it is told to stop.
         beat: Runs what has its worker look for what is due; None: the worker looks by itself.
+        plan: Awaited with an `Ended`, returns the `Course` that Perdure would have taken; None: it
+            is not compared with what was done.
         broker: The setting that says where its Redis is; None: it needs none.
     """
 
@@ -29,3 +31,4 @@ class LegacyWay:
     adopt: Callable[[Connection, Held], Awaitable[None]] | None = None
     beat: Place | None = None
     broker: str | None = None
+    plan: Place | None = None

@@ -117,17 +117,18 @@ def block_at(assets: AssetService) -> ProviderEffect[TradeInput, BlockedAsset, B
         take_back=assets.unblock,
         statuses=BLOCK_STATUSES,
         outcome=_kept,
-        says=_says,
+        says=block_says,
     )
 
 
 def delivery_says(trade: TradeInput) -> Mapping[str, Any]:
     """Return what an answer has to say of a trade that is delivered."""
     recipient = trade.request.buyer_account_id
-    return {"reference": trade.operation_id, **_says(trade), "recipient": recipient}
+    return {"reference": trade.operation_id, **block_says(trade), "recipient": recipient}
 
 
-def _says(trade: TradeInput) -> Mapping[str, Any]:
+def block_says(trade: TradeInput) -> Mapping[str, Any]:
+    """Return what an answer has to say of a trade's block."""
     request = trade.request
     return {
         "reservation": request.sell_order_id,

@@ -19,7 +19,9 @@ from perdure.bootstrap import Platform
 from perdure.cli.demo_stage import api_client_of
 from perdure.cli.machine import Machine, Report
 from perdure.cli.output import out, print_error, print_table
-from perdure.legacy import queue
+from perdure.core.clock import utc_now
+from perdure.legacy import comparing, queue
+from perdure.legacy.shadow import FOR_GOOD, MEANINGS, Difference
 from perdure.trades import demo_figures as figures
 from perdure.trades.demo_orders import Planned
 from perdure.trades.demo_show import (
@@ -54,17 +56,25 @@ class MoveResult(TradesResult):
         missing: Trades that a fill made, and that are none.
         doubled: Blocks and transfers that are there twice for one trade.
         left: What the old system still held when it was to be ended.
+        compared: What it carried out, compared with what Perdure would have done of it: by why both
+            differ, None where they do not.
     """
 
     by_engine: Counter[str] = field(default_factory=Counter)
     missing: int = 0
     doubled: int = 0
     left: int = 0
+    compared: Counter[Difference | None] = field(default_factory=Counter)
+
+    @property
+    def differ(self) -> int:
+        """How many Perdure would have carried out otherwise, and ought not to."""
+        return sum(n for why, n in self.compared.items() if why and why not in FOR_GOOD)
 
     @property
     def ok(self) -> bool:
         """Whether all has ended as it must, once, and the old system is empty."""
-        return super().ok and not (self.missing or self.doubled or self.left)
+        return super().ok and not (self.missing or self.doubled or self.left or self.differ)
 
 
 class _Moving(Show):
@@ -93,11 +103,15 @@ class _Moving(Show):
 
     async def run(self) -> None:
         """Tell it, and count."""
+        self._began_at = utc_now()
         await Show.run(self)
         result, pool = self.result, self.platform.pool
         result.by_engine = await figures.trades_by_engine(pool)
         result.missing = await figures.missing_trades(pool)
         result.doubled = await figures.doubled_calls(self.platform.settings)
+        await comparing.compare_ended(pool)  # what the janitor has not yet
+        for one in await comparing.compared_since(pool, self._began_at):
+            result.compared[one.difference] += one.count
 
     async def _begin_phase(self, share: float, percent: int) -> None:
         """Have the flag give Perdure so much, once such a share of the orders is in."""
@@ -177,6 +191,11 @@ class MoveStory:
             "missing": result.missing,
             "doubled": result.doubled,
             "left": result.left,
+            "shadow": {
+                "compared": result.compared.total(),
+                "equal": result.compared[None],
+                "differences": {str(why): n for why, n in result.compared.items() if why},
+            },
         }
 
     def print(self, result: MoveResult, seconds: float) -> None:
@@ -189,7 +208,12 @@ class MoveStory:
         )
         out.print(
             f"\n{result.missing} trades missing, {result.doubled} calls made twice,"
-            f" {result.left} left with Celery when it was ended."
+            f" {result.left} left with Celery when it was ended.\n"
+            f"{result.compared.total()} of Celery's compared with what Perdure would have done,"
+            f" {result.compared[None]} equal."
         )
-        if result.missing or result.doubled or result.left:
+        for why, count in result.compared.items():
+            if why:
+                out.print(f"{count} {why}: {MEANINGS[why]}")
+        if result.missing or result.doubled or result.left or result.differ:
             print_error("The move did not come out as it must.")

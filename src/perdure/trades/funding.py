@@ -101,10 +101,11 @@ async def _return_lots(connection: Connection, given: CloseTrade) -> None:
 
 def _payouts(given: Sequence[SettleTrade]) -> list[NewTransfer]:
     """Return what leaves the clearing account with trades that succeed."""
-    return [payout for one in given for payout in _payouts_of(one.trade) if payout.amount_minor]
+    return [payout for one in given for payout in payouts_of(one.trade)]
 
 
-def _payouts_of(trade: TradeInput) -> list[NewTransfer]:
+def payouts_of(trade: TradeInput) -> list[NewTransfer]:
+    """Return what leaves the clearing account with a trade that succeeds."""
     request = trade.request
     fees_account = system_account_id(SystemAccount.FEES, request.currency)
     return [
@@ -121,4 +122,5 @@ def _payouts_of(trade: TradeInput) -> list[NewTransfer]:
             ("earned", request.seller_account_id, request.earned_minor),
             ("fees", fees_account, request.fees_minor),
         )
+        if amount_minor
     ]

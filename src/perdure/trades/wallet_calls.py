@@ -15,7 +15,7 @@ def money_at(wallets: WalletService) -> MoneyEffect:
     """Return how a wallet service is asked to move a trade's money, and to give it back."""
 
     async def move(trade: TradeInput) -> WalletTransfer:
-        return await wallets.transfer(reference=trade.operation_id, **_says(trade))
+        return await wallets.transfer(reference=trade.operation_id, **money_says(trade))
 
     return ProviderEffect(
         provider=WALLETS,
@@ -26,11 +26,12 @@ def money_at(wallets: WalletService) -> MoneyEffect:
         take_back=wallets.reverse,
         statuses=TRANSFER_STATUSES,
         outcome=lambda transfer: Moved(transfer.id, transfer.status),
-        says=_says,
+        says=money_says,
     )
 
 
-def _says(trade: TradeInput) -> Mapping[str, Any]:
+def money_says(trade: TradeInput) -> Mapping[str, Any]:
+    """Return what is asked of a trade's money, and what an answer has to say of it."""
     request = trade.request
     return {
         "payer": request.buyer_account_id,

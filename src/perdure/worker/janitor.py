@@ -3,6 +3,7 @@
 from functools import partial
 
 from perdure.bootstrap import Platform
+from perdure.legacy.comparing import compare_ended
 from perdure.notifications.redelivery import NotificationRedelivery
 from perdure.operations.breakdowns import forget_old
 from perdure.operations.deadlines import Deadlines
@@ -22,6 +23,7 @@ def janitor(platform: Platform) -> Janitor:
             redelivery.redeliver,
             deadlines.cancel_overdue,
             partial(forget_old, platform.pool),
+            partial(compare_ended, platform.pool),
         ],
         times=JanitorTimes(
             interval_s=settings.janitor_interval_s, stale_after_s=settings.janitor_stale_after_s

@@ -188,6 +188,7 @@ ROUTES = [
     Route("POST", "/v1/operations/statuses", Kept.HOUSE),
     Route("GET", "/v1/operations/{operation_id}/report", Kept.HOUSE),
     *(Route("GET", f"/v1/{path}", Kept.HOUSE) for path in ("lanes", "legacy", "domains/{name}")),
+    Route("GET", "/v1/legacy/shadow", Kept.HOUSE),
     *(Route("GET", f"/v1/ledger/{path}", Kept.HOUSE) for path in ("transfers", "trial-balance")),
     *(Route("GET", f"/v1/{path}", Kept.HOUSE) for path in ("lanes/interactive", "limits/changes")),
     Route("POST", "/v1/domains/import", Kept.HOUSE),

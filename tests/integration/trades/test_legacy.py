@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 from temporalio.client import Client
 
+from perdure.core.clock import utc_now
 from perdure.flags.model import Flag, Rule
 from perdure.legacy import queue
+from perdure.legacy.comparing import compare_ended, compared_since, differing_since
 from perdure.legacy.moving import move
 from perdure.legacy.queue import Turn
+from perdure.legacy.shadow import Difference
 from perdure.legacy.ways import legacy_ways
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import By
@@ -318,6 +322,26 @@ async def test_celery_delivers_a_running_task_again_and_nothing_is_done_twice_t4
     assert delivered[Turn(case.id, "block_asset", 1)] > 1
     assert await exchange.is_exchanged(case)
     assert await calls_of(exchange, case) == {"blocks": 1, "transfers": 1}
+
+
+async def test_what_the_old_way_did_is_what_perdure_would_have_done_t7(exchange: Exchange) -> None:
+    """Of all that it has ended here: done, refused at each step, asked about, tried again."""
+    pool, since = exchange.house.platform.pool, utc_now() - timedelta(hours=1)
+    await compare_ended(pool)  # what the janitor has not
+    (equal,) = await compared_since(pool, since)
+    assert (equal.kind, equal.difference, equal.count > 5) == ("trade", None, True)
+    # Had it ended one as something else, it would be told.
+    await pool.execute(
+        "WITH one AS (UPDATE legacy_operations SET compared_at = NULL WHERE operation_id = ("
+        " SELECT operation_id FROM legacy_operations JOIN operations ON id = operation_id"
+        " WHERE state = 'ended' AND status = 'succeeded' LIMIT 1) RETURNING operation_id)"
+        " UPDATE operations SET result = result || '{\"earned_minor\": 1}' FROM one"
+        " WHERE id = operation_id"
+    )
+    await compare_ended(pool)
+    (told,) = await eventually(lambda: differing_since(pool, since, limit=10))
+    assert (told.kind, told.difference) == ("trade", Difference.END)
+    assert told.parts["end"]["legacy"]["result"]["earned_minor"] == 1
 
 
 async def test_the_old_ways_books_agree_t4(exchange: Exchange) -> None:

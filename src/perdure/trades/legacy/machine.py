@@ -8,6 +8,7 @@ while the call of the one before it may still arrive.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -23,7 +24,7 @@ from perdure.core.errors import (
     Refused,
 )
 from perdure.ledger.store import LedgerStore
-from perdure.legacy import queue
+from perdure.legacy import queue, trail
 from perdure.legacy.ending import ACTOR, fail, succeed
 from perdure.legacy.queue import RUN_S_MAX, Turn, TurnLost
 from perdure.operations import model, store
@@ -39,7 +40,7 @@ from perdure.trades.legacy.states import BACK, NEXT, InternalStatus
 from perdure.trades.messages import failure_messages
 from perdure.trades.orders.reservations import return_lots
 from perdure.trades.rules import check_stands
-from perdure.trades.services.assets import AssetService
+from perdure.trades.services.assets import AssetService, BlockedAsset
 from perdure.trades.services.wallets import WalletService
 from perdure.trades.wallet_calls import money_at
 
@@ -50,6 +51,20 @@ _AGAIN_S_MAX: Final = 600.0
 """It tries for ever, and more and more seldom; the drain view shows what fails."""
 
 Effect = ProviderEffect[TradeInput, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a service answered.
+
+    Args:
+        kept: What later steps need of it; None: nothing.
+        said: Of what was asked, as the service tells of what it did; None: it did nothing. It is on
+            the trail, and is what Perdure's own way is compared with.
+    """
+
+    kept: Any = None
+    said: Mapping[str, Any] | None = None
 
 
 class LegacyTrades:
@@ -77,7 +92,7 @@ class LegacyTrades:
         self._call_s = timeout_s + LEASE_MARGIN_S
         self._run_s = run_s
         block, money = block_at(assets), money_at(wallets)
-        self._calls: Mapping[InternalStatus, Callable[[Turn, TradeInput], Awaitable[Any]]] = {
+        self._calls: Mapping[InternalStatus, Callable[[Turn, TradeInput], Awaitable[Answered]]] = {
             InternalStatus.BLOCK_ASSET: self._making(block, code="asset_not_blocked"),
             InternalStatus.MOVE_MONEY: self._making(money, code="money_not_moved"),
             InternalStatus.DELIVER_ASSET: self._deliver,
@@ -130,34 +145,36 @@ class LegacyTrades:
         except (Refused, InvalidInput) as error:
             if status not in BACK:
                 raise
-            return await self._turn_back(turn, status, error)
+            return await self._turn_back(turn, trade, status, error)
 
-    async def call(self, turn: Turn, trade: TradeInput) -> Any:
+    async def call(self, turn: Turn, trade: TradeInput) -> Answered:
         """Have a service do what is next, and write nothing of it."""
         return await self._calls[InternalStatus(turn.internal_status)](turn, trade)
 
-    async def _go_on(self, turn: Turn, done: Any) -> Turn:
+    async def _go_on(self, turn: Turn, answered: Answered) -> Turn:
         status = InternalStatus(turn.internal_status)
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, turn.operation_id)
             following = await queue.go_on(
-                connection, turn, NEXT[status], run_s=self._run_s, done=to_json(done)
+                connection, turn, NEXT[status], run_s=self._run_s, done=to_json(answered.kept)
             )
-            action = f"{status}_done"
+            action, data = status + trail.DONE, trail.done(turn.attempt, answered.said)
             if operation.status == Status.PENDING:
                 await store.move(
-                    connection, operation, Status.PROCESSING, action=action, actor=ACTOR
+                    connection, operation, Status.PROCESSING, action=action, actor=ACTOR, data=data
                 )
             else:
-                await store.note(connection, operation, action=action, actor=ACTOR)
+                await store.note(connection, operation, action=action, actor=ACTOR, data=data)
         return following
 
-    async def _turn_back(self, turn: Turn, status: InternalStatus, error: PerdureError) -> Turn:
+    async def _turn_back(
+        self, turn: Turn, trade: TradeInput, status: InternalStatus, error: PerdureError
+    ) -> Turn:
         """Have what was done be undone, unless it was delivered after all."""
         if status is InternalStatus.DELIVER_ASSET:
             found = await self._assets.find_block(turn.operation_id)
             if found is not None and found.status == DELIVERED:
-                return await self._go_on(turn, Blocked(found.id, found.status))
+                return await self._go_on(turn, _delivered(found, trade))
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, turn.operation_id)
             following = await queue.go_on(connection, turn, BACK[status], run_s=self._run_s)
@@ -168,46 +185,47 @@ class LegacyTrades:
                 action="reversal_begun",
                 actor=ACTOR,
                 failure=model.Failure(error.code, error.message, status.value),
+                data=trail.failed(turn.attempt, status),
             )
         return following
 
     def _making(self, effect: Effect, *, code: str) -> Callable[..., Awaitable[Any]]:
         """Return what has a service do its part, and asks first where that may be done already."""
 
-        async def make(turn: Turn, trade: TradeInput) -> Any:
+        async def make(turn: Turn, trade: TradeInput) -> Answered:
             said = await effect.find(turn.operation_id) if turn.attempt > 1 else None
             if said is None:
                 said = await effect.ask(trade)
             says = {"reference": turn.operation_id, **effect.says(trade)}
             Expected(effect.provider, says, {"status": effect.statuses.known}).check(said)
             check_stands(said.status, effect.statuses.stands, code=code)
-            return effect.outcome(said)
+            told = {name: getattr(said, name) for name in ("reference", *effect.says(trade))}
+            return Answered(effect.outcome(said), told)
 
         return make
 
     def _taking_back(self, effect: Effect) -> Callable[..., Awaitable[Any]]:
         """Return what has a service undo its part, if it did it."""
 
-        async def take_back(turn: Turn, _: TradeInput) -> Any:
+        async def take_back(turn: Turn, _: TradeInput) -> Answered:
             found = await effect.find(turn.operation_id)
             if found is None:
-                return None
+                return Answered()
             wanted = effect.statuses.after_taking_back(found.status)
             says = {"reference": turn.operation_id, "status": wanted}
             expected = Expected(effect.provider, says)
             taken = await effect.take_back(turn.operation_id)
-            return effect.outcome(
-                await agreed(expected, taken, lambda: effect.find(turn.operation_id))
-            )
+            done = await agreed(expected, taken, lambda: effect.find(turn.operation_id))
+            return Answered(effect.outcome(done), {"reference": done.reference})
 
         return take_back
 
-    async def _deliver(self, turn: Turn, trade: TradeInput) -> Blocked:
+    async def _deliver(self, turn: Turn, trade: TradeInput) -> Answered:
         recipient = trade.request.buyer_account_id
         said = await self._assets.deliver(reference=turn.operation_id, recipient=recipient)
         says = {**delivery_says(trade), "status": DELIVERED}
         Expected(ASSETS, says).check(said)
-        return Blocked(said.id, said.status)
+        return _delivered(said, trade)
 
     async def _settle(self, turn: Turn, trade: TradeInput) -> None:
         done = await queue.done_of(self._pool, turn.operation_id)
@@ -235,3 +253,8 @@ class LegacyTrades:
             messages = failure_messages(CloseTrade(trade, failure))
             await fail(connection, turn, operation, messages, failure=failure, ledger=self._ledger)
             await return_lots(connection, trade)
+
+
+def _delivered(block: BlockedAsset, trade: TradeInput) -> Answered:
+    told = {name: getattr(block, name) for name in delivery_says(trade)}
+    return Answered(Blocked(block.id, block.status), told)

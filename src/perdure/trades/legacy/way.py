@@ -19,4 +19,5 @@ WAY: Final = LegacyWay(
     worker="perdure.trades.legacy.on_machine:run_worker",
     beat="perdure.trades.legacy.on_machine:run_beat",
     broker="PERDURE_LEGACY_BROKER_URL",
+    plan="perdure.trades.legacy.plan:plan",
 )
