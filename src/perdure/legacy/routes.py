@@ -65,10 +65,10 @@ class DifferenceCountView(BaseModel):
     """How many differ for one reason."""
 
     kind: str = Field(description="The kind of operation: `trade`.")
-    difference: Difference
+    difference: Difference = Field(description="Why they are not the same.")
     is_for_good: bool = Field(description="It has to be so, and says nothing against Perdure.")
     meaning: str = Field(description="In one sentence.")
-    count: int
+    count: int = Field(description="How many.")
 
 
 class DifferingView(BaseModel):
@@ -76,9 +76,9 @@ class DifferingView(BaseModel):
 
     operation_id: str
     kind: str = Field(description="The kind of operation: `trade`.")
-    difference: Difference
+    difference: Difference = Field(description="Why they are not the same.")
     is_for_good: bool = Field(description="It has to be so, and says nothing against Perdure.")
-    compared_at: datetime
+    compared_at: datetime = Field(description="When it was compared.")
     parts: dict[str, Any] = Field(
         description="Where they differ, each as Perdure would have it, and as it is."
     )
@@ -88,7 +88,7 @@ class ShadowView(BaseModel):
     """What the old system carried out, compared with what Perdure would have done of it."""
 
     object: Literal["legacy_shadow"] = "legacy_shadow"
-    since: datetime
+    since: datetime = Field(description="Since when they were compared.")
     compared: int = Field(description="How many were compared.")
     equal: int = Field(description="In how many of them both do the same.")
     differences: list[DifferenceCountView] = Field(description="The others, by reason.")

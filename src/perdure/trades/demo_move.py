@@ -44,6 +44,7 @@ _RUNNING_AT_KILL: Final = 2
 _WORKER: Final = "legacy-trades-worker"
 _REASON: Final = "The demo."
 _POLL_S: Final = 0.01
+_BUSY_WITHIN_S: Final = 20.0
 _DRAINED_WITHIN_S: Final = 180.0
 
 
@@ -92,10 +93,13 @@ class _Moving(Show):
         await self._begin_phase(0.2, 100)
         await self._begin_phase(0.4, 0)
         await self._begin_phase(0.6, 100)
+        await asyncio.sleep(_REACHES_ALL_S)
+        self._is_moved.set()
 
     async def exchange(self, planned: Iterator[Planned]) -> None:
         """Place the orders at an even rate; the last ones once the old system is ended."""
         await self.hand_in(islice(planned, int(self.result.orders * _WITHOUT_IT)))
+        await self._is_moved.wait()
         await self._until_drained()
         self.result.left = await self._held()
         await self._end_it()
@@ -103,8 +107,8 @@ class _Moving(Show):
 
     async def run(self) -> None:
         """Tell it, and count."""
-        self._began_at = utc_now()
-        await Show.run(self)
+        self._began_at, self._is_moved = utc_now(), asyncio.Event()
+        await super().run()
         result, pool = self.result, self.platform.pool
         result.by_engine = await figures.trades_by_engine(pool)
         result.missing = await figures.missing_trades(pool)
@@ -138,7 +142,10 @@ class _Moving(Show):
 
     async def _until_it_is_busy(self) -> None:
         statement = "SELECT count(*) FROM legacy_operations WHERE state = 'running'"
-        while await self.platform.pool.fetchval(statement) < _RUNNING_AT_KILL:  # noqa: ASYNC110
+        began = time.monotonic()
+        while await self.platform.pool.fetchval(statement) < _RUNNING_AT_KILL:
+            if time.monotonic() - began > _BUSY_WITHIN_S:
+                return
             await asyncio.sleep(_POLL_S)
 
     async def _until_drained(self) -> None:

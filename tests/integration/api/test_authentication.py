@@ -65,6 +65,7 @@ PROTECTED = [
     ("POST", "/v1/domains/import", "renewals:write"),
     ("GET", "/v1/domains/example.info", "renewals:read"),
     ("GET", "/v1/legacy", "operations:read"),
+    ("GET", "/v1/legacy/shadow", "operations:read"),
     ("POST", "/v1/legacy/registry-info/move", "operations:write"),
     ("GET", "/v1/trades", "trades:read"),
     ("GET", "/v1/trades/trd_1", "trades:read"),
