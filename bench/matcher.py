@@ -12,18 +12,23 @@ translated once, untimed.
 import argparse
 import gc
 import hashlib
+import os
 import random
-import statistics
+import shlex
 import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
+from bench import page
+from bench.report import Numbers, bar_of, drawn
+from bench.results import spread
+from bench.surroundings import taken_alone
 from perdure.trades.book import journal
 from perdure.trades.book.book import Book
 from perdure.trades.book.commands import Cancel, Command, Place, Replace, Side, TimeInForce
@@ -41,7 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--messages", type=Path, metavar="FILE", help="a workload to read")
     parser.add_argument("--orders", type=int, default=250_000, help="if there is none to read")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args(arguments)
+    parser.add_argument("--table-only", action="store_true", help="write no files")
+    options, load_before = parser.parse_args(arguments), os.getloadavg()[0]
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
     if options.messages:
         commands, answers = translated(options.messages)
@@ -49,11 +55,16 @@ def main(arguments: Sequence[str]) -> int:
         del answers
     else:
         commands = list(market(options.orders))
-    out.print(measured(commands, options.rounds))
+    table = measured(commands, options.rounds)
+    out.print(drawn(table))
+    if not options.table_only:
+        command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+        surroundings = taken_alone(command, load_before=load_before)
+        page.keep_alone("matcher", {"taken": surroundings, "tables": [asdict(table)]})
     return 0
 
 
-def measured(commands: list[Command], rounds: int) -> Table:
+def measured(commands: list[Command], rounds: int) -> Numbers:
     """Return how quick each loop is over the same commands, in turn."""
     gc.collect()
     gc.freeze()  # the commands are not looked through by each collection
@@ -63,26 +74,23 @@ def measured(commands: list[Command], rounds: int) -> Table:
         "the matcher, its events made": _matched,
         "the matcher, its journal written as well": _journalled,
     }
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in loops}
+    by_clock: dict[str, list[float]] = {name: [] for name in loops}
+    by_processor: dict[str, list[float]] = {name: [] for name in loops}
     made = {}
     for _ in range(rounds):
         for name, loop in loops.items():
             begun, begun_of_processor = time.perf_counter(), time.process_time()
             made[name] = loop(commands)
-            took = (time.perf_counter() - begun, time.process_time() - begun_of_processor)
-            rates[name].append((len(commands) / took[0], len(commands) / took[1]))
-    table = Table(title=f"{len(commands):,} messages in one process, {rounds} rounds in turn")
-    headings = ("", "messages/s, median", "lowest", "highest", "a second of processor", "made")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading else "left", min_width=len(heading))
-    for name, of_rounds in rates.items():
-        by_clock, by_processor = zip(*of_rounds, strict=True)
-        figures = (
-            *(statistics.median(by_clock), min(by_clock), max(by_clock)),
-            *(statistics.median(by_processor), made[name]),
-        )
-        table.add_row(name, *(f"{figure:,.0f}" for figure in figures))
-    return table
+            by_clock[name].append(len(commands) / (time.perf_counter() - begun))
+            by_processor[name].append(len(commands) / (time.process_time() - begun_of_processor))
+    rows = [
+        (name, spread(by_clock[name]), spread(by_processor[name]), f"{made[name]:,}")
+        for name in loops
+    ]
+    headings = ("", "messages/s", "messages a second of processor", "made")
+    title = f"{len(commands):,} messages in one process, {rounds} rounds in turn"
+    bars = [bar_of(name, by_clock[name]) for name in loops if "matcher" in name]
+    return Numbers(title, headings, rows, "messages/s", bars)
 
 
 def _nothing(commands: list[Command]) -> int:

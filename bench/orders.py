@@ -10,7 +10,6 @@ SQL writes the rows of the first again, under the same two loads, within the sam
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import shlex
@@ -25,7 +24,7 @@ from typing import Any, Final, cast
 from openfeature import api
 from rich.console import Console
 
-from bench import cpu, page, results
+from bench import cpu, page
 from bench.bare_orders import TABLES, BareOrders
 from bench.loop import Loop
 from bench.report import Numbers, bar_of, drawn
@@ -53,7 +52,6 @@ from perdure.trades.orders.verify import INVARIANTS
 from perdure.trades.orders.writer import AssetWriter
 from perdure.trades.services.assets import AssetService, Reservation
 
-HERE: Final = Path(__file__).parent
 FOLDER: Final = Path(".perdure/bench")
 DATABASE: Final = "bench_orders"
 ACCOUNTS: Final = 200
@@ -135,8 +133,7 @@ def main(arguments: Sequence[str]) -> int:
     with asyncio.Runner(loop_factory=Loop) as runner:
         found = runner.run(_measured(options, shlex.join(["python", "-m", "bench", *sys.argv[1:]])))
     if not options.table_only:
-        (HERE / "orders.json").write_text(json.dumps(found, indent=1) + "\n")
-        page.write(HERE / "RESULTS.md", results.read(HERE / "results.json"))
+        page.keep_alone("orders", found)
     return 0
 
 

@@ -1,14 +1,15 @@
 """`RESULTS.md`: the numbers of `results.json`, with what a reader may conclude."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench import page_alone
 from bench.experiments import EXPERIMENTS
 from bench.plots import svg
 from bench.report import Numbers, by_setting, markdown, ratio_table, tables
-from bench.results import Result
+from bench.results import Result, read
 
 HERE: Final = Path(__file__).parent
 PLOTS: Final = "plots"
@@ -83,6 +84,12 @@ def write(path: Path, results: Sequence[Result]) -> None:
         left.unlink()
     for name, picture in plots.items():
         (folder / name).write_text(picture)
+
+
+def keep_alone(name: str, found: dict[str, Any]) -> None:
+    """Keep what was measured by itself, and write the page with it."""
+    (HERE / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    write(HERE / "RESULTS.md", read(HERE / "results.json"))
 
 
 def made(results: Sequence[Result]) -> tuple[str, dict[str, str]]:

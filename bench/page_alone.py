@@ -19,6 +19,7 @@ def sections(folder: Path, drawn: Drawn) -> list[str]:
         "renewals.json": _renewals,
         "years.json": _years,
         "orders.json": _orders,
+        "matcher.json": _matcher,
     }
     return [
         make(json.loads((folder / name).read_text()), drawn)
@@ -103,6 +104,11 @@ def _orders(found: dict[str, Any], drawn: Drawn) -> str:
         " same rows with the same indexes, and decides nothing."
     )
     return _tables(f"Orders: {found['orders']:,} in a round", found, drawn, told)
+
+
+def _matcher(found: dict[str, Any], drawn: Drawn) -> str:
+    told = "The order book alone; beside it, loops over the same messages that do less."
+    return _tables("The matcher", found, drawn, told)
 
 
 def _tables(heading: str, found: dict[str, Any], drawn: Drawn, told: str = "") -> str:

@@ -37,7 +37,12 @@ async def taken(command: str, ground: Ground, *, load_before: float) -> dict[str
     Args:
         load_before: The machine's load average before the first round.
     """
-    versions = {name: _version(name) for name in _PACKAGES}
+    of_machine = taken_alone(command, load_before=load_before)
+    return of_machine | {"versions": of_machine["versions"] | await _server_versions(ground)}
+
+
+def taken_alone(command: str, *, load_before: float) -> dict[str, Any]:
+    """Return the same of what needs no server."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
@@ -45,7 +50,7 @@ async def taken(command: str, ground: Ground, *, load_before: float) -> dict[str
         f" {psutil.virtual_memory().total // 2**30} GiB, {platform.system()} {platform.release()}",
         "load_before": round(load_before, 2),
         "python": platform.python_version(),
-        "versions": versions | await _server_versions(ground),
+        "versions": {name: _version(name) for name in _PACKAGES},
     }
 
 

@@ -6,7 +6,6 @@ what changed; and how many bytes an operation takes.
 
 import argparse
 import asyncio
-import json
 import os
 import shlex
 import statistics
@@ -21,7 +20,7 @@ from typing import Any, Final, cast
 
 from rich.console import Console
 
-from bench import page, results
+from bench import page
 from bench.loop import Loop
 from bench.plots import Bar
 from bench.report import Numbers, bar_of, drawn
@@ -42,7 +41,6 @@ from perdure.operations.model import Status
 from perdure.storage.migrate import migrate
 from perdure.storage.pool import Pool, open_pool, transaction
 
-HERE: Final = Path(__file__).parent
 FOLDER: Final = Path(".perdure/bench")
 DATABASE: Final = "bench_years"
 CONNECTIONS: Final = 8
@@ -91,8 +89,7 @@ async def _run(operations: int, *, keep: bool) -> None:
             "taken": await taken(command, ground, load_before=load_before),
             "tables": [asdict(table) for table in tables],
         }
-    (HERE / "years.json").write_text(json.dumps(found, indent=1) + "\n")
-    page.write(HERE / "RESULTS.md", results.read(HERE / "results.json"))
+    page.keep_alone("years", found)
 
 
 async def measured(pool: Pool) -> Numbers:

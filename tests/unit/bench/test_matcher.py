@@ -17,7 +17,7 @@ def test_a_market_is_the_same_each_time_and_trades() -> None:
     events = [event for command in commands for event in book.apply(command)]
     assert book.trade_number > 100
     assert len(events) > len(commands)
-    assert measured(commands, 1).row_count == 4
+    assert len(measured(commands, 1).rows) == 4
 
 
 def test_a_workload_is_read_and_its_reports_are_hashed(tmp_path: Path) -> None:
