@@ -97,11 +97,18 @@ class Up:
         """Place an order for two lots, each for a dollar."""
         body = {"price_minor": 100, "quantity_lots": 2, "reference": uuid4().hex}
         answer = self.http.post("/v1/orders", json=body | whose | terms, headers=headers)
-        if "asset_not_reserved" in answer.text:  # whoever asked for it was killed
-            return self.order(whose, headers, **terms)
-        # Where its book's writer was killed, the answer does not wait for the next one.
-        assert answer.status_code in {201, 202}, answer.text
         placed: dict[str, Any] = answer.json()
+
+        def is_in() -> bool:
+            nonlocal placed
+            placed = self.http.get(f"/v1/orders/{placed['id']}").json()
+            return placed["status"] not in {"reserving", "entering"}
+
+        if answer.status_code == 202:  # whoever writes its book was killed
+            eventually_without_a_loop(is_in, within_s=120, pause_s=0.2, why_not=lambda: placed)
+        if "asset_not_reserved" in str(placed):  # and so was who set it aside: it is refused
+            return self.order(whose, headers, **terms)
+        assert answer.status_code in {201, 202}, placed
         return placed
 
     def wait_for(self, payment_id: str, reached: Callable[[str], bool]) -> str:
