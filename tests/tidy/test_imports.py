@@ -25,6 +25,8 @@ OF_ENTRANCES = {
     "commands.py": {"cli"},
     "importing.py": {"cli"},
     "chaos.py": {"bootstrap", "chaos", "cli"},
+    "chaos_figures.py": {"chaos"},
+    "chaos_people.py": {"chaos"},
     "demo.py": {"bootstrap", "cli"},
     "demo_show.py": {"bootstrap", "cli"},
     "demo_move.py": {"bootstrap", "cli"},

@@ -1,7 +1,7 @@
 """Looks at what was left, and compares everybody's books."""
 
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from perdure.bootstrap import Platform
@@ -9,8 +9,9 @@ from perdure.capability import books as verify
 from perdure.capability.books import Providers
 from perdure.chaos import books
 from perdure.chaos.books import OutsideBooks, OwnBooks
-from perdure.chaos.check import Finding, books_differ, findings
-from perdure.chaos.storm import Storm
+from perdure.chaos.check import books_differ, findings, outcomes
+from perdure.chaos.load import Outcome, parts
+from perdure.chaos.seen import Finding, Storm
 from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
 from perdure.ledger.verify import Violation
@@ -24,14 +25,15 @@ class Audit:
         self._platform = platform
         self._machine = machine
 
-    async def of_one(self, storm: Storm) -> tuple[OwnBooks, list[Finding]]:
-        """Return what a storm left, and what is wrong; others may still be under way.
+    async def of_one(self, storm: Storm) -> tuple[OwnBooks, Outcome]:
+        """Return what a storm left, and what came of it; others may still be under way.
 
         Raises:
             ProviderUnavailable: Somebody's books are not to be read.
         """
-        own, found = await self._look_at(storm, await books.read_outside_books(self._machine))
-        return own, found + await self._broken_invariants()
+        own, came = await self._look_at(storm, await books.read_outside_books(self._machine))
+        came.findings += await self._broken_invariants()
+        return own, came
 
     async def of_all(self, storms: Sequence[Storm]) -> tuple[list[OwnBooks], list[Finding]]:
         """Return what all storms left, and what is wrong, once nothing is under way.
@@ -43,16 +45,29 @@ class Audit:
         left: list[OwnBooks] = []
         found: list[Finding] = []
         for storm in storms:
-            own, wrong = await self._look_at(storm, outside)
+            own, came = await self._look_at(storm, outside)
             left.append(own)
-            found += wrong
+            found += came.findings
         found += await self._broken_invariants(self._machine.books)
         owed_minor = await books.read_owed_minor(self._platform)
         return left, found + books_differ(owed_minor, outside)
 
-    async def _look_at(self, storm: Storm, outside: OutsideBooks) -> tuple[OwnBooks, list[Finding]]:
-        own = await books.read_own_books(self._platform, storm.plan.customer_id, storm.wallets)
-        return own, findings(storm.plan, storm.seen, own, outside)
+    async def _look_at(self, storm: Storm, outside: OutsideBooks) -> tuple[OwnBooks, Outcome]:
+        plan = storm.plan
+        own = await books.read_own_books(self._platform, plan.customer_id, storm.wallets)
+        each = tuple(one for one in plan.operations if not one.by)
+        came = Outcome(
+            len(own.operations),
+            outcomes(own.operations),
+            findings(replace(plan, operations=each), storm.seen, own, outside),
+        )
+        for load, part in parts(storm, self._machine, self._platform):
+            if load.look:
+                more = await load.look(part, outside.messages)
+                came.accepted += more.accepted
+                came.counts += more.counts
+                came.findings += more.findings
+        return own, came
 
     async def _broken_invariants(self, compared: Providers | None = None) -> list[Finding]:
         def look() -> Coroutine[Any, Any, list[Violation]]:

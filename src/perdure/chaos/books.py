@@ -75,10 +75,15 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class OwnBooks:
-    """What our database says about a round."""
+    """What our database says about a round.
+
+    Args:
+        agreed_minor: What left the wallets for operations that are nobody's alone.
+    """
 
     operations: list[OperationRow]
     wallets: list[Wallet]
+    agreed_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ async def read_own_books(platform: Platform, customer_id: str, wallets: list[str
             return OwnBooks(
                 await _operations(connection, customer_id),
                 [await _wallet(platform, connection, account_id) for account_id in wallets],
+                await connection.fetchval(_AGREED, customer_id, wallets),
             )
 
     return await wait_out(read)
@@ -131,14 +137,16 @@ async def read_own_books(platform: Platform, customer_id: str, wallets: list[str
 async def count_unsettled(platform: Platform, customer_ids: Sequence[str]) -> int:
     """Return how many of the customers' operations have not ended, or owe a message.
 
-    Or are being looked into, although they have ended.
+    Or are being looked into, although they have ended. Of what else they asked for it is one, or
+    none.
     """
     looked_into = " OR ".join(load.is_looked_into for load in loads().values())
+    unsettled = " OR ".join(load.unsettled for load in loads().values())
 
     async def count() -> int:
         return int(
             await platform.pool.fetchval(
-                "SELECT count(*) FROM operations WHERE customer_id = ANY($1)"
+                f"SELECT count(*) + ({unsettled})::int FROM operations WHERE customer_id = ANY($1)"
                 " AND (finished_at IS NULL"
                 " OR EXISTS (SELECT FROM notifications n WHERE n.operation_id = operations.id"
                 " AND n.state = 'pending')"
@@ -261,4 +269,13 @@ SELECT r.id, r.refund_of, r.status, r.failure->>'code' AS failure_code,
        (SELECT coalesce(jsonb_object_agg(n.recipient, n.state), '{}') FROM notifications n
         WHERE n.operation_id = r.id) AS messages
 FROM operations r WHERE r.customer_id = $1 AND r.refund_of IS NOT NULL ORDER BY r.id
+"""
+
+_AGREED: Final = """
+SELECT coalesce(sum(CASE WHEN t.debit_account_id = ANY($2) THEN t.amount_minor ELSE 0 END
+                  - CASE WHEN t.credit_account_id = ANY($2) THEN t.amount_minor ELSE 0 END),
+                0)::bigint
+FROM ledger_transfers t JOIN operations o ON o.id = t.operation_id
+WHERE o.customer_id <> $1 AND t.kind IN ('posted', 'post_pending')
+    AND (t.debit_account_id = ANY($2) OR t.credit_account_id = ANY($2))
 """

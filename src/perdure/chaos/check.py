@@ -2,35 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks, RefundRow
-from perdure.chaos.client import Seen
 from perdure.chaos.dice import REJECTING_MAILBOX, REJECTING_PHONE
 from perdure.chaos.load import Entry
-from perdure.chaos.plan import POOR_WALLET, Plan
-from perdure.chaos.planned import FINISHED, Planned
+from perdure.chaos.planned import FINISHED, POOR_WALLET, Plan, Planned
+from perdure.chaos.seen import Finding, Seen
 
 _REFUSED_AT_ONCE: Final = "insufficient_funds"
 """The only answer but 201 a caller may get, and only from the poor wallet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that must not be.
-
-    Args:
-        seed: The round's; None: it is of no one round.
-        subject: The key of what was asked for, or what else it is about.
-        operation_id: The operation's, where it is about one.
-    """
-
-    name: str
-    seed: int | None
-    subject: str
-    operation_id: str | None
-    detail: str
 
 
 def findings(
@@ -162,12 +143,12 @@ def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideB
         for recipient in (contact.email, contact.phone):
             if recipient is None:
                 continue
-            got, rejects = outside.messages[recipient], _rejects(recipient)
+            got, takes = outside.messages[recipient], not rejects(recipient)
             refunds = operation.refunds if contact == planned.asked.customer else ()
             due = is_due + sum(refund.status in FINISHED for refund in refunds)
             if got > max(due, 1):
                 yield "message_doubled", f"{recipient} was told {got} times, {due} are due"
-            if not rejects and got < due:
+            if takes and got < due:
                 yield "message_missing", f"{recipient} was told {got} of {due} times"
             if got and not due:
                 yield "message_unasked", f"{recipient} was told, and it is {operation.status}"
@@ -178,12 +159,13 @@ def _wrong_messages(planned: Planned, operation: OperationRow, outside: OutsideB
 
 def _wrong_state(of: OperationRow | RefundRow, recipient: str, *, is_due: bool) -> Wrong:
     state = of.messages.get(recipient, "none")
-    due_state = ("rejected" if _rejects(recipient) else "sent") if is_due else "none"
+    due_state = ("rejected" if rejects(recipient) else "sent") if is_due else "none"
     if of.status in FINISHED and state != due_state:
         yield "message_state", f"to {recipient} is {state}, should be {due_state}"
 
 
-def _rejects(recipient: str) -> bool:
+def rejects(recipient: str) -> bool:
+    """Whether a mailbox or a phone takes nothing."""
     if recipient.startswith("+"):
         return recipient.endswith(REJECTING_PHONE)
     return recipient.partition("+")[0] == REJECTING_MAILBOX
@@ -192,6 +174,7 @@ def _rejects(recipient: str) -> bool:
 def _wrong_totals(plan: Plan, own: OwnBooks, outside: OutsideBooks) -> Wrong:
     """Find a difference between what left the wallets, and came to whom it was meant for."""
     left_minor = sum(plan.deposits_minor) - sum(wallet.posted_minor for wallet in own.wallets)
+    left_minor -= own.agreed_minor
     cleared_minor = sum(
         operation.posted_minor - operation.refunded_minor for operation in own.operations
     )

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Set
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
 
 from perdure.chaos.planned import FINISHED
+from perdure.chaos.seen import Seen
 from perdure.core.errors import ProviderUnavailable
 
 _PATIENCE_S: Final = 120.0
@@ -19,23 +19,6 @@ _LOOK_S_MAX: Final = 600.0
 """And for how long: an operation takes its time while others are killed."""
 _TIMEOUT_S: Final = 10.0
 """Longer than the API waits for anything; an answer that is later is taken for lost."""
-
-
-@dataclass(slots=True)
-class Seen:
-    """What the caller of an operation was answered.
-
-    Args:
-        operation_ids: The operation's id, from each request that was answered 201.
-        refusals: The code of each other answer.
-        cancellation: `accepted` or `refused`, where it was cancelled; or an unforeseen code.
-        refund: `accepted`, where it was refunded; or the code of the answer.
-    """
-
-    operation_ids: list[str] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
-    cancellation: str | None = None
-    refund: str | None = None
 
 
 class PersistentClient:
@@ -85,7 +68,7 @@ class PersistentClient:
             response = await self.post(path, body, key=key)
         except ProviderUnavailable:
             return
-        if response.status_code == 201:
+        if response.is_success:
             seen.operation_ids.append(response.json()["id"])
         else:
             seen.refusals.append(_code(response))
@@ -98,7 +81,7 @@ class PersistentClient:
         except ProviderUnavailable as error:
             seen.cancellation = error.code
             return
-        if response.status_code == 200:
+        if response.is_success:
             seen.cancellation = "accepted"
         else:
             code = _code(response)

@@ -20,14 +20,19 @@ class Dice:
 
     Args:
         fate: Of all operations of its kind in the round, one after the other.
+        kind: That kind, by its plural.
         seed: The round's.
         number: The operation's, among those of its kind.
         place: The operation's, among all of the round.
     """
 
-    def __init__(self, fate: random.Random, *, seed: int, number: int, place: int) -> None:
+    def __init__(
+        self, fate: random.Random, kind: str, *, seed: int, number: int, place: int
+    ) -> None:
         self.seed = seed
         self.number = number
+        self.key = f"chaos-{seed}-{kind}-{number}"
+        """What the operation is asked for with."""
         self._fate = fate
         self._place = place
         self._contacts = 0

@@ -1,13 +1,16 @@
 """What chaos and the soak have to know of a kind, as the kind declares it (`Capability.chaos`)."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
+from perdure.chaos.client import PersistentClient
 from perdure.chaos.dice import Dice
 from perdure.chaos.planned import Asked, Planned
+from perdure.chaos.seen import Finding, Storm
 from perdure.cli.machine import Machine, SimulatorOptions
 from perdure.ledger.chart import SystemAccount
 
@@ -92,7 +95,32 @@ def kept_while(status: str) -> Callable[[Mapping[str, Any]], Entry]:
     return read
 
 
-Prepare = Callable[[Sequence[Planned], str, Machine, Platform], Awaitable[None]]
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A kind's part of a round.
+
+    Args:
+        planned: Its operations.
+    """
+
+    planned: Sequence[Planned]
+    storm: Storm
+    machine: Machine
+    platform: Platform
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a kind's part of a round.
+
+    Args:
+        accepted: How many of what was asked for there are.
+        counts: How many ended how.
+    """
+
+    accepted: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,28 +129,48 @@ class Load:
 
     Args:
         usual: How many a round has where nobody says.
+        by: What is asked for in place of its operations, by the plural of that: orders, which lead
+            to them; empty: they are.
         ask: Decides what one asks for, and says what must come of it.
         taken_by: The house's account that the money goes to.
         owes_all: What its providers have is all that we owe on that account.
         books: What its providers list.
         settings: Environment variables, so that what goes wrong is found out within a round.
         options: More of the command lines of simulators, by their names.
-        prepare: Awaited before a round, with its operations of this kind and their customer.
+        prepare: Awaited before a round's operations are asked for.
         is_looked_into: The SQL condition on a row of `operations` by which one that has ended is
             not over yet.
+        attend: What a person does meanwhile, until nothing is left to be done.
+        unsettled: The SQL condition by which something else of the customers `$1` is not over.
+        look: Looks at what became of what was asked for, where that is not an operation each; given
+            how many messages each recipient got.
     """
 
     usual: int
+    by: str = ""
     ask: Callable[[Dice], Asked]
     taken_by: SystemAccount
     owes_all: bool = False
     books: tuple[ProviderBooks, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
     options: SimulatorOptions = field(default_factory=dict)
-    prepare: Prepare | None = None
+    prepare: Callable[[Part], Awaitable[None]] | None = None
     is_looked_into: str = "false"
+    attend: Callable[[Part, PersistentClient], Coroutine[Any, Any, None]] | None = None
+    unsettled: str = "false"
+    look: Callable[[Part, Mapping[str, int]], Awaitable[Outcome]] | None = None
 
 
 def loads() -> dict[str, Load]:
     """Return how each kind that says so is made, by its plural."""
     return {one.plural: attribute(one.chaos) for one in installed().values() if one.chaos}
+
+
+def parts(storm: Storm, machine: Machine, platform: Platform) -> list[tuple[Load, Part]]:
+    """Return what each kind has to do with a round in which it has a part."""
+    found = []
+    for kind, load in loads().items():
+        planned = [each for each in storm.plan.operations if each.kind == kind]
+        if planned:
+            found.append((load, Part(planned, storm, machine, platform)))
+    return found

@@ -2,16 +2,20 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from perdure.chaos.dice import Dice
-from perdure.chaos.load import loads
-from perdure.chaos.planned import Asked, Planned, Sending
+from perdure.chaos.load import Load, loads
+from perdure.chaos.planned import (
+    POOR_WALLET,
+    WALLETS,
+    Plan,
+    Planned,
+    PlannedKill,
+    PlannedReadOnly,
+    Sending,
+)
 
-WALLETS: Final = 5
-POOR_WALLET: Final = WALLETS
-"""The index of the wallet that has money for a few operations only."""
 OPERATIONS_MAX: Final = 10_000
 
 _KILL_DELAY_S_MAX: Final = 3.0
@@ -25,52 +29,6 @@ _POOR: Final = 0.05
 _BULK: Final = 0.85
 _FAULT_RATE_MAX: Final = 0.1
 _SENDINGS: Final = {Sending.ONCE: 7, Sending.AGAIN: 2, Sending.AT_ONCE: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedKill:
-    """A `kill -9`.
-
-    Args:
-        process: Whose, by name.
-        after: How many operations have been sent by then.
-        delay_s: How much later it comes.
-    """
-
-    process: str
-    after: int
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedReadOnly:
-    """A database that cannot be written to for a while, as after a failover.
-
-    Args:
-        after: How many operations have been sent by then.
-    """
-
-    after: int
-    for_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A round.
-
-    Args:
-        deposits_minor: What is on each wallet at first; the last one is the poor one.
-        operations: In the order in which they are sent.
-        fault_rate: What part of the answers of providers, and of callbacks, goes wrong by chance.
-    """
-
-    seed: int
-    customer_id: str
-    deposits_minor: tuple[int, ...]
-    operations: tuple[Planned, ...]
-    kills: tuple[PlannedKill, ...]
-    fault_rate: float
-    read_only: PlannedReadOnly | None = None
 
 
 def plan_round(
@@ -89,8 +47,8 @@ def plan_round(
         # Apart, so that more of one leaves the others as they are.
         of_kind, before = _random(kind, seed), len(planned)
         for number in range(operations.get(kind, 0)):
-            dice = Dice(of_kind, seed=seed, number=number, place=before + number)
-            planned.append(_planned(kind, load.ask(dice), dice))
+            dice = Dice(of_kind, kind, seed=seed, number=number, place=before + number)
+            planned.append(_planned(kind, load, dice))
     order.shuffle(planned)
     needed = sum(each.asked.amount_minor for each in planned)
     return Plan(
@@ -122,15 +80,17 @@ def _read_only(fate: random.Random, operations: int) -> PlannedReadOnly | None:
     return PlannedReadOnly(fate.randint(1, operations), round(fate.uniform(1, _READ_ONLY_S_MAX), 3))
 
 
-def _planned(kind: str, asked: Asked, dice: Dice) -> Planned:
+def _planned(kind: str, load: Load, dice: Dice) -> Planned:
+    asked = load.ask(dice)
     cancelled = dice.happens(_CANCELLED)
     return Planned(
         kind=kind,
-        key=f"chaos-{dice.seed}-{kind}-{dice.number}",
+        key=dice.key,
         asked=asked,
         wallet=POOR_WALLET if dice.happens(_POOR) else dice.number_below(WALLETS),
         sending=dice.weighted(_SENDINGS),
         cancel_after_s=dice.seconds(_CANCEL_DELAY_S_MAX) if cancelled else None,
         bulk=dice.happens(_BULK),
         refunded=dice.happens(_REFUNDED) and asked.is_refundable,
+        by=load.by,
     )

@@ -6,6 +6,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 FINISHED: Final = frozenset({"succeeded", "failed", "cancelled"})
+WALLETS: Final = 5
+POOR_WALLET: Final = WALLETS
+"""The index of the wallet that has money for a few operations only."""
 
 
 class Sending(StrEnum):
@@ -68,6 +71,7 @@ class Planned:
         cancel_after_s: How long after its acceptance it is cancelled; None: it is not.
         bulk: A lane carries it out, as long as nothing is in the way.
         refunded: It is refunded once it has succeeded.
+        by: What is asked for in place of an operation; empty: it is one.
     """
 
     kind: str
@@ -78,11 +82,12 @@ class Planned:
     cancel_after_s: float | None
     bulk: bool
     refunded: bool
+    by: str = ""
 
     @property
     def path(self) -> str:
         """Where the API takes it."""
-        return f"/v1/{self.kind}"
+        return f"/v1/{self.by or self.kind}"
 
     def contacts(self, status: str) -> Sequence[tuple[Contact, bool]]:
         """Return whom it concerns, and whether they are told of this end."""
@@ -90,3 +95,49 @@ class Planned:
             (self.asked.customer, status in FINISHED),
             *((other, status == "succeeded") for other in self.asked.others),
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedKill:
+    """A `kill -9`.
+
+    Args:
+        process: Whose, by name.
+        after: How many operations have been sent by then.
+        delay_s: How much later it comes.
+    """
+
+    process: str
+    after: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedReadOnly:
+    """A database that cannot be written to for a while, as after a failover.
+
+    Args:
+        after: How many operations have been sent by then.
+    """
+
+    after: int
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A round.
+
+    Args:
+        deposits_minor: What is on each wallet at first; the last one is the poor one.
+        operations: In the order in which they are sent.
+        fault_rate: What part of the answers of providers, and of callbacks, goes wrong by chance.
+    """
+
+    seed: int
+    customer_id: str
+    deposits_minor: tuple[int, ...]
+    operations: tuple[Planned, ...]
+    kills: tuple[PlannedKill, ...]
+    fault_rate: float
+    read_only: PlannedReadOnly | None = None

@@ -15,10 +15,11 @@ import httpx
 from perdure.bootstrap import Platform
 from perdure.chaos import books
 from perdure.chaos.audit import Audit, gave_up
-from perdure.chaos.check import Finding, outcomes
 from perdure.chaos.client import PersistentClient
+from perdure.chaos.load import parts
 from perdure.chaos.plan import plan_round
-from perdure.chaos.storm import Storm, attend, prepare, raise_storm
+from perdure.chaos.seen import Finding, Storm
+from perdure.chaos.storm import attend, open_storm, prepare, raise_storm
 from perdure.cli.machine import Machine
 from perdure.core.errors import ProviderUnavailable
 
@@ -52,7 +53,7 @@ class RoundReport:
 
     Args:
         operations: How many of each kind were asked for.
-        accepted: How many operations there are.
+        accepted: How many of them there are.
         refunds: How many of them were refunded.
         read_only_s: How long the database could not be written to.
         storm_s: How long its requests and kills took; `settle_s`: how long until all had ended.
@@ -109,6 +110,21 @@ class Report:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Stormed:
+    """A round whose requests are answered, and whose kills are done.
+
+    Args:
+        people: Who looks after what comes of it.
+        seconds: How long it took.
+    """
+
+    storm: Storm
+    client: PersistentClient
+    people: list[asyncio.Task[None]]
+    seconds: float
+
+
 class Rounds:
     """Runs rounds against a platform.
 
@@ -143,8 +159,7 @@ class Rounds:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._options.rounds):
                     await free.acquire()
-                    storm, client, storm_s = await self._storm(number)
-                    settling = group.create_task(self._settle(storm, client, storm_s))
+                    settling = group.create_task(self._settle(await self._storm(number, group)))
                     settling.add_done_callback(lambda _: free.release())
             # Once more: something may have come after a round's end.
             self._report.add((await self._audit.of_all(self._storms))[1])
@@ -153,7 +168,7 @@ class Rounds:
         self._report.seconds = time.monotonic() - began
         return self._report
 
-    async def _storm(self, number: int) -> tuple[Storm, PersistentClient, float]:
+    async def _storm(self, number: int, group: asyncio.TaskGroup) -> "_Stormed":
         options, began = self._options, time.monotonic()
         plan = plan_round(
             options.seed + number,
@@ -162,18 +177,26 @@ class Rounds:
             processes=self._machine.processes,
         )
         client = PersistentClient(self._api)
-        await prepare(plan, self._machine, self._platform)
+        storm = await open_storm(plan, client)
+        await prepare(storm, self._machine, self._platform)
+        people = [
+            group.create_task(load.attend(part, client))
+            for load, part in parts(storm, self._machine, self._platform)
+            if load.attend
+        ]
         self._is_storming = True
-        storm = await raise_storm(plan, self._machine, client)
+        await raise_storm(storm, self._machine, client)
         self._is_storming = False
         self._storms.append(storm)
-        return storm, client, time.monotonic() - began
+        return _Stormed(storm, client, people, time.monotonic() - began)
 
-    async def _settle(self, storm: Storm, client: PersistentClient, storm_s: float) -> None:
+    async def _settle(self, stormed: "_Stormed") -> None:
+        storm, client = stormed.storm, stormed.client
         plan, began = storm.plan, time.monotonic()
         async with asyncio.TaskGroup() as desk:
             for planned in plan.operations:
                 desk.create_task(attend(planned, storm, client))
+        await asyncio.gather(*stormed.people)
         quiet_since = began
         while await books.count_unsettled(self._platform, [plan.customer_id]):
             # The next rounds' kills are met by this one too.
@@ -183,20 +206,20 @@ class Rounds:
                 break  # what has not ended is found below
             await asyncio.sleep(_POLL_S)
         settle_s = time.monotonic() - began
-        own, found = await self._audit.of_one(storm)
-        self._report.add(found)
+        own, came = await self._audit.of_one(storm)
+        self._report.add(came.findings)
         done = RoundReport(
             seed=plan.seed,
             operations=self._options.operations,
-            accepted=len(own.operations),
+            accepted=came.accepted,
             refunds=sum(len(operation.refunds) for operation in own.operations),
-            outcomes=dict(sorted(outcomes(own.operations).items())),
+            outcomes=dict(sorted(came.counts.items())),
             kills=dict(sorted(storm.kills.items())),
             read_only_s=storm.read_only_s,
             retries=client.retries,
-            storm_s=round(storm_s, 1),
+            storm_s=round(stormed.seconds, 1),
             settle_s=round(settle_s, 1),
-            findings=found,
+            findings=came.findings,
         )
         self._report.rounds.append(done)
         self._tell(done)

@@ -1,61 +1,39 @@
 """The loud part of a round: operations are sent and cancelled while processes are killed."""
 
 import asyncio
-from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from perdure.bootstrap import Platform
-from perdure.chaos.client import PersistentClient, Seen
+from perdure.chaos.client import PersistentClient
 from perdure.chaos.harm import faults_on, kill_process, read_only_database
-from perdure.chaos.load import loads
-from perdure.chaos.plan import Plan, PlannedKill, PlannedReadOnly
-from perdure.chaos.planned import Planned, Sending
+from perdure.chaos.load import parts
+from perdure.chaos.planned import Plan, Planned, PlannedKill, PlannedReadOnly, Sending
+from perdure.chaos.seen import Seen, Storm
 from perdure.cli.machine import Machine
 
 _SENDERS: Final = 16
 
 
-@dataclass(slots=True)
-class Storm:
-    """What was done in a round, and what the caller saw.
-
-    Args:
-        wallets: The accounts, by their index in the plan.
-        seen: By the operations' keys.
-        kills: How many times each process was killed.
-        read_only_s: How long the database could not be written to, in seconds.
-    """
-
-    plan: Plan
-    wallets: list[str] = field(default_factory=list)
-    seen: dict[str, Seen] = field(default_factory=dict)
-    kills: Counter[str] = field(default_factory=Counter)
-    read_only_s: float = 0.0
-
-
-async def prepare(plan: Plan, machine: Machine, platform: Platform) -> None:
+async def prepare(storm: Storm, machine: Machine, platform: Platform) -> None:
     """Do what has to be done before the operations of some kinds are asked for.
 
     Raises:
         ProviderUnavailable: A provider, or the database, stayed away.
     """
-    for kind, load in loads().items():
-        planned = [each for each in plan.operations if each.kind == kind]
-        if planned and load.prepare:
-            await load.prepare(planned, plan.customer_id, machine, platform)
+    for load, part in parts(storm, machine, platform):
+        if load.prepare:
+            await load.prepare(part)
 
 
-async def raise_storm(plan: Plan, machine: Machine, client: PersistentClient) -> Storm:
+async def raise_storm(storm: Storm, machine: Machine, client: PersistentClient) -> None:
     """Carry out a round's plan, and return when the last request is answered, the last kill done.
 
     Raises:
         ProviderUnavailable: The API, or a provider, stayed away.
     """
-    storm = await open_storm(plan, client)
     await _Storming(storm, machine, client).run()
-    return storm
+    storm.is_over = True
 
 
 async def open_storm(plan: Plan, client: PersistentClient) -> Storm:
@@ -143,11 +121,12 @@ async def attend(planned: Planned, storm: Storm, client: PersistentClient) -> No
 
 
 def _body(planned: Planned, storm: Storm) -> dict[str, Any]:
-    return {
+    body = {
         "customer_id": storm.plan.customer_id,
         "account_id": storm.wallets[planned.wallet],
-        "bulk": planned.bulk,
-        # Not its reference: that would make it one operation even without the key.
-        "metadata": {"chaos_key": planned.key},
         **planned.asked.body,
     }
+    if not planned.by:
+        # Not its reference: that would make it one operation even without the key.
+        body |= {"bulk": planned.bulk, "metadata": {"chaos_key": planned.key}}
+    return body

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from perdure.chaos.check import Finding
 from perdure.chaos.load import Load, loads
 from perdure.chaos.plan import OPERATIONS_MAX
 from perdure.chaos.rounds import Options, RoundReport
 from perdure.chaos.run import ChaosRun, run_chaos
+from perdure.chaos.seen import Finding
 from perdure.cli.environment import DATA_DIR_DEFAULT
 from perdure.cli.output import Output, OutputFormat, err, out, print_error, print_json
 from perdure.cli.preload import preload
@@ -71,7 +71,9 @@ def chaos(
 
 def _option(kind: str, load: Load) -> inspect.Parameter:
     """Return the option that says how many of a kind there are."""
-    told = typer.Option(min=0, max=OPERATIONS_MAX, help=f"How many {kind} each round makes.")
+    told = typer.Option(
+        min=0, max=OPERATIONS_MAX, help=f"How many {load.by or kind} each round makes."
+    )
     return inspect.Parameter(
         kind,
         inspect.Parameter.KEYWORD_ONLY,
@@ -138,7 +140,9 @@ def _print_round(done: RoundReport) -> None:
 
 def _print_summary(result: ChaosRun, options: Options) -> None:
     summary = result.report.summary()
-    asked = ", ".join(f"{count} {kind}" for kind, count in summary["operations"].items())
+    asked = ", ".join(
+        f"{count} {loads()[kind].by or kind}" for kind, count in summary["operations"].items()
+    )
     out.print()
     for outcome, count in summary["outcomes"].items():
         out.print(f"{count:7} {outcome}")

@@ -1,16 +1,15 @@
 """Renewals as chaos makes them, and what the registries' books say of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from typing import Any, Final
 
 import httpx
 
-from perdure.bootstrap import Platform
 from perdure.chaos.dice import Dice
-from perdure.chaos.load import Entry, Load, ProviderBooks
-from perdure.chaos.planned import Asked, Planned
+from perdure.chaos.load import Entry, Load, Part, ProviderBooks
+from perdure.chaos.planned import Asked
 from perdure.cli.machine import Machine
 from perdure.core.clock import utc_now
 from perdure.ledger.chart import SystemAccount
@@ -63,23 +62,24 @@ def _renewal(entry: Mapping[str, Any]) -> Entry:
     return Entry(entry["reference"], entry["status"], entry["price_minor"] if is_billed else 0)
 
 
-async def _take_in(
-    planned: Sequence[Planned], customer_id: str, machine: Machine, platform: Platform
-) -> None:
+async def _take_in(part: Part) -> None:
     """Take the domains in, with the dates that their registries have, as their team knows them.
 
     Raises:
         ProviderUnavailable: A registry, or the database, stayed away.
     """
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
-        names = [str(each.asked.body["domain"]) for each in planned]
+        names = [str(each.asked.body["domain"]) for each in part.planned]
+        customer_id = part.storm.plan.customer_id
         known = [
-            NewDomain(name, customer_id, await wait_out(partial(_last_day, http, machine, name)))
+            NewDomain(
+                name, customer_id, await wait_out(partial(_last_day, http, part.machine, name))
+            )
             for name in names
         ]
 
     async def write() -> None:
-        async with transaction(platform.pool) as connection:
+        async with transaction(part.platform.pool) as connection:
             await domains.import_many(connection, known)
 
     await wait_out(write)

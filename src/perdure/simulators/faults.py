@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Generic, TypeVar
@@ -133,11 +133,15 @@ class FaultControl(Generic[Kind]):
     Args:
         chance: What is in force until it is changed.
         kinds: All that can happen.
+        usual: What happens where nobody says; all that can.
     """
 
-    def __init__(self, chance: Chance[Kind], kinds: type[Kind]) -> None:
+    def __init__(
+        self, chance: Chance[Kind], kinds: type[Kind], *, usual: Sequence[Kind] | None = None
+    ) -> None:
         self._chance = chance
         self._kinds = kinds
+        self._usual = tuple(kinds) if usual is None else tuple(usual)
         self._attempts: Counter[str] = Counter()
 
     def routes(self) -> list[Route]:
@@ -167,7 +171,7 @@ class FaultControl(Generic[Kind]):
             asked = _CHANCE.validate_json(await request.body())
         except ValidationError as error:
             return invalid(error)
-        names = list(self._kinds) if asked.kinds is None else asked.kinds
+        names = self._usual if asked.kinds is None else asked.kinds
         try:
             kinds = tuple(self._kinds(name) for name in names)
         except ValueError as error:

@@ -59,6 +59,8 @@ LIES: Final = frozenset(one for one in Fault if one.startswith(("other_", "unkno
 """The answer says otherwise than it is."""
 BY_CHANCE: Final = tuple(one for one in Fault if one not in {Fault.REFUSED, Fault.FAILS})
 """What does not by itself change how a call has to end."""
+COPED_WITH: Final = tuple(one for one in Fault if one is not Fault.TWICE)
+"""All but the service's own mistake, which nobody else can mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class GrpcFaults:
         slow_s: float,
         lie: Callable[[Message, Fault], None],
     ) -> None:
-        self._control = FaultControl(chance, Fault)
+        self._control = FaultControl(chance, Fault, usual=COPED_WITH)
         self._refusals = refusals
         self._slow_s = slow_s
         self._lie = lie

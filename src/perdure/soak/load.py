@@ -8,9 +8,10 @@ from itertools import count
 from typing import Final
 
 from perdure.chaos.client import PersistentClient
-from perdure.chaos.plan import Plan, plan_round
+from perdure.chaos.plan import plan_round
 from perdure.chaos.planned import Planned
-from perdure.chaos.storm import Storm, follow_up, open_storm, send
+from perdure.chaos.seen import Storm
+from perdure.chaos.storm import follow_up, open_storm, send
 from perdure.core.errors import ProviderUnavailable
 
 OPERATIONS_PER_PLAN: Final = 500
@@ -38,7 +39,7 @@ class Operations:
         client: PersistentClient,
         kind: str,
         seed: int,
-        prepare: Callable[[Plan], Awaitable[None]],
+        prepare: Callable[[Storm], Awaitable[None]],
     ) -> None:
         self.client = client
         self._kind = kind
@@ -81,8 +82,9 @@ class Operations:
         # Nobody is there to call off what a provider did otherwise than it was asked.
         by_itself = tuple(each for each in plan.operations if not each.asked.parks)
         plan = replace(plan, operations=by_itself)
-        await self._prepare(plan)
-        return await open_storm(plan, self.client)
+        storm = await open_storm(plan, self.client)
+        await self._prepare(storm)
+        return storm
 
 
 async def measure_capacity(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from perdure.chaos.check import Finding
+from perdure.chaos.seen import Finding
 from perdure.core.errors import ConfigurationError
 from perdure.soak.verdict import SAMPLES_MIN, WRONG, Judgement
 

@@ -19,8 +19,8 @@ from perdure.chaos.check import outcomes
 from perdure.chaos.client import PersistentClient
 from perdure.chaos.harm import faults_on, kill_process
 from perdure.chaos.machine import open_api, open_machine, take_environment
-from perdure.chaos.plan import Plan
 from perdure.chaos.run import to_json
+from perdure.chaos.seen import Storm
 from perdure.chaos.storm import prepare
 from perdure.cli.environment import DataFolder, write_private
 from perdure.cli.machine import Machine
@@ -175,8 +175,8 @@ class Soak:
         await self._settle()
         report.settle_s = round(time.monotonic() - began, 1)
 
-    async def _prepare(self, plan: Plan) -> None:
-        await prepare(plan, self._machine, self._platform)
+    async def _prepare(self, storm: Storm) -> None:
+        await prepare(storm, self._machine, self._platform)
 
     async def _wait_for_workers(self) -> None:
         queues = [self._platform.queues[queue] for queue in queues_of(ALL, self._platform.kinds)]

@@ -71,5 +71,6 @@ TRADES: Final = Capability(
     },
     doctor="perdure.trades.orders.doctor:look",
     books=("perdure.trades.verify:ASSET_BOOKS", "perdure.trades.verify:WALLET_BOOKS"),
+    chaos="perdure.trades.chaos:LOAD",
     demo="perdure.trades.demo:trades",
 )

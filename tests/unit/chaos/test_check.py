@@ -9,10 +9,9 @@ import pytest
 
 from perdure.chaos.books import OperationRow, OutsideBooks, OwnBooks, RefundRow, Wallet
 from perdure.chaos.check import books_differ, findings, outcomes
-from perdure.chaos.client import Seen
 from perdure.chaos.load import Entry
-from perdure.chaos.plan import POOR_WALLET, Plan
-from perdure.chaos.planned import Asked, Contact, Planned, Sending
+from perdure.chaos.planned import POOR_WALLET, Asked, Contact, Plan, Planned, Sending
+from perdure.chaos.seen import Seen
 
 PAID, UNDONE, POOR, SENT, RECALLED = "paid", "undone", "poor", "sent", "recalled"
 RENEWED, GIVEN_BACK, KEPT = "renewed", "given-back", "kept"
@@ -166,6 +165,13 @@ def test_nothing_is_found_where_all_is_well(world: World) -> None:
     assert world.found() == set()
     assert books_differ({"payments": 100, "renewals": 1000}, world.outside) == []
     assert outcomes(world.own.operations) == {"succeeded": 5, "cancelled": 2}
+
+
+def test_what_left_the_wallets_by_agreement_came_to_somebody_else(world: World) -> None:
+    first, *others = world.own.wallets
+    left = replace(first, posted_minor=first.posted_minor - 7)
+    world.own = replace(world.own, wallets=[left, *others], agreed_minor=7)
+    assert world.found() == set()
 
 
 def effects(world: World, of: str, *rows: Entry) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from perdure.chaos.client import PersistentClient, Seen
+from perdure.chaos.client import PersistentClient
+from perdure.chaos.seen import Seen
 
 Answer = httpx.Response | Exception
 

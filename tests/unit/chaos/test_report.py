@@ -1,7 +1,7 @@
 """A report adds up, says nothing twice, and every finding says how to run its round again."""
 
-from perdure.chaos.check import Finding
 from perdure.chaos.rounds import Options, Report, RoundReport
+from perdure.chaos.seen import Finding
 from perdure.cli.chaos import replay
 
 ASKED = {"payments": 70, "giftcards": 3}

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from perdure.chaos.client import PersistentClient, Seen
-from perdure.chaos.plan import Plan
+from perdure.chaos.client import PersistentClient
+from perdure.chaos.seen import Seen, Storm
 from perdure.core.errors import ProviderUnavailable
 from perdure.soak.load import OPERATIONS_PER_PLAN, WINDOW, OpenLoop, Operations, measure_capacity
 from tests.polls import eventually
@@ -39,8 +39,8 @@ class Api(PersistentClient):
 
 @pytest.fixture
 async def payments() -> AsyncIterator[Operations]:
-    async def prepare(plan: Plan) -> None:
-        assert plan.operations
+    async def prepare(storm: Storm) -> None:
+        assert storm.plan.operations
 
     made = Operations(Api(), "payments", 7, prepare)
     yield made

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from perdure.chaos.check import Finding
+from perdure.chaos.seen import Finding
 from perdure.cli.soak import print_soak
 from perdure.core.errors import ConfigurationError
 from perdure.soak.report import Options, Report, as_json, deaths
