@@ -87,7 +87,9 @@ class ProviderCallRecords:
         lease_s = call.timeout_s + LEASE_MARGIN_S
         told = f"An earlier call to {call.provider} under {call.reference} may still be under way."
         if intent.state != "intended":
-            raise ProviderOutcomeUnknown(told, retry_after_s=min(remaining_s, lease_s))
+            # The provider said that it is at work on it: to wait for that is no try.
+            code = EARLIER_CALL_UNDER_WAY if remaining_s > lease_s else None
+            raise ProviderOutcomeUnknown(told, retry_after_s=min(remaining_s, lease_s), code=code)
         # Most calls are quick, so it is asked soon, and then after as long again.
         again_s = max(lease_s - remaining_s, _ASK_AGAIN_S_MIN)
         raise ProviderOutcomeUnknown(

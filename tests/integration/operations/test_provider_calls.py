@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from perdure.core.errors import (
+    CALL_UNDER_WAY,
     EARLIER_CALL_UNDER_WAY,
     OperationCancelled,
     ProviderDeclined,
@@ -30,11 +31,14 @@ class Charge:
     number: int
 
 
+START = datetime(2026, 11, 21, tzinfo=UTC)
+
+
 class Clock:
     """A clock that is moved by hand."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 11, 21, tzinfo=UTC)
+        self.now = START
 
     def __call__(self) -> datetime:
         return self.now
@@ -138,6 +142,25 @@ async def test_a_call_that_may_be_in_flight_is_not_repeated_before_its_lease_is_
     assert caught.value.retry_after_s == pytest.approx(10)
     assert provider.charges == []
     clock.pass_s(11)
+    assert await calls.get_or_create(provider.call(operation)) == Charge(1)
+
+
+async def test_to_wait_for_what_the_provider_is_at_work_on_is_no_try(
+    calls: ProviderCalls, provider: Provider, clock: Clock, accept: NewOperationMaker
+) -> None:
+    """Or all tries would be used up before it may be made again."""
+    operation = await accept()
+    provider.fails_before = ProviderOutcomeUnknown("It is at it.", code=CALL_UNDER_WAY)
+    with pytest.raises(ProviderOutcomeUnknown):
+        await calls.get_or_create(provider.call(operation))
+    provider.fails_before = None
+    told = []
+    while clock.now - START < timedelta(seconds=30):
+        with pytest.raises(ProviderOutcomeUnknown, match="may still be under way") as caught:
+            await calls.get_or_create(provider.call(operation))
+        told.append(caught.value.code)
+        clock.pass_s(caught.value.retry_after_s or 0)
+    assert told == [EARLIER_CALL_UNDER_WAY, EARLIER_CALL_UNDER_WAY, ProviderOutcomeUnknown.code]
     assert await calls.get_or_create(provider.call(operation)) == Charge(1)
 
 
