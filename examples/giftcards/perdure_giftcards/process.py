@@ -29,7 +29,7 @@ from perdure_giftcards.contracts import (
 FIRST_TRY: Final = Step("giftcard.run_first_try", Giftcard, FirstTry)
 """All of it in one go, if nothing is in the way."""
 
-HOLD: Final = Step("giftcard.hold_funds", Giftcard, Held)
+HOLD: Final = Step("giftcard.hold_funds", Giftcard, Held, leads_to_call=True)
 """Check the account, and set the money aside."""
 
 RESOLVE_ORDER: Final = CallStep(

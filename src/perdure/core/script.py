@@ -43,10 +43,13 @@ class Step(ScriptStep[Given, Result]):
         undoes: It undoes or closes: nothing calls it off, and no lane runs it.
         past_return: What it keeps has happened outside, and stands: nothing calls it off, and what
             keeps it from being done parks it.
+        leads_to_call: A provider is called right after it, and its result is not looked at: in a
+            lane it commits with the intent to call.
     """
 
     undoes: bool = False
     past_return: bool = False
+    leads_to_call: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

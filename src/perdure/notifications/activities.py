@@ -60,7 +60,6 @@ class NotificationActivities:
         self._sender = sender
         self._timeout_s = timeout_s
         self._found: GroupCommit[str, Notification | None] = GroupCommit(self._find)
-        self._ended: GroupCommit[tuple[str, str], None] = GroupCommit(self._end)
 
     @activity.defn(name=DELIVER)
     @records_its_attempts
@@ -87,9 +86,7 @@ class NotificationActivities:
         except Refused as error:
             # No such address: trying again would not help, and the payment is not to blame.
             log.warning("notification_rejected", notification_id=notification.id, code=error.code)
-            await self._ended.submit((notification.id, "rejected"))
-            return
-        await self._ended.submit((notification.id, "sent"))
+            await store.reject(self._pool, notification.id)
 
     async def deliver_now(self, notification_ids: list[str]) -> list[str]:
         """Deliver messages in parallel; returns those whose provider fails, for later tries."""
@@ -122,10 +119,6 @@ class NotificationActivities:
         found = await store.find(self._pool, notification_ids)
         return [found.get(notification_id) for notification_id in notification_ids]
 
-    async def _end(self, ended: list[tuple[str, str]]) -> Sequence[None]:
-        await store.end(self._pool, dict(ended))
-        return [None] * len(ended)
-
     def _call(self, notification: Notification) -> ProviderCall[Sent, Sent]:
         by_mail = notification.channel == Channel.EMAIL
         reference = notification.id
@@ -156,6 +149,7 @@ class NotificationActivities:
             outcome=lambda sent: sent,
             undoes=True,
             moves=False,
+            delivers=notification.id,
         )
 
     async def _send(self, notification: Notification, reference: str) -> None:

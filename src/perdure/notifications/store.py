@@ -75,14 +75,12 @@ async def find(pool: Pool, notification_ids: Sequence[str]) -> dict[str, Notific
     }
 
 
-async def end(pool: Pool, states: Mapping[str, str]) -> None:
-    """Record which messages were `sent`, or `rejected` for good, by id."""
+async def reject(pool: Pool, notification_id: str) -> None:
+    """Record that a message was rejected for good; one that was sent is so by its call's answer."""
     await pool.execute(
-        "UPDATE notifications SET state = ended.state, ended_at = now()"
-        " FROM unnest($1::text[], $2::text[]) AS ended (id, state)"
-        " WHERE notifications.id = ended.id AND notifications.state = 'pending'",
-        list(states),
-        list(states.values()),
+        "UPDATE notifications SET state = 'rejected', ended_at = now()"
+        " WHERE id = $1 AND state = 'pending'",
+        notification_id,
     )
 
 

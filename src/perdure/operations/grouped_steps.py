@@ -5,16 +5,19 @@ never done and meets no rule that refuses it. Everything else is run by itself, 
 `TransactionalSteps` does, which waits, returns what was stored, or says why not.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
 from perdure.operations import breakdowns, store
 from perdure.operations.attempts import Attempt, current_attempt
+from perdure.operations.joined import NewAnswer, NewIntent, joined_with
 from perdure.operations.model import FINISHED, Status
+from perdure.operations.provider_call_groups import write_answers, write_intents
 from perdure.operations.steps import (
+    MAY_GO_FORWARD,
     Move,
     StepTransaction,
     TransactionalSteps,
@@ -31,12 +34,6 @@ log = structlog.get_logger()
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
-MAY_GO_FORWARD: Final = (
-    "finished_at IS NULL AND status <> 'reversing' AND reversal_begun_at IS NULL"
-    " AND cancel_request IS NULL AND park_request IS NULL AND original_request IS NULL"
-)
-"""The condition of `steps.may_begin`, in SQL; what was corrected needs a closer look."""
-
 
 @dataclass(frozen=True, slots=True)
 class StepDone(Generic[Result]):
@@ -52,6 +49,17 @@ class _Call(Generic[Given]):
     given: Given
     fingerprint: bytes
     attempt: Attempt
+    answer: NewAnswer | None
+    intent: NewIntent | None
+
+
+@dataclass(slots=True)
+class _Written(Generic[Result]):
+    """What of a call was written; the rest is done by itself."""
+
+    is_answered: bool = False
+    done: StepDone[Result] | None = None
+    is_intended: bool = False
 
 
 class GroupedStep(Generic[Given, Result]):
@@ -88,7 +96,7 @@ class GroupedStep(Generic[Given, Result]):
         self._returns = returns
         self._undoes = undoes
         self._ends = ends
-        self._group: GroupCommit[_Call[Given], StepDone[Result] | None] = GroupCommit(self._write)
+        self._group: GroupCommit[_Call[Given], _Written[Result]] = GroupCommit(self._write)
 
     async def run(self, operation_id: str, given: Given) -> Result:
         """Do the step once; every later run returns what it stored.
@@ -97,10 +105,10 @@ class GroupedStep(Generic[Given, Result]):
             NotFound, IdempotencyMismatch, Conflict, OperationCancelled, OperationParked,
                 TurnPending: As `TransactionalSteps.run`; and whatever `one` refuses with.
         """
-        attempt = current_attempt(self._name)
-        call = _Call(operation_id, given, fingerprint(given), attempt)
+        attempt, joined = current_attempt(self._name), joined_with(operation_id)
+        call = _Call(operation_id, given, fingerprint(given), attempt, joined.answer, joined.intent)
         try:
-            done = await self._group.submit(call)
+            written = await self._group.submit(call)
         except Exception as error:
             if is_away(error):
                 raise
@@ -108,8 +116,12 @@ class GroupedStep(Generic[Given, Result]):
             # it: done alone, it tells.
             about = {"step": self._name, "operation_id": operation_id}
             log.info("step_left_by_its_group", **about, error=repr(error))
-            done = None
-        if done is not None:
+            written = _Written()
+        if written.is_answered:
+            joined.answer = None
+        if written.is_intended:
+            joined.intent = None
+        if (done := written.done) is not None:
             attempt.is_recorded = True
             note_move(done.move)
             return done.result
@@ -127,20 +139,30 @@ class GroupedStep(Generic[Given, Result]):
             ends=self._ends,
         )
 
-    async def _write(self, calls: list[_Call[Given]]) -> Sequence[StepDone[Result] | None]:
+    async def _write(self, calls: list[_Call[Given]]) -> Sequence[_Written[Result]]:
         # Of two runners of one operation in a group, the second goes by itself.
         by_id: dict[str, _Call[Given]] = {}
         for call in calls:
             by_id.setdefault(call.operation_id, call)
         async with transaction(self._pool) as connection:
-            free = await self._lock_free(connection, list(by_id))
+            unanswered = await _answer(connection, by_id.values())
+            free = await self._lock_free(
+                connection, [one for one in by_id if one not in unanswered]
+            )
             done: Mapping[str, StepDone[Result]] = {}
             if free:
                 done = await self._many(connection, {found: by_id[found].given for found in free})
             if done:
                 await self._record(connection, free, by_id, done)
+            intended = await _intend(connection, [by_id[found] for found in done])
         return [
-            done.get(call.operation_id) if by_id[call.operation_id] is call else None
+            _Written(
+                call.answer is not None and call.operation_id not in unanswered,
+                done.get(call.operation_id),
+                call.operation_id in intended,
+            )
+            if by_id[call.operation_id] is call
+            else _Written()
             for call in calls
         ]
 
@@ -189,6 +211,20 @@ class GroupedStep(Generic[Given, Result]):
         for operation_id, move in zip(done, moves, strict=True):
             if move is not None:
                 await breakdowns.keep(connection, operation_id, move.status, move.failure)
+
+
+async def _answer(connection: Connection, calls: Iterable[_Call[Any]]) -> set[str]:
+    """Write the answers that go along; returns of which operations they were not."""
+    answers = [call.answer for call in calls if call.answer is not None]
+    written = await write_answers(connection, answers) if answers else []
+    return {one.operation_id for one, is_done in zip(answers, written, strict=True) if not is_done}
+
+
+async def _intend(connection: Connection, calls: Iterable[_Call[Any]]) -> set[str]:
+    """Write the intents that go along; returns of which operations they were."""
+    intents = [call.intent for call in calls if call.intent is not None]
+    written = await write_intents(connection, intents) if intents else []
+    return {one.operation_id for one, is_done in zip(intents, written, strict=True) if is_done}
 
 
 _RECORD: Final = f"""

@@ -36,6 +36,8 @@ class ProviderCall(Generic[Said, Answer]):
         repeatable: The provider knows a repeat as such, so a call that was answered wrongly may be
             made again.
         status_after: The status the answer leads to.
+        delivers: The message that it sends, as the operation owes it; sent with the answer's
+            commit.
     """
 
     operation_id: str
@@ -52,3 +54,4 @@ class ProviderCall(Generic[Said, Answer]):
     moves: bool = True
     repeatable: bool = False
     status_after: Status = Status.PROCESSING
+    delivers: str | None = None

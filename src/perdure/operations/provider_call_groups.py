@@ -5,46 +5,14 @@ As with steps, a group does what is certain: a first intent, the answer to it. W
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from perdure.operations import store
-from perdure.operations.attempts import Attempt
-from perdure.operations.grouped_steps import MAY_GO_FORWARD
-from perdure.operations.model import Status
+from perdure.operations.joined import NewAnswer, NewIntent
+from perdure.operations.steps import MAY_GO_FORWARD
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.outages import is_away
-from perdure.storage.pool import Pool
-
-
-@dataclass(frozen=True, slots=True)
-class NewIntent:
-    """The intent to make a call for the first time; fields as in `ProviderCall`."""
-
-    operation_id: str
-    step: str
-    provider: str
-    reference: str
-    lease_until: datetime
-    undoes: bool
-    moves: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewAnswer:
-    """What a provider answered, as JSON.
-
-    Args:
-        status_after: The status the operation takes; None: it keeps the one it has.
-    """
-
-    operation_id: str
-    step: str
-    reference: str
-    answer: Any
-    attempt: Attempt
-    status_after: Status | None
+from perdure.storage.pool import Connection, Pool
 
 
 class ProviderCallGroups:
@@ -76,40 +44,57 @@ class ProviderCallGroups:
         return written
 
     async def _write_intents(self, intents: list[NewIntent]) -> Sequence[bool]:
-        rows = await self._pool.fetch(
-            _INTEND,
-            [intent.operation_id for intent in intents],
-            [intent.step for intent in intents],
-            [intent.provider for intent in intents],
-            [intent.reference for intent in intents],
-            [intent.lease_until for intent in intents],
-            [intent.undoes for intent in intents],
-            [intent.moves for intent in intents],
-        )
-        written = {(row["operation_id"], row["step"]) for row in rows}
-        results = []
-        for intent in intents:
-            key = (intent.operation_id, intent.step)
-            results.append(key in written)
-            # Of two runners of one call in a group, only the first may make it.
-            written.discard(key)
-        return results
+        return await write_intents(self._pool, intents)
 
     async def _write_answers(self, answers: list[NewAnswer]) -> Sequence[bool]:
-        rows = await self._pool.fetch(
-            _ANSWER,
-            [answer.operation_id for answer in answers],
-            [answer.step for answer in answers],
-            [answer.reference for answer in answers],
-            [answer.answer for answer in answers],
-            [answer.attempt.number for answer in answers],
-            [answer.attempt.started_at for answer in answers],
-            [answer.status_after for answer in answers],
-            store.SYSTEM,
-        )
-        written = {row["id"] for row in rows}
-        return [answer.operation_id in written for answer in answers]
+        return await write_answers(self._pool, answers)
 
+
+async def write_intents(connection: Connection | Pool, intents: Sequence[NewIntent]) -> list[bool]:
+    """Write first intents; returns of each whether it was written."""
+    rows = await connection.fetch(
+        _INTEND,
+        [intent.operation_id for intent in intents],
+        [intent.step for intent in intents],
+        [intent.provider for intent in intents],
+        [intent.reference for intent in intents],
+        [intent.lease_until for intent in intents],
+        [intent.undoes for intent in intents],
+        [intent.moves for intent in intents],
+    )
+    written = {(row["operation_id"], row["step"]) for row in rows}
+    results = []
+    for intent in intents:
+        key = (intent.operation_id, intent.step)
+        results.append(key in written)
+        # Of two runners of one call in a group, only the first may make it.
+        written.discard(key)
+    return results
+
+
+async def write_answers(connection: Connection | Pool, answers: Sequence[NewAnswer]) -> list[bool]:
+    """Write answers; returns of each whether it was written."""
+    rows = await connection.fetch(
+        _ANSWER,
+        [answer.operation_id for answer in answers],
+        [answer.step for answer in answers],
+        [answer.reference for answer in answers],
+        [answer.answer for answer in answers],
+        [answer.attempt.number for answer in answers],
+        [answer.attempt.started_at for answer in answers],
+        [answer.status_after for answer in answers],
+        store.SYSTEM,
+        [answer.delivers for answer in answers],
+    )
+    written = {row["id"] for row in rows}
+    return [answer.operation_id in written for answer in answers]
+
+
+DELIVERED: Final = (
+    "UPDATE notifications SET state = 'sent', ended_at = now()"
+    " WHERE id = ANY($1) AND state = 'pending'"
+)
+"""Messages are sent once their calls are answered."""
 
 # One statement each, so that they cost one round trip. Operations that another holds are skipped,
 # not waited for, and locked in one order, so that groups never wait for each other in a circle.
@@ -135,8 +120,8 @@ RETURNING operation_id, step
 _ANSWER: Final = f"""
 WITH answer AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::integer[],
-        $6::timestamptz[], $7::text[])
-    AS answer (id, step, reference, answer, attempt, started_at, status_after)
+        $6::timestamptz[], $7::text[], $9::text[])
+    AS answer (id, step, reference, answer, attempt, started_at, status_after, delivers)
 ), free AS MATERIALIZED (
     SELECT id, status, failure, lane, workflow_started_at, park_request FROM operations
     WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
@@ -161,6 +146,9 @@ WITH answer AS (
     UPDATE operations SET status = move.status_after, failure = NULL, updated_at = now(),
         workflow_started_at = {store.STARTED_BY_A_STEP}
     FROM move WHERE operations.id = move.id
+), delivered AS (
+    UPDATE notifications SET state = 'sent', ended_at = now() FROM answer JOIN free USING (id)
+    WHERE notifications.id = delivers AND notifications.state = 'pending'
 )
 SELECT id FROM free
 """

@@ -19,9 +19,10 @@ from perdure.core.errors import (
 )
 from perdure.operations import store
 from perdure.operations.attempts import current_attempt, record_attempt
+from perdure.operations.joined import NewAnswer, NewIntent, joined_with
 from perdure.operations.model import CUSTOMERS_KEY, FINISHED, Failure, Operation, Status
 from perdure.operations.provider_call import ProviderCall
-from perdure.operations.provider_call_groups import NewAnswer, NewIntent, ProviderCallGroups
+from perdure.operations.provider_call_groups import DELIVERED, ProviderCallGroups
 from perdure.operations.steps import check_may_begin, check_not_replaced, may_begin, to_json
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -107,7 +108,9 @@ class ProviderCallRecords:
             undoes=call.undoes,
             moves=call.moves,
         )
-        if await self._groups.intend(new):
+        joined = joined_with(call.operation_id)
+        await joined.write_answer()
+        if await joined.do_step(new) or await self._groups.intend(new):
             return None
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, call.operation_id)
@@ -120,6 +123,9 @@ class ProviderCallRecords:
                 if call.moves and not _goes_on(operation, call.step):
                     await _move(connection, operation, Status.PROCESSING, f"{call.step}_begun")
                 return None
+            if intent.state == "answered" and call.delivers is not None:
+                # Its answer was kept before answers said so themselves.
+                await connection.execute(DELIVERED, [call.delivers])
             return intent
 
     async def look(self, call: Call) -> Intent | None:
@@ -173,21 +179,30 @@ class ProviderCallRecords:
             kept,
             attempt,
             call.status_after if call.moves else None,
+            call.delivers,
         )
+        leads_on = new.status_after == Status.PROCESSING
+        if leads_on and joined_with(new.operation_id).put_off_answer(new, self._write_answer):
+            return
+        await self._write_answer(new)
+
+    async def _write_answer(self, new: NewAnswer) -> None:
         if await self._groups.answer(new):
             return
         async with transaction(self._pool) as connection:
-            operation = await store.lock(connection, call.operation_id)
-            await _set_state(connection, call, "answered", answer=kept)
+            operation = await store.lock(connection, new.operation_id)
+            await _set_state(connection, new, "answered", answer=new.answer)
             await record_attempt(
                 connection,
-                call.operation_id,
-                attempt,
+                new.operation_id,
+                new.attempt,
                 outcome="succeeded",
-                provider_reference=call.reference,
+                provider_reference=new.reference,
             )
-            if call.moves:
-                await _move(connection, operation, call.status_after, f"{call.step}_answered")
+            if new.status_after is not None:
+                await _move(connection, operation, new.status_after, f"{new.step}_answered")
+            if new.delivers is not None:
+                await connection.execute(DELIVERED, [new.delivers])
 
     async def refused(self, call: Call, lease_until: datetime, no: PerdureError) -> None:
         """Write a no to a call that was made here.
@@ -323,7 +338,7 @@ async def _write_intent(connection: Connection, call: Call, lease_until: datetim
 
 async def _set_state(
     connection: Connection,
-    call: Call,
+    call: Call | NewAnswer,
     state: str,
     *,
     answer: Any = None,

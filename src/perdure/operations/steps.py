@@ -24,6 +24,7 @@ from perdure.core.errors import (
 from perdure.core.telemetry import telemetry
 from perdure.operations import breakdowns, store
 from perdure.operations.attempts import Attempt, current_attempt
+from perdure.operations.joined import joined_with
 from perdure.operations.model import FINISHED, Failure, Operation, RunRequest, Status
 from perdure.storage.pool import Connection, Pool, transaction
 
@@ -123,6 +124,13 @@ def may_begin(operation: Operation) -> bool:
     """Whether a step that goes forward may begin; `check_may_begin` says why not."""
     ends = operation.is_finished or operation.is_reversing
     return not ends and operation.cancel_request is None and operation.park_request is None
+
+
+MAY_GO_FORWARD: Final = (
+    "finished_at IS NULL AND status <> 'reversing' AND reversal_begun_at IS NULL"
+    " AND cancel_request IS NULL AND park_request IS NULL AND original_request IS NULL"
+)
+"""The condition of `may_begin`, in SQL; what was corrected needs a closer look."""
 
 
 def check_may_begin(operation: Operation, step: str) -> None:
@@ -231,6 +239,7 @@ class TransactionalSteps:
             OperationParked: An operator holds it.
             TurnPending: It was asked for something else since.
         """
+        await joined_with(operation_id).write()
         attempt = current_attempt(step)
         async with transaction(self._pool) as connection:
             operation = await store.lock(connection, operation_id)

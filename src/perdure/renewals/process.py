@@ -39,7 +39,7 @@ CHECK_DOMAIN: Final = CallStep(
 )
 """Ask the registry for the domain's status and price; the first answer is kept."""
 
-HOLD_FEE: Final = Step(contracts.HOLD_FEE, HoldFee, Held)
+HOLD_FEE: Final = Step(contracts.HOLD_FEE, HoldFee, Held, leads_to_call=True)
 """Check the account, and set the fee aside."""
 
 RESOLVE_RENEWAL: Final = CallStep(

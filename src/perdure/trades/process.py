@@ -46,7 +46,7 @@ def _inquiry(name: str, returns: type[Any], service: str) -> CallStep[TradeInput
     return CallStep(name, TradeInput, returns, provider=lambda _: service, inquires=True)
 
 
-OPEN: Final = Step(contracts.OPEN, TradeInput, Held)
+OPEN: Final = Step(contracts.OPEN, TradeInput, Held, leads_to_call=True)
 """Begin: the buyer's money is set aside since the orders met."""
 
 BLOCK_ASSET: Final = CallStep(

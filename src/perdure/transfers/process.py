@@ -20,7 +20,7 @@ from perdure.transfers.contracts import (
 FIRST_TRY: Final = Step(contracts.RUN_FIRST_TRY, TransferInput, FirstTry)
 """All of it in one go, if nothing is in the way."""
 
-HOLD: Final = Step(contracts.HOLD_FUNDS, TransferInput, Held)
+HOLD: Final = Step(contracts.HOLD_FUNDS, TransferInput, Held, leads_to_call=True)
 """Check the account, and set the money aside."""
 
 RESOLVE_PAYOUT: Final = CallStep(

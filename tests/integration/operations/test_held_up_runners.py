@@ -13,6 +13,8 @@ from .interleaving.world import Beginning, World
 
 LOCK = "SELECT id, kind, status"
 """What a statement that locks an operation's row begins with."""
+LOCK_MANY = "SELECT id, status FROM"
+"""The same of a group's."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,8 @@ async def test_a_call_that_was_held_up_for_longer_than_its_lease_is_not_made(
     stage: Stage,
 ) -> None:
     world = await begin(stage)
-    await world.go_until(0, "committed WITH intent")
+    await world.go_until(0, "WITH intent")
+    await world.go_until(0, "after commit")
     world.pass_s(11)
     await world.go_until(1, "bank: answer (done)")
     assert await ended(world) == Status.SUCCEEDED
@@ -117,7 +120,7 @@ async def test_what_is_still_on_its_way_from_a_dead_worker_is_asked_for_again_an
 async def begin_with_one_about_to_undo(stage: Stage, *payouts: Answer) -> World:
     """Return a world whose second runner ran out of tries, while the first has made none."""
     world = await begin(stage, *[Answer.AWAY] * 6, *payouts)
-    await world.go_until(0, "WITH intent")
+    await world.go_until(0, LOCK_MANY)
     for _ in range(6):
         await world.go_until(1, f"bank: {Answer.AWAY}")
     await world.go_until(1, "waits")
@@ -140,5 +143,6 @@ async def test_what_is_being_undone_is_not_settled_however_late_its_call_fails(
     await world.go_until(0, "bank: answer")
     await world.go_until(0, LOCK)
     await world.go_until(1, "bank: inquiry")
-    await world.go_until(0, "committed WITH answer")
+    await world.go_until(0, "WITH answer")
+    await world.go_until(0, "after commit")
     assert await ended(world) == Status.FAILED

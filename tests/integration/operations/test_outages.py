@@ -11,8 +11,9 @@ import pytest
 from perdure.core.ids import new_id
 from perdure.operations import store
 from perdure.operations.grouped_steps import GroupedStep, StepDone
+from perdure.operations.joined import NewIntent
 from perdure.operations.model import Status
-from perdure.operations.provider_call_groups import NewIntent, ProviderCallGroups
+from perdure.operations.provider_call_groups import ProviderCallGroups
 from perdure.operations.steps import StepTransaction, TransactionalSteps
 from perdure.storage.pool import Connection, Pool, transaction
 

@@ -5,7 +5,7 @@ What undoes or closes, or has to be looked at by a person, is left to the operat
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from perdure.core.errors import PerdureError
 from perdure.core.script import (
@@ -22,6 +22,7 @@ from perdure.core.script import (
 )
 from perdure.limits.permits import PermitFor
 from perdure.operations.first_tries import FirstTries
+from perdure.operations.joined import joined, joined_commits
 from perdure.operations.lanes.steps import Postponed, Promoted, lane_step, provider_lane_step
 from perdure.operations.steps import from_json
 
@@ -68,7 +69,8 @@ class LaneScript(Generic[Input]):
         """
         found = from_json(self._takes, given)
         assert found.operation_id == operation_id
-        await self._script(found, self._runner)
+        async with joined_commits(operation_id):
+            await self._script(found, self._runner)
 
 
 def script_first_try(
@@ -102,7 +104,8 @@ def script_first_try(
             return untold
 
         try:
-            end = await script(given, _LaneRunner(bodies, deliver_now, permit))
+            async with joined_commits(given.operation_id):
+                end = await script(given, _LaneRunner(bodies, deliver_now, permit))
         except (Promoted, Postponed):
             return returns()
         return returns(end, untold)
@@ -121,12 +124,23 @@ class _LaneRunner:
             raise Promoted(_left(step))
         body: Callable[[Given], Awaitable[Result]] = self._bodies[step]
         if isinstance(step, CallStep):
+            # What was put off goes along with its intent.
+            await joined().write_answer()
             async with provider_lane_step(step.row_name, step.provider(given), self._permit):
                 return await body(given)
         if isinstance(step, OwnStep):
+            await joined().write()
             return await body(given)
-        with lane_step(step.row_name):
-            return await body(given)
+        # An answer goes along with it.
+        await joined().do_step()
+
+        async def run() -> Result:
+            with lane_step(step.row_name):
+                return await body(given)
+
+        if isinstance(step, Step) and step.leads_to_call and joined().put_off_step(run):
+            return cast("Result", None)
+        return await run()
 
     async def run_until(
         self, call: CallStep[Given, Result], _: Given, __: Callable[[Result], None]
@@ -134,6 +148,7 @@ class _LaneRunner:
         raise Promoted(_left(call))
 
     async def tell(self, notification_ids: list[str]) -> None:
+        await joined().write()
         await self._deliver(notification_ids)
 
 

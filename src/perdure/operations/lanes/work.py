@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from perdure.core.telemetry import telemetry
+from perdure.operations.joined import joined
 from perdure.operations.lanes.source import LaneSource
 from perdure.operations.lanes.steps import AtProvider, Postponed, Promoted, StretchOver
 from perdure.operations.lanes.store import LaneEntry
@@ -205,6 +206,8 @@ class Work:
 
         The operation's own time stands still meanwhile: it is not the one that is slow.
         """
+        # This may take long, and what was done so far is not to wait for it.
+        await joined().write()
         over = asyncio.ensure_future(self._stretch.over.wait())
         permit = asyncio.ensure_future(granted)
         try:

@@ -1,6 +1,7 @@
 """Holds every runner before whatever it does next, so that a schedule says who goes on.
 
-A runner is held before each statement, each commit, and on both sides of each call to the outside.
+A runner is held before each statement, on both sides of each commit, and of each call to the
+outside.
 """
 
 import asyncio
@@ -194,6 +195,8 @@ class GatedConnection:
             raise
         with self._gates.busy(self._pid):
             await opened.commit()
+        # It is committed, and who asked for it does not know yet.
+        await self._gates.reach(self._life, "after commit")
 
     async def fetch(self, query: str, *given: Any) -> Any:
         return await self._run(self._raw.fetch, query, given)
