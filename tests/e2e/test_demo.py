@@ -134,6 +134,7 @@ def test_celery_is_left_while_orders_flow_t7(environment: dict[str, str], folder
     result = json.loads(done.stdout)
     assert set(result["by_engine"]) == {"legacy", "perdure"}
     assert sum(result["by_engine"].values()) == result["trades"]
+    assert result["again"] > 0
     assert (result["missing"], result["doubled"], result["left"], result["parked"]) == (0, 0, 0, 0)
     assert (result["before"], result["verify"]["violations"]) == (result["after"], [])
     assert result["shadow"]["equal"] == result["shadow"]["compared"] > 0

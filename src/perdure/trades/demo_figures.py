@@ -11,6 +11,8 @@ from typing import Final
 from perdure.config import Settings
 from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.ledger.store import LedgerStore
+from perdure.legacy.ending import ACTOR
+from perdure.legacy.trail import TRY
 from perdure.outside import use_of
 from perdure.providers.host import ProviderHost
 from perdure.storage.pool import Connection, Pool
@@ -127,6 +129,15 @@ async def trades_by_engine(pool: Pool) -> Counter[str]:
         "SELECT engine, count(*) FROM operation_routes JOIN operations ON id = operation_id"
         f" WHERE kind = '{KIND}' GROUP BY 1",
     )
+
+
+async def tried_again(pool: Pool) -> int:
+    """Return of how many trades the old system tried something more than once."""
+    found: int = await pool.fetchval(
+        "SELECT count(DISTINCT operation_id) FROM operation_trail"
+        f" WHERE actor = '{ACTOR}' AND (data->>'{TRY}')::integer > 1"
+    )
+    return found
 
 
 async def missing_trades(pool: Pool) -> int:

@@ -54,6 +54,7 @@ class MoveResult(TradesResult):
 
     Args:
         by_engine: How many trades each system has carried out.
+        again: Those of which the old system tried something again, mostly as its worker died at it.
         missing: Trades that a fill made, and that are none.
         doubled: Blocks and transfers that are there twice for one trade.
         left: What the old system still held when it was to be ended.
@@ -62,6 +63,7 @@ class MoveResult(TradesResult):
     """
 
     by_engine: Counter[str] = field(default_factory=Counter)
+    again: int = 0
     missing: int = 0
     doubled: int = 0
     left: int = 0
@@ -111,6 +113,7 @@ class _Moving(Show):
         await super().run()
         result, pool = self.result, self.platform.pool
         result.by_engine = await figures.trades_by_engine(pool)
+        result.again = await figures.tried_again(pool)
         result.missing = await figures.missing_trades(pool)
         result.doubled = await figures.doubled_calls(self.platform.settings)
         await comparing.compare_ended(pool)  # what the janitor has not yet
@@ -195,6 +198,7 @@ class MoveStory:
         """Return what it showed, for a program."""
         return as_json(result, seconds) | {
             "by_engine": dict(sorted(result.by_engine.items())),
+            "again": result.again,
             "missing": result.missing,
             "doubled": result.doubled,
             "left": result.left,
@@ -214,7 +218,8 @@ class MoveStory:
             [("Perdure", result.by_engine["perdure"]), ("Celery", result.by_engine["legacy"])],
         )
         out.print(
-            f"\n{result.missing} trades missing, {result.doubled} calls made twice,"
+            f"\n{result.again} of Celery's were tried again;"
+            f" {result.missing} trades missing, {result.doubled} calls made twice,"
             f" {result.left} left with Celery when it was ended.\n"
             f"{result.compared.total()} of Celery's compared with what Perdure would have done,"
             f" {result.compared[None]} equal."
