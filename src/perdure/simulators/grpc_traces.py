@@ -31,9 +31,16 @@ class _Traced(aio.ServerInterceptor):
         async def answer(request: Any, context: Any) -> Any:
             with (
                 telemetry().following(follows),
-                telemetry().span(path, facts, side=Side.ASKED),
+                telemetry().span(path, facts, side=Side.ASKED) as span,
             ):
-                return await handler.unary_unary(request, context)
+                try:
+                    return await handler.unary_unary(request, context)
+                except aio.AbortError as error:
+                    no = error  # an answer, and no defect
+                finally:
+                    code = context.code() or grpc.StatusCode.OK
+                    span.note({"rpc.grpc.status_code": code.value[0]})
+            raise no
 
         return grpc.unary_unary_rpc_method_handler(
             answer, handler.request_deserializer, handler.response_serializer

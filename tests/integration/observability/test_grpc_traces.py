@@ -55,6 +55,9 @@ async def test_a_call_is_one_span_on_each_side_of_one_trace_t10(
     assert {f"{one.context.trace_id:032x}" for one in kept.spans} == {CALLER.split("-")[1]}
     assert called.attributes is not None
     assert called.attributes["rpc.grpc.status_code"] == status
+    assert answered.attributes is not None
+    assert answered.attributes["rpc.grpc.status_code"] == status
+    assert answered.status.is_unset, "a no is no error"
     assert called.attributes["rpc.method"] == "Check"
 
 
