@@ -155,10 +155,22 @@ async def test_verify_compares_what_is_set_aside_with_what_orders_need(market: M
     assert await compared(market, assets) == [*orders.AT_ASSETS]
 
 
-@pytest.mark.parametrize("is_heard", [True, False])
-@pytest.mark.parametrize(("was_blocked", "kept_lots"), [(False, 0), (True, 4)])
+BLOCKED = {
+    "perdure": "INSERT INTO provider_calls"
+    " (operation_id, step, provider, reference, state, lease_until, calls, answer)"
+    " VALUES ($1, 'block_asset', 'assets', $1, 'answered', now(), 1, '{}')",
+    "legacy": "INSERT INTO legacy_operations"
+    " (operation_id, kind, part, internal_status, state, done)"
+    """ VALUES ($1, 'trade', 'assets', 'close', 'ended', '{"unblock_asset": {}}')""",
+}
+
+
+@pytest.mark.parametrize(
+    ("blocked_by", "kept_lots", "is_heard"),
+    [(None, 0, True), (None, 0, False), ("perdure", 4, True), ("legacy", 4, True)],
+)
 async def test_what_was_kept_for_a_trade_that_came_to_nothing_is_let_go_t8(
-    market: Market, *, was_blocked: bool, kept_lots: int, is_heard: bool
+    market: Market, *, blocked_by: str | None, kept_lots: int, is_heard: bool
 ) -> None:
     """But for what was blocked, which the service has freed as it was unblocked."""
     assets = FakeAssets(is_heard=is_heard)
@@ -168,13 +180,8 @@ async def test_what_was_kept_for_a_trade_that_came_to_nothing_is_let_go_t8(
     await swept(market, desk)
     await market.place("ada", "buy", 4, 100)
     (trade,) = await market.write()
-    if was_blocked:
-        await market.pool.execute(
-            "INSERT INTO provider_calls"
-            " (operation_id, step, provider, reference, state, lease_until, calls, answer)"
-            " VALUES ($1, 'block_asset', 'assets', $1, 'answered', now(), 1, '{}')",
-            trade.id,
-        )
+    if blocked_by is not None:
+        await market.pool.execute(BLOCKED[blocked_by], trade.id)
     funds = TradeFunds(market.pool, TransactionalSteps(market.pool), LEDGER)
     no = Failure("holding_frozen", "It is frozen.")
     await funds.close(CloseTrade(from_json(TradeInput, trade.input), no))
