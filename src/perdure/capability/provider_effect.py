@@ -128,6 +128,7 @@ class ProviderEffect(Generic[Given, Done, Answer]):
                 call(given),
                 self.take_back,
                 status=lambda done: self.statuses.after_taking_back(done.status),
+                undone=self.statuses.undone,
             )
             return self.undo.returns(left)
 

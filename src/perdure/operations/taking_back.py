@@ -27,12 +27,14 @@ async def take_back(
     ask: Callable[[str], Awaitable[Taken]],
     *,
     status: Callable[[Taken], str],
+    undone: str | None = None,
 ) -> Answer | None:
     """Take back what a call did, if it did anything; returns it as it stands then.
 
     Args:
         ask: Has it taken back, by our reference.
         status: What it has to be called then, given as it was.
+        undone: What is called so is taken back already, heard of or not; None: nothing is.
 
     Raises:
         ProviderError: Not known, or not done yet; try again.
@@ -43,6 +45,8 @@ async def take_back(
     done = await calls.left_behind(call)
     if done is None:
         return None
+    if done.status == undone:
+        return call.outcome(done)
     assert call.expects is not None, f"nothing says what {call.step} is compared in"
     # What is there, which may be other than what was asked for.
     says = {name: getattr(done, name) for name in call.expects.says}

@@ -202,6 +202,17 @@ async def test_an_account_that_is_blocked_after_the_fill_holds_its_own_trade_up_
     assert await exchange.is_exchanged(blocked)
 
 
+async def test_an_undoing_that_is_always_answered_too_late_is_found_done_t8(
+    exchange: Exchange,
+) -> None:
+    case = await exchange.trade(
+        assets={"fault": "delay", "methods": ["Unblock"]},
+        wallets={"fault": "refused", "methods": ["Transfer"]},
+    )
+    assert await exchange.ended(case) == ("failed", "wallet_frozen")
+    assert not await exchange.is_exchanged(case)
+
+
 async def test_a_trade_that_is_known_by_its_number_is_the_stored_one(exchange: Exchange) -> None:
     request, buyer, _ = await exchange.request()
     first, second = [(await exchange.accept([request], None))[0] for _ in range(2)]

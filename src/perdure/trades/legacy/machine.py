@@ -211,6 +211,8 @@ class LegacyTrades:
             found = await effect.find(turn.operation_id)
             if found is None:
                 return Answered()
+            if found.status == effect.statuses.undone:
+                return Answered(effect.outcome(found), {"reference": found.reference})
             wanted = effect.statuses.after_taking_back(found.status)
             says = {"reference": turn.operation_id, "status": wanted}
             expected = Expected(effect.provider, says)
