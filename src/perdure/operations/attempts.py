@@ -85,8 +85,9 @@ async def record_attempt(
     outcome: str,
     error: BaseException | None = None,
     provider_reference: str | None = None,
+    finished_at: datetime | None = None,
 ) -> None:
-    """Write the finished attempt's row.
+    """Write the finished attempt's row; it is finished now where nothing else is said.
 
     An id without an operation (a workflow of the same shape started by hand) writes nothing.
     """
@@ -102,7 +103,7 @@ async def record_attempt(
         describe_error(error) if error else None,
         provider_reference,
         attempt.started_at,
-        utc_now(),
+        finished_at or utc_now(),
         _raised(error),
     )
 

@@ -9,10 +9,11 @@ death.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from perdure.core.clock import utc_now
 from perdure.operations.attempts import Attempt, attempt_begins
 from perdure.operations.model import Status
 from perdure.storage.outages import is_outage
@@ -47,6 +48,7 @@ class NewAnswer:
     attempt: Attempt
     status_after: Status | None
     delivers: str | None = None
+    answered_at: datetime = field(default_factory=utc_now)
 
 
 @dataclass(slots=True)

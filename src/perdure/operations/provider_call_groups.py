@@ -85,6 +85,7 @@ async def write_answers(connection: Connection | Pool, answers: Sequence[NewAnsw
         [answer.status_after for answer in answers],
         store.SYSTEM,
         [answer.delivers for answer in answers],
+        [answer.answered_at for answer in answers],
     )
     written = {row["id"] for row in rows}
     return [answer.operation_id in written for answer in answers]
@@ -120,15 +121,16 @@ RETURNING operation_id, step
 _ANSWER: Final = f"""
 WITH answer AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::integer[],
-        $6::timestamptz[], $7::text[], $9::text[])
-    AS answer (id, step, reference, answer, attempt, started_at, status_after, delivers)
+        $6::timestamptz[], $7::text[], $9::text[], $10::timestamptz[])
+    AS answer (id, step, reference, answer, attempt, started_at, status_after, delivers,
+        answered_at)
 ), free AS MATERIALIZED (
     SELECT id, status, failure, lane, workflow_started_at, park_request FROM operations
     WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), attempt AS (
     INSERT INTO operation_steps (operation_id, step, attempt, outcome, provider_reference,
         started_at, finished_at)
-    SELECT id, step, attempt, 'succeeded', reference, started_at, clock_timestamp()
+    SELECT id, step, attempt, 'succeeded', reference, started_at, answered_at
     FROM answer JOIN free USING (id)
 ), call AS (
     UPDATE provider_calls SET state = 'answered', answer = answer.answer, updated_at = now()

@@ -198,6 +198,7 @@ class ProviderCallRecords:
                 new.attempt,
                 outcome="succeeded",
                 provider_reference=new.reference,
+                finished_at=new.answered_at,
             )
             if new.status_after is not None:
                 await _move(connection, operation, new.status_after, f"{new.step}_answered")

@@ -1,5 +1,6 @@
 """Operations of a kind whose package is not installed: shown, parked once, and never lost."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,8 +15,9 @@ from perdure.operations.allowed import Action, next_actions
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.model import By, NewOperation, Operation, Status
 from perdure.operations.service import OperationService
-from perdure.storage.pool import Pool, transaction
+from perdure.storage.pool import Pool, open_pool, transaction
 from tests.integration.cli.conftest import RecordingEngine
+from tests.servers import migrated_database
 
 AT_ONCE = JanitorTimes(start_grace_s=0, stale_after_s=0)
 ADA = By("ada", "A test wants it.")
@@ -54,6 +56,13 @@ class Installation:
 
     async def trail(self, operation_id: str) -> list[str]:
         return [entry.action for entry in await self.service.trail(operation_id)]
+
+
+@pytest.fixture(scope="module")
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    """A database of its own: what is ended here was begun here."""
+    async with migrated_database(postgres_url) as url, open_pool(url, size=5) as opened:
+        yield opened
 
 
 @pytest.fixture

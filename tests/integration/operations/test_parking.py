@@ -1,5 +1,6 @@
 """What an operator holds is not gone forward with, whoever runs it; and the janitor leaves it."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,11 +21,19 @@ from perdure.operations.model import By, Operation, Status
 from perdure.operations.provider_call import ProviderCall
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.steps import StepTransaction, TransactionalSteps
-from perdure.storage.pool import Connection, Pool, transaction
+from perdure.storage.pool import Connection, Pool, open_pool, transaction
+from tests.servers import migrated_database
 
 from .conftest import NewOperationMaker
 
 ADA = By("ada", "Looking into it.")
+
+
+@pytest.fixture(scope="module")
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    """A database of its own: what is ended here was begun here."""
+    async with migrated_database(postgres_url) as url, open_pool(url, size=5) as opened:
+        yield opened
 
 
 async def begins_nothing(_: Operation) -> None:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 def _as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    # Whoever ran a command in this process before may have left them captured, by what is gone.
+    logging.captureWarnings(capture=False)
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
