@@ -25,17 +25,15 @@ from openfeature import api
 from rich.console import Console
 
 from bench import cpu, page
+from bench.accounts import open_accounts
 from bench.bare_orders import TABLES, BareOrders
 from bench.loop import Loop
 from bench.report import Numbers, bar_of, drawn
 from bench.results import percentile, spread
 from bench.rounds import Ground, open_ground
 from bench.surroundings import taken
-from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.embedded.postgres import create_database, drop_database
 from perdure.flags.routing import EngineRouting
-from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
-from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.verify import check
@@ -241,11 +239,9 @@ async def _exchange(pool: Pool, url: str) -> AsyncIterator[Exchange]:
     async def begin(_trade: object) -> None:
         """Trades are not carried out here."""
 
-    accounts = [new_id(ACCOUNT) for _ in range(ACCOUNTS)]
+    customers = [f"cus_{number}" for number in range(ACCOUNTS)]
+    accounts = await open_accounts(pool, LEDGER, customers, 10**12, "USD")
     async with transaction(pool) as connection:
-        await ensure_system_accounts(LEDGER, connection, ["USD"])
-        for number, account_id in enumerate(accounts):
-            await _open_account(connection, account_id, f"cus_{number}")
         for asset in ASSETS:
             await list_asset(connection, asset, currency="USD", fee_basis_points=25)
     stop = asyncio.Event()
@@ -256,30 +252,6 @@ async def _exchange(pool: Pool, url: str) -> AsyncIterator[Exchange]:
         yield Exchange(pool, Orders(pool, LEDGER), listener, accounts)
         stop.set()
         await running
-
-
-async def _open_account(connection: Any, account_id: str, customer_id: str) -> None:
-    await LEDGER.open_account(
-        connection,
-        NewAccount(
-            id=account_id,
-            name="wallet",
-            kind=AccountKind.LIABILITY,
-            currency="USD",
-            customer_id=customer_id,
-        ),
-    )
-    await LEDGER.post(
-        connection,
-        NewTransfer(
-            id=new_id(TRANSFER),
-            debit_account_id=system_account_id(SystemAccount.BANK, "USD"),
-            credit_account_id=account_id,
-            amount_minor=10**12,
-            currency="USD",
-            code="deposit",
-        ),
-    )
 
 
 async def _in_flight(place: PlaceOne, count: int, *, first: int = 0) -> tuple[float, list[float]]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from temporalio.client import Client
 
+from bench.accounts import open_accounts
 from bench.books import differences, provider_violations
 from bench.load import drive
 from bench.peers.peer import Running, Site
@@ -29,17 +30,15 @@ from perdure.bootstrap import Platform, compose
 from perdure.config import Settings
 from perdure.core.errors import PerdureError
 from perdure.core.gears import AskedGear
-from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.supervisor import Supervisor
 from perdure.ledger import verify as ledger_verify
-from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
-from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
+from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.notifications.contracts import Party
 from perdure.operations import verify as operations_verify
 from perdure.operations.lanes.store import lane_of
 from perdure.storage.migrate import migrate
-from perdure.storage.pool import open_pool, transaction
+from perdure.storage.pool import open_pool
 from perdure.transfers.contracts import TransferRequest
 
 SEEDING: Final = 2_000
@@ -192,7 +191,7 @@ class Perdure:
         ):
             platform = compose(settings, pool, await Client.connect(engine.address))
             running = FloodedPerdure if is_flood else RunningPerdure
-            yield running(platform, await open_accounts(platform), supervisor, self._gear)
+            yield running(platform, await open_wallets(platform), supervisor, self._gear)
             await platform.operations.close()
 
 
@@ -282,32 +281,9 @@ def _worker(folder: Path, name: str, role: str, environment: dict[str, str]) -> 
     return ProcessSpec(name=name, argv=argv, env=environment, ready=ready)
 
 
-async def open_accounts(platform: Platform) -> list[str]:
+async def open_wallets(platform: Platform) -> list[str]:
     """Open the customers' accounts, with money on them."""
-    account_ids = [new_id(ACCOUNT) for _ in range(ACCOUNTS)]
-    bank = system_account_id(SystemAccount.BANK, CURRENCY)
-    async with transaction(platform.pool) as connection:
-        await ensure_system_accounts(platform.ledger, connection, [CURRENCY])
-        for number, account_id in enumerate(account_ids):
-            await platform.ledger.open_account(
-                connection,
-                NewAccount(
-                    id=account_id,
-                    name="Wallet",
-                    kind=AccountKind.LIABILITY,
-                    currency=CURRENCY,
-                    customer_id=customer_id(number),
-                ),
-            )
-            await platform.ledger.post(
-                connection,
-                NewTransfer(
-                    id=new_id(TRANSFER),
-                    debit_account_id=bank,
-                    credit_account_id=account_id,
-                    amount_minor=OPENING_BALANCE_MINOR,
-                    currency=CURRENCY,
-                    code="deposit",
-                ),
-            )
-    return account_ids
+    customer_ids = [customer_id(number) for number in range(ACCOUNTS)]
+    return await open_accounts(
+        platform.pool, platform.ledger, customer_ids, OPENING_BALANCE_MINOR, CURRENCY
+    )

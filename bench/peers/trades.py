@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from bench.books import differences, open_http
 from bench.peers.peer import Running, Site
-from bench.peers.perdure import open_accounts, workers
+from bench.peers.perdure import open_wallets, workers
 from bench.peers.temporal_engine import dev_server
 from bench.peers.worker_processes import python_module, started_together, supervised
 from bench.ports import free_port
@@ -42,7 +42,7 @@ from perdure.storage.pool import open_pool
 from perdure.trades.acceptance import TradeAcceptance
 from perdure.trades.capability import TRADES
 from perdure.trades.contracts import KIND
-from perdure.trades.demo_figures import read_services
+from perdure.trades.possessions import read_services
 from perdure.trades.services.assets import ASSETS_ROLE
 from perdure.trades.services.wallets import WALLETS_ROLE
 
@@ -251,7 +251,7 @@ async def open_trading(
         assert TRADES.engine_flag is not None
         flag = replace(await platform.flags.get(TRADES.engine_flag), default_variant=variant)
         await platform.flags.put(flag, actor="bench", reason="The peer's way.")
-        account_ids = await open_accounts(platform)
+        account_ids = await open_wallets(platform)
         async with open_outside(settings) as outside, platform.flag_provider.refreshing():
             assets = outside.made(use_of(ASSETS_ROLE, settings))
             for number in range(ASSETS):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,10 @@ from tests.documentation import command_lines, what_is_wrong
 from .conftest import PERDURE
 
 
-@pytest.mark.timeout(600)
-def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder: Path) -> None:
-    arguments = ("demo", "--payments", "60", "-o", "json", "--data-dir", str(folder))
+def shown(environment: dict[str, str], folder: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """Run a demo to its end; returns its result, and what it told meanwhile."""
     done = subprocess.run(
-        [*PERDURE, *arguments],
+        [*PERDURE, "demo", *arguments, "-o", "json", "--data-dir", str(folder)],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -23,9 +23,14 @@ def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder
         timeout=580,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     (line,) = done.stdout.splitlines()
-    result = json.loads(line)
+    return json.loads(line), done.stderr
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder: Path) -> None:
+    result, told = shown(environment, folder, "--payments", "60")
     rows_in_file = len((folder / "payments.csv").read_text().splitlines()) - 1
     assert result["rows"] == sum(result["by_status"].values()) == rows_in_file
     assert set(result["by_status"]) == {"succeeded", "failed", "cancelled", "rejected"}
@@ -34,9 +39,9 @@ def test_the_demo_adds_up_and_nothing_breaks(environment: dict[str, str], folder
     assert result["verify"]["ok"]
     assert result["verify"]["violations"] == []
     assert result["kills"] == 1
-    check_told(done.stderr, ["perdure payments import"])
-    assert "kill -9" in done.stderr
-    assert "restarted" in done.stderr
+    check_told(told, ["perdure payments import"])
+    assert "kill -9" in told
+    assert "restarted" in told
 
 
 def test_a_folder_that_is_not_a_demos_is_not_emptied(
@@ -62,26 +67,14 @@ def test_an_overrun_registry_renews_each_domain_once(
     environment: dict[str, str], folder: Path
 ) -> None:
     """The flag, the saturated registry, the limit, the bulk relaunch (R-1, R-4, R-5, R-8, R-9)."""
-    arguments = ("demo", "renewals", "--domains", "40", "-o", "json", "--data-dir", str(folder))
-    done = subprocess.run(
-        [*PERDURE, *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    result = json.loads(line)
+    result, told = shown(environment, folder, "renewals", "--domains", "40")
     assert result["by_engine"] == {"legacy": 40, "perdure": 40}
     assert result["requests"] > result["domains"] == 80
     assert result["relaunched"] == result["stopped"] > 0
     assert result["by_status"] == {"succeeded": 80}
     assert result["times_renewed"] == {"1": 80}
     assert result["verify"]["violations"] == []
-    check_told(done.stderr, ["perdure limits set", "perdure bulk create relaunch"])
+    check_told(told, ["perdure limits set", "perdure bulk create relaunch"])
 
 
 @pytest.mark.timeout(600)
@@ -89,19 +82,7 @@ def test_what_orders_agreed_is_exchanged_or_given_back_whole(
     environment: dict[str, str], folder: Path
 ) -> None:
     """A service is killed in the middle, and one asset is never delivered."""
-    arguments = ("demo", "trades", "--orders", "100", "-o", "json", "--data-dir", str(folder))
-    done = subprocess.run(
-        [*PERDURE, *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (line,) = done.stdout.splitlines()
-    result = json.loads(line)
+    result, told = shown(environment, folder, "trades", "--orders", "100")
     stored = {(one["status"], one["reason"]): one["orders"] for one in result["by_status"]}
     assert sum(stored.values()) + sum(result["refused"].values()) == result["orders"] == 100
     assert set(result["refused"]) == {"asset_not_found", "insufficient_funds", "invalid_price"}
@@ -113,32 +94,21 @@ def test_what_orders_agreed_is_exchanged_or_given_back_whole(
     assert set(result["after"]) == {"GEM", "RELIC", "STAMP", "WINE", "EUR", "USD"}
     assert (result["differences"], result["verify"]["violations"]) == ([], [])
     assert result["kills"] == 1
-    assert "wallets was killed (signal 9); restarted" in done.stderr
+    assert "wallets was killed (signal 9); restarted" in told
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_celery_is_left_while_orders_flow_t7(environment: dict[str, str], folder: Path) -> None:
     """The flag goes up, down and up, and the old system's worker is killed twice."""
-    arguments = ("trades", "--move", "--orders", "200", "-o", "json", "--data-dir", str(folder))
-    done = subprocess.run(
-        [*PERDURE, "demo", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(done.stdout)
+    result, told = shown(environment, folder, "trades", "--move", "--orders", "200")
     assert set(result["by_engine"]) == {"legacy", "perdure"}
     assert sum(result["by_engine"].values()) == result["trades"]
     assert result["again"] > 0
     assert (result["missing"], result["doubled"], result["left"], result["parked"]) == (0, 0, 0, 0)
     assert (result["before"], result["verify"]["violations"]) == (result["after"], [])
     assert result["shadow"]["equal"] == result["shadow"]["compared"] > 0
-    assert done.stderr.count("legacy-trades-worker was killed (signal 9); restarted") == 2
+    assert told.count("legacy-trades-worker was killed (signal 9); restarted") == 2
 
 
 def check_told(told: str, commands: list[str]) -> None:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 import structlog
+from fastapi import Header
 
 from perdure.core.errors import ProviderRateLimited
 from perdure.core.telemetry import telemetry
@@ -18,6 +19,10 @@ log = structlog.get_logger()
 POLL_INTERVAL_S: Final = 0.3
 DURATION_MAX_S: Final = 900.0
 """A listener comes back after this, from where it was, and shows its key again."""
+
+LastEventId = Annotated[
+    str | None, Header(description="The last event that came: answers those after it.")
+]
 
 # A cursor for each listener, not one for all: entries of two operations may commit in another
 # order than that of their ids. Those of one operation cannot, its row being locked.

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from perdure.api.authentication import (
     log_as_about,
     visible_operation,
 )
-from perdure.api.event_stream import EventStream
+from perdure.api.event_stream import EventStream, LastEventId
 from perdure.api.idempotency import KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import CANCELLING, of_every_kind
@@ -133,9 +133,7 @@ async def stream_events(
     operation_id: Text,
     platform: PlatformOfApp,
     caller: Reader,
-    last_event_id: Annotated[
-        str | None, Header(description="The last event that came: answers those after it.")
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Send an operation's events as they happen (server-sent events), until it is finished.
 

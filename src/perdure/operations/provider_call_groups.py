@@ -92,10 +92,9 @@ async def write_answers(connection: Connection | Pool, answers: Sequence[NewAnsw
 
 
 DELIVERED: Final = (
-    "UPDATE notifications SET state = 'sent', ended_at = now()"
-    " WHERE id = ANY($1) AND state = 'pending'"
+    "UPDATE notifications SET state = 'sent', ended_at = now() WHERE id = $1 AND state = 'pending'"
 )
-"""Messages are sent once their calls are answered."""
+"""A message is sent once its call is answered."""
 
 # One statement each, so that they cost one round trip. Operations that another holds are skipped,
 # not waited for, and locked in one order, so that groups never wait for each other in a circle.

@@ -125,7 +125,7 @@ class ProviderCallRecords:
                 return None
             if intent.state == "answered" and call.delivers is not None:
                 # Its answer was kept before answers said so themselves.
-                await connection.execute(DELIVERED, [call.delivers])
+                await connection.execute(DELIVERED, call.delivers)
             return intent
 
     async def look(self, call: Call) -> Intent | None:
@@ -203,7 +203,7 @@ class ProviderCallRecords:
             if new.status_after is not None:
                 await _move(connection, operation, new.status_after, f"{new.step}_answered")
             if new.delivers is not None:
-                await connection.execute(DELIVERED, [new.delivers])
+                await connection.execute(DELIVERED, new.delivers)
 
     async def refused(self, call: Call, lease_until: datetime, no: PerdureError) -> None:
         """Write a no to a call that was made here.

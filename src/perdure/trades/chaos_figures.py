@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from perdure.chaos.check import rejects
 from perdure.chaos.load import Outcome, Part
@@ -17,18 +17,18 @@ from perdure.storage.outages import wait_out
 from perdure.storage.pool import Pool
 from perdure.trades.book.book import Book
 from perdure.trades.book.commands import Instrument
-from perdure.trades.book.journal import JournalEntry, ReplayDiffers, encode_snapshot, replay
+from perdure.trades.book.journal import ReplayDiffers, encode_snapshot
 from perdure.trades.contracts import KIND
-from perdure.trades.demo_figures import Possessions, read_services
 from perdure.trades.orders import store
 from perdure.trades.orders.model import ENDED
+from perdure.trades.orders.replaying import go_on
+from perdure.trades.possessions import HOUSE, Possessions, read_services
 from perdure.trades.services.assets import UNBLOCK_REFUSALS
 from perdure.trades.services.wallets import REVERSE_REFUSALS
 
 OPENING_LOTS: Final = 10_000
 OPENING_MINOR: Final = 100_000_000
 """What everybody has of everything, at the services."""
-_HOUSE: Final = "house"
 _CURRENCY: Final = "USD"
 _AWAY_S_MAX: Final = 120.0
 _PAUSE_S: Final = 0.2
@@ -242,7 +242,7 @@ def _created_or_lost(assets: Sequence[str], found: Possessions) -> Wrong:
         if over:
             yield "totals_differ", asset, None, f"there are {over:+} lots by the service's books"
     over = sum(
-        has - (0 if account == _HOUSE else OPENING_MINOR)
+        has - (0 if account == HOUSE else OPENING_MINOR)
         for (account, what), has in found.money.items()
         if what == _CURRENCY
     )
@@ -265,10 +265,9 @@ async def _read_services(part: Part) -> Possessions:
 async def _book_differs(pool: Pool, asset: str) -> str | None:
     """Return how a book made from its rows differs from what its journal leads to."""
     built, _ = await store.read_book(pool, asset)
-    rows: Any = await pool.fetch(_JOURNAL, asset)
     replayed = Book(Instrument())
     try:
-        replay(replayed, [JournalEntry(*row.values()) for row in rows])
+        await go_on(pool, asset, replayed)
     except ReplayDiffers as error:
         return str(error)
     of_rows, of_journal = (encode_snapshot(book.snapshot()) for book in (built, replayed))
@@ -298,7 +297,4 @@ SELECT id, status, failure->>'code', finished_at IS NOT NULL, request->>'asset',
            - (request->>'seller_fee_minor')::bigint
 FROM (SELECT *, input->'request' AS request FROM operations) AS asked
 WHERE kind = '{KIND}' AND request->>'buyer_customer_id' = $1 ORDER BY id
-"""
-_JOURNAL: Final = """
-SELECT sequence, command, events FROM order_journal WHERE asset = $1 ORDER BY sequence
 """

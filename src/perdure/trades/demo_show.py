@@ -24,6 +24,7 @@ from perdure.ledger.verify import Violation
 from perdure.outside import use_of
 from perdure.trades import demo_figures as figures
 from perdure.trades.demo_orders import ASSETS, DOOMED, Planned, Trader, plan_orders
+from perdure.trades.possessions import read_services
 from perdure.trades.services.assets import ASSETS_ROLE
 from perdure.trades.services.wallets import WALLETS_ROLE
 
@@ -119,7 +120,7 @@ class Show:
         """Tell it, and count."""
         result, pool = self.result, self.platform.pool
         traders, pauper = await self._seed()
-        seeded = await figures.read_services(self.platform.settings)
+        seeded = await read_services(self.platform.settings)
         result.before = seeded.sums()
         self.tell(f"{len(traders)} customers, {len(ASSETS)} assets, {result.orders:,} orders.")
         async with self._told():
@@ -134,7 +135,7 @@ class Show:
         result.lost = result.orders - len(stored) - len(result.refused) + on_their_way
         result.trades = await figures.trades_by_status(pool)
         result.reversed = await figures.failures(pool)
-        found = await figures.read_services(self.platform.settings)
+        found = await read_services(self.platform.settings)
         result.after = found.sums()
         expected = await figures.expect(pool, self.platform.ledger, seeded)
         result.differences = figures.differences(found, expected)

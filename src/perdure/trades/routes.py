@@ -16,7 +16,7 @@ from perdure.api.authentication import (
     log_as_about,
     own_customer,
 )
-from perdure.api.event_stream import EventStream
+from perdure.api.event_stream import EventStream, LastEventId
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import GEAR
@@ -37,7 +37,7 @@ from perdure.operations.model import Failure, Operation, Side, Status
 from perdure.operations.steps import from_json
 from perdure.trades import listing
 from perdure.trades.contracts import KIND, TradeRequest
-from perdure.trades.orders.routes import LastEventId, event, number_of
+from perdure.trades.orders.routes import event, number_of
 
 router = APIRouter(prefix="/v1/trades", tags=["trades"])
 

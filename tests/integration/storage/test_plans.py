@@ -60,7 +60,7 @@ READS_ALL: Final = {
 READS_MUCH: Final = {
     "perdure.operations.bulk.store": ["much of the index bulk_items_state"],  # counts a bulk's own
     "perdure.legacy.comparing": ["much of the index legacy_operations_compared"],  # counts a time's
-    "perdure.trades.chaos_figures": ["much of the index order_journal_pkey"],  # replays a book's
+    "perdure.trades.orders.replaying": ["much of the index order_journal_pkey"],  # all of a book
 }
 MADE_AT_RUN_TIME: Final = {
     "perdure.capability.books": "verify, over whole tables",

@@ -1,6 +1,6 @@
 """A house with both services of the trades, and trades made as an asset's writer makes them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -33,6 +33,28 @@ PAID_MINOR = LOTS * PRICE_MINOR + BUYER_FEE_MINOR
 EARNED_MINOR = LOTS * PRICE_MINOR - SELLER_FEE_MINOR
 
 _NUMBERS = count(1)
+
+
+def agreed(
+    paying: Mapping[str, str], paid: Mapping[str, str], /, *, asset: str = "GEM", **more: Any
+) -> TradeRequest:
+    """Return what two orders have agreed, given whose accounts they are of."""
+    return TradeRequest(
+        asset=asset,
+        quantity_lots=LOTS,
+        price_minor=PRICE_MINOR,
+        currency="USD",
+        trade_number=next(_NUMBERS),
+        buy_order_id=new_id("ord"),
+        buyer_customer_id=paying["customer_id"],
+        buyer_account_id=paying["account_id"],
+        buyer_fee_minor=BUYER_FEE_MINOR,
+        sell_order_id=new_id("ord"),
+        seller_customer_id=paid["customer_id"],
+        seller_account_id=paid["account_id"],
+        seller_fee_minor=SELLER_FEE_MINOR,
+        **more,
+    )
 
 
 @dataclass(frozen=True)
@@ -68,22 +90,7 @@ class Exchange:
         """Return what two orders have agreed: the seller's is reserved."""
         buyer = await self.house.account(funds_minor=FUNDS_MINOR)
         seller = await self.house.account(funds_minor=0)
-        request = TradeRequest(
-            asset=asset,
-            quantity_lots=LOTS,
-            price_minor=PRICE_MINOR,
-            currency="USD",
-            trade_number=next(_NUMBERS),
-            buy_order_id=new_id("ord"),
-            buyer_customer_id=buyer["customer_id"],
-            buyer_account_id=buyer["account_id"],
-            buyer_fee_minor=BUYER_FEE_MINOR,
-            sell_order_id=new_id("ord"),
-            seller_customer_id=seller["customer_id"],
-            seller_account_id=seller["account_id"],
-            seller_fee_minor=SELLER_FEE_MINOR,
-            **more,
-        )
+        request = agreed(buyer, seller, asset=asset, **more)
         await self.assets.reserve(
             reference=request.sell_order_id,
             owner=request.seller_account_id,

@@ -15,12 +15,13 @@ from perdure.storage.pool import Pool, transaction
 from perdure.trades.acceptance import TradeAcceptance
 from perdure.trades.book.book import Book
 from perdure.trades.book.commands import Cancel, ChangeInstrument, Command, Instrument, Replace
-from perdure.trades.book.journal import JournalEntry, encode_snapshot, replay
+from perdure.trades.book.journal import encode_snapshot
 from perdure.trades.orders import store
 from perdure.trades.orders.instruments import list_asset
 from perdure.trades.orders.intake import Intake, NewRequest
 from perdure.trades.orders.model import COLUMNS, Order
 from perdure.trades.orders.new_orders import NewOrder, Once
+from perdure.trades.orders.replaying import go_on
 from perdure.trades.orders.writer import AssetWriter
 
 LEDGER = PostgresLedger()
@@ -159,12 +160,7 @@ class Market:
         """Return the book made from its rows, once its journal has led to the same."""
         built, _ = await store.read_book(self.pool, self.asset)
         replayed = Book(Instrument())
-        rows = await self.pool.fetch(
-            "SELECT sequence, command, events FROM order_journal WHERE asset = $1"
-            " ORDER BY sequence",
-            self.asset,
-        )
-        replay(replayed, [JournalEntry(*row.values()) for row in rows])
+        await go_on(self.pool, self.asset, replayed)
         assert encode_snapshot(replayed.snapshot()) == encode_snapshot(built.snapshot())
         return encode_snapshot(built.snapshot())
 

@@ -3,13 +3,11 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
 from grpc import aio
 
-from perdure.core.ids import new_id
 from perdure.operations.model import Operation
 from perdure.operations.steps import from_json
 from perdure.providers.credentials import GrpcSettings
@@ -31,9 +29,7 @@ from perdure.trades.services.simulators.serving import ServiceSettings
 from perdure.trades.services.simulators.wallets_books import WalletBooks
 from perdure.trades.services.wallets_grpc import GrpcWalletService
 
-from .exchange import BUYER_FEE_MINOR, LOTS, PAID_MINOR, PRICE_MINOR, SELLER_FEE_MINOR
-
-_NUMBERS = count(1)
+from .exchange import LOTS, PAID_MINOR, agreed
 
 
 class TestTrades(KindContract):
@@ -78,21 +74,7 @@ class TestTrades(KindContract):
     ) -> dict[str, Any]:
         """What two orders have agreed: so much of the seller's is set aside."""
         seller = await scene.house.account(funds_minor=0)
-        request = TradeRequest(
-            asset="GEM",
-            quantity_lots=LOTS,
-            price_minor=PRICE_MINOR,
-            currency="USD",
-            trade_number=next(_NUMBERS),
-            buy_order_id=new_id("ord"),
-            buyer_customer_id=account["customer_id"],
-            buyer_account_id=account["account_id"],
-            buyer_fee_minor=BUYER_FEE_MINOR,
-            sell_order_id=new_id("ord"),
-            seller_customer_id=seller["customer_id"],
-            seller_account_id=seller["account_id"],
-            seller_fee_minor=SELLER_FEE_MINOR,
-        )
+        request = agreed(account, seller)
         async with ProviderHost(timeout_s=5) as host:
             service = GrpcAssetService.from_settings(GrpcSettings(url=scene.server), host)
             await service.reserve(

@@ -22,8 +22,9 @@ from perdure.operations.verify import check
 from perdure.storage.pool import Pool
 from perdure.trades.book.book import Book
 from perdure.trades.book.commands import Cancel, Command, Place, Replace, TimeInForce
-from perdure.trades.book.journal import JournalEntry, encode_snapshot, replay
+from perdure.trades.book.journal import encode_snapshot
 from perdure.trades.orders import store
+from perdure.trades.orders.replaying import go_on
 from perdure.trades.orders.verify import INVARIANTS
 
 from .market import Market, writer_of
@@ -131,13 +132,7 @@ class Witnesses:
     async def stored(self) -> str:
         """Return the book as its rows have it, once the journal has led to the same."""
         built, _ = await store.read_book(self.pool, self.asset)
-        rows = await self.pool.fetch(
-            "SELECT sequence, command, events FROM order_journal"
-            " WHERE asset = $1 AND sequence > $2 ORDER BY sequence",
-            self.asset,
-            self.replayed.sequence,
-        )
-        replay(self.replayed, [JournalEntry(*row.values()) for row in rows])
+        await go_on(self.pool, self.asset, self.replayed)
         assert encode_snapshot(self.replayed.snapshot()) == encode_snapshot(built.snapshot())
         return encode_snapshot(built.snapshot())
 

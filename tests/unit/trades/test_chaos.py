@@ -19,7 +19,7 @@ from perdure.trades.chaos_figures import (
     TradeRow,
     findings,
 )
-from perdure.trades.demo_figures import Possessions
+from perdure.trades.possessions import Possessions
 
 ASSET = "GEM-7"
 ADA, BOB = "acc_ada", "acc_bob"

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
-from perdure.trades.demo_figures import Possessions, differences
+from perdure.trades.demo_figures import differences
 from perdure.trades.demo_orders import Trader, plan_orders
+from perdure.trades.possessions import Possessions
 
 TRADERS = [Trader(f"cus_{n}", {"USD": f"acc_usd_{n}", "EUR": f"acc_eur_{n}"}) for n in range(3)]
 PAUPER = Trader("cus_poor", {"USD": "acc_usd_poor", "EUR": "acc_eur_poor"})

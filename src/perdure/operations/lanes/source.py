@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final, Protocol
 
+from perdure.core.events import first_of
 from perdure.core.ids import earlier_id
 from perdure.operations.lanes.store import LaneEntry, age_of
 
@@ -90,7 +91,7 @@ class LaneSource:
                 busy_at = now
             elif now - busy_at >= self._idle_s:
                 break
-            await _first_of(self._called, self._over, timeout_s=_LOOK_AGAIN_S)
+            await first_of(self._called, self._over, timeout_s=_LOOK_AGAIN_S)
         self._is_exhausted = True
 
     async def _turn_page(self) -> bool:
@@ -116,13 +117,3 @@ class LaneSource:
         return await self._read(
             after_id=after_id, except_ids=self._under_way, limit=self._page_size
         )
-
-
-async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
-    """Wait until one of these is set, or the time is over."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in waiting:
-            each.cancel()

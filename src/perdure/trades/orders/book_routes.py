@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from perdure.api.authentication import house_caller_with
-from perdure.api.event_stream import DURATION_MAX_S
+from perdure.api.event_stream import DURATION_MAX_S, LastEventId
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import ReasonBody, Text, WholeList
@@ -21,7 +21,6 @@ from perdure.trades.orders.answers import LOOK_S
 from perdure.trades.orders.model import ANSWERED
 from perdure.trades.orders.routes import (
     Heard,
-    LastEventId,
     OrdersOfApp,
     Reader,
     event,

@@ -19,7 +19,7 @@ SELECT (SELECT count(*) FROM orders
 
 _AT_THE_SERVICE: Final = {
     "reserving": "wait for the asset service",
-    "owed": "keep too much at the asset service",
+    "owed": "keep too much there",
 }
 
 
@@ -32,10 +32,7 @@ async def look(pool: Pool) -> list[Finding]:
         detail = f"{row['entering']} orders have waited for their books for more than 30 s"
         fix = "See that operations workers run; their logs say why a book is not written."
         found.append(Finding("orders", Health.WARN, detail, fix))
-    for name, what in (
-        ("reserving", "wait for the asset service"),
-        ("owed", "keep too much there"),
-    ):
+    for name, what in _AT_THE_SERVICE.items():
         if row[name]:
             detail = f"{row[name]} sells {what} since more than a minute"
             fix = "See perdure doctor's word on the asset service; they go on when it answers."

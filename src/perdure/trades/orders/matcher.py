@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from perdure.core.events import first_of
 from perdure.core.ids import new_id
 from perdure.core.telemetry import telemetry
 from perdure.operations.lanes.calls import Hear, LaneCalls
@@ -59,8 +60,7 @@ class Matcher:
                 while not stop.is_set():
                     called.clear()
                     await self._tried(self._look)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(_either(stop, called), ROUND_S)
+                    await first_of(stop, called, timeout_s=ROUND_S)
         finally:
             tasks = list(self._writing.values())
             for task in tasks:
@@ -120,15 +120,6 @@ class Matcher:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             _tell(error, "matcher")
             return None
-
-
-async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
-    waiting = [asyncio.ensure_future(event.wait()) for event in (one, other)]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
 
 
 def _wait_s(expiry_ms: int | None) -> float:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from perdure.api.authentication import (
     check_customer,
     own_customer,
 )
-from perdure.api.event_stream import DURATION_MAX_S
+from perdure.api.event_stream import DURATION_MAX_S, LastEventId
 from perdure.api.idempotency import Answer, IdempotencyKey, KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
@@ -44,9 +44,6 @@ orders = APIRouter(prefix="/v1/orders", tags=["orders"], lifespan=_listening)
 
 Reader = Annotated[ApiKey, Depends(caller_with("orders:read"))]
 Writer = Annotated[ApiKey, Depends(caller_with("orders:write"))]
-LastEventId = Annotated[
-    str | None, Header(description="The last event that came: answers those after it.")
-]
 
 _FIGURES: Final = (
     "invalid_price",
