@@ -69,12 +69,13 @@ async def open_outside(settings: Settings) -> AsyncIterator[Outside]:
 
 
 def uses(settings: Settings) -> list[Use[Any]]:
-    """Return every outside system, with the class that serves it."""
+    """Return every outside system, with the class that serves it; once, whoever calls it."""
     found: list[Use[Any]] = []
     for kind in installed().values():
         found += [use_of(attribute(role), settings) for role in kind.calls]
         found += attribute(kind.outside)(settings) if kind.outside else []
-    return [*found, use_of(MAIL_ROLE, settings), use_of(SMS_ROLE, settings)]
+    found += [use_of(MAIL_ROLE, settings), use_of(SMS_ROLE, settings)]
+    return list({use.name: use for use in found}.values())
 
 
 def use_of(role: Role[Provider], settings: Settings) -> Use[Provider]:

@@ -116,7 +116,9 @@ class Kinds:
     @property
     def providers(self) -> list[str]:
         """The providers that have a queue of their own, with the others that are called."""
-        return [name for wiring in self._wirings.values() for name in wiring.providers]
+        # One may be called by several kinds.
+        of_kinds = (name for wiring in self._wirings.values() for name in wiring.providers)
+        return list(dict.fromkeys(of_kinds))
 
     @property
     def roles(self) -> dict[str, tuple[str, ...]]:

@@ -150,7 +150,9 @@ class Use(Generic[Provider]):
             ConfigurationError: One is wrong or missing.
         """
         kind: type[EnvironmentSettings] = found.settings_type
-        given = self.given if self.is_default else {}
+        given = dict(self.given) if self.is_default else {}
+        if self.callback_url and "callback_url" in kind.model_fields:
+            given["callback_url"] = self.callback_url
         try:
             return kind.read(prefix=self.prefix_of(kind), **given)
         except ConfigurationError as error:

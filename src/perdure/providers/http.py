@@ -31,6 +31,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -158,26 +159,38 @@ class ProviderHttp:
         *,
         params: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
+        refusals: frozenset[str] = frozenset(),
+        exact: bool = False,
     ) -> Answer:
         """Ask something that has no effect: a GET, or a POST where there is a body.
 
+        Args:
+            refusals: The codes that answer this question with a no.
+            exact: Numbers with a point come to `returns` as they are written, as `Decimal`; texts
+                as they are too, which `returns` then has to make storable.
+
         Raises:
             ProviderUnavailable, ProviderRateLimited: Ask again later.
+            ProviderDeclined: It answered no; the code is its own.
             InvalidInput: `provider_rejected_request`: the question is wrong.
         """
         method = "GET" if body is None else "POST"
         try:
-            response = await self._exchange(method, path, params=params, body=body)
+            response = await self._exchange(method, path, params=params, body=body, exact=exact)
         except NOT_ANSWERED as error:
             raise self._outcomes.unavailable(type(error).__name__) from error
         if response.is_success:
             try:
+                if exact:
+                    return returns.validate_python(_exactly(response.content))
                 return returns.validate_json(response.content)
             except ValidationError as error:
                 raise self._outcomes.makes_no_sense(_first(error)) from error
         wait_s = retry_after_s(response.headers)
         if response.status == 429:
             raise self._outcomes.rate_limited(wait_s)
+        if refusals and (said := _error_of(response))[0] in refusals:
+            raise self._outcomes.declined(*said)
         if response.status in _QUESTION_IS_WRONG:
             raise self._outcomes.rejected(response.status, *_error_of(response))
         if response.status in KNOWS_US_NOT:
@@ -208,6 +221,7 @@ class ProviderHttp:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        exact: bool = False,
     ) -> _Response:
         """Send a request; a POST once: aiohttp repeats only GETs, over a connection that died."""
         await take_turn(for_a_request=True)
@@ -220,7 +234,8 @@ class ProviderHttp:
             allow_redirects=False,  # it would repeat a POST elsewhere
         ) as response:
             self._check_who_answers(response.headers)
-            content = storable(await response.read())
+            content = await response.read()
+            content = content if exact else storable(content)
             return _Response(response.status, response.headers, content)
 
     def _check_who_answers(self, headers: Mapping[str, str]) -> None:
@@ -281,11 +296,25 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(str(part) for part in found['loc']) or 'the body'}: {found['msg']}"
 
 
-def _error_of(response: _Response) -> tuple[str, str]:
-    """Read `{"error": {"code", "message"}}`, as Stripe and most others write it."""
+def _exactly(content: bytes) -> object:
+    """Read JSON whose numbers must not go through a float; None, which no answer is, for none."""
     try:
-        error = from_json(response.content)["error"]
-        return str(error.get("code") or ""), str(error.get("message") or "")
+        return json.loads(content, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error_of(response: _Response) -> tuple[str, str]:
+    """Read `{"error": {"code", "message"}}`, as Stripe and most others write it.
+
+    Plaid has `error_code` and `error_message`, in nothing.
+    """
+    try:
+        said = from_json(response.content)
+        error = said.get("error", said)
+        code = error.get("code") or error.get("error_code")
+        message = error.get("message") or error.get("error_message")
+        return storable_text(str(code or "")), storable_text(str(message or ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return "", ""
 

@@ -13,6 +13,13 @@ from pydantic_settings import SettingsConfigDict
 
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder
 from perdure.core.settings import EnvironmentSettings
+from perdure.simulators.aggregator import (
+    CLIENT_PER_MINUTE,
+    ITEM_PER_MINUTE,
+    AggregatorSettings,
+    open_aggregator,
+)
+from perdure.simulators.aggregator import Fault as AggregatorFault
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.bank_behaviour import Fault as BankFault
 from perdure.simulators.faults import Chance
@@ -50,6 +57,14 @@ class _Callbacks(EnvironmentSettings):
 
     callback_url: str = "http://127.0.0.1:8080/v1/callbacks/gateway"
     callback_secrets: list[SecretStr] = []  # noqa: RUF012 - pydantic copies it
+
+
+class _AggregatorCallbacks(EnvironmentSettings):
+    """Where items tell us at that were linked without a token of ours."""
+
+    model_config = SettingsConfigDict(env_prefix="PERDURE_AGGREGATOR_")
+
+    callback_url: str = "http://127.0.0.1:8080/v1/callbacks/aggregator"
 
 
 def _own_secret() -> str:
@@ -174,6 +189,34 @@ def bank(
             idempotent=idempotent,
             slow_s=slow_s,
             chance=Chance(fault_rate, fault_seed, tuple(BankFault)),
+        )
+    )
+
+
+def aggregator(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8112,
+    data_dir: DataDir = None,
+    item_per_minute: Annotated[
+        int, typer.Option(min=0, help="How many pages of one item are told; 0: no limit.")
+    ] = ITEM_PER_MINUTE,
+    client_per_minute: Annotated[
+        int, typer.Option(min=0, help="How many of all items; 0: no limit.")
+    ] = CLIENT_PER_MINUTE,
+    fault_rate: FaultRate = 0.0,
+    fault_seed: FaultSeed = 0,
+) -> Server:
+    """Run a bank aggregator that speaks as Plaid does; its webhooks are signed."""
+    return open_aggregator(
+        AggregatorSettings(
+            data_dir=books_folder(data_dir),
+            host=host,
+            port=port,
+            item_per_minute=item_per_minute,
+            client_per_minute=client_per_minute,
+            webhook=_AggregatorCallbacks.read().callback_url,
+            chance=Chance(fault_rate, fault_seed, tuple(AggregatorFault)),
         )
     )
 

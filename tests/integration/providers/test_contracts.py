@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -12,9 +13,11 @@ from perdure.providers.fraud_scorer import HttpFraudScorer
 from perdure.providers.gateway import HttpPaymentGateway
 from perdure.providers.host import ProviderHost
 from perdure.providers.mail import Mailer, SmtpMailer, SmtpSettings
+from perdure.providers.plaid import PlaidAggregator, PlaidSettings
 from perdure.providers.registry import HttpDomainRegistry
 from perdure.providers.sms import HttpSmsSender
 from perdure.providers.stripe import StripeGateway, StripeSettings
+from perdure.simulators.aggregator import AggregatorSettings, open_aggregator
 from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
@@ -22,6 +25,7 @@ from perdure.simulators.gateway_processing import GatewaySettings
 from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.sms import SmsSettings, open_sms
 from perdure.simulators.stripe import open_stripe
+from perdure.testing.aggregator_contract import BankAggregatorContract
 from perdure.testing.bank_contract import PayoutBankContract
 from perdure.testing.gateway_contract import PaymentGatewayContract
 from perdure.testing.message_contracts import (
@@ -146,3 +150,21 @@ class TestSmtpMailer(MailerContract):
     async def mailer_without_server(self) -> AsyncIterator[Mailer]:
         async with ProviderHost(timeout_s=2) as host:
             yield SmtpMailer.from_settings(SmtpSettings(host="127.0.0.1", port=9), host)
+
+
+class TestPlaidAggregator(BankAggregatorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def server(cls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+        tmp_path = tmp_path_factory.mktemp("books")
+        async with open_aggregator(AggregatorSettings(tmp_path, port=0)) as port:
+            yield f"http://127.0.0.1:{port}"
+
+    def make(self, url: str, host: ProviderHost) -> PlaidAggregator:
+        settings = PlaidSettings(url=url, client_id="ours", secret=SecretStr("s"))
+        return PlaidAggregator.from_settings(settings, host)
+
+    async def public_token(self, url: str) -> str:
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as control:
+            made = await control.post("/control/items", json={"transactions": 10})
+            return str(made.json()["public_token"])
