@@ -45,3 +45,25 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Return the package's modules, by their names."""
+    return {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in python_files(PACKAGE)
+    }
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return the package's modules that a file imports, or names the members of."""
+    known = modules()
+    return {
+        found
+        for name in imports(path)
+        for found in (name if name in known else name.rpartition(".")[0],)
+        if found in known and known[found] != path
+    }

@@ -1,10 +1,11 @@
 """Imports point one way, so that a part can be read, tested and replaced by itself."""
 
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from .source import PACKAGE, imports, python_files
+from .source import PACKAGE, imported_modules, imports, modules, python_files
 
 CAPABILITIES = {
     "payments",
@@ -181,6 +182,16 @@ def test_the_matcher_is_pure(path: Path) -> None:
         assert of_ours or pure, f"{path.name} imports {name}"
 
 
+def test_no_modules_import_each_other() -> None:
+    """Not for their types either: what two need is a third's."""
+    try:
+        TopologicalSorter(
+            {name: imported_modules(path) for name, path in modules().items()}
+        ).prepare()
+    except CycleError as circle:
+        pytest.fail(" -> ".join(circle.args[1]))
+
+
 def test_packages_are_empty_as_the_sandbox_imports_them() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         if path.parent != PACKAGE:
@@ -209,7 +220,7 @@ OPENS_THE_DATABASE = {
 OPENERS = tuple(
     f"perdure.{name}"
     for name in (
-        *("bootstrap.open_platform", "cli.session.open_session", "storage.migrate.migrate"),
+        *("bootstrap.open_platform", "cli.session.open_session", "schema.migrate"),
         "storage.pool.open_pool",
     )
 )

@@ -24,13 +24,11 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import IO, Final, NamedTuple, NoReturn
 
 from perdure.embedded.guard import die_with, hand_on
 from perdure.embedded.private_folder import OTHERS
 
-if TYPE_CHECKING:
-    from perdure.embedded.processes import ProcessSpec
 if sys.platform == "linux":
     from setproctitle import setproctitle, setthreadtitle
 
@@ -76,10 +74,16 @@ class ForkedProcess:
         self._ended.set()
 
 
-class _Asked(NamedTuple):
-    """What a child shall be, and whose."""
+class Asked(NamedTuple):
+    """What a child shall be.
 
-    supervisor: int
+    Args:
+        entry: `module:function`: what it calls, as its command does.
+        argv: The command.
+        environment: All of it.
+        cwd: Where it runs; None: where its parent does.
+    """
+
     name: str
     entry: str
     argv: Sequence[str]
@@ -111,27 +115,26 @@ def fork_parent() -> None:
     _parents.append((ours, pid))
 
 
-def fork(spec: "ProcessSpec", environment: Mapping[str, str], output: IO[bytes]) -> ForkedProcess:
-    """Fork a child that calls what a process is entered by, as its command does.
+def fork(asked: Asked, output: IO[bytes], listener: socket.socket | None) -> ForkedProcess:
+    """Fork a child of this process.
 
     It blocks, as starting a program does.
 
     Args:
-        environment: All of it.
         output: Its log.
+        listener: Where it listens, handed on to it.
 
     Raises:
         NobodyForksError: It has to be started.
     """
-    if not _parents or spec.entry is None:
+    if not _parents:
         raise NobodyForksError
     line, parent = _parents[0]
-    cwd = None if spec.cwd is None else str(spec.cwd)
-    asked = _Asked(os.getpid(), spec.name, spec.entry, spec.argv, environment, cwd)
-    handed_on = [] if spec.listener is None else [spec.listener.fileno()]
+    message = json.dumps([os.getpid(), asked]).encode()
+    handed_on = [] if listener is None else [listener.fileno()]
     _adopt_orphans(True)
     try:
-        socket.send_fds(line, [json.dumps(asked).encode()], [output.fileno(), *handed_on])
+        socket.send_fds(line, [message], [output.fileno(), *handed_on])
         answer = line.recv(_ANSWER_BYTES_MAX)
     except OSError:
         answer = b""
@@ -174,7 +177,8 @@ def _serve(line: socket.socket) -> None:
                 line.close()
                 os.close(told)
                 os.close(telling)
-                _exit_after(partial(_become, _Asked(*json.loads(asked)), *descriptors))
+                supervisor, given = json.loads(asked)
+                _exit_after(partial(_become, supervisor, Asked(*given), *descriptors))
             os.write(telling, str(child).encode())
             os._exit(0)
         os.waitpid(between, 0)  # from here on the child is an orphan, and adopted
@@ -195,7 +199,7 @@ def _close_what_was_inherited() -> None:
                 os.close(number)
 
 
-def _become(asked: _Asked, output: int, listener: int | None = None) -> None:
+def _become(supervisor: int, asked: Asked, output: int, listener: int | None = None) -> None:
     """Turn this process into a child of the supervisor's, as one that was started is."""
     # Before the environment is changed, whose place it takes.
     setproctitle(" ".join(asked.argv))
@@ -219,9 +223,9 @@ def _become(asked: _Asked, output: int, listener: int | None = None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     deadline_s = time.monotonic() + _FORK_TIMEOUT_S
-    while os.getppid() != asked.supervisor and time.monotonic() < deadline_s:
+    while os.getppid() != supervisor and time.monotonic() < deadline_s:
         time.sleep(_ADOPTED_POLL_S)
-    die_with(asked.supervisor)
+    die_with(supervisor)
     sys.argv = list(asked.argv[2:])  # without `python -m`
     module, name = asked.entry.split(":")
     getattr(import_module(module), name)()

@@ -69,8 +69,11 @@ async def start(spec: ProcessSpec, log: Path) -> Child:
     """
     environment = {**os.environ, **spec.env}
     with open_log(log) as output:
-        with contextlib.suppress(preloaded.NobodyForksError):
-            return preloaded.fork(spec, environment, output)
+        if spec.entry is not None:
+            cwd = None if spec.cwd is None else str(spec.cwd)
+            asked = preloaded.Asked(spec.name, spec.entry, spec.argv, environment, cwd)
+            with contextlib.suppress(preloaded.NobodyForksError):
+                return preloaded.fork(asked, output, spec.listener)
         owner = "-" if spec.owner is None else f"{spec.owner[0]}:{spec.owner[1]}"
         handed_on = [] if spec.listener is None else [spec.listener.fileno()]
         listener = str(handed_on[0]) if handed_on else "-"
