@@ -1,6 +1,6 @@
 """Rows are right again after whatever was done to their workflows from outside."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -21,8 +21,9 @@ from perdure.operations.service import OperationService
 from perdure.operations.steps import to_json
 from perdure.payments import contracts
 from perdure.payments.contracts import PaymentInput, PaymentRequest
-from perdure.storage.pool import Pool, transaction
+from perdure.storage.pool import Pool, open_pool, transaction
 from tests.polls import eventually
+from tests.servers import migrated_database
 
 from .scripted import PaymentScenario, confirmation
 
@@ -68,6 +69,13 @@ class Healing:
             return await check()
 
         await eventually(is_healed, pause_s=0.1)
+
+
+@pytest.fixture(scope="module")
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    """A database of its own: what is ended here was begun here."""
+    async with migrated_database(postgres_url) as url, open_pool(url, size=5) as opened:
+        yield opened
 
 
 @pytest.fixture
