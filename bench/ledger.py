@@ -23,7 +23,7 @@ from bench.rounds import Ground, open_ground
 from bench.surroundings import taken
 from perdure.core.errors import PerdureError
 from perdure.embedded.postgres import create_database, drop_database
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.pool import Pool, open_pool
 
 RESULTS: Final = Path(__file__).parent / "ledger.json"

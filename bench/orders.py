@@ -37,7 +37,7 @@ from perdure.flags.routing import EngineRouting
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.verify import check
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.pool import Pool, open_pool, transaction
 from perdure.trades.acceptance import TradeAcceptance
 from perdure.trades.contracts import TradeRequest

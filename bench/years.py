@@ -38,7 +38,7 @@ from perdure.operations.bulk.model import BulkQuery
 from perdure.operations.engine import Engine
 from perdure.operations.janitor import Janitor
 from perdure.operations.model import Status
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.pool import Pool, open_pool, transaction
 
 FOLDER: Final = Path(".perdure/bench")

@@ -37,7 +37,7 @@ from perdure.ledger.chart import SystemAccount, system_account_id
 from perdure.notifications.contracts import Party
 from perdure.operations import verify as operations_verify
 from perdure.operations.lanes.store import lane_of
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.pool import open_pool
 from perdure.transfers.contracts import TransferRequest
 

@@ -37,7 +37,7 @@ from perdure.embedded.supervisor import Supervisor
 from perdure.flags.routing import EngineVariant
 from perdure.operations.model import Operation
 from perdure.outside import open_outside, use_of
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.pool import open_pool
 from perdure.trades.acceptance import TradeAcceptance
 from perdure.trades.capability import TRADES

@@ -19,7 +19,7 @@ from perdure.core.gears import AskedGear
 from perdure.embedded.processes import ProcessSpec
 from perdure.flags.routing import EngineVariant
 from perdure.legacy import queue
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.trades.contracts import KIND
 from perdure.trades.legacy.settings import LegacyTradeSettings
 from perdure.trades.legacy.tasks import ADVANCE, celery_app

@@ -97,6 +97,8 @@ class Capability:
         routed_by: What that flag's rules may name of one, beside its kind and customer; whoever
             takes one in gives their values to `EngineRouting.decide`.
         legacy: How that other carries it out, a `LegacyWay`.
+        indexes: Those of tables that may be large, which `perdure migrate` builds beside the work:
+            what each is on, by its name.
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
         chaos: How chaos and the soak make it, a `Load`; None: they do not.
@@ -134,6 +136,7 @@ class Capability:
     engine_flag: str | None = None
     routed_by: tuple[Attribute, ...] = ()
     legacy: Place | None = None
+    indexes: Mapping[str, str] = field(default_factory=dict)
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
     chaos: Place | None = None

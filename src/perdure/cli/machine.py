@@ -38,7 +38,7 @@ from perdure.embedded.temporal import TemporalServer, require_free_port, wait_re
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.legacy.ways import ways_by_plural
 from perdure.providers.choice import Use
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0"})  # noqa: S104 - recognised, not listened at
 _TEMPORAL_WAIT_S: Final = 20.0

@@ -3,7 +3,7 @@
 from perdure.cli.output import out
 from perdure.cli.session import run
 from perdure.config import Settings
-from perdure.storage.migrate import migrate as run_migrations
+from perdure.schema import migrate as run_migrations
 
 
 def migrate() -> None:

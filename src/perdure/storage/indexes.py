@@ -6,7 +6,7 @@ may be ended at any moment, and run again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -34,18 +34,6 @@ INDEXES: Final = {
     " WHERE failure IS NOT NULL",
     "operations_metadata": "operations USING gin (metadata jsonb_path_ops)"
     " WHERE metadata <> '{}'::jsonb",
-    # A trade by what it is about, and by either of its sides.
-    **{
-        f"operations_trade_{name}": f"operations ((input #>> '{{request,{name}}}'),"
-        """ right(id, 26) COLLATE "C") WHERE kind = 'trade'"""
-        for name in (
-            "asset",
-            "buyer_account_id",
-            "buyer_customer_id",
-            "seller_account_id",
-            "seller_customer_id",
-        )
-    },
     # By time, some pages an entry: they cost next to nothing to write. `multi`: one old operation
     # that is touched today does not widen its neighbours' range to a year.
     "operations_times": "operations USING brin (created_at timestamptz_minmax_multi_ops,"
@@ -61,7 +49,7 @@ INDEXES: Final = {
     f" {_BY_PAGES}",
     "notifications_created": f"notifications USING brin (created_at) {_BY_PAGES}",
 }
-"""What each is on, by its name."""
+"""What each is on, by its name; a kind has its own beside these (`Capability.indexes`)."""
 
 GONE: Final = (
     "operations_open",
@@ -72,19 +60,23 @@ GONE: Final = (
 """Those of earlier releases, which these take the place of."""
 
 
-async def build_indexes(connection: "asyncpg.Connection[Any]", database_url: str) -> None:
+async def build_indexes(
+    connection: "asyncpg.Connection[Any]", database_url: str, of_kinds: Mapping[str, str]
+) -> None:
     """Build what is missing, and drop what has gone.
 
     Args:
         connection: Without an open transaction.
         database_url: Where another connection is opened, which holds the lock.
+        of_kinds: What the kinds' own are on, by their names.
     """
-    if not await _left_to_do(connection):
+    wanted = {**INDEXES, **of_kinds}
+    if not await _left_to_do(connection, wanted):
         return
     holder = await connect(database_url, application_name="perdure-migrate")
     try:
         async with _locked(holder):
-            for statement in await _left_to_do(connection):
+            for statement in await _left_to_do(connection, wanted):
                 if statement.startswith("CREATE INDEX CONCURRENTLY"):
                     log.info("index_is_built", statement=statement)
                 await connection.execute(statement)
@@ -105,15 +97,17 @@ async def _locked(holder: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-async def _left_to_do(connection: "asyncpg.Connection[Any]") -> list[str]:
+async def _left_to_do(
+    connection: "asyncpg.Connection[Any]", wanted: Mapping[str, str]
+) -> list[str]:
     found = await connection.fetch(
         "SELECT relname, indisvalid FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid"
         " WHERE relname = ANY($1) AND pg_table_is_visible(pg_class.oid)",
-        [*INDEXES, *GONE],
+        [*wanted, *GONE],
     )
     there: dict[str, bool] = {row["relname"]: row["indisvalid"] for row in found}
     statements = []
-    for name, on in INDEXES.items():
+    for name, on in wanted.items():
         if there.get(name):
             continue
         if name in there:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from perdure.storage.connecting import connect
+from perdure.storage.declared import Declared
 from perdure.storage.indexes import build_indexes
 from perdure.storage.revisions import missing_revisions
 
@@ -16,10 +17,10 @@ _MIGRATION_LOCK: Final = 7_265_311
 """Advisory lock held while migrating, so that two processes starting at once take turns."""
 
 
-async def migrate(database_url: str) -> list[str]:
-    """Run every migration that is missing, and build the indexes that are.
+async def migrate(database_url: str, declared: Declared) -> list[str]:
+    """Run every migration that is missing, and build what is declared.
 
-    Harmless when there is none, or when two run at once.
+    Harmless when there is nothing to do, or when two run at once.
 
     Returns those that were missing.
 
@@ -30,7 +31,7 @@ async def migrate(database_url: str) -> list[str]:
     try:
         missing = await missing_revisions(connection)
         await _run_migrations(database_url)
-        await build_indexes(connection, database_url)
+        await build_indexes(connection, database_url, declared.indexes)
     finally:
         await connection.close()
     return missing

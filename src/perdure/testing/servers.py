@@ -15,7 +15,7 @@ from perdure.durable.client import connect
 from perdure.embedded.postgres import start_postgres
 from perdure.embedded.temporal import TemporalServer, run_temporal
 from perdure.embedded.temporal_cli import ensure_temporal_cli
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from perdure.capability.declaration import Capability, Code
 from perdure.core.text import check_identifier, check_text
 from perdure.flags.model import Attribute
 from perdure.trades.contracts import ID_PREFIX, KIND, WORKFLOW, TradeRequest
+from perdure.trades.tables import INDEXES
 
 TRADES: Final = Capability(
     name=KIND,
@@ -56,6 +57,7 @@ TRADES: Final = Capability(
         ),
     ),
     legacy="perdure.trades.legacy.way:WAY",
+    indexes=INDEXES,
     invariants="perdure.trades.verify:INVARIANTS",
     routes=(
         "perdure.trades.routes:router",

@@ -16,7 +16,7 @@ from perdure.api.scopes import ADMIN
 from perdure.bootstrap import compose
 from perdure.config import Settings
 from perdure.embedded.postgres import start_postgres
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.outages import Outage, outage_of, wait_out
 from perdure.storage.pool import Pool, open_pool
 from tests.integration.api.conftest import api_on

@@ -13,7 +13,7 @@ from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.model import NewOperation
 from perdure.operations.steps import StepTransaction, TransactionalSteps
 from perdure.operations.verify import violations
-from perdure.storage.migrate import migrate
+from perdure.schema import migrate
 from perdure.storage.pool import Pool, open_pool, transaction, whole_tables
 from tests.integration.cli.shell import Shell
 from tests.pooler import pgbouncer
