@@ -34,6 +34,7 @@ from perdure.api.openapi import describe, operation_id
 from perdure.api.request_context import NOT_TOLD, RequestContext
 from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
+from perdure.api.streams import OpenStreams
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
 from perdure.core.telemetry import telemetry
@@ -65,10 +66,9 @@ def create_app(platform: Platform) -> FastAPI:
     app = routed_app()
     app.state.platform = platform
     settings = platform.settings
-    app.state.event_stream = EventStream(
-        platform.pool,
-        listeners_max=settings.api_streams_max,
-        listeners_per_key_max=settings.api_streams_per_key_max,
+    app.state.event_stream = EventStream(platform.pool)
+    app.state.open_streams = OpenStreams(
+        streams_max=settings.api_streams_max, per_key_max=settings.api_streams_per_key_max
     )
     app.state.shares = RequestShares(
         customers_per_s=settings.api_requests_per_second_max,

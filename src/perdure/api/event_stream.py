@@ -1,15 +1,14 @@
 """Follows the trails of operations as they grow, for any number of listeners, with one query."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from fastapi import Header
 
-from perdure.core.errors import ProviderRateLimited
 from perdure.core.telemetry import telemetry
 from perdure.operations.model import FINISHED, Status, TrailEntry
 from perdure.storage.pool import Pool
@@ -17,12 +16,6 @@ from perdure.storage.pool import Pool
 log = structlog.get_logger()
 
 POLL_INTERVAL_S: Final = 0.3
-DURATION_MAX_S: Final = 900.0
-"""A listener comes back after this, from where it was, and shows its key again."""
-
-LastEventId = Annotated[
-    str | None, Header(description="The last event that came: answers those after it.")
-]
 
 # A cursor for each listener, not one for all: entries of two operations may commit in another
 # order than that of their ids. Those of one operation cannot, its row being locked.
@@ -41,24 +34,16 @@ ORDER BY entry.id
 
 @dataclass(eq=False, slots=True)
 class _Listener:
-    key_id: str
     operation_id: str
     after_id: int
     entries: asyncio.Queue[TrailEntry] = field(default_factory=asyncio.Queue)
 
 
 class EventStream:
-    """The process's one poller of trails; it runs while somebody listens.
+    """The process's one poller of trails; it runs while somebody listens."""
 
-    Args:
-        listeners_max: More than this are told to come again later.
-        listeners_per_key_max: So are more than this of one API key.
-    """
-
-    def __init__(self, pool: Pool, *, listeners_max: int, listeners_per_key_max: int) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._listeners_max = listeners_max
-        self._listeners_per_key_max = listeners_per_key_max
         self._listeners: set[_Listener] = set()
         self._poller: asyncio.Task[None] | None = None
 
@@ -67,41 +52,11 @@ class EventStream:
         """How many listen now."""
         return len(self._listeners)
 
-    def check_free(self, key_id: str) -> None:
-        """Refuse one listener too many, before its answer has begun.
-
-        Raises:
-            ProviderRateLimited: `too_many_streams`.
-        """
-        if not self._is_free(key_id):
-            raise ProviderRateLimited(
-                "Too many event streams are open; ask again soon, or read the operation instead.",
-                code="too_many_streams",
-                retry_after_s=5,
-            )
-
-    def _is_free(self, key_id: str) -> bool:
-        of_key = sum(listener.key_id == key_id for listener in self._listeners)
-        return len(self._listeners) < self._listeners_max and of_key < self._listeners_per_key_max
-
-    async def follow(
-        self, key_id: str, operation_id: str, after_id: int
-    ) -> AsyncIterator[TrailEntry]:
-        """Yield entries beyond `after_id` as they come, until the operation is finished.
-
-        It also ends after `DURATION_MAX_S`; and at once, where many began at the same moment and
-        this is one too many of them.
-        """
-        if not self._is_free(key_id):
-            return
-        deadline = asyncio.get_running_loop().time() + DURATION_MAX_S
-        with self._listening(_Listener(key_id, operation_id, after_id)) as listener:
+    async def follow(self, operation_id: str, after_id: int) -> AsyncGenerator[TrailEntry, None]:
+        """Yield entries beyond `after_id` as they come, until the operation is finished."""
+        with self._listening(_Listener(operation_id, after_id)) as listener:
             while True:
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        entry = await listener.entries.get()
-                except TimeoutError:
-                    return
+                entry = await listener.entries.get()
                 yield entry
                 # What was done to it since it ended, a relaunch say, is there by then.
                 if entry.status in FINISHED and listener.entries.empty():
@@ -111,7 +66,8 @@ class EventStream:
     def _listening(self, listener: _Listener) -> Iterator[_Listener]:
         self._listeners.add(listener)
         if self._poller is None or self._poller.done():
-            self._poller = asyncio.create_task(self._poll())
+            # It is for all of them: none of it is in the name of who came first.
+            self._poller = asyncio.create_task(self._poll(), context=Context())
         try:
             yield listener
         finally:

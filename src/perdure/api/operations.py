@@ -1,10 +1,8 @@
 """`/v1/operations`: every kind of operation, the same way."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from perdure.api import kind_routes
@@ -16,7 +14,7 @@ from perdure.api.authentication import (
     log_as_about,
     visible_operation,
 )
-from perdure.api.event_stream import EventStream, LastEventId
+from perdure.api.event_stream import EventStream
 from perdure.api.idempotency import KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import CANCELLING, of_every_kind
@@ -34,7 +32,14 @@ from perdure.api.operation_schemas import (
     TimelineQuery,
 )
 from perdure.api.schemas import FailureView, Page, ReasonBody, Text, WholeList
-from perdure.core.errors import InvalidInput
+from perdure.api.streams import (
+    Events,
+    LastEvent,
+    event,
+    nothing_more,
+    send_events,
+    sends_events,
+)
 from perdure.operations.model import Operation, Side
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
@@ -57,7 +62,6 @@ async def _acting(
 OneOf = Annotated[ActingOnOne, Depends(_acting)]
 
 _ACTING: Final = ("operation_not_found", "held_by_house", "reason_required")
-_EVENT_ID_MAX: Final = 2**63 - 1
 
 
 @router.get("", openapi_extra=refuses("two_cursors", "other_customer"))
@@ -123,56 +127,36 @@ async def get_timeline(
 
 @router.get(
     "/{operation_id}/events",
-    response_class=EventSourceResponse,
-    response_description="Events, as they happen.",
-    responses={204: {"description": "It is finished, and there is no event beyond Last-Event-ID."}},
-    openapi_extra=refuses("operation_not_found", "invalid_event_id", "too_many_streams"),
+    **sends_events(
+        "Events, as they happen.",
+        "operation_not_found",
+        ends="It is finished, and there is no event beyond Last-Event-ID.",
+    ),
 )
 async def stream_events(
     request: Request,
     operation_id: Text,
     platform: PlatformOfApp,
     caller: Reader,
-    last_event_id: LastEventId = None,
+    after_id: LastEvent,
 ) -> Response:
     """Send an operation's events as they happen (server-sent events), until it is finished.
 
     `Last-Event-ID` has them resume where they broke off.
     """
-    after_id = _after_id(last_event_id)
     operation = await visible_operation(platform, caller, operation_id)
     if operation.is_finished and not await platform.operations.trail(
         operation_id, after_id=after_id
     ):
-        # Tells an EventSource not to come back.
-        return Response(status_code=204)
+        return nothing_more()
     stream: EventStream = request.app.state.event_stream
-    stream.check_free(caller.id)
-    return EventSourceResponse(_events(stream, operation_id, after_id, caller))
+    return send_events(request, caller, _events(stream, operation_id, after_id, caller))
 
 
-async def _events(
-    stream: EventStream, operation_id: str, after_id: int, caller: ApiKey
-) -> AsyncIterator[ServerSentEvent]:
-    async for entry in stream.follow(caller.id, operation_id, after_id):
-        yield ServerSentEvent(
-            OperationEvent.of(entry, caller.side).model_dump_json(),
-            event="operation_event",
-            id=str(entry.id),
-        )
-
-
-def _after_id(last_event_id: str | None) -> int:
-    if not last_event_id:
-        return 0
-    # Of at most 19 digits, so that reading it costs nothing.
-    if last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 20:
-        return min(int(last_event_id), _EVENT_ID_MAX)
-    raise InvalidInput(
-        "Give the id of an event that this stream sent.",
-        code="invalid_event_id",
-        param="Last-Event-ID",
-    )
+async def _events(stream: EventStream, operation_id: str, after_id: int, caller: ApiKey) -> Events:
+    async for entry in stream.follow(operation_id, after_id):
+        shown = OperationEvent.of(entry, caller.side)
+        yield event(shown.model_dump_json(), "operation_event", entry.id)
 
 
 def _show_cancelled(reason: str, operation: Operation, side: Side) -> OperationCancellation:

@@ -1,13 +1,11 @@
 """`/v1/trades`: each of a trade's two customers sees it, and nothing of the other."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
-from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from perdure.api.authentication import (
@@ -16,7 +14,7 @@ from perdure.api.authentication import (
     log_as_about,
     own_customer,
 )
-from perdure.api.event_stream import EventStream, LastEventId
+from perdure.api.event_stream import EventStream
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import GEAR
@@ -29,6 +27,14 @@ from perdure.api.schemas import (
     Text,
     page_of,
 )
+from perdure.api.streams import (
+    Events,
+    LastEvent,
+    event,
+    nothing_more,
+    send_events,
+    sends_events,
+)
 from perdure.core.errors import NotFound
 from perdure.core.gears import Gear
 from perdure.operations.customer_view import operation_seen_by
@@ -37,7 +43,6 @@ from perdure.operations.model import Failure, Operation, Side, Status
 from perdure.operations.steps import from_json
 from perdure.trades import listing
 from perdure.trades.contracts import KIND, TradeRequest
-from perdure.trades.orders.routes import event, number_of
 
 router = APIRouter(prefix="/v1/trades", tags=["trades"])
 
@@ -159,32 +164,31 @@ async def get_trade(trade_id: Text, platform: PlatformOfApp, caller: Reader) -> 
 
 @router.get(
     "/{trade_id}/events",
-    response_class=EventSourceResponse,
-    response_description="The trade, whenever it has changed.",
-    responses={204: {"description": "It has ended, and has not changed since Last-Event-ID."}},
-    openapi_extra=refuses("trade_not_found", "invalid_event_id", "too_many_streams"),
+    **sends_events(
+        "The trade, whenever it has changed.",
+        "trade_not_found",
+        ends="It has ended, and has not changed since Last-Event-ID.",
+    ),
 )
 async def stream_trade(
     request: Request,
     trade_id: Text,
     platform: PlatformOfApp,
     caller: Reader,
-    last_event_id: LastEventId = None,
+    after: LastEvent,
 ) -> Response:
     """Send a trade whenever it has changed (server-sent events), until it has ended."""
-    after = number_of(last_event_id)
     operation = await _visible(platform, caller, trade_id)
     if operation.is_finished and not await platform.operations.trail(trade_id, after_id=after):
-        return Response(status_code=204)  # tells an EventSource not to come back
+        return nothing_more()
     stream: EventStream = request.app.state.event_stream
-    stream.check_free(caller.id)
-    return EventSourceResponse(_events(platform, stream, caller, trade_id, after))
+    return send_events(request, caller, _events(platform, stream, caller, trade_id, after))
 
 
 async def _events(
     platform: PlatformOfApp, stream: EventStream, caller: ApiKey, trade_id: str, after: int
-) -> AsyncIterator[ServerSentEvent]:
-    async for entry in stream.follow(caller.id, trade_id, after):
+) -> Events:
+    async for entry in stream.follow(trade_id, after):
         found = await platform.operations.get(trade_id)
         yield event(TradeView.of(found, caller).model_dump_json(), "trade", entry.id)
 

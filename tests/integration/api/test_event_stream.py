@@ -7,17 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
-import pytest
 
 from perdure.api.event_stream import EventStream
-from perdure.core.errors import ProviderRateLimited
+from perdure.api.streams import OpenStreams
 from perdure.operations.model import Status
 from perdure.storage.pool import Pool
 
 from .api_client import Api, Json, refused
 from .test_operations import move, new_payment
-
-MANY = {"listeners_max": 500, "listeners_per_key_max": 500}
 
 
 @dataclass(frozen=True)
@@ -84,13 +81,6 @@ async def test_one_who_has_it_all_is_told_not_to_come_back(server: Api, pool: Po
     assert (await server.http.get(path, headers=headers)).status_code == 204
 
 
-async def test_an_event_id_that_is_none_is_refused(api: Api) -> None:
-    path = f"/v1/operations/{await new_payment(api)}/events"
-    for wrong in ("-1", "one", "9" * 30, "1.5"):
-        answer = await api.http.get(path, headers=api.headers() | {"Last-Event-ID": wrong})
-        refused(answer, 400, "invalid_event_id", "Last-Event-ID")
-
-
 async def test_many_listeners_share_one_poller(server: Api, pool: Pool) -> None:
     operations = [await new_payment(server) for _ in range(3)]
 
@@ -120,47 +110,33 @@ class CountingPool:
 async def test_the_poller_runs_only_while_somebody_listens(api: Api, pool: Pool) -> None:
     operation_id = await new_payment(api)
     counting = CountingPool(pool)
-    stream = EventStream(counting, **MANY)  # type: ignore[arg-type]
-    listeners = [stream.follow("key", operation_id, 0) for _ in range(20)]
+    stream = EventStream(counting)  # type: ignore[arg-type]
+    listeners = [stream.follow(operation_id, 0) for _ in range(20)]
     await asyncio.gather(*(anext(listener) for listener in listeners))
     # Each came once the first look was over at the latest: one query, or two, for all of them.
     assert counting.queries <= 2
     assert stream.listeners == 20
     for listener in listeners:
-        await listener.aclose()  # type: ignore[attr-defined]
+        await listener.aclose()
     assert stream.listeners == 0
     poller = stream._poller
     assert poller is not None
     await asyncio.wait_for(poller, 60)
 
 
-async def test_one_listener_too_many_comes_later(api: Api, pool: Pool) -> None:
+async def test_one_stream_too_many_comes_later(api: Api) -> None:
     operation_id = await new_payment(api)
-    stream = EventStream(pool, listeners_max=1, listeners_per_key_max=1)
-    listener = stream.follow("key", operation_id, 0)
-    await anext(listener)
-    api.http._transport.app.state.event_stream = stream  # type: ignore[attr-defined]
-    answer = await api.get(f"/v1/operations/{operation_id}/events")
+    await refuses_one_too_many(api, f"/v1/operations/{operation_id}/events")
+
+
+async def refuses_one_too_many(api: Api, path: str) -> None:
+    """See that a stream is told to come again later by whoever has no more of them."""
+    api.http._transport.app.state.open_streams = OpenStreams(  # type: ignore[attr-defined]
+        streams_max=1, per_key_max=0
+    )
+    answer = await api.get(path)
     refused(answer, 429, "too_many_streams")
     assert answer.headers["Retry-After"] == "5"
-    await listener.aclose()  # type: ignore[attr-defined]
-    assert stream.listeners == 0
-
-
-async def test_a_key_has_its_share_of_the_streams(api: Api, pool: Pool) -> None:
-    operation_id = await new_payment(api)
-    stream = EventStream(pool, listeners_max=10, listeners_per_key_max=2)
-    listeners = [stream.follow("greedy", operation_id, 0) for _ in range(3)]
-    begun = await asyncio.gather(*(anext(one, None) for one in listeners))
-    # All three were let in at once; the third ends before it has begun.
-    assert begun.count(None) == 1
-    with pytest.raises(ProviderRateLimited) as refusal:
-        stream.check_free("greedy")
-    assert refusal.value.code == "too_many_streams"
-    stream.check_free("modest")
-    for listener in listeners:
-        await listener.aclose()  # type: ignore[attr-defined]
-    stream.check_free("greedy")
 
 
 async def test_listeners_outlive_a_database_that_was_away(api: Api, pool: Pool) -> None:
@@ -171,7 +147,7 @@ async def test_listeners_outlive_a_database_that_was_away(api: Api, pool: Pool) 
                 raise ConnectionRefusedError
             return await super().fetch(query, *arguments)
 
-    stream = EventStream(Flaky(pool), **MANY)  # type: ignore[arg-type]
-    listener = stream.follow("key", await new_payment(api), 0)
+    stream = EventStream(Flaky(pool))  # type: ignore[arg-type]
+    listener = stream.follow(await new_payment(api), 0)
     assert (await asyncio.wait_for(anext(listener), 60)).action == "accepted"
-    await listener.aclose()  # type: ignore[attr-defined]
+    await listener.aclose()

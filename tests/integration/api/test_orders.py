@@ -22,6 +22,7 @@ from perdure.trades.services.assets import AssetService
 from tests.integration.trades.fake_assets import FakeAssets
 
 from .api_client import Api, Json, Wallet, created, ok, refused
+from .test_event_stream import refuses_one_too_many
 
 NO_ACCOUNT = "acc_01h455vb4pex5vsknk084sn02q"
 
@@ -275,6 +276,14 @@ async def events(api: Api, path: str, name: str, until: Any) -> list[Json]:
     return found
 
 
+async def test_who_has_too_many_streams_follows_neither_an_order_nor_a_book(
+    api: Api, asset: str
+) -> None:
+    order = await place(api, await api.new_wallet(5_000), asset)
+    for path in (f"/v1/orders/{order['id']}/events", f"/v1/books/{asset}/events"):
+        await refuses_one_too_many(api, path)
+
+
 async def test_an_order_and_a_book_are_followed_as_they_change(
     server: Api, asset: str, assets: FakeAssets
 ) -> None:
@@ -298,9 +307,3 @@ async def test_an_order_and_a_book_are_followed_as_they_change(
         f"{path}/events", headers=server.headers() | {"Last-Event-ID": last}
     )
     assert ended.status_code == 204
-    refused(
-        await server.http.get(f"{path}/events", headers=server.headers() | {"Last-Event-ID": "x"}),
-        400,
-        "invalid_event_id",
-        "Last-Event-ID",
-    )

@@ -1,20 +1,18 @@
 """`/v1/books` and `/v1/instruments`: what is offered of each asset, and what it is traded by."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from perdure.api.authentication import house_caller_with
-from perdure.api.event_stream import DURATION_MAX_S, LastEventId
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import ReasonBody, Text, WholeList
+from perdure.api.streams import Events, LastEvent, event, send_events, sends_events
 from perdure.operations.lanes.calls import Hear
 from perdure.trades.book.commands import ChangeInstrument
 from perdure.trades.orders.answers import LOOK_S
@@ -23,8 +21,6 @@ from perdure.trades.orders.routes import (
     Heard,
     OrdersOfApp,
     Reader,
-    event,
-    number_of,
 )
 from perdure.trades.orders.schemas import BookQuery, BookView, InstrumentBody, InstrumentView
 from perdure.trades.orders.service import Orders
@@ -52,38 +48,34 @@ async def _book(orders: Orders, asset: str, levels: int) -> BookView:
 
 @books.get(
     "/{asset}/events",
-    response_class=EventSourceResponse,
-    response_description="The book, whenever it has changed.",
-    openapi_extra=refuses("asset_not_found", "invalid_event_id"),
+    **sends_events("The book, whenever it has changed.", "asset_not_found"),
 )
 async def stream_book(
+    *,
+    request: Request,
     asset: Asset,
     orders: OrdersOfApp,
     hear: Heard,
-    _caller: Reader,
+    caller: Reader,
     query: Annotated[BookQuery, Query()],
-    last_event_id: LastEventId = None,
+    after: LastEvent,
 ) -> Response:
     """Send a book whenever it has changed (server-sent events): as it stands, not each change."""
-    after = number_of(last_event_id)
     await orders.instrument(asset)
-    return EventSourceResponse(_book_events(orders, asset, query.levels, after, hear))
+    events = _book_events(orders, asset, query.levels, after, hear)
+    return send_events(request, caller, events)
 
 
-async def _book_events(
-    orders: Orders, asset: str, levels: int, after: int, hear: Hear
-) -> AsyncIterator[ServerSentEvent]:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DURATION_MAX_S):
-            with hear(ANSWERED, asset) as called:
-                while True:
-                    called.clear()
-                    if (await orders.instrument(asset)).sequence > after:
-                        book = await _book(orders, asset, levels)
-                        after = book.sequence
-                        yield event(book.model_dump_json(), "book", after)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(called.wait(), LOOK_S)
+async def _book_events(orders: Orders, asset: str, levels: int, after: int, hear: Hear) -> Events:
+    with hear(ANSWERED, asset) as called:
+        while True:
+            called.clear()
+            if (await orders.instrument(asset)).sequence > after:
+                book = await _book(orders, asset, levels)
+                after = book.sequence
+                yield event(book.model_dump_json(), "book", after)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(called.wait(), LOOK_S)
 
 
 @instruments.get("")

@@ -1,13 +1,11 @@
 """`/v1/orders`, `/v1/books`, `/v1/instruments`."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from perdure.api.authentication import (
@@ -16,11 +14,18 @@ from perdure.api.authentication import (
     check_customer,
     own_customer,
 )
-from perdure.api.event_stream import DURATION_MAX_S, LastEventId
 from perdure.api.idempotency import Answer, IdempotencyKey, KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, ReasonBody, Text, page_of
+from perdure.api.streams import (
+    Events,
+    LastEvent,
+    event,
+    nothing_more,
+    send_events,
+    sends_events,
+)
 from perdure.core.errors import InvalidInput, NotFound
 from perdure.operations.lanes.calls import Hear, LaneListener
 from perdure.trades.orders.model import ENDED, Order
@@ -241,52 +246,28 @@ async def replace_order(acting: OneOrder, body: ReplaceBody) -> Response:
 
 @orders.get(
     "/{order_id}/events",
-    response_class=EventSourceResponse,
-    response_description="The order, whenever it has changed.",
-    responses={204: {"description": "It has ended, and has not changed since Last-Event-ID."}},
-    openapi_extra=refuses("order_not_found", "invalid_event_id"),
+    **sends_events(
+        "The order, whenever it has changed.",
+        "order_not_found",
+        ends="It has ended, and has not changed since Last-Event-ID.",
+    ),
 )
 async def stream_order(
+    *,
+    request: Request,
     order_id: Text,
     orders: OrdersOfApp,
     hear: Heard,
     caller: Reader,
-    last_event_id: LastEventId = None,
+    after: LastEvent,
 ) -> Response:
     """Send an order whenever it has changed (server-sent events), until it has ended."""
-    after = number_of(last_event_id)
     order = await _visible(orders, caller, order_id)
     if order.status in ENDED and order.version <= after:
-        return Response(status_code=204)  # tells an EventSource not to come back
-    return EventSourceResponse(_order_events(orders, order, after, hear))
+        return nothing_more()
+    return send_events(request, caller, _order_events(orders, order, after, hear))
 
 
-async def _order_events(
-    orders: Orders, order: Order, after: int, hear: Hear
-) -> AsyncIterator[ServerSentEvent]:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DURATION_MAX_S):
-            async for one in orders.changes(order, after, hear):
-                yield event(OrderView.of(one).model_dump_json(), "order", one.version)
-
-
-def event(data: str, name: str, number: int) -> ServerSentEvent:
-    """Return an event that a stream can be resumed after."""
-    return ServerSentEvent(data, event=name, id=str(number))
-
-
-def number_of(last_event_id: str | None) -> int:
-    """Return after which event a stream goes on.
-
-    Raises:
-        InvalidInput: `invalid_event_id`.
-    """
-    if not last_event_id:
-        return 0
-    if last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19:
-        return int(last_event_id)
-    raise InvalidInput(
-        "Give the id of an event that this stream sent.",
-        code="invalid_event_id",
-        param="Last-Event-ID",
-    )
+async def _order_events(orders: Orders, order: Order, after: int, hear: Hear) -> Events:
+    async for one in orders.changes(order, after, hear):
+        yield event(OrderView.of(one).model_dump_json(), "order", one.version)
