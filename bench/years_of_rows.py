@@ -64,6 +64,15 @@ SELECT customer_id, currency, created_at::date, 100 FROM ledger_accounts
 WHERE customer_id IS NOT NULL
 """,
     """
+INSERT INTO profiles (customer_id, full_name, email, birth_date, country)
+SELECT customer_id, customer_id, customer_id || '@example.com', '1990-01-01', 'FR'
+FROM ledger_accounts WHERE customer_id IS NOT NULL
+""",
+    """
+INSERT INTO erased_customers (customer_id, operation_id)
+SELECT 'erased-' || customer_id, 'operation' FROM ledger_accounts WHERE customer_id IS NOT NULL
+""",
+    """
 INSERT INTO domains (name, customer_id, expires_on)
 SELECT customer_id || '.example', customer_id, created_at::date + 365 FROM ledger_accounts
 WHERE customer_id IS NOT NULL

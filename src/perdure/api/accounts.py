@@ -27,11 +27,13 @@ from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
+from perdure.core.erased import customer_erased
 from perdure.core.errors import InvalidInput, LimitExceeded, NotFound
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.ledger.chart import ensure_system_accounts
 from perdure.ledger.model import Account, AccountKind, NewAccount
 from perdure.operations.model import Side
+from perdure.profiles.store import is_erased
 from perdure.storage.pool import Connection
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
@@ -46,7 +48,9 @@ HouseWriter = Annotated[ApiKey, Depends(house_caller_with("accounts:write"))]
     "",
     status_code=201,
     response_model=AccountView,
-    openapi_extra=refuses("unknown_currency", "other_customer", "too_many_accounts"),
+    openapi_extra=refuses(
+        "unknown_currency", "other_customer", "customer_erased", "too_many_accounts"
+    ),
 )
 async def open_account(
     request: Request, body: AccountBody, platform: PlatformOfApp, caller: Writer, key: KeyOfRequest
@@ -55,6 +59,8 @@ async def open_account(
     check_customer(caller, body.customer_id)
 
     async def open_one(connection: Connection) -> Answer:
+        if await is_erased(connection, body.customer_id):
+            raise customer_erased(body.customer_id)
         if caller.side == Side.CUSTOMER:
             await _check_share(platform, connection, body.customer_id)
         # The house's accounts in this currency are the other side of all it will do.

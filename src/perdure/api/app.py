@@ -17,6 +17,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from perdure.api import (
     accounts,
     bulks,
+    customers,
     flags,
     health,
     idempotency,
@@ -109,6 +110,7 @@ def routed_app() -> FastAPI:
         app.include_router(router)
     for resource in (
         accounts,
+        customers,
         ledger,
         operations,
         lanes,

@@ -29,7 +29,8 @@ def accepting(kind: Capability) -> list[str]:
     found = [code for name in names for code in _BY_FIELD.get(name, ())]
     if any("_minor" in name for name in names):
         found.append("invalid_amount")
-    return [*found, "deadline_passed", "idempotency_mismatch", *_own(kind, "create")]
+    found += ["customer_erased", "deadline_passed", "idempotency_mismatch"]
+    return [*found, *_own(kind, "create")]
 
 
 def refunding(kind: Capability) -> list[str]:

@@ -47,11 +47,13 @@ CODES: Final = {
     "account_not_open": Code(402, "The account is closed or blocked."),
     "amount_over_limit": Code(402, "The amount is over the limit of one operation."),
     "balance_overflow": Code(402, "The account would hold more than it can count."),
+    "customer_erased": Code(402, "The customer has been erased, or is being."),
     "too_many_accounts": Code(402, "The customer has as many accounts as it may open by itself."),
     "missing_scope": Code(403, "The API key lacks the scope."),
     "other_customer": Code(403, "The API key is another customer's."),
     "house_only": Code(403, "The API key is a customer's, and this is the house's alone."),
     "account_not_found": Code(404, "There is no such account, or not for this key."),
+    "customer_not_found": Code(404, "There is no profile of the customer."),
     "operation_not_found": Code(404, "There is no such operation, or not for this key."),
     "bulk_not_found": Code(404, "There is no such bulk."),
     "bulk_list_not_found": Code(404, "There is no such list, or no more."),
@@ -91,6 +93,7 @@ CODES: Final = {
 
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "accounts", "description": "Customers' accounts, what is on them, and money paid in."},
+    {"name": "customers", "description": "Who customers are."},
     {"name": "ledger", "description": "The books as a whole, for the house."},
     {"name": "operations", "description": "Operations of every kind, and what can be done to one."},
     {

@@ -17,6 +17,8 @@ ADMIN: Final = "admin"
 """All of them; of one customer, all that a customer may do."""
 
 _FOR_ALL: Final = ("accounts", "operations")
+_READ_BY_ALL: Final = "customers:read"
+"""Who a customer is: a profile is written by operations alone."""
 _FOR_THE_HOUSE: Final = ("bulk", "flags", "limits")
 """What no customer may do: their routes ask for `house_caller_with`."""
 _OPERATORS: Final = ("operations:write", "bulk:write")
@@ -37,7 +39,7 @@ class Role(StrEnum):
 
 def all_scopes() -> list[str]:
     """Return every scope there is, of the kinds that are installed too."""
-    return [*_of_kinds(), *_both(_FOR_ALL), *_of_the_house(), ADMIN]
+    return [*_of_kinds(), *_both(_FOR_ALL), _READ_BY_ALL, *_of_the_house(), ADMIN]
 
 
 def scopes_of_key(scopes: Iterable[str], role: str | None) -> frozenset[str]:

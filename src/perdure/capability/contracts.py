@@ -30,7 +30,7 @@ class PaidRequest:
         default_factory=Party
     )
     reference: str | None = None
-    description: Annotated[str, Note(correctable=True)] = ""
+    description: Annotated[str, Note(correctable=True, free_text=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "perdure.cli.bulk:app",
             "One action on many operations: paced, paused, stopped and undone as one.",
         ),
+        "customers": Listed("perdure.cli.customers:app", "Customers' profiles."),
         "ledger": Listed("perdure.cli.ledger:app", "Accounts and their money."),
         "legacy": Listed(
             "perdure.legacy.commands:app",

@@ -26,6 +26,9 @@ class Note:
         help: The command line's words; empty: the description.
         option_default: What it is where the command line does not say; None: as `default`.
         in_summary: `get` shows it to people.
+        personal: It tells who somebody is: it is emptied where its customer is erased, and looked
+            for elsewhere in their rows. A text, a list, or what may be None.
+        free_text: Anything may stand in it: it is emptied then too, and not looked for.
     """
 
     description: str = ""
@@ -37,6 +40,8 @@ class Note:
     help: str = ""
     option_default: Any = None
     in_summary: bool = False
+    personal: bool = False
+    free_text: bool = False
 
 
 def notes_of(request: type) -> dict[str, Note]:

@@ -27,9 +27,11 @@ class Channel(StrEnum):
 class Party:
     """Somebody who is told how an operation ended; each way of telling them is optional."""
 
-    name: str = ""
-    email: str | None = None
-    phone: Annotated[str | None, Note("In E.164 form.", examples=["+33123456789"])] = None
+    name: Annotated[str, Note(personal=True)] = ""
+    email: Annotated[str | None, Note(personal=True)] = None
+    phone: Annotated[
+        str | None, Note("In E.164 form.", examples=["+33123456789"], personal=True)
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ WITH given AS (
         deadline_at, traceparent)
     SELECT id, kind, 'pending', customer_id, reference, input, metadata, lane, deadline_at,
         traceparent
-    FROM given
+    FROM given WHERE NOT EXISTS (
+        SELECT FROM erased_customers WHERE erased_customers.customer_id = given.customer_id)
     ON CONFLICT DO NOTHING
     RETURNING *
 ), trail AS (
@@ -42,8 +43,8 @@ async def accept_many(
 ) -> list[Operation | PerdureError]:
     """Store operations as `pending`, as `store.accept` does one; returns what became of each.
 
-    Returns, in their order, the stored operation, or the `IdempotencyMismatch` that refused it. Of
-    two with one reference, the first is the one that counts.
+    Returns, in their order, the stored operation, or the error of `store.accept` that refused it.
+    Of two with one reference, the first is the one that counts.
     """
     here = telemetry().traceparent()
     rows = await connection.fetch(

@@ -9,6 +9,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from perdure.core.erased import customer_erased
 from perdure.core.errors import IdempotencyMismatch, NotFound
 from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.core.request_id import current_request_id
@@ -112,11 +113,13 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
 
     Raises:
         IdempotencyMismatch: The id or the reference is taken by an operation with another input.
+        Refused: `customer_erased`.
     """
     row = await connection.fetchrow(
         "WITH accepted AS ("
         " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,"
-        " deadline_at, traceparent) VALUES ($1, $2, 'pending', $3, $4, $5, $6, $8, $9, $11)"
+        " deadline_at, traceparent) SELECT $1, $2, 'pending', $3, $4, $5, $6, $8, $9, $11"
+        " WHERE NOT EXISTS (SELECT FROM erased_customers WHERE customer_id = $3)"
         " ON CONFLICT DO NOTHING"
         f" RETURNING {_COLUMNS}"
         "), trail AS ("
@@ -138,6 +141,8 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     if row is not None:
         return operation_of(row)
     stored = await _find_twin(connection, new)
+    if stored is None:
+        raise customer_erased(new.customer_id)
     if stored.asked_request != new.input["request"]:
         raise reference_taken(stored)
     return replace(stored, is_repeat=True)
@@ -151,7 +156,7 @@ def reference_taken(operation: Operation) -> IdempotencyMismatch:
     )
 
 
-async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
+async def _find_twin(connection: Connection, new: NewOperation) -> Operation | None:
     row = await connection.fetchrow(
         f"SELECT {SHOWN} FROM operations WHERE id = $1"
         " OR (kind = $2 AND customer_id = $3 AND reference = $4 AND relaunched_as IS NULL)",
@@ -160,8 +165,7 @@ async def _find_twin(connection: Connection, new: NewOperation) -> Operation:
         new.customer_id,
         new.reference,
     )
-    assert row is not None, "an insert conflicted with a row that is not there"
-    return operation_of(row)
+    return operation_of(row) if row is not None else None
 
 
 async def link_relaunch(connection: Connection, old: Operation, new: Operation) -> None:

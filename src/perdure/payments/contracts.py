@@ -76,6 +76,7 @@ class PaymentRequest:
             fixed_by="charge",
             option_default="tok_ok",
             in_summary=True,
+            personal=True,
         ),
     ]
     payer: Annotated[Party, Note("Who pays; told how it ended.", correctable=True)] = field(
@@ -85,7 +86,7 @@ class PaymentRequest:
         default_factory=Party
     )
     reference: str | None = None
-    description: Annotated[str, Note(correctable=True)] = ""
+    description: Annotated[str, Note(correctable=True, free_text=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,13 +51,14 @@ class TransferRequest:
             fixed_by="pay_out",
             help="Where it goes, as the bank names it: an IBAN.",
             in_summary=True,
+            personal=True,
         ),
     ]
     customer: Annotated[Party, Note("Who is told how it ended.", correctable=True)] = field(
         default_factory=Party
     )
     reference: str | None = None
-    description: Annotated[str, Note(correctable=True)] = ""
+    description: Annotated[str, Note(correctable=True, free_text=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

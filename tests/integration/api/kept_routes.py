@@ -30,6 +30,7 @@ class World:
     def path(self, template: str) -> str:
         """The route's address of what the other has."""
         return template.format(
+            customer_id=self.other.customer_id,
             account_id=self.other.account_id,
             operation_id=self.transfer_id,
             payment_id=self.payment_id,
@@ -173,6 +174,7 @@ ROUTES = [
         Kept.HOUSE,
         lambda _: {"amount_minor": 100, "currency": "USD", "reference": "gift"},
     ),
+    Route("GET", "/v1/customers/{customer_id}", Kept.REFUSED),
     Route("GET", "/v1/operations", Kept.FILTERED),
     *(Route("GET", f"/v1/operations/{path}", Kept.HIDDEN) for path in OF_OPERATION),
     *(
@@ -261,5 +263,7 @@ for kind in ("payment", "transfer", "renewal"):
 ROUTES += [
     Route("POST", f"{route.path}/batch", Kept.REJECTED, _batch_of(route.body))
     for route in ROUTES
-    if route.kept is Kept.REFUSED and route.path not in ("/v1/accounts", "/v1/orders")
+    if route.kept is Kept.REFUSED
+    and route.method == "POST"
+    and route.path not in ("/v1/accounts", "/v1/orders")
 ]

@@ -41,6 +41,7 @@ PROTECTED = [
     ("GET", "/v1/accounts/acc_1/balance", "accounts:read"),
     ("GET", "/v1/accounts/acc_1/transfers", "accounts:read"),
     ("POST", "/v1/accounts/acc_1/deposits", "accounts:write"),
+    ("GET", "/v1/customers/cus_1", "customers:read"),
     ("GET", "/v1/operations", "operations:read"),
     ("GET", "/v1/operations/pay_1", "operations:read"),
     ("GET", "/v1/operations/pay_1/timeline", "operations:read"),
@@ -123,7 +124,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     document = ok(await api.http.get("/openapi.json"))
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
-    ids |= {"bulk_id": "blk_1", "list_id": "bll_1"}
+    ids |= {"bulk_id": "blk_1", "list_id": "bll_1", "customer_id": "cus_1"}
     ids |= {"name": "example.info", "part": "registry-info"}
     ids |= {"trade_id": "trd_1", "order_id": "ord_1", "asset": "GEM"}
     described = {
