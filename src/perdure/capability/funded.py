@@ -309,7 +309,8 @@ class FundedSteps(Generic[Holding, Settling, Closing]):
         posted = await self._ledger.post_holds(
             connection, [(held, post_id(found)) for held, found in holds.items()]
         )
-        settled = [holds[held] for held in posted]
+        # As they were given: what goes on with them finds locked what was locked for them.
+        settled = [found for held, found in holds.items() if held in posted]
         successes = {found: self._kind.success(given[found]) for found in settled}
         await self._kind.on_success(connection, [given[found] for found in settled])
         owed = await notifications.owe(

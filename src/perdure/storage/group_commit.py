@@ -8,18 +8,21 @@ does not keep the others of its group from being written.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 import structlog
 
 from perdure.core.request_id import answering
 from perdure.core.telemetry import telemetry
-from perdure.storage.outages import is_away
+from perdure.storage.outages import Outage, is_away, outage_of
 
 log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_TRIES: Final = 3
+"""How often a group is written that another transaction had to go before."""
 
 _Waiting = tuple[Item, asyncio.Future[Result]]
 
@@ -30,7 +33,8 @@ class GroupCommit(Generic[Item, Result]):
     Args:
         write: Writes a group in one transaction; returns a result for each item, in their order.
             What it raises is raised to who submitted an item that fails by itself; a database that
-            is away fails the whole group.
+            is away fails the whole group, and one that another transaction had to go before is
+            written again.
         size_max: The most items of a group.
         at_once: How many groups may be under way at a time.
     """
@@ -81,7 +85,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _write_group(self, group: list[_Waiting[Item, Result]]) -> None:
         try:
-            results = await self._write([item for item, _ in group])
+            results = await self._written([item for item, _ in group])
         except BaseException as error:
             if isinstance(error, Exception) and len(group) > 1 and not is_away(error):
                 log.info("group_split", items=len(group), error=repr(error))
@@ -97,6 +101,15 @@ class GroupCommit(Generic[Item, Result]):
         for (_, written), result in zip(group, results, strict=True):
             if not written.done():
                 written.set_result(result)
+
+    async def _written(self, items: list[Item]) -> Sequence[Result]:
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._write(items)
+            except Exception as error:
+                if outage_of(error) != Outage.GAVE_WAY:
+                    raise
+        return await self._write(items)
 
     async def _write_halves(self, group: list[_Waiting[Item, Result]]) -> None:
         # Nothing of it was written, and in halves one that is wrong is found in a few tries.

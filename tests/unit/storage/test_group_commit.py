@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
 import pytest
 
 from perdure.storage.group_commit import GroupCommit
@@ -122,6 +123,33 @@ async def test_a_database_that_is_away_fails_all_of_the_group_and_nobody_after_i
     assert isinstance(second, ConnectionError)
     assert third == "wrote 3"
     assert await group.submit(4) == "wrote 4"
+
+
+@pytest.mark.parametrize(("refusals", "is_written"), [(1, True), (2, True), (3, False)])
+async def test_a_group_that_gave_way_to_another_transaction_is_written_again_as_a_whole(
+    writer: Writer, *, refusals: int, is_written: bool
+) -> None:
+    errors = [asyncpg.DeadlockDetectedError("deadlock detected")] * refusals
+
+    async def write(items: list[int]) -> Sequence[str]:
+        if len(items) == 3 and errors:
+            writer.groups.append(items)
+            raise errors.pop()
+        return await writer(items)
+
+    writer.open.set()
+    group = GroupCommit(write)
+    assert await asyncio.gather(*submit(group, 1, 2, 3)) == ["wrote 1", "wrote 2", "wrote 3"]
+    whole = [items for items in writer.groups if len(items) == 3]
+    assert len(whole) == refusals + is_written
+
+
+async def test_who_gives_way_time_and_again_hears_of_it(writer: Writer) -> None:
+    writer.failures[1] = asyncpg.DeadlockDetectedError("deadlock detected")
+    writer.open.set()
+    with pytest.raises(asyncpg.DeadlockDetectedError):
+        await GroupCommit(writer).submit(1)
+    assert writer.groups == [[1]] * 3
 
 
 async def test_who_is_cancelled_before_the_write_is_left_out_of_it(writer: Writer) -> None:
