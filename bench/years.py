@@ -1,7 +1,7 @@
 """`python -m bench.years`: what is asked of a database with millions of operations that ended.
 
 The lists and previews of the API, the looks of `doctor` and the janitor, and `verify`, whole and of
-what changed; and how many bytes an operation takes.
+what changed; how many bytes an operation takes, and what the archive makes of it.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from perdure.core.clock import utc_now
 from perdure.core.errors import PerdureError
 from perdure.embedded.postgres import create_database, drop_database, postgres_url
 from perdure.operations import store
+from perdure.operations.archive import RECORDS, Archive
 from perdure.operations.bulk import selection
 from perdure.operations.bulk.model import BulkQuery
 from perdure.operations.engine import Engine
@@ -45,6 +46,7 @@ FOLDER: Final = Path(".perdure/bench")
 DATABASE: Final = "bench_years"
 CONNECTIONS: Final = 8
 TIMES: Final = 5
+ARCHIVED_AFTER: Final = timedelta(days=300)
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 Question = Callable[[Pool], Awaitable[object]]
@@ -81,6 +83,7 @@ async def _run(operations: int, *, keep: bool) -> None:
                 await fill(pool, operations)
             load_before = os.getloadavg()[0]
             tables = [await sizes(pool), await measured(pool), await verified(pool)]
+            tables.append(await archived(pool, operations))
         for table in tables:
             out.print(drawn(table))
         command = shlex.join(["python", "-m", "bench.years", *sys.argv[1:]])
@@ -211,6 +214,33 @@ async def sizes(pool: Pool) -> Numbers:
     lines = [(table, *(f"{size:,.0f}" for size in part.values())) for table, part in parts.items()]
     bars = [Bar(table, part, *[sum(part.values())] * 2) for table, part in parts.items()]
     return Numbers("Bytes an operation", ("table", "rows", "indexes"), lines, "bytes", bars)
+
+
+async def archived(pool: Pool, operations: int) -> Numbers:
+    """Return what the archive makes of what ended more than `ARCHIVED_AFTER` ago."""
+    look = Archive(pool, ARCHIVED_AFTER).look
+    before = await pool.fetchval(_RECORDS_BYTES, list(RECORDS))
+    begun, count = time.perf_counter(), 0
+    while moved := await look():
+        count += moved
+    took_s = time.perf_counter() - begun
+    kept = await pool.fetchval(_ARCHIVE_BYTES)
+    rows = [
+        ("bytes an operation, where it was written", f"{before / operations:,.0f}"),
+        ("bytes an operation, in the archive", f"{kept / max(count, 1):,.0f}"),
+        ("operations archived a second, by one worker", f"{count / took_s:,.0f}"),
+    ]
+    return Numbers(f"The archive, of {count:,} operations", ("what", "number"), rows, "", [])
+
+
+_RECORDS_BYTES: Final = """
+SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest($1::text[]) AS name
+"""
+
+_ARCHIVE_BYTES: Final = """
+SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits
+WHERE inhparent = 'archived_operations'::regclass
+"""
 
 
 if __name__ == "__main__":

@@ -86,6 +86,10 @@ class Settings(EnvironmentSettings):
     janitor_interval_s: float = Field(default=2.0, gt=0)
     janitor_stale_after_s: float = Field(default=60.0, gt=0)
 
+    archive_after_days: int = Field(default=90, ge=0)
+    """How long after its end what is known of an operation goes into the archive; 0: it never does.
+    """
+
     def of(self, kind: type[Own], prefix: str | None = None) -> Own:
         """Return the settings of a part: what was given here, or else is set.
 

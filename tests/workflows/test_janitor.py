@@ -12,7 +12,7 @@ from perdure.capability.assembly import operation_kinds
 from perdure.core.errors import OperationCancelled
 from perdure.core.ids import new_id
 from perdure.durable.engine import TemporalEngine
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.engine import RunState
 from perdure.operations.janitor import Janitor, JanitorTimes
@@ -173,7 +173,8 @@ async def test_a_workflow_that_timed_out_is_begun_again(
 
     async def runs_again() -> bool:
         return await healing.engine.run_state(operation.id) == RunState.RUNNING and any(
-            entry.action == "restarted" for entry in await store.trail(healing.pool, operation.id)
+            entry.action == "restarted"
+            for entry in await reporting.trail(healing.pool, operation.id)
         )
 
     await healing.until(runs_again)

@@ -27,7 +27,7 @@ from perdure.durable.lanes.contracts import Lane
 from perdure.durable.lanes.workflow import LaneWorkflow
 from perdure.durable.queues import LANES, QueueNames
 from perdure.durable.sandbox import sandboxed_runner
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.acceptance import accept_many
 from perdure.operations.engine import RunState
 from perdure.operations.kinds import OperationKinds
@@ -272,6 +272,6 @@ async def test_what_freezes_its_worker_each_time_leaves_the_lane_and_the_others_
         [found for found in before + after if found not in lane.launched]
     ) == {Status.SUCCEEDED}
     assert len(lane.launched) <= 5  # those that were under way with it, and no others
-    trail = await store.trail(lane.pool, poisonous)
+    trail = await reporting.trail(lane.pool, poisonous)
     assert [entry.action for entry in trail] == ["accepted", "promoted"]
     assert trail[-1].reason == "It was among the first when the lane broke off again and again."

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from perdure.core.telemetry import telemetry
+from perdure.operations import reporting
 from perdure.operations.model import FINISHED, Status, TrailEntry
 from perdure.storage.pool import Pool
 
@@ -54,6 +55,11 @@ class EventStream:
 
     async def follow(self, operation_id: str, after_id: int) -> AsyncGenerator[TrailEntry, None]:
         """Yield entries beyond `after_id` as they come, until the operation is finished."""
+        archived = await reporting.archived_trail(self._pool, operation_id, after_id=after_id)
+        for entry in archived:
+            yield entry
+        if archived:
+            return
         with self._listening(_Listener(operation_id, after_id)) as listener:
             while True:
                 entry = await listener.entries.get()

@@ -73,6 +73,10 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "perdure.cli.migrate:migrate",
             "Bring the database to this version's tables; harmless to repeat.",
         ),
+        "archive": Listed(
+            "perdure.cli.archive:app",
+            "What is known of operations that ended long ago, month by month.",
+        ),
         "api": Listed("perdure.cli.api:api", "Serve the API until SIGTERM or Ctrl-C."),
         "worker": Listed(
             "perdure.cli.worker:worker",

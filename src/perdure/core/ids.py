@@ -70,6 +70,12 @@ def earlier_id(source_id: str, by: timedelta) -> str:
     return str(typeid.TypeID.from_uuid(uuid_utils.UUID(int=max(time_ms, 0) << 80), source.prefix))
 
 
+def suffix_at(moment: datetime) -> str:
+    """Return what comes after the prefix of the first identifier that a moment could have given."""
+    time_ms = int(moment.timestamp() * 1000)
+    return typeid.TypeID.from_uuid(uuid_utils.UUID(int=time_ms << 80)).suffix
+
+
 def derived_id(prefix: str, source_id: str, purpose: str) -> str:
     """Return the one identifier that something made for a purpose by `source_id` has.
 

@@ -158,11 +158,11 @@ class OperationService:
 
     async def trail(self, operation_id: str, *, after_id: int = 0) -> list[TrailEntry]:
         """Return who did what to the operation, oldest first."""
-        return await store.trail(self._pool, operation_id, after_id=after_id)
+        return await reporting.trail(self._pool, operation_id, after_id=after_id)
 
     async def step_attempts(self, operation_id: str) -> list[StepAttempt]:
         """Return each attempt at each step, oldest first."""
-        return await store.step_attempts(self._pool, operation_id)
+        return await reporting.step_attempts(self._pool, operation_id)
 
     async def timeline(
         self, operation_id: str, *, after: TimelineCursor | None = None, limit: int

@@ -14,7 +14,7 @@ from perdure.core.errors import IdempotencyMismatch, NotFound
 from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.core.request_id import current_request_id
 from perdure.core.telemetry import telemetry
-from perdure.operations import breakdowns
+from perdure.operations import archive, breakdowns
 from perdure.operations.model import (
     CancelRequest,
     Failure,
@@ -23,8 +23,6 @@ from perdure.operations.model import (
     ParkRequest,
     RunRequest,
     Status,
-    StepAttempt,
-    TrailEntry,
 )
 from perdure.storage.pool import Connection, Pool
 from perdure.storage.query import fetch
@@ -207,15 +205,18 @@ async def get(connection: Connection | Pool, operation_id: str) -> Operation:
 async def lock(connection: Connection, operation_id: str) -> Operation:
     """Return the operation, locked until the transaction ends: its runners take turns.
 
+    Whoever acts on one that was archived finds its records where they were.
+
     Raises:
         NotFound: There is none of this id.
+        Conflict: `operation_exported`.
     """
-    return _found(
-        await connection.fetchrow(
-            f"SELECT {_COLUMNS} FROM operations WHERE id = $1 FOR UPDATE", operation_id
-        ),
-        operation_id,
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM operations WHERE id = $1 FOR UPDATE", operation_id
     )
+    operation = _found(row, operation_id)
+    await archive.bring_back(connection, operation_id, operation.finished_at)
+    return operation
 
 
 def _found(row: asyncpg.Record | None, operation_id: str) -> Operation:
@@ -372,28 +373,3 @@ async def mark_started(connection: Connection | Pool, operation_ids: Sequence[st
         " WHERE id = ANY($1) AND workflow_started_at IS NULL",
         operation_ids,
     )
-
-
-async def trail(
-    connection: Connection | Pool, operation_id: str, *, after_id: int = 0, limit: int = 1000
-) -> list[TrailEntry]:
-    """Return the operation's trail, oldest first, from beyond `after_id`."""
-    rows = await connection.fetch(
-        "SELECT id, operation_id, at, actor, action, status, reason, data, request_id"
-        " FROM operation_trail"
-        " WHERE operation_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-        operation_id,
-        after_id,
-        limit,
-    )
-    return [TrailEntry(**dict(row) | {"status": Status(row["status"])}) for row in rows]
-
-
-async def step_attempts(connection: Connection | Pool, operation_id: str) -> list[StepAttempt]:
-    """Return every attempt at every step of the operation, oldest first."""
-    rows = await connection.fetch(
-        "SELECT id, step, attempt, outcome, error, provider_reference, started_at, finished_at"
-        " FROM operation_steps WHERE operation_id = $1 ORDER BY id",
-        operation_id,
-    )
-    return [StepAttempt(**dict(row)) for row in rows]

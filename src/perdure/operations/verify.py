@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from perdure.ledger.verify import Question, Violation, ask_all
+from perdure.operations.archive import is_not_archived
 from perdure.storage.pool import Connection, Pool
 
 _IN_QUESTION: Final = re.compile(r"\b(\w+)\.in_question\b")
@@ -55,10 +56,12 @@ def questions(
 
 
 def _question(name: str, query: str, operation_ids: Sequence[str] | None) -> Question:
-    if operation_ids is None:
-        return Question(name, _IN_QUESTION.sub("true", query))
-    narrowed, places = _IN_QUESTION.subn(r"\1.id = ANY($2)", query)
-    return Question(name, narrowed, (operation_ids,) if places else ())
+    # What is archived was looked at before it went, and has not changed since.
+    narrowed = "" if operation_ids is None else "{0}.id = ANY($2) AND "
+    asked, places = _IN_QUESTION.subn(
+        lambda found: f"({narrowed.format(found[1])}{is_not_archived(found[1])})", query
+    )
+    return Question(name, asked, (operation_ids,) if narrowed and places else ())
 
 
 FINISHED_HAVE_AN_END: Final = """

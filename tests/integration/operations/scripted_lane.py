@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perdure.core.ids import new_id
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.acceptance import accept_many
 from perdure.operations.lanes.runner import LaneRunner
 from perdure.operations.lanes.work import LaneLimits, LaneProcess, Stretch
@@ -83,7 +83,7 @@ class Lane:
         return {
             number: entry.reason
             for number, found in enumerate(self.ids)
-            for entry in await store.trail(self.pool, found)
+            for entry in await reporting.trail(self.pool, found)
             if entry.action == "promoted"
         }
 

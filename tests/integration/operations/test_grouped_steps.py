@@ -16,7 +16,7 @@ from perdure.core.errors import (
     OperationCancelled,
 )
 from perdure.core.ids import new_id
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.attempts import Attempt, attempt_under_way
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.grouped_steps import GroupedStep, StepDone
@@ -105,7 +105,7 @@ def step(pool: Pool) -> Step:
 
 
 async def effects(pool: Pool, operation: Operation) -> int:
-    trail = await store.trail(pool, operation.id)
+    trail = await reporting.trail(pool, operation.id)
     return sum(entry.action == "effect" for entry in trail)
 
 
@@ -134,9 +134,9 @@ async def test_those_of_a_group_are_done_together_with_their_records(
         row = await store.get(pool, operation.id)
         assert (row.status, await effects(pool, operation)) == (Status.PROCESSING, 1)
         assert row.workflow_started_at is not None
-        last = (await store.trail(pool, operation.id))[-1]
+        last = (await reporting.trail(pool, operation.id))[-1]
         assert (last.action, last.status, last.actor) == ("held", Status.PROCESSING, "system")
-        [attempt] = await store.step_attempts(pool, operation.id)
+        [attempt] = await reporting.step_attempts(pool, operation.id)
         assert (attempt.step, attempt.outcome, attempt.attempt) == ("hold", "succeeded", 1)
 
 
@@ -283,7 +283,7 @@ async def test_a_group_whose_database_goes_away_fails_all_of_it_and_writes_nothi
     for operation in operations:
         row = await store.get(pool, operation.id)
         assert (row.status, await effects(pool, operation)) == (Status.PENDING, 0)
-        assert await store.step_attempts(pool, operation.id) == []
+        assert await reporting.step_attempts(pool, operation.id) == []
     assert step.alone == []
     step.many_fails = None
     assert await step.run_together(*operations) == [Done(5)] * 3
@@ -338,7 +338,7 @@ async def test_result_failure_and_end_of_an_operation_are_kept_as_by_itself(
     row = await store.get(pool, operation.id)
     assert (row.status, row.result, row.failure) == (Status.FAILED, {"a": 1}, failure)
     assert row.finished_at is not None
-    last = (await store.trail(pool, operation.id))[-1]
+    last = (await reporting.trail(pool, operation.id))[-1]
     assert (last.action, last.reason) == ("closed", "declined")
 
 
@@ -350,7 +350,7 @@ async def test_a_step_that_moves_nothing_leaves_the_row_as_it_is(
     assert await step.run(operation) == Done(5)
     row = await store.get(pool, operation.id)
     assert (row.status, row.finished_at) == (Status.PENDING, None)
-    assert [entry.action for entry in await store.trail(pool, operation.id)] == [
+    assert [entry.action for entry in await reporting.trail(pool, operation.id)] == [
         "accepted",
         "effect",
     ]
@@ -368,7 +368,8 @@ async def test_the_attempt_of_each_is_its_own(
     attempts = await asyncio.gather(run_as(first, 1), run_as(second, 3))
     assert [attempt.is_recorded for attempt in attempts] == [True, True]
     numbers = [
-        (await store.step_attempts(pool, operation.id))[0].attempt for operation in (first, second)
+        (await reporting.step_attempts(pool, operation.id))[0].attempt
+        for operation in (first, second)
     ]
     assert numbers == [1, 3]
 

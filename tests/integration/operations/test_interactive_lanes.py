@@ -17,7 +17,7 @@ from perdure.core.gears import Gear
 from perdure.core.ids import new_id
 from perdure.core.turns import take_turn
 from perdure.limits.permits import Permits
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.janitor import Janitor, JanitorTimes
 from perdure.operations.lanes import interactive, ownership
 from perdure.operations.lanes import source as lane_source
@@ -251,7 +251,7 @@ async def test_what_one_customer_sends_by_the_hundred_holds_up_no_other(
     assert (await store.get(pool, other)).status == Status.SUCCEEDED
     moved = [one for one in lane.ids if (await store.get(pool, one)).lane == 3]
     assert len(moved) > 50
-    assert [entry.action for entry in await store.trail(pool, moved[0])] == [
+    assert [entry.action for entry in await reporting.trail(pool, moved[0])] == [
         "accepted",
         "joined_flood",
     ]

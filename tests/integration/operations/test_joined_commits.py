@@ -12,7 +12,7 @@ from perdure.core.errors import ProviderRateLimited
 from perdure.core.ids import new_id
 from perdure.core.turns import Permit, take_turn
 from perdure.ledger.store_postgres import PostgresLedger
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.joined import joined, joined_commits
 from perdure.operations.lanes.script import LaneScript
 from perdure.operations.lanes.steps import Postponed
@@ -57,9 +57,11 @@ async def test_a_hold_that_is_refused_is_told_as_its_own(stage: Stage) -> None:
     refused = next(one for one in await world.rows() if one.status == Status.FAILED)
     assert refused.failure is not None
     assert refused.failure.code == "insufficient_funds"
-    reasons = {one.action: one.reason or "" for one in await store.trail(stage.pool, refused.id)}
+    reasons = {
+        one.action: one.reason or "" for one in await reporting.trail(stage.pool, refused.id)
+    }
     assert reasons["promoted"].startswith("hold_funds: ")
-    made = await store.step_attempts(stage.pool, refused.id)
+    made = await reporting.step_attempts(stage.pool, refused.id)
     assert "pay_out" not in [one.step for one in made]
 
 

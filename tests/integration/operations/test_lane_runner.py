@@ -15,7 +15,7 @@ from perdure.core.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
-from perdure.operations import store
+from perdure.operations import reporting
 from perdure.operations.attempts import current_attempt
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.lanes import store as lanes
@@ -330,7 +330,7 @@ async def test_two_runners_of_one_lane_do_everything_once(
     assert sum(stretch.promoted for stretch in stretches) == 0
     assert set(await lane.statuses()) == {Status.SUCCEEDED}
     for found in lane.ids:
-        actions = [entry.action for entry in await store.trail(lane.pool, found)]
+        actions = [entry.action for entry in await reporting.trail(lane.pool, found)]
         assert actions == ["accepted", "settled"]
 
 
@@ -341,7 +341,7 @@ async def test_what_two_runners_promote_at_once_is_promoted_once(lane: Lane) -> 
     assert sum(stretch.promoted for stretch in stretches) == 10
     assert len(lane.launched) == 10
     for found in lane.ids:
-        actions = [entry.action for entry in await store.trail(lane.pool, found)]
+        actions = [entry.action for entry in await reporting.trail(lane.pool, found)]
         assert actions == ["accepted", "promoted"]
 
 

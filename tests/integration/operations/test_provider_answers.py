@@ -15,7 +15,7 @@ from perdure.core.errors import (
     ProviderDisagrees,
     ProviderOutcomeUnknown,
 )
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.agreement import Expected
 from perdure.operations.model import CUSTOMERS_KEY, Operation, Status
 from perdure.operations.provider_call import ProviderCall
@@ -180,7 +180,7 @@ async def test_one_that_was_wrong_on_its_way_is_asked_about_in_the_same_attempt(
 ) -> None:
     provider.answers = [LIES[lie]]
     assert await calls.get_or_create(provider.call()) == YES
-    actions = [entry.action for entry in await store.trail(pool, provider.operation.id)]
+    actions = [entry.action for entry in await reporting.trail(pool, provider.operation.id)]
     assert actions[-2:] == ["charge_disagrees", "charge_answered"]
     assert provider.calls == 1
 

@@ -12,7 +12,7 @@ from perdure.core.errors import (
     ProviderDeclined,
     ProviderOutcomeUnknown,
 )
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.model import Operation, Status
 from perdure.operations.provider_call import ProviderCall
@@ -96,7 +96,7 @@ async def test_calls_in_flight_together_are_each_made_once(
     operations = [await begun(pool, accept) for _ in range(10)]
     assert await together(calls, *map(provider.call, operations)) == [Charge(1)] * 10
     for operation in operations:
-        [attempt] = await store.step_attempts(pool, operation.id)
+        [attempt] = await reporting.step_attempts(pool, operation.id)
         assert (attempt.step, attempt.outcome) == ("charge", "succeeded")
         assert attempt.provider_reference == operation.id
     assert await together(calls, *map(provider.call, operations)) == [Charge(1)] * 10

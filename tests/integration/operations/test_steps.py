@@ -15,7 +15,7 @@ from perdure.core.errors import (
     TurnPending,
 )
 from perdure.core.ids import new_id
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.cancellation import request_cancel
 from perdure.operations.grouped_steps import GroupedStep, StepDone
 from perdure.operations.model import Failure, Status
@@ -54,7 +54,7 @@ class Body:
 
 
 async def count_effects(pool: Pool, operation_id: str) -> int:
-    trail = await store.trail(pool, operation_id)
+    trail = await reporting.trail(pool, operation_id)
     return sum(entry.action == "effect" for entry in trail)
 
 
@@ -181,7 +181,7 @@ async def test_a_refused_step_leaves_nothing(
         await steps.run(operation.id, "hold", 1, refuse, returns=Done)
     assert await count_effects(pool, operation.id) == 0
     assert (await store.get(pool, operation.id)).status == Status.PENDING
-    assert await store.step_attempts(pool, operation.id) == []
+    assert await reporting.step_attempts(pool, operation.id) == []
 
 
 async def test_the_state_the_trail_and_the_attempt_commit_with_the_step(
@@ -202,9 +202,9 @@ async def test_the_state_the_trail_and_the_attempt_commit_with_the_step(
     assert row.status == Status.FAILED
     assert row.failure == Failure("card_declined", "No.")
     assert row.finished_at is not None
-    last = (await store.trail(pool, operation.id))[-1]
+    last = (await reporting.trail(pool, operation.id))[-1]
     assert (last.action, last.status, last.reason) == ("closed", Status.FAILED, "declined")
-    [attempt] = await store.step_attempts(pool, operation.id)
+    [attempt] = await reporting.step_attempts(pool, operation.id)
     assert (attempt.step, attempt.outcome, attempt.attempt) == ("close", "succeeded", 1)
 
 
@@ -242,7 +242,7 @@ async def test_cancelling_what_succeeded_is_refused_with_the_reason_and_on_the_t
         answer = await request_cancel(connection, operation.id, actor="ada", reason="late")
     assert not answer.accepted
     assert "succeeded" in answer.reason
-    last = (await store.trail(pool, operation.id))[-1]
+    last = (await reporting.trail(pool, operation.id))[-1]
     assert (last.actor, last.action) == ("ada", "cancel_refused")
 
 

@@ -19,7 +19,7 @@ from perdure.core.ids import new_id
 from perdure.limits import store as limits
 from perdure.limits.model import Ask, Heard
 from perdure.limits.rules import FAILURES_MAX
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.attempts import Attempt, record_attempt
 from perdure.operations.model import Failure, Operation, Status
 from perdure.operations.waiting import (
@@ -160,7 +160,7 @@ async def test_an_operation_waits_for_a_provider_that_nobody_gets_through_to(
     assert waiting.failure is not None
     assert (waiting.failure.code, waiting.failure.step) == ("gateway_unavailable", "charge")
     assert provider in waiting.failure.message
-    said = [entry.action for entry in await store.trail(pool, operation.id)]
+    said = [entry.action for entry in await reporting.trail(pool, operation.id)]
     assert said.count("charge_waits") == 1
 
 
@@ -177,7 +177,7 @@ async def test_what_is_unknown_stays_so_while_it_waits(
 
     found = await store.get(pool, operation.id)
     assert (found.status, found.failure) == (Status.UNKNOWN, failure)
-    assert "charge_waits" in [entry.action for entry in await store.trail(pool, operation.id)]
+    assert "charge_waits" in [entry.action for entry in await reporting.trail(pool, operation.id)]
 
 
 async def test_it_is_parked_when_its_patience_is_over_and_has_a_new_one_when_resumed(
@@ -197,7 +197,7 @@ async def test_it_is_parked_when_its_patience_is_over_and_has_a_new_one_when_res
 
     await waits(pool, patience_s=HOUR_S).weigh(at, ProviderNotCalled("x"), Tries())
 
-    said = [entry.action for entry in await store.trail(pool, operation.id)]
+    said = [entry.action for entry in await reporting.trail(pool, operation.id)]
     assert said.count("charge_waits") == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from perdure.core.errors import ConfigurationError
 from perdure.core.ids import new_id
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.model import NewOperation
 from perdure.operations.steps import StepTransaction, TransactionalSteps
@@ -67,7 +67,7 @@ async def test_steps_are_done_once_however_many_do_them(pooled: Pool) -> None:
         *(steps.run(operation_id, "hold", 1, note, returns=int) for _ in range(8))
     )
     assert results == [5] * 8
-    trail = await store.trail(pooled, operation_id)
+    trail = await reporting.trail(pooled, operation_id)
     assert [entry.action for entry in trail] == ["accepted", "effect"]
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from perdure.ledger import verify as ledger_verify
 from perdure.ledger.store_postgres import PostgresLedger
-from perdure.operations import store
+from perdure.operations import reporting
 from perdure.operations import verify as operations_verify
 from perdure.operations.model import Operation, Status
 
@@ -90,7 +90,7 @@ async def _check_steps(world: World, operation: Operation) -> None:
 
 
 async def _check_trail(world: World, operation: Operation) -> None:
-    trail = await store.trail(world.pool, operation.id)
+    trail = await reporting.trail(world.pool, operation.id)
     path = [entry.status for entry in trail]
     assert path[0] == Status.PENDING
     for before, after in pairwise(path):
