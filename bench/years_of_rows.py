@@ -69,6 +69,11 @@ SELECT customer_id, customer_id, customer_id || '@example.com', '1990-01-01', 'F
 FROM ledger_accounts WHERE customer_id IS NOT NULL
 """,
     """
+INSERT INTO payload_keys (id, owner, master, wrapped)
+SELECT 'pky_' || id, 'customer:' || customer_id, 'master', 'secret'
+FROM ledger_accounts WHERE customer_id IS NOT NULL
+""",
+    """
 INSERT INTO erased_customers (customer_id, operation_id)
 SELECT 'erased-' || customer_id, 'operation' FROM ledger_accounts WHERE customer_id IS NOT NULL
 """,

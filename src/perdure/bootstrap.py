@@ -26,6 +26,8 @@ from perdure.durable.interceptors.task_queues import TaskQueues
 from perdure.durable.lanes.activities import LaneActivities
 from perdure.durable.lanes.workflow import LaneWorkflow
 from perdure.durable.operation_activities import OperationActivities
+from perdure.durable.payloads.converter import data_converter
+from perdure.durable.payloads.settings import PayloadSettings
 from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.registration import Registration
 from perdure.flags.provider import StoredFlagProvider
@@ -116,7 +118,12 @@ async def open_platform(
         # of by whoever needs it.
         await missing_revisions(pool)
         told = observed()
-        client = await connect(runtime=runtime, lazy=lazy, plugins=told.plugins if told else ())
+        client = await connect(
+            runtime=runtime,
+            lazy=lazy,
+            plugins=told.plugins if told else (),
+            data_converter=data_converter(settings.of(PayloadSettings), pool),
+        )
         platform = compose(settings, pool, client)
         async with platform.flag_provider.refreshing():
             try:

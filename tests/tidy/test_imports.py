@@ -212,7 +212,7 @@ OPENS_THE_DATABASE = {
     *("api/main.py", "worker/main.py", "renewals/legacy/on_machine.py"),
     "trades/legacy/on_machine.py",
     *("cli/migrate.py", "cli/machine.py", "cli/up.py", "cli/demo_stage.py"),
-    *("cli/archive.py", "cli/doctor.py", "cli/verify.py", "cli/keys.py"),
+    *("cli/archive.py", "cli/doctor.py", "cli/verify.py", "cli/keys.py", "cli/payload_keys.py"),
     *("chaos/run.py", "soak/run.py"),
     # What they open it with, and the tests' own.
     *("bootstrap.py", "cli/session.py", "testing/house.py", "testing/servers.py"),

@@ -66,6 +66,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             " seconds.",
         ),
         "keys": Listed("perdure.cli.keys:app", "API keys."),
+        "payload-keys": Listed(
+            "perdure.cli.payload_keys:app", "The keys that encrypt what Temporal keeps."
+        ),
     },
     "Running it": {
         "up": Listed("perdure.cli.up:up", "Run the whole platform on this machine, until Ctrl-C."),

@@ -14,6 +14,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSyste
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.cli.doctor_payloads import look_at_payloads
 from perdure.cli.doctor_work import look_at_work
 from perdure.cli.findings import Finding, Health
 from perdure.cli.output import Output, OutputFormat, out, print_json
@@ -103,6 +104,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             return
         yield migrations
         if migrations.health == Health.OK:
+            yield await look_at_payloads(pool, settings)
             async for finding in look_at_work(pool):
                 yield finding
 

@@ -45,6 +45,11 @@ class DataFolder:
         return self.path / "callback_secret"
 
     @property
+    def payload_keys_path(self) -> Path:
+        """The key that wraps those of customers."""
+        return self.path / "payload_keys"
+
+    @property
     def logs_path(self) -> Path:
         """What each process wrote."""
         return self.path / "logs"

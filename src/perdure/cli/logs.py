@@ -13,6 +13,7 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from perdure.core.errors import PayloadUnreadable
 from perdure.core.telemetry import telemetry, trace_id_of
 
 _FOREIGN_LEVEL: Final = logging.WARNING
@@ -70,6 +71,7 @@ def configure_logging() -> None:
             foreign_pre_chain=[
                 structlog.stdlib.add_logger_name,
                 _with_temporals_ids,
+                _unreadable_in_a_line,
                 *common,
             ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
@@ -106,4 +108,16 @@ def _with_temporals_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDic
         details = getattr(event.get("_record"), kind, None) or {}
         if "workflow_id" in details:
             event.setdefault("workflow_id", details["workflow_id"])
+    return event
+
+
+def _unreadable_in_a_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Say which key is wrong or missing, and nothing of where Temporal's SDK met it."""
+    found = event.get("exc_info")
+    error = found[1] if isinstance(found, tuple) else None
+    while error is not None and not isinstance(error, PayloadUnreadable):
+        error = error.__cause__
+    if error is not None:
+        del event["exc_info"]
+        event["error"] = error.message
     return event

@@ -21,6 +21,7 @@ from perdure.cli.environment import (
     is_about_servers,
     leave_out_servers,
     write_environment,
+    write_private,
 )
 from perdure.cli.ports import API, OWN, TEMPORAL, HeldPorts, choose_ports, setting_of
 from perdure.cli.simulated import Running, Simulated, default_ports, roles, simulated
@@ -30,6 +31,7 @@ from perdure.core.errors import ConfigurationError
 from perdure.core.identity import books_in
 from perdure.core.ports import LOOPBACK
 from perdure.durable.client import connect
+from perdure.durable.payloads.settings import KEYS, KEYS_FILE, new_master
 from perdure.embedded.postgres import postgres_process, postgres_url
 from perdure.embedded.processes import ProcessSpec
 from perdure.embedded.redis import redis_process, redis_url
@@ -265,6 +267,12 @@ class _Plan:
         if self.given.get("DATABASE_URL"):
             return []
         self.environment["DATABASE_URL"] = postgres_url(self.folder.path)
+        if not (self.given.get(KEYS) or self.given.get(KEYS_FILE)):
+            # In the folder, as the database is whose keys it wraps.
+            path = self.folder.payload_keys_path
+            if not path.exists():
+                write_private(path, json.dumps([new_master("up")]))
+            self.environment[KEYS_FILE] = str(path.resolve())
         return [postgres_process(self.folder.path)]
 
     async def _temporal(self) -> list[ProcessSpec]:

@@ -16,6 +16,7 @@
     ├── TurnPending              not yet: our own limit leaves no room, or another run goes first
     ├── ProviderDisagrees        an outside system answered something else than it was asked
     ├── ConfigurationError       a setting is wrong; the process does not start
+    ├── PayloadUnreadable        what Temporal keeps cannot be decrypted here, or any more
     ├── ProviderAway             nobody gets through to an outside system, for longer than is waited
     └── ProviderError            an outside system did not give an answer
         ├── ProviderUnavailable      nothing reached it: trying again is safe
@@ -168,6 +169,15 @@ class ConfigurationError(PerdureError):
     """A setting is wrong; the message names it and the fix."""
 
     code = "configuration_error"
+
+
+class PayloadUnreadable(PerdureError):
+    """What Temporal keeps of an operation cannot be decrypted with the keys that are here.
+
+    An outage: what needs it is tried again until the key is there.
+    """
+
+    code = "payload_unreadable"
 
 
 class ProviderAway(PerdureError):

@@ -19,12 +19,13 @@ API_KEY: Final = "key"
 BULK: Final = "blk"
 BULK_LIST: Final = "bll"
 NOTIFICATION: Final = "ntf"
+PAYLOAD_KEY: Final = "pky"
 REQUEST: Final = "req"
 TRANSFER: Final = "ltr"
 """A transfer between ledger accounts."""
 
 HOUSE_PREFIXES: Final = frozenset(
-    {ACCOUNT, API_KEY, BULK, BULK_LIST, NOTIFICATION, REQUEST, TRANSFER}
+    {ACCOUNT, API_KEY, BULK, BULK_LIST, NOTIFICATION, PAYLOAD_KEY, REQUEST, TRANSFER}
 )
 """No kind of operation of other packages begins its ids so."""
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from temporalio.client import Client, Plugin
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
@@ -21,7 +22,11 @@ def logging_runtime() -> Runtime:
 
 
 async def connect(
-    *, runtime: Runtime | None = None, lazy: bool = False, plugins: Sequence[Plugin] = ()
+    *,
+    runtime: Runtime | None = None,
+    lazy: bool = False,
+    plugins: Sequence[Plugin] = (),
+    data_converter: DataConverter = DataConverter.default,
 ) -> Client:
     """Connect as Temporal's standard settings say: address, namespace, TLS, API key, profile.
 
@@ -29,6 +34,7 @@ async def connect(
         runtime: The process's runtime, with its metrics.
         lazy: Connect at the first call, so that a process can start while Temporal is away.
         plugins: What is put around the client, and the workers that it is given to.
+        data_converter: How it converts, and encrypts, what goes to Temporal.
 
     Raises:
         ConfigurationError: Temporal cannot be reached.
@@ -43,7 +49,9 @@ async def connect(
         ) from error
     address = config.setdefault("target_host", "localhost:7233")
     try:
-        return await Client.connect(**config, runtime=runtime, lazy=lazy, plugins=plugins)
+        return await Client.connect(
+            **config, runtime=runtime, lazy=lazy, plugins=plugins, data_converter=data_converter
+        )
     except RuntimeError as error:
         raise ConfigurationError(
             f"Temporal cannot be reached at {address}: {error}. Start it (`perdure up`"

@@ -20,6 +20,8 @@ from perdure.api.main import server_of
 from perdure.bootstrap import Platform, compose, open_registrations
 from perdure.config import Settings
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
+from perdure.durable.payloads.converter import data_converter
+from perdure.durable.payloads.settings import PayloadSettings
 from perdure.durable.registration import Registration
 from perdure.ledger.chart import SystemAccount, ensure_system_accounts, system_account_id
 from perdure.ledger.model import AccountKind, Balance, NewAccount, NewTransfer
@@ -168,7 +170,9 @@ async def open_house(
             "workflow_sandbox": True,
             "janitor_interval_s": 0.5,
         }
-        platform = _with_own_queues(Settings(**(given | settings)), pool, client)
+        told = Settings(**(given | settings))
+        own: Any = {"data_converter": data_converter(told.of(PayloadSettings), pool)}
+        platform = _with_own_queues(told, pool, Client(**client.config() | own))
         stack.push_async_callback(platform.close)
         await stack.enter_async_context(_served(platform, listener))
         registrations = await stack.enter_async_context(open_registrations(platform))
