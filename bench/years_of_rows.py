@@ -144,6 +144,10 @@ FROM made CROSS JOIN generate_series(0, 1) AS place
 WHERE kind IN ('transfer', 'payment') AND (place = 0 OR status <> 'needs_attention')
 """,
     """
+INSERT INTO ledger_tigerbeetle_ids (tigerbeetle_id, transfer_id)
+SELECT gen_random_uuid(), pg_temp.id_of('ltr', at, 2 * number) FROM made
+""",
+    """
 INSERT INTO ledger_open_holds (transfer_id, debit_shard, credit_shard)
 SELECT pg_temp.id_of('ltr', at, 2 * number), 0, 0 FROM made
 WHERE kind IN ('transfer', 'payment') AND status = 'needs_attention'

@@ -1,6 +1,6 @@
 """The composition root: the one place where settings become objects and objects meet."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +33,11 @@ from perdure.durable.registration import Registration
 from perdure.flags.provider import StoredFlagProvider
 from perdure.flags.routing import EngineRouting, client_of
 from perdure.flags.store import FlagStore
+from perdure.ledger.choice import open_ledger
+from perdure.ledger.opened import OpenedLedger
+from perdure.ledger.store import LedgerStore
 from perdure.ledger.store_postgres import PostgresLedger
+from perdure.ledger.verify import BalancesElsewhere
 from perdure.limits.permits import Permits
 from perdure.notifications import registration as notifications
 from perdure.notifications.activities import NotificationActivities
@@ -43,6 +47,7 @@ from perdure.observability.observed import breakdown_reports, observed
 from perdure.operations.bulk.runner import BulkRunner
 from perdure.operations.bulk.service import BulkService
 from perdure.operations.first_tries import FirstTries
+from perdure.operations.janitor import Chore
 from perdure.operations.lanes.bell import RING_INTERVAL_S
 from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.lanes.interactive import InteractiveLane, interactive_limits
@@ -56,7 +61,7 @@ from perdure.operations.waiting import ProviderWaits
 from perdure.outside import open_outside, use_of
 from perdure.providers.mail import MAIL_ROLE
 from perdure.providers.sms import SMS_ROLE
-from perdure.storage.pool import Pool, open_pool
+from perdure.storage.pool import Connection, Pool, open_pool
 from perdure.storage.revisions import missing_revisions
 
 _SOON_S: Final = 0.2
@@ -74,7 +79,9 @@ class Platform:
     engine: TemporalEngine
     permits: Permits
     waits: ProviderWaits
-    ledger: PostgresLedger
+    ledger: LedgerStore[Connection]
+    balances: BalancesElsewhere | None
+    ledger_chores: Sequence[Chore]
     kinds: Kinds
     operations: OperationService
     bulks: BulkService
@@ -124,28 +131,40 @@ async def open_platform(
             plugins=told.plugins if told else (),
             data_converter=data_converter(settings.of(PayloadSettings), pool),
         )
-        platform = compose(settings, pool, client)
-        async with platform.flag_provider.refreshing():
-            try:
-                yield platform
-            finally:
-                await platform.close()
+        async with open_ledger(
+            settings.ledger,
+            pool,
+            addresses=settings.tigerbeetle_addresses,
+            cluster_id=settings.tigerbeetle_cluster_id,
+            process=application_name,
+        ) as ledger:
+            platform = compose(settings, pool, client, ledger)
+            async with platform.flag_provider.refreshing():
+                try:
+                    yield platform
+                finally:
+                    await platform.close()
 
 
-def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
+def compose(
+    settings: Settings, pool: Pool, client: Client, ledger: OpenedLedger | None = None
+) -> Platform:
     """Put the platform together on an open pool and a client.
 
     Its flags are read while `flag_provider.refreshing()` is entered.
 
+    Args:
+        ledger: None: the one on PostgreSQL.
+
     Raises:
         ConfigurationError: A capability is wrong.
     """
-    queues, ledger = QueueNames(settings.queues), PostgresLedger()
+    queues, ledger = QueueNames(settings.queues), ledger or OpenedLedger(PostgresLedger())
     flags = FlagStore(pool, flag_attributes())
     engine = TemporalEngine(client, operation_kinds(), queues)
     flag_provider = StoredFlagProvider(flags)
     routing = EngineRouting(client_of(flag_provider), engine_flags())
-    host = Host(settings, pool, client, queues, engine, ledger, routing, refundable_kinds())
+    host = Host(settings, pool, client, queues, engine, ledger.store, routing, refundable_kinds())
     kinds = Kinds(host)
     operations = OperationService(pool, engine, kinds.actions, kinds.refunds)
     return Platform(
@@ -156,7 +175,9 @@ def compose(settings: Settings, pool: Pool, client: Client) -> Platform:
         engine=engine,
         permits=Permits(pool),
         waits=ProviderWaits(pool, kinds.patience),
-        ledger=ledger,
+        ledger=ledger.store,
+        balances=ledger.balances,
+        ledger_chores=ledger.chores,
         kinds=kinds,
         operations=operations,
         bulks=BulkService(pool, operations),

@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from perdure.core.errors import ConfigurationError
 from perdure.core.gears import AskedGear
+from perdure.core.ledgers import LedgerChoice
 from perdure.core.settings import EnvironmentSettings
 
 Own = TypeVar("Own", bound=EnvironmentSettings)
@@ -33,6 +34,14 @@ class Settings(EnvironmentSettings):
     """
     database_pool_size: int = Field(default=20, ge=2, le=500)
     """The most connections a process holds."""
+
+    ledger: LedgerChoice = LedgerChoice.POSTGRES
+    """Where balances are kept: `postgres`, or `tigerbeetle`."""
+    tigerbeetle_addresses: str = Field(default="", validation_alias="TIGERBEETLE_ADDRESSES")
+    """Where the replicas of TigerBeetle's cluster are: `host:port,…`."""
+    tigerbeetle_cluster_id: int = Field(
+        default=0, ge=0, lt=2**128, validation_alias="TIGERBEETLE_CLUSTER_ID"
+    )
 
     data_dir: Path = Path(".perdure")
     """Where `perdure up` keeps everything: databases, logs, the first API key."""

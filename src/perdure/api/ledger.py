@@ -63,7 +63,7 @@ async def get_trial_balance(
     platform: PlatformOfApp, _caller: Reader
 ) -> WholeList[TrialBalanceLineView]:
     """List what was debited and credited in all; of each currency both are equal."""
-    lines = await trial_balance(platform.pool)
+    lines = await trial_balance(platform.pool, platform.balances)
     return WholeList(
         data=[TrialBalanceLineView.of(line) for line in lines],
         url=f"{router.prefix}/trial-balance",

@@ -14,7 +14,7 @@ from perdure.capabilities import attribute, installed
 from perdure.capability.assembly import kinds_with_lanes
 from perdure.core.errors import PerdureError, ProviderUnavailable
 from perdure.ledger import verify as ledger
-from perdure.ledger.verify import QUESTION_S, Question, Violation
+from perdure.ledger.verify import QUESTION_S, BalancesElsewhere, Question, Violation
 from perdure.operations import verify as operations
 from perdure.operations.verify import check
 from perdure.providers.choice import Role, Use
@@ -163,6 +163,7 @@ async def violations(
     changes: Changes | None = None,
     *,
     books_since: datetime | None = None,
+    balances: BalancesElsewhere | None = None,
 ) -> list[Violation]:
     """Return what breaks an invariant: of the ledger, of operations, at the outside systems.
 
@@ -170,6 +171,7 @@ async def violations(
         compared: Whose books are compared with ours.
         changes: What to look at in our own books; None: at everything.
         books_since: Compare operations that began since then; None: all.
+        balances: Shows the ledger's balances, where they are not in our database.
 
     Raises:
         ConfigurationError: One of these cannot be asked as the settings have it.
@@ -182,7 +184,15 @@ async def violations(
         async with turns, whole_tables(pool) as connection:
             return await asked.ask(connection, limit=100)
 
-    asking = [asyncio.create_task(ask(asked)) for asked in own_questions(changes)]
+    async def ask_about(asked: list[Question], shown: BalancesElsewhere) -> list[Violation]:
+        async with turns, whole_tables(pool) as connection:
+            return await ledger.ask_elsewhere(connection, asked, shown, limit=100)
+
+    questions = own_questions(changes)
+    elsewhere = [each for each in questions if balances and each.is_about_balances]
+    asking = [asyncio.create_task(ask(each)) for each in questions if each not in elsewhere]
+    if balances and elsewhere:
+        asking.append(asyncio.create_task(ask_about(elsewhere, balances)))
     try:
         answers = await asyncio.gather(*asking)
     finally:

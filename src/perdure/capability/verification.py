@@ -13,7 +13,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from perdure.capability.books import Changes, Providers, own_questions, violations
-from perdure.ledger.verify import QUESTION_S, Violation, sums_of_entries
+from perdure.ledger.verify import (
+    QUESTION_S,
+    BalancesElsewhere,
+    Violation,
+    sums_of_entries,
+)
 from perdure.storage.pool import TAKES_NO_CHANGES, Connection, Pool, transaction, whole_tables
 
 
@@ -53,6 +58,7 @@ async def verify(
     *,
     is_whole: bool = False,
     books_since: datetime | None = None,
+    balances: BalancesElsewhere | None = None,
 ) -> Verified:
     """Look at what changed since the last run that found nothing, and keep that it was looked at.
 
@@ -62,6 +68,7 @@ async def verify(
         compared: Whose books are compared: with all operations, whatever changed.
         is_whole: Look at everything in any case.
         books_since: Compare those books with operations that began since then; None: with all.
+        balances: Shows the ledger's balances, where they are not in our database.
 
     Raises:
         ProviderUnavailable: Somebody's books are not to be read.
@@ -72,7 +79,7 @@ async def verify(
     last = await _latest(pool, _CLEAN, fingerprint)
     whole_before = await _latest(pool, _WHOLE)
     changes = None if is_whole or last is None or not keeps else await _changes(pool, last.through)
-    found = await violations(pool, compared, changes, books_since=books_since)
+    found = await violations(pool, compared, changes, books_since=books_since, balances=balances)
     if keeps:
         base = last if changes is not None else None
         run = (through, began_at, changes is None, fingerprint, len(found))

@@ -17,7 +17,7 @@ from perdure.durable.engine import TemporalEngine
 from perdure.durable.queues import QueueNames
 from perdure.durable.registration import Registration
 from perdure.flags.routing import EngineRouting
-from perdure.ledger.store_postgres import PostgresLedger
+from perdure.ledger.store import LedgerStore
 from perdure.limits.permits import PermitFor
 from perdure.notifications.contracts import Deliver
 from perdure.operations.acceptance import Acceptance
@@ -33,7 +33,7 @@ from perdure.operations.steps import TransactionalSteps
 from perdure.operations.waiting import Patience
 from perdure.outside import Outside
 from perdure.refunds.contracts import RefundProvider
-from perdure.storage.pool import Pool
+from perdure.storage.pool import Connection, Pool
 
 Own = TypeVar("Own")
 
@@ -51,7 +51,7 @@ class Host:
     client: Client
     queues: QueueNames
     engine: TemporalEngine
-    ledger: PostgresLedger
+    ledger: LedgerStore[Connection]
     routing: EngineRouting
     refundable: Mapping[str, RefundableKind]
 
@@ -103,7 +103,7 @@ class WorkerHost:
 
     settings: Settings
     pool: Pool
-    ledger: PostgresLedger
+    ledger: LedgerStore[Connection]
     refundable: Mapping[str, RefundableKind]
     own: Callable[[type[Own]], Own]
     steps: TransactionalSteps

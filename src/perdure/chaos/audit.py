@@ -71,7 +71,9 @@ class Audit:
 
     async def _broken_invariants(self, compared: Providers | None = None) -> list[Finding]:
         def look() -> Coroutine[Any, Any, list[Violation]]:
-            return verify.violations(self._platform.pool, compared or {})
+            return verify.violations(
+                self._platform.pool, compared or {}, balances=self._platform.balances
+            )
 
         return [
             Finding(broken.name, None, " ".join(broken.subject_ids), None, broken.detail)

@@ -178,7 +178,11 @@ def _one_of(name: str, given: str) -> tuple[str, str]:
 async def _verify(asked: _Asked, *, is_whole: bool) -> Verified:
     async with open_session() as platform:
         return await verification.verify(
-            platform.pool, asked.compared, is_whole=is_whole, books_since=asked.since
+            platform.pool,
+            asked.compared,
+            is_whole=is_whole,
+            books_since=asked.since,
+            balances=platform.balances,
         )
 
 

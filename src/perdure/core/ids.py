@@ -37,6 +37,10 @@ _LETTERS: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
 )
 """From base32 as Python writes it to a TypeID's."""
+_DIGITS: Final = str.maketrans(
+    "0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv"
+)
+"""From a TypeID's base32 to digits of a number as Python reads it."""
 
 
 def new_id(prefix: str) -> str:
@@ -100,3 +104,18 @@ def time_of(value: str) -> datetime | None:
     except TypeIDException:
         return None
     return datetime.fromtimestamp((found.uuid.int >> 80) / 1000, UTC)
+
+
+def time_ms_of(value: str) -> int:
+    """Return the millisecond in which an identifier was given; 0: it is none of ours.
+
+    As `time_of` in a tenth of the time, for what is done with every transfer.
+    """
+    time = value[-ID_SUFFIX_LENGTH:-_RANDOM_LENGTH]
+    if len(time) != ID_SUFFIX_LENGTH - _RANDOM_LENGTH or value[-ID_SUFFIX_LENGTH - 1 :][:1] != "_":
+        return 0
+    try:
+        found = int(time.translate(_DIGITS), 32)
+    except ValueError:
+        return 0
+    return found if found < 1 << 48 else 0

@@ -3,9 +3,11 @@
 A store decides under its own locks; where it refuses, these functions say which rule it was.
 """
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from perdure.core import ids
 from perdure.core.errors import (
@@ -35,6 +37,8 @@ from perdure.ledger.model import (
     Transfer,
     TransferKind,
 )
+
+Checked = TypeVar("Checked")
 
 BALANCE_MINOR_MAX: Final = AMOUNT_MINOR_MAX
 """The most that one side of one balance row may come to, pending and posted together."""
@@ -96,6 +100,30 @@ def check_transfer_id(transfer_id: str, *, param: str = "id") -> None:
     ids.check_id(transfer_id, ids.TRANSFER, param=param)
 
 
+def well_formed(new: Sequence[NewTransfer]) -> list[NewTransfer]:
+    """Return those that are right in themselves, and share their ids with no other."""
+    times = Counter(each.id for each in new)
+    return [each for each in new if times[each.id] == 1 and _passes(check_new_transfer, each)]
+
+
+def well_formed_pairs(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the holds and settling ids of these that occur once, the latter being transfers'."""
+    times = Counter(each for pair in asked for each in pair)
+    return [
+        (hold_id, transfer_id)
+        for hold_id, transfer_id in asked
+        if times[hold_id] == times[transfer_id] == 1 and _passes(check_transfer_id, transfer_id)
+    ]
+
+
+def _passes(check: Callable[[Checked], None], given: Checked) -> bool:
+    try:
+        check(given)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _check_present(value: str, param: str) -> None:
     if not value:
         raise InvalidInput(f"{param} is empty; give it a value.", code="missing_field", param=param)
@@ -113,6 +141,23 @@ def check_accounts(
         InsufficientFunds: The account has a floor and too little available.
         LimitExceeded: `balance_overflow`.
     """
+    accounts = check_ends(new, debit, credit)
+    for account, side in accounts:
+        _check_funds(new, account, side)
+    for account, side in accounts:
+        _check_room(new, account, side)
+
+
+def check_ends(
+    new: NewTransfer, debit: AccountState | None, credit: AccountState | None
+) -> tuple[tuple[AccountState, Side], tuple[AccountState, Side]]:
+    """Refuse a post or a hold whose accounts do not take it, whatever is on them.
+
+    Raises:
+        NotFound: `account_not_found`.
+        InvalidInput: `currency_mismatch`.
+        Refused: `account_not_open`.
+    """
     if debit is None:
         raise _account_not_found(new.debit_account_id, Side.DEBIT)
     if credit is None:
@@ -120,10 +165,7 @@ def check_accounts(
     accounts = ((debit, Side.DEBIT), (credit, Side.CREDIT))
     for account, side in accounts:
         _check_takes_transfers(new, account, side)
-    for account, side in accounts:
-        _check_funds(new, account, side)
-    for account, side in accounts:
-        _check_room(new, account, side)
+    return accounts
 
 
 def _account_not_found(account_id: str, side: Side) -> NotFound:

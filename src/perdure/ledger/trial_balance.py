@@ -1,9 +1,12 @@
 """What was debited and credited in all: the sums by which books are seen to agree."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from perdure.storage.pool import Connection, Pool
+from perdure.ledger.verify import BalancesElsewhere
+from perdure.storage.pool import Connection, Pool, whole_tables
 
 CUSTOMERS: Final = "customers"
 """All customers' accounts together."""
@@ -25,23 +28,49 @@ class TrialBalanceLine:
     credits_minor: int
 
 
-_LINES: Final = f"""
-SELECT currency, coalesce(house, '{CUSTOMERS}') AS account, kind,
+_LINES: Final = """
+SELECT currency, coalesce(house, 'customers') AS account, kind,
        sum(debits_posted_minor)::bigint AS debits_minor,
        sum(credits_posted_minor)::bigint AS credits_minor
 FROM (
     SELECT account.currency, account.kind, debits_posted_minor, credits_posted_minor,
            CASE WHEN account.customer_id IS NULL THEN account.id END AS house
-    FROM ledger_balances AS balance JOIN ledger_accounts AS account ON account.id = account_id
+    FROM {balances} AS balance JOIN ledger_accounts AS account ON account.id = account_id
 ) AS entry
 GROUP BY currency, house, kind
 ORDER BY currency, house NULLS LAST
 """
 
 
-async def trial_balance(connection: Connection | Pool) -> list[TrialBalanceLine]:
+async def trial_balance(
+    pool: Pool, elsewhere: BalancesElsewhere | None = None
+) -> list[TrialBalanceLine]:
     """Return a line for each account of the house, and one for customers', of each currency.
 
-    One statement reads it, so debits and credits of a currency are equal whenever it is asked for.
+    It is of one moment, so debits and credits of a currency are equal whenever it is asked for.
+
+    Args:
+        elsewhere: Shows the balances, where they are not in our database.
     """
-    return [TrialBalanceLine(**dict(row)) for row in await connection.fetch(_LINES)]
+    if elsewhere is None:
+        return await _lines(pool, "ledger_balances")
+    lines: list[TrialBalanceLine] = []
+    async with whole_tables(pool) as connection:
+        for at_rest in (False, True):
+            lines = await _lines(connection, await elsewhere.show(connection, at_rest=at_rest))
+            if is_equal(lines):
+                break
+    return lines
+
+
+async def _lines(connection: Connection | Pool, balances: str) -> list[TrialBalanceLine]:
+    rows = await connection.fetch(_LINES.format(balances=balances))
+    return [TrialBalanceLine(**dict(row)) for row in rows]
+
+
+def is_equal(lines: Iterable[TrialBalanceLine]) -> bool:
+    """Whether debits and credits of each currency are equal."""
+    excess: Counter[str] = Counter()
+    for line in lines:
+        excess[line.currency] += line.debits_minor - line.credits_minor
+    return not any(excess.values())

@@ -8,9 +8,9 @@ A look at what changed reads the entries made since a moment, and the sums of th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from perdure.storage.pool import Connection, Pool
 
@@ -42,11 +42,33 @@ class Question:
     query: str
     arguments: tuple[object, ...] = ()
 
+    @property
+    def is_about_balances(self) -> bool:
+        """Whether it looks at what is on accounts."""
+        return _KEPT in self.query
+
+    def over(self, table: str) -> "Question":
+        """Return the same about balances in another table."""
+        return replace(self, query=self.query.replace(_KEPT, table))
+
     async def ask(self, connection: Connection | Pool, *, limit: int) -> list[Violation]:
         """Return what breaks it, at most `limit`."""
         sql = f"{self.query} LIMIT $1"
         rows = await connection.fetch(sql, limit, *self.arguments, timeout=QUESTION_S)
         return [Violation(self.name, tuple(row["subject_ids"]), row["detail"]) for row in rows]
+
+
+class BalancesElsewhere(Protocol):
+    """Has balances that another system keeps looked at as those that are kept here."""
+
+    async def show(self, connection: Connection, *, at_rest: bool) -> str:
+        """Return the table that has them, until the transaction ends.
+
+        Args:
+            at_rest: Nothing is written from here on to the transaction's end, so that they are
+                those of one moment. Else what is written meanwhile may be in one of two.
+        """
+        ...
 
 
 async def violations(connection: Connection | Pool, *, limit: int = 100) -> list[Violation]:
@@ -59,6 +81,22 @@ async def ask_all(
 ) -> list[Violation]:
     """Return what breaks any of these, at most `limit` of each."""
     return [found for each in asked for found in await each.ask(connection, limit=limit)]
+
+
+async def ask_elsewhere(
+    connection: Connection, asked: Sequence[Question], balances: BalancesElsewhere, *, limit: int
+) -> list[Violation]:
+    """Return what breaks any of these, about balances that are kept elsewhere.
+
+    Only where something is found are writers stopped for a moment, to see whether it stays.
+    """
+    found: list[Violation] = []
+    for at_rest in (False, True):
+        table = await balances.show(connection, at_rest=at_rest)
+        shown = [each.over(table) for each in asked]
+        if not (found := await ask_all(connection, shown, limit=limit)):
+            break
+    return found
 
 
 def questions(since: datetime | None = None) -> list[Question]:
@@ -74,6 +112,8 @@ def questions(since: datetime | None = None) -> list[Question]:
         for name, query in (INVARIANTS | _OF_WHAT_CHANGED).items()
     ]
 
+
+_KEPT: Final = "ledger_balances"
 
 QUESTION_S: Final = 3600.0
 """Longer than other statements: a query may look at every row there is."""

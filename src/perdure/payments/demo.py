@@ -120,7 +120,9 @@ async def _show(machine: Machine, platform: Platform, payments: int, tell: Repor
     report = read_report(report_path(file))
     result.by_outcome.update((found.status, found.failure_code) for found in report.values())
     result.unexpected = unexpected(result.expected, report)
-    result.violations = await violations(platform.pool, {"gateway": machine.books["gateway"]})
+    result.violations = await violations(
+        platform.pool, {"gateway": machine.books["gateway"]}, balances=platform.balances
+    )
     return result
 
 

@@ -157,6 +157,7 @@ async def _show(machine: Machine, platform: Platform, count: int, tell: Report) 
     result.violations = await violations(
         platform.pool,
         {name: machine.books[name] for name in ("gateway", "registry")},
+        balances=platform.balances,
     )
     return result
 

@@ -5,7 +5,7 @@ SQLAlchemy Core, compiled for the same connection by `storage.query`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -150,11 +150,42 @@ async def _close(pool: Pool) -> None:
             raise
 
 
+Deed = Callable[[], Awaitable[None]]
+
+_deeds: dict[int, dict[object, Deed]] = {}
+"""What is to be done after each open transaction, by its connection."""
+
+
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Hold a connection with an open transaction: committed at the end, rolled back on an error."""
-    async with pool.acquire() as connection, connection.transaction():
-        yield connection
+    deeds: dict[object, Deed] = {}
+    async with pool.acquire() as connection:
+        _deeds[id(connection)] = deeds
+        try:
+            async with connection.transaction():
+                yield connection
+        finally:
+            del _deeds[id(connection)]
+    for deed in deeds.values():
+        try:
+            await deed()
+        except Exception as error:  # noqa: BLE001 - what was committed stands
+            log.warning("left_for_later", error=f"{type(error).__name__}: {error}")
+
+
+def after_commit(connection: Connection, key: object, deed: Deed) -> None:
+    """Have something done once the transaction has committed, and before whoever held it goes on.
+
+    It is lost where the process dies first, or the transaction is not one of `transaction`:
+    somebody else has to find out later that it is due.
+
+    Args:
+        key: What is given again under the same one is done once.
+    """
+    deeds = _deeds.get(id(connection))
+    if deeds is not None:
+        deeds.setdefault(key, deed)
 
 
 @asynccontextmanager

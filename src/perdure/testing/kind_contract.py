@@ -321,7 +321,8 @@ class KindContract:
             await scene.house.end_of(found)
         told: list[books.Books[Any]] = [attribute(place) for place in scene.kind.books]
         own = {each.name: {self.tld: each.role.at(scene.server, self.tld)} for each in told}
-        assert await books.violations(scene.house.platform.pool, own) == []
+        platform = scene.house.platform
+        assert await books.violations(platform.pool, own, balances=platform.balances) == []
 
     def _skip_unless_created(self, scene: Scene) -> None:
         if not scene.kind.is_created:

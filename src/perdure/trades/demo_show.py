@@ -143,6 +143,7 @@ class Show:
         result.violations = await violations(
             pool,
             {role.name: {"": use_of(role, settings)} for role in (ASSETS_ROLE, WALLETS_ROLE)},
+            balances=self.platform.balances,
         )
 
     async def _seed(self) -> tuple[list[Trader], Trader]:

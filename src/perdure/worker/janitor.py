@@ -23,6 +23,7 @@ def janitor(platform: Platform) -> Janitor:
         platform.engine,
         chores=[
             *platform.kinds.chores,
+            *platform.ledger_chores,
             redelivery.redeliver,
             deadlines.cancel_overdue,
             partial(forget_old, platform.pool),

@@ -1,13 +1,11 @@
 """The ledger against a plain model of it: whatever is asked, both give the same answer."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncpg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,10 +20,8 @@ from perdure.core.errors import Conflict, InsufficientFunds, LimitExceeded, Perd
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.core.money import AMOUNT_MINOR_MAX
 from perdure.ledger.model import AccountKind, AccountStatus, NewAccount, NewTransfer, Posted
-from perdure.ledger.store_postgres import PostgresLedger
-from perdure.ledger.verify import violations
 
-Result = TypeVar("Result")
+from .conftest import Examples, one_example
 
 KINDS = [*AccountKind] * 2
 """One account of each kind with a floor, then one of each without."""
@@ -73,18 +69,17 @@ class Model:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Each example is one transaction, rolled back at its end."""
+    """Each example is one of `one_example`."""
 
     holds: Bundle[str] = Bundle("holds")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Any) -> None:
+    def __init__(self, examples: Examples) -> None:
         super().__init__()
-        self.loop = loop
-        self.connection = connection
-        self.ledger = PostgresLedger()
+        self.run_async = examples.run
+        self.opening = one_example(examples.store)
+        self.example = self.run_async(self.opening.__aenter__())
+        self.ledger, self.session = self.example.ledger, self.example.session
         self.model = Model()
-        self.transaction = connection.transaction()
-        self.run_async(self.transaction.start())
         self.accounts = [new_id(ACCOUNT) for _ in KINDS]
         for number, (account_id, kind) in enumerate(zip(self.accounts, KINDS, strict=True)):
             new = NewAccount(
@@ -94,10 +89,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 currency="USD",
                 may_go_negative=number >= len(AccountKind),
             )
-            self.run_async(self.ledger.open_account(connection, new))
-
-    def run_async(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        return self.loop.run_until_complete(coroutine)
+            self.run_async(self.ledger.open_account(self.session, new))
 
     def outcome(self, coroutine: Coroutine[Any, Any, Posted]) -> bool | type[PerdureError]:
         try:
@@ -132,11 +124,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if debit == credit:
             return
         new = self.new_transfer(debit, credit, amount_minor)
-        outcome = self.outcome(self.ledger.post(self.connection, new))
+        outcome = self.outcome(self.ledger.post(self.session, new))
         assert outcome == self.expected(debit, credit, amount_minor, outcome)
         if outcome is True:
             self.model.book(self.model.posted, debit, credit, amount_minor)
-            assert self.outcome(self.ledger.post(self.connection, new)) is False
+            assert self.outcome(self.ledger.post(self.session, new)) is False
 
     @rule(target=holds, debit=NUMBERS, credit=NUMBERS, amount_minor=AMOUNTS, expiry=EXPIRIES)
     def hold(self, debit: int, credit: int, amount_minor: int, expiry: timedelta | None) -> str:
@@ -144,7 +136,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return ""
         new = self.new_transfer(debit, credit, amount_minor)
         expires_at = datetime.now(UTC) + expiry if expiry else None
-        placing = self.ledger.hold(self.connection, new, expires_at=expires_at)
+        placing = self.ledger.hold(self.session, new, expires_at=expires_at)
         outcome = self.outcome(placing)
         assert outcome == self.expected(debit, credit, amount_minor, outcome)
         if outcome is not True:
@@ -159,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if held := self.model.holds.get(hold_id):
             over = part is not None and part > held.amount_minor
             refusal = Conflict if not held.open or held.expired else LimitExceeded if over else None
-            settling = self.ledger.post_hold(self.connection, hold_id, new_id(TRANSFER), part)
+            settling = self.ledger.post_hold(self.session, hold_id, new_id(TRANSFER), part)
             assert self.outcome(settling) == (refusal or True)
             if refusal is None:
                 self.release(held)
@@ -170,14 +162,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(hold_id=holds)
     def void_hold(self, hold_id: str) -> None:
         if held := self.model.holds.get(hold_id):
-            settling = self.ledger.void_hold(self.connection, hold_id, new_id(TRANSFER))
+            settling = self.ledger.void_hold(self.session, hold_id, new_id(TRANSFER))
             assert self.outcome(settling) == (True if held.open else Conflict)
             self.release(held)
 
     @rule(hold_id=holds)
     def expire_hold(self, hold_id: str) -> None:
         if held := self.model.holds.get(hold_id):
-            settling = self.ledger.expire_hold(self.connection, hold_id, new_id(TRANSFER))
+            settling = self.ledger.expire_hold(self.session, hold_id, new_id(TRANSFER))
             expires = held.open and held.expired
             assert self.outcome(settling) == (True if expires else Conflict)
             if expires:
@@ -190,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, status=st.sampled_from([AccountStatus.OPEN, AccountStatus.FROZEN]))
     def set_status(self, number: int, status: AccountStatus) -> None:
-        change = self.ledger.set_account_status(self.connection, self.accounts[number], status)
+        change = self.ledger.set_account_status(self.session, self.accounts[number], status)
         self.run_async(change)
         if status is AccountStatus.FROZEN:
             self.model.frozen.add(number)
@@ -200,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def balances_agree(self) -> None:
         for number, account_id in enumerate(self.accounts):
-            balance = self.run_async(self.ledger.balance(self.connection, account_id))
+            balance = self.run_async(self.ledger.balance(self.session, account_id))
             assert balance.debits_posted_minor == self.model.posted[number, "debit"]
             assert balance.credits_posted_minor == self.model.posted[number, "credit"]
             assert balance.debits_pending_minor == self.model.pending[number, "debit"]
@@ -208,26 +200,20 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            assert self.run_async(violations(self.connection)) == []
+            assert self.run_async(self.example.violations()) == []
         finally:
-            self.run_async(self.transaction.rollback())
+            self.run_async(self.opening.__aexit__(None, None, None))
 
 
-def test_the_ledger_agrees_with_its_model(database_url: str) -> None:
-    loop = asyncio.new_event_loop()
-    connection = loop.run_until_complete(asyncpg.connect(database_url))
-    try:
-        run_state_machine_as_test(
-            # A factory will do where the annotation asks for a class.
-            lambda: LedgerMachine(loop, connection),  # type: ignore[arg-type]
-            settings=settings(
-                max_examples=40,
-                stateful_step_count=25,
-                deadline=None,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        loop.run_until_complete(connection.close())
-        loop.close()
+def test_the_ledger_agrees_with_its_model(examples: Examples) -> None:
+    run_state_machine_as_test(
+        # A factory will do where the annotation asks for a class.
+        lambda: LedgerMachine(examples),  # type: ignore[arg-type]
+        settings=settings(
+            max_examples=examples.examples_max,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

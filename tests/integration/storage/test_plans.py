@@ -47,6 +47,9 @@ STAYS_SMALL: Final = {
     "janitor_marks",
     "lane_workers",
     "ledger_open_holds",
+    "ledger_tigerbeetle",
+    "ledger_tigerbeetle_owed",
+    "ledger_tigerbeetle_sessions",
     "ledger_verified_balances",
     "limit_changes",
     "limit_shares",
@@ -60,17 +63,18 @@ STAYS_SMALL: Final = {
 READS_ALL: Final = {
     "perdure.capability.books": "a provider's books, in a table of the moment",
     "perdure.capability.verification": "verify, over whole tables",
-    "perdure.ledger.trial_balance": "a sum over every account, which is what is asked for",
 }
 READS_MUCH: Final = {
     "perdure.operations.archive_files": ["the index pg_inherits_relid_seqno_index"],  # its months
     "perdure.operations.bulk.store": ["much of the index bulk_items_state"],  # counts a bulk's own
+    "perdure.ledger.tigerbeetle": ["the index ledger_accounts_pkey"],  # to the first of them
     "perdure.legacy.comparing": ["much of the index legacy_operations_compared"],  # counts a time's
     "perdure.trades.orders.replaying": ["much of the index order_journal_pkey"],  # all of a book
 }
 MADE_AT_RUN_TIME: Final = {
     "perdure.capability.books": "verify, over whole tables",
     "perdure.capability.verification": "verify, over whole tables",
+    "perdure.ledger.trial_balance": "a sum over every account, which is what is asked for",
     "perdure.ledger.verify": "verify, over whole tables",
     "perdure.operations.archive": "a month's table is made",
     "perdure.operations.archive_files": "a month's table is read whole, into a file",
