@@ -26,6 +26,7 @@ BUILT_IN: Final[Mapping[str, Place]] = {
     "renewals": "perdure.renewals.capability:RENEWALS",
     "refunds": "perdure.refunds.capability:REFUNDS",
     "trades": "perdure.trades.capability:TRADES",
+    "erasures": "perdure.erasures.capability:ERASURES",
 }
 """Each kind's plural, and where it is: imported by whoever asks for it."""
 

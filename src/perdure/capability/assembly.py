@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from perdure.capabilities import attribute, installed
 from perdure.capability.declaration import Capability, Place
+from perdure.capability.traces import Traces
 from perdure.capability.wiring import Host, Wiring, Work, WorkerHost
 from perdure.core.errors import ConfigurationError
 from perdure.core.gears import AskedGear
 from perdure.durable.bulks.registration import BULKS
-from perdure.durable.queues import OPERATIONS, provider_of, provider_queue
+from perdure.durable.queues import LANES, OPERATIONS, provider_of, provider_queue
 from perdure.operations.acceptance import Acceptance
 from perdure.operations.janitor import Chore
 from perdure.operations.kinds import KindActions, OperationKind, OperationKinds
@@ -45,6 +46,15 @@ def refundable_kinds() -> Mapping[str, RefundableKind]:
         for one in installed().values()
         if one.refundable is not None
     }
+
+
+def kept_traces() -> list[Traces]:
+    """Return what kinds keep of customers beside the operations that are theirs alone."""
+    return [
+        _called(one, "traces", one.traces)()
+        for one in installed().values()
+        if one.traces is not None
+    ]
 
 
 def kinds_with_lanes() -> frozenset[str]:
@@ -225,7 +235,7 @@ class Kinds:
     @property
     def _queues(self) -> frozenset[str]:
         of_roles = [queue for queues in self.roles.values() for queue in queues]
-        return frozenset([OPERATIONS, *map(provider_queue, self.providers), *of_roles])
+        return frozenset([OPERATIONS, LANES, *map(provider_queue, self.providers), *of_roles])
 
 
 def _check_work(one: Capability, work: Work, queues: frozenset[str]) -> None:
@@ -286,7 +296,7 @@ def _named(one: Capability, error: ConfigurationError) -> ConfigurationError:
     return ConfigurationError(f"The capability {one.plural}: {error.message}", param=error.param)
 
 
-def _called(one: Capability, what: str, place: Place) -> Callable[[Any], Any]:
+def _called(one: Capability, what: str, place: Place) -> Callable[..., Any]:
     found = _piece(one, what, place)
     if not callable(found):
         raise _wrong(one, f"its {what} {place} cannot be called")

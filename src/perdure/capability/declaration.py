@@ -101,6 +101,8 @@ class Capability:
             what each is on, by its name.
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
+        traces: What it keeps of customers beside the operations that are theirs alone: called with
+            nothing, returns a `Traces`.
         chaos: How chaos and the soak make it, a `Load`; None: they do not.
         doctor: Called with the pool, and awaited, returns the `Finding`s of `perdure doctor`.
         demo: The command that shows it, under `perdure demo`.
@@ -139,6 +141,7 @@ class Capability:
     indexes: Mapping[str, str] = field(default_factory=dict)
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
+    traces: Place | None = None
     chaos: Place | None = None
     doctor: Place | None = None
     demo: Place | None = None

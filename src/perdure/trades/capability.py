@@ -73,6 +73,7 @@ TRADES: Final = Capability(
     },
     doctor="perdure.trades.orders.doctor:look",
     books=("perdure.trades.verify:ASSET_BOOKS", "perdure.trades.verify:WALLET_BOOKS"),
+    traces="perdure.trades.traces:TradeTraces",
     chaos="perdure.trades.chaos:LOAD",
     demo="perdure.trades.demo:trades",
 )

@@ -175,6 +175,7 @@ ROUTES = [
         lambda _: {"amount_minor": 100, "currency": "USD", "reference": "gift"},
     ),
     Route("GET", "/v1/customers/{customer_id}", Kept.REFUSED),
+    Route("POST", "/v1/customers/{customer_id}/erasure", Kept.HOUSE, _with_reason),
     Route("GET", "/v1/operations", Kept.FILTERED),
     *(Route("GET", f"/v1/operations/{path}", Kept.HIDDEN) for path in OF_OPERATION),
     *(

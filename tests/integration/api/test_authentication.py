@@ -42,6 +42,7 @@ PROTECTED = [
     ("GET", "/v1/accounts/acc_1/transfers", "accounts:read"),
     ("POST", "/v1/accounts/acc_1/deposits", "accounts:write"),
     ("GET", "/v1/customers/cus_1", "customers:read"),
+    ("POST", "/v1/customers/cus_1/erasure", "erasures:write"),
     ("GET", "/v1/operations", "operations:read"),
     ("GET", "/v1/operations/pay_1", "operations:read"),
     ("GET", "/v1/operations/pay_1/timeline", "operations:read"),

@@ -22,7 +22,7 @@ def ada() -> Profile:
     return replace(ADA, customer_id=f"cus_{uuid4().hex[:8]}")
 
 
-async def test_a_profile_is_made_once(pool: Pool) -> None:
+async def test_a_profile_is_made_once_e13(pool: Pool) -> None:
     new = ada()
     async with pool.acquire() as connection:
         made = await create_profile(connection, new)

@@ -63,6 +63,7 @@ STAYS_SMALL: Final = {
 READS_ALL: Final = {
     "perdure.capability.books": "a provider's books, in a table of the moment",
     "perdure.capability.verification": "verify, over whole tables",
+    "perdure.erasures.kept_answers": "answers, kept for a day, by what they say; once an erasure",
 }
 READS_MUCH: Final = {
     "perdure.operations.archive_files": ["the index pg_inherits_relid_seqno_index"],  # its months
@@ -80,6 +81,7 @@ MADE_AT_RUN_TIME: Final = {
     "perdure.operations.archive_files": "a month's table is read whole, into a file",
     "perdure.operations.bulk.store": "seen below",
     "perdure.payments.import_outcomes": "an import's own, in a file of SQLite",
+    "perdure.erasures.places": "one column that is a table's key, or is indexed, by its values",
     "perdure.storage.indexes": "indexes",
     "perdure.storage.query": "the lists and the previews: seen below",
     "perdure.trades.orders.service": "the list of orders: seen below",
