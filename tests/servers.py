@@ -13,11 +13,18 @@ from perdure.providers.http_client import open_http_client
 from perdure.providers.registry import HttpDomainRegistry, RegistryRenewal
 from perdure.simulators.registry import RegistrySettings, open_registry
 from perdure.simulators.registry_admission import RegistryLimits
-from perdure.testing.servers import migrated_database, postgres_server, tell, temporal_server
+from perdure.testing.servers import (
+    drop_database,
+    migrated_database,
+    postgres_server,
+    tell,
+    temporal_server,
+)
 
 __all__ = [
     "REGISTRY_DAY",
     "RunningRegistry",
+    "drop_database",
     "migrated_database",
     "postgres_server",
     "running_registry",

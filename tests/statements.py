@@ -145,7 +145,8 @@ async def _quoted(connection: Connection, value: object) -> str:
         value = json.dumps(value)
     if isinstance(value, list):
         return f"ARRAY[{', '.join([await _quoted(connection, one) for one in value])}]::text[]"
-    quoted: str = await connection.fetchval("SELECT quote_nullable($1)", str(value))
+    said = None if value is None else str(value)
+    quoted: str = await connection.fetchval("SELECT quote_nullable($1)", said)
     return quoted
 
 

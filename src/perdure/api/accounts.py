@@ -35,6 +35,7 @@ from perdure.ledger.model import Account, AccountKind, NewAccount
 from perdure.operations.model import Side
 from perdure.profiles.store import is_erased
 from perdure.storage.pool import Connection
+from perdure.storage.row_security import in_own_name, seen
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
@@ -65,16 +66,15 @@ async def open_account(
             await _check_share(platform, connection, body.customer_id)
         # The house's accounts in this currency are the other side of all it will do.
         await ensure_system_accounts(platform.ledger, connection, [body.currency])
-        opened = await platform.ledger.open_account(
-            connection,
-            NewAccount(
-                id=new_id(ACCOUNT),
-                name=body.name,
-                kind=AccountKind.LIABILITY,
-                currency=body.currency,
-                customer_id=body.customer_id,
-            ),
+        new = NewAccount(
+            id=new_id(ACCOUNT),
+            name=body.name,
+            kind=AccountKind.LIABILITY,
+            currency=body.currency,
+            customer_id=body.customer_id,
         )
+        async with in_own_name(connection):
+            opened = await platform.ledger.open_account(connection, new)
         return Answer.of(201, AccountView.of(opened.account))
 
     answer = await answer_once(
@@ -88,7 +88,7 @@ async def list_accounts(
     platform: PlatformOfApp, caller: Reader, query: Annotated[AccountsQuery, Query()]
 ) -> Page[AccountView]:
     """List accounts, newest first, of one customer or of all."""
-    async with platform.pool.acquire() as connection:
+    async with seen(platform.pool) as connection:
         found = await platform.ledger.list_accounts(
             connection,
             customer_id=own_customer(caller, query.customer_id),
@@ -101,14 +101,14 @@ async def list_accounts(
 @router.get("/{account_id}", openapi_extra=refuses("account_not_found"))
 async def get_account(account_id: Text, platform: PlatformOfApp, caller: Reader) -> AccountView:
     """Return an account."""
-    async with platform.pool.acquire() as connection:
+    async with seen(platform.pool) as connection:
         return AccountView.of(await _visible_account(platform, connection, caller, account_id))
 
 
 @router.get("/{account_id}/balance", openapi_extra=refuses("account_not_found"))
 async def get_balance(account_id: Text, platform: PlatformOfApp, caller: Reader) -> BalanceView:
     """Return what is on an account now."""
-    async with platform.pool.acquire() as connection:
+    async with seen(platform.pool) as connection:
         account = await _visible_account(platform, connection, caller, account_id)
         return BalanceView.of(account, await platform.ledger.balance(connection, account_id))
 
@@ -121,7 +121,7 @@ async def list_transfers(
     query: Annotated[PageQuery, Query()],
 ) -> Page[LedgerTransferView]:
     """List an account's transfers, newest first."""
-    async with platform.pool.acquire() as connection:
+    async with seen(platform.pool) as connection:
         await _visible_account(platform, connection, caller, account_id)
         found = await platform.ledger.list_transfers(
             connection, account_id=account_id, cursor=query.starting_after, limit=query.limit + 1

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from perdure.api.keys import ApiKey, digest_of, find_key
 from perdure.api.shares import RequestShares
 from perdure.bootstrap import Platform
+from perdure.core.claim import claim, other_customer
 from perdure.core.errors import Forbidden, NotFound, Unauthenticated
 from perdure.operations.model import Operation
 
@@ -55,6 +56,7 @@ def caller_with(scope: str) -> Callable[..., Awaitable[ApiKey]]:
         shares.check(digest)
         key = await find_key(platform.pool, credentials.credentials)
         shares.take(digest, key)
+        claim(key.customer_id)
         structlog.contextvars.bind_contextvars(actor=key.actor)
         if not key.allows(scope):
             raise Forbidden(
@@ -91,11 +93,7 @@ def check_customer(caller: ApiKey, customer_id: str) -> None:
         Forbidden: `other_customer`.
     """
     if not caller.sees(customer_id):
-        raise Forbidden(
-            f"This API key is customer {caller.customer_id}'s; it cannot act for another.",
-            code="other_customer",
-            param="customer_id",
-        )
+        raise other_customer()
 
 
 def own_customer(caller: ApiKey, customer_id: str | None) -> str | None:

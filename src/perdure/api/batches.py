@@ -11,13 +11,14 @@ from starlette.responses import Response
 from perdure.api.authentication import PlatformOfApp, caller_with, check_customer
 from perdure.api.idempotency import Answer, KeyOfRequest, answer_once
 from perdure.api.keys import ApiKey
+from perdure.api.kind_routes import check_own
 from perdure.api.kind_schemas import KindSchemas
 from perdure.api.openapi import refuses
 from perdure.api.schemas import FailureView, RequestBody
 from perdure.api.validation_errors import explain
 from perdure.bootstrap import Platform
 from perdure.capability.declaration import Capability
-from perdure.core.errors import InvalidInput, PerdureError
+from perdure.core.errors import Forbidden, InvalidInput, PerdureError
 from perdure.operations.model import Operation, Status
 from perdure.storage.outages import does_not_fit
 from perdure.storage.pool import Connection
@@ -128,17 +129,21 @@ class _Batch:
     ) -> list[Operation | PerdureError]:
         try:
             async with connection.transaction():
-                return await self._platform.kinds.acceptance(self._kind.name).accept_many(
+                found = await self._platform.kinds.acceptance(self._kind.name).accept_many(
                     connection,
                     [request for request, _ in asked],
                     actor=self._caller.actor,
                     lanes=[lane for _, lane in asked],
                 )
+                await check_own(connection, [one for one in found if isinstance(one, Operation)])
+                return found
         except Exception as error:
-            if not does_not_fit(error):
+            if not (does_not_fit(error) or isinstance(error, Forbidden)):
                 raise
             if len(asked) > 1:
                 return [one for each in asked for one in await self._accept_all(connection, [each])]
+            if isinstance(error, Forbidden):
+                return [error]
             return [InvalidInput(f"The database does not take it: {error}.")]
 
     async def begin(self) -> None:

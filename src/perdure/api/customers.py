@@ -12,6 +12,7 @@ from perdure.api.openapi import refuses
 from perdure.api.schemas import Text
 from perdure.profiles.model import Profile, ProfileStatus
 from perdure.profiles.store import get_profile
+from perdure.storage.row_security import seen
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
 
@@ -50,4 +51,5 @@ class CustomerView(BaseModel):
 async def get_customer(customer_id: Text, platform: PlatformOfApp, caller: Reader) -> CustomerView:
     """Return a customer's profile."""
     check_customer(caller, customer_id)
-    return CustomerView.of(await get_profile(platform.pool, customer_id))
+    async with seen(platform.pool) as connection:
+        return CustomerView.of(await get_profile(connection, customer_id))

@@ -1,7 +1,7 @@
 """Follows the trails of operations as they grow, for any number of listeners, with one query."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 
 from perdure.core.telemetry import telemetry
-from perdure.operations import reporting
 from perdure.operations.model import FINISHED, Status, TrailEntry
 from perdure.storage.pool import Pool
 
@@ -53,12 +52,17 @@ class EventStream:
         """How many listen now."""
         return len(self._listeners)
 
-    async def follow(self, operation_id: str, after_id: int) -> AsyncGenerator[TrailEntry, None]:
-        """Yield entries beyond `after_id` as they come, until the operation is finished."""
-        archived = await reporting.archived_trail(self._pool, operation_id, after_id=after_id)
-        for entry in archived:
-            yield entry
-        if archived:
+    async def follow(
+        self, operation_id: str, after_id: int, ended: Sequence[TrailEntry] = ()
+    ) -> AsyncGenerator[TrailEntry, None]:
+        """Yield entries beyond `after_id` as they come, until the operation is finished.
+
+        Args:
+            ended: All there are, of one that is finished: it may be archived.
+        """
+        if ended:
+            for entry in ended:
+                yield entry
             return
         with self._listening(_Listener(operation_id, after_id)) as listener:
             while True:

@@ -1,6 +1,6 @@
 """What the routes of every kind of operation do alike: take one in, list."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -12,8 +12,11 @@ from perdure.api.keys import ApiKey
 from perdure.api.operation_schemas import OperationsOfKindQuery
 from perdure.api.schemas import Item, Page, page_of
 from perdure.bootstrap import Platform
+from perdure.core.claim import current_customer, other_customer
 from perdure.operations.model import Operation, Side
+from perdure.operations.reporting import statuses
 from perdure.storage.pool import Connection
+from perdure.storage.row_security import in_own_name
 
 
 async def accept_once(
@@ -37,6 +40,7 @@ async def accept_once(
 
     async def act(connection: Connection) -> Answer:
         operation = await accept(connection)
+        await check_own(connection, [operation])
         accepted.append(operation)
         log_as_about(operation)
         return Answer.of(201, show(operation, caller.side), replayed=operation.is_repeat)
@@ -47,6 +51,23 @@ async def accept_once(
     for operation in accepted:
         await platform.operations.begin(operation)
     return answer.response()
+
+
+async def check_own(connection: Connection, found: Iterable[Operation]) -> None:
+    """Refuse what a request led to before, unless the database shows it to whoever asks.
+
+    What is stored now, it has looked at.
+
+    Raises:
+        Forbidden: `other_customer`.
+    """
+    repeats = [one.id for one in found if one.is_repeat]
+    if not repeats or current_customer() is None:
+        return
+    async with in_own_name(connection):
+        own = await statuses(connection, repeats)
+    if len(own) < len(set(repeats)):
+        raise other_customer()
 
 
 async def list_operations(

@@ -1,5 +1,6 @@
 """`/v1/operations`: every kind of operation, the same way."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -40,7 +41,7 @@ from perdure.api.streams import (
     send_events,
     sends_events,
 )
-from perdure.operations.model import Operation, Side
+from perdure.operations.model import Operation, Side, TrailEntry
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 
@@ -145,16 +146,18 @@ async def stream_events(
     `Last-Event-ID` has them resume where they broke off.
     """
     operation = await visible_operation(platform, caller, operation_id)
-    if operation.is_finished and not await platform.operations.trail(
-        operation_id, after_id=after_id
-    ):
-        return nothing_more()
+    ended: list[TrailEntry] = []
+    if operation.is_finished:
+        ended = await platform.operations.trail(operation_id, after_id=after_id)
+        if not ended:
+            return nothing_more()
     stream: EventStream = request.app.state.event_stream
-    return send_events(request, caller, _events(stream, operation_id, after_id, caller))
+    entries = stream.follow(operation_id, after_id, ended)
+    return send_events(request, caller, _events(entries, caller))
 
 
-async def _events(stream: EventStream, operation_id: str, after_id: int, caller: ApiKey) -> Events:
-    async for entry in stream.follow(operation_id, after_id):
+async def _events(entries: AsyncIterator[TrailEntry], caller: ApiKey) -> Events:
+    async for entry in entries:
         shown = OperationEvent.of(entry, caller.side)
         yield event(shown.model_dump_json(), "operation_event", entry.id)
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from perdure.api.errors import problem_of
+from perdure.core.claim import claiming
 from perdure.core.ids import REQUEST, new_id
 from perdure.core.request_id import answering
 from perdure.core.telemetry import telemetry
@@ -59,6 +60,7 @@ class RequestContext:
 
         with (
             answering(request_id),
+            claiming(None),
             structlog.contextvars.bound_contextvars(request_id=request_id, **_NOT_KNOWN_YET),
         ):
             try:

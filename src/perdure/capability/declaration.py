@@ -11,6 +11,7 @@ from typing import Any
 
 from perdure.flags.model import Attribute
 from perdure.operations.model import Operation
+from perdure.storage.declared import CustomersRows
 
 Place = str
 """`module:attribute`, imported when it is needed."""
@@ -99,6 +100,8 @@ class Capability:
         legacy: How that other carries it out, a `LegacyWay`.
         indexes: Those of tables that may be large, which `perdure migrate` builds beside the work:
             what each is on, by its name.
+        customers_rows: Which rows of its own tables, and which more of others, are a customer's:
+            its key is shown these alone, by the database.
         invariants: What `verify` checks of it: each one's name and query.
         books: Its providers' own books, which `verify` compares with ours: each a `Books`.
         traces: What it keeps of customers beside the operations that are theirs alone: called with
@@ -139,6 +142,7 @@ class Capability:
     routed_by: tuple[Attribute, ...] = ()
     legacy: Place | None = None
     indexes: Mapping[str, str] = field(default_factory=dict)
+    customers_rows: tuple[CustomersRows, ...] = ()
     invariants: Place | None = None
     books: tuple[Place, ...] = ()
     traces: Place | None = None

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import typer
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -21,6 +22,7 @@ from perdure.cli.output import Output, OutputFormat, out, print_json
 from perdure.cli.session import run
 from perdure.cli.who_answers import described, who_answers
 from perdure.config import Settings
+from perdure.core.claim import claiming
 from perdure.core.errors import (
     CREDENTIALS_REFUSED,
     ConfigurationError,
@@ -34,10 +36,13 @@ from perdure.durable.search_attributes import NAMES
 from perdure.outside import host_of, uses
 from perdure.providers.choice import Use
 from perdure.providers.http_client import is_this_machine
+from perdure.schema import declared
 from perdure.storage.connecting import is_pooled
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import TAKES_NO_CHANGES, Pool, open_pool
 from perdure.storage.revisions import missing_revisions
+from perdure.storage.row_policies import unprotected
+from perdure.storage.row_security import seen
 
 _PATIENCE_S: Final = 3.0
 _SLOTS_PER_CONNECTION_MAX: Final = 10
@@ -105,6 +110,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield migrations
         if migrations.health == Health.OK:
             yield await look_at_payloads(pool, settings)
+            yield await _row_security(pool)
             async for finding in look_at_work(pool):
                 yield finding
 
@@ -126,6 +132,21 @@ async def _migrations(pool: Pool) -> Finding:
         lacking = f"lacks {', '.join(missing)}"
         return Finding("migrations", Health.FAIL, lacking, "Run `perdure migrate`.")
     return Finding("migrations", Health.OK, "all there")
+
+
+async def _row_security(pool: Pool) -> Finding:
+    subject = "row security"
+    if tables := await unprotected(pool, declared().rows):
+        detail = f"customers' rows are not kept apart in {', '.join(tables)}"
+        return Finding(subject, Health.FAIL, detail, "Run `perdure migrate`.")
+    try:
+        with claiming(subject):
+            async with seen(pool):
+                pass
+    except asyncpg.InsufficientPrivilegeError as error:
+        fix = "Grant the role of customers' requests to the user of DATABASE_URL."
+        return Finding(subject, Health.FAIL, f"customers' keys can read nothing: {error}", fix)
+    return Finding(subject, Health.OK, "customers' rows are kept apart")
 
 
 async def _connections(pool: Pool, settings: Settings) -> Finding:

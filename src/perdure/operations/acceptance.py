@@ -15,6 +15,7 @@ from perdure.operations.correction import read_request
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
+from perdure.storage.row_security import in_own_name
 
 _INSERT: Final = """
 WITH given AS (
@@ -47,20 +48,21 @@ async def accept_many(
     Of two with one reference, the first is the one that counts.
     """
     here = telemetry().traceparent()
-    rows = await connection.fetch(
-        _INSERT,
-        [one.id for one in new],
-        [one.kind for one in new],
-        [one.customer_id for one in new],
-        [one.reference for one in new],
-        [one.input for one in new],
-        [one.metadata for one in new],
-        [one.lane for one in new],
-        actor,
-        [one.deadline_at for one in new],
-        current_request_id(),
-        [one.traceparent or here for one in new],
-    )
+    async with in_own_name(connection):
+        rows = await connection.fetch(
+            _INSERT,
+            [one.id for one in new],
+            [one.kind for one in new],
+            [one.customer_id for one in new],
+            [one.reference for one in new],
+            [one.input for one in new],
+            [one.metadata for one in new],
+            [one.lane for one in new],
+            actor,
+            [one.deadline_at for one in new],
+            current_request_id(),
+            [one.traceparent or here for one in new],
+        )
     stored = {row["id"]: store.operation_of(row) for row in rows}
     return [stored.get(one.id) or await _twin(connection, one, actor) for one in new]
 

@@ -22,6 +22,7 @@ from perdure.operations.refunding import Refunds
 from perdure.operations.reporting import OperationReport, TimelineCursor
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
+from perdure.storage.row_security import seen
 
 log = structlog.get_logger()
 
@@ -31,6 +32,8 @@ LAUNCH_TIMEOUT_S: Final = 5.0
 
 class OperationService:
     """Starts and shows operations for the API, the CLI and the console.
+
+    Who asks with a customer's key is shown that customer's, by the database.
 
     Args:
         kinds: What each kind offers to be corrected and relaunched, by name.
@@ -125,7 +128,8 @@ class OperationService:
         Raises:
             NotFound: There is none of this id.
         """
-        return await store.get(self._pool, operation_id)
+        async with seen(self._pool) as connection:
+            return await store.get(connection, operation_id)
 
     async def find(
         self,
@@ -139,16 +143,17 @@ class OperationService:
         limit: int = 10,
     ) -> list[Operation]:
         """Return operations, newest first, at most `limit` beyond the cursor."""
-        return await store.find(
-            self._pool,
-            kind=kind,
-            status=status,
-            customer_id=customer_id,
-            reference=reference,
-            starting_after=starting_after,
-            ending_before=ending_before,
-            limit=limit,
-        )
+        async with seen(self._pool) as connection:
+            return await store.find(
+                connection,
+                kind=kind,
+                status=status,
+                customer_id=customer_id,
+                reference=reference,
+                starting_after=starting_after,
+                ending_before=ending_before,
+                limit=limit,
+            )
 
     async def statuses(
         self, operation_ids: Sequence[str]
@@ -158,17 +163,20 @@ class OperationService:
 
     async def trail(self, operation_id: str, *, after_id: int = 0) -> list[TrailEntry]:
         """Return who did what to the operation, oldest first."""
-        return await reporting.trail(self._pool, operation_id, after_id=after_id)
+        async with seen(self._pool) as connection:
+            return await reporting.trail(connection, operation_id, after_id=after_id)
 
     async def step_attempts(self, operation_id: str) -> list[StepAttempt]:
         """Return each attempt at each step, oldest first."""
-        return await reporting.step_attempts(self._pool, operation_id)
+        async with seen(self._pool) as connection:
+            return await reporting.step_attempts(connection, operation_id)
 
     async def timeline(
         self, operation_id: str, *, after: TimelineCursor | None = None, limit: int
     ) -> list[TrailEntry | StepAttempt]:
         """Return trail and attempts by time, oldest first, at most `limit` beyond the cursor."""
-        return await reporting.timeline(self._pool, operation_id, after=after, limit=limit)
+        async with seen(self._pool) as connection:
+            return await reporting.timeline(connection, operation_id, after=after, limit=limit)
 
     async def report(self, operation_id: str) -> OperationReport:
         """Return all that is known of an operation, as of one moment.

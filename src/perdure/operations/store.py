@@ -26,6 +26,7 @@ from perdure.operations.model import (
 )
 from perdure.storage.pool import Connection, Pool
 from perdure.storage.query import fetch
+from perdure.storage.row_security import in_own_name
 
 SYSTEM = "system"
 """The actor of what no person asked for."""
@@ -103,6 +104,22 @@ def operation_of(row: asyncpg.Record) -> Operation:
     )
 
 
+_ACCEPT: Final = f"""
+WITH accepted AS (
+    INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,
+        deadline_at, traceparent)
+    SELECT $1, $2, 'pending', $3, $4, $5, $6, $8, $9, $11
+    WHERE NOT EXISTS (SELECT FROM erased_customers WHERE customer_id = $3)
+    ON CONFLICT DO NOTHING
+    RETURNING {_COLUMNS}
+), trail AS (
+    INSERT INTO operation_trail (operation_id, actor, action, status, request_id)
+    SELECT id, $7, 'accepted', status, $10 FROM accepted
+)
+SELECT * FROM accepted
+"""
+
+
 async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Operation:
     """Store a new operation as `pending`, with the first entry of its trail.
 
@@ -113,29 +130,13 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         IdempotencyMismatch: The id or the reference is taken by an operation with another input.
         Refused: `customer_erased`.
     """
-    row = await connection.fetchrow(
-        "WITH accepted AS ("
-        " INSERT INTO operations (id, kind, status, customer_id, reference, input, metadata, lane,"
-        " deadline_at, traceparent) SELECT $1, $2, 'pending', $3, $4, $5, $6, $8, $9, $11"
-        " WHERE NOT EXISTS (SELECT FROM erased_customers WHERE customer_id = $3)"
-        " ON CONFLICT DO NOTHING"
-        f" RETURNING {_COLUMNS}"
-        "), trail AS ("
-        " INSERT INTO operation_trail (operation_id, actor, action, status, request_id)"
-        " SELECT id, $7, 'accepted', status, $10 FROM accepted"
-        ") SELECT * FROM accepted",
-        new.id,
-        new.kind,
-        new.customer_id,
-        new.reference,
-        new.input,
-        new.metadata,
-        actor,
-        new.lane,
-        new.deadline_at,
-        current_request_id(),
-        new.traceparent or telemetry().traceparent(),
-    )
+    async with in_own_name(connection):
+        row = await connection.fetchrow(
+            _ACCEPT,
+            *(new.id, new.kind, new.customer_id, new.reference, new.input, new.metadata),
+            *(actor, new.lane, new.deadline_at, current_request_id()),
+            new.traceparent or telemetry().traceparent(),
+        )
     if row is not None:
         return operation_of(row)
     stored = await _find_twin(connection, new)

@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar, cast
 
 import structlog
 
+from perdure.core.claim import claiming
 from perdure.core.request_id import answering
 from perdure.core.telemetry import telemetry
 from perdure.storage.outages import Outage, is_away, outage_of
@@ -67,7 +68,7 @@ class GroupCommit(Generic[Item, Result]):
     async def _write_waiting(self) -> None:
         # What is written is of many callers: none of it is in the name of who came first.
         structlog.contextvars.clear_contextvars()
-        with answering(None), telemetry().following(None):
+        with answering(None), claiming(None), telemetry().following(None):
             await self._write_groups()
 
     async def _write_groups(self) -> None:

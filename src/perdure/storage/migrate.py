@@ -12,6 +12,7 @@ from perdure.storage.connecting import connect
 from perdure.storage.declared import Declared
 from perdure.storage.indexes import build_indexes
 from perdure.storage.revisions import missing_revisions
+from perdure.storage.row_policies import protect
 
 _MIGRATION_LOCK: Final = 7_265_311
 """Advisory lock held while migrating, so that two processes starting at once take turns."""
@@ -25,13 +26,15 @@ async def migrate(database_url: str, declared: Declared) -> list[str]:
     Returns those that were missing.
 
     Raises:
-        ConfigurationError: It is no database for Perdure, or from a newer release.
+        ConfigurationError: It is no database for Perdure, or from a newer release; or its user may
+            not make the role that customers' requests take.
     """
     connection = await connect(database_url, application_name="perdure-migrate")
     try:
         missing = await missing_revisions(connection)
         await _run_migrations(database_url)
         await build_indexes(connection, database_url, declared.indexes)
+        await protect(connection, declared.rows)
     finally:
         await connection.close()
     return missing

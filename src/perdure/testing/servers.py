@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -40,8 +41,14 @@ async def migrated_database(server_url: str) -> AsyncIterator[str]:
     await server.close()
     yield url
     server = await asyncpg.connect(server_url)
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await drop_database(server, name)
     await server.close()
+
+
+async def drop_database(server: Any, name: str) -> None:
+    """Drop a database, and the role that its customers' requests took."""
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.execute(f"DROP ROLE IF EXISTS perdure_customer_{name}")
 
 
 @asynccontextmanager

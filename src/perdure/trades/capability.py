@@ -7,7 +7,7 @@ from perdure.capability.declaration import Capability, Code
 from perdure.core.text import check_identifier, check_text
 from perdure.flags.model import Attribute
 from perdure.trades.contracts import ID_PREFIX, KIND, WORKFLOW, TradeRequest
-from perdure.trades.tables import INDEXES
+from perdure.trades.tables import CUSTOMERS_ROWS, INDEXES
 
 TRADES: Final = Capability(
     name=KIND,
@@ -58,6 +58,7 @@ TRADES: Final = Capability(
     ),
     legacy="perdure.trades.legacy.way:WAY",
     indexes=INDEXES,
+    customers_rows=CUSTOMERS_ROWS,
     invariants="perdure.trades.verify:INVARIANTS",
     routes=(
         "perdure.trades.routes:router",

@@ -1,5 +1,6 @@
 """`/v1/trades`: each of a trade's two customers sees it, and nothing of the other."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
@@ -39,8 +40,9 @@ from perdure.core.errors import NotFound
 from perdure.core.gears import Gear
 from perdure.operations.customer_view import operation_seen_by
 from perdure.operations.lanes.store import gear_of
-from perdure.operations.model import Failure, Operation, Side, Status
+from perdure.operations.model import Failure, Operation, Side, Status, TrailEntry
 from perdure.operations.steps import from_json
+from perdure.storage.row_security import seen
 from perdure.trades import listing
 from perdure.trades.contracts import KIND, TradeRequest
 
@@ -143,7 +145,7 @@ async def list_trades(
     platform: PlatformOfApp, caller: Reader, query: Annotated[TradesQuery, Query()]
 ) -> Page[TradeView]:
     """List trades, newest first."""
-    async with platform.pool.acquire() as connection:
+    async with seen(platform.pool) as connection:
         found = await listing.find(
             connection,
             customer_id=own_customer(caller, query.customer_id),
@@ -179,16 +181,20 @@ async def stream_trade(
 ) -> Response:
     """Send a trade whenever it has changed (server-sent events), until it has ended."""
     operation = await _visible(platform, caller, trade_id)
-    if operation.is_finished and not await platform.operations.trail(trade_id, after_id=after):
-        return nothing_more()
+    ended: list[TrailEntry] = []
+    if operation.is_finished:
+        ended = await platform.operations.trail(trade_id, after_id=after)
+        if not ended:
+            return nothing_more()
     stream: EventStream = request.app.state.event_stream
-    return send_events(request, caller, _events(platform, stream, caller, trade_id, after))
+    entries = stream.follow(trade_id, after, ended)
+    return send_events(request, caller, _events(platform, caller, trade_id, entries))
 
 
 async def _events(
-    platform: PlatformOfApp, stream: EventStream, caller: ApiKey, trade_id: str, after: int
+    platform: PlatformOfApp, caller: ApiKey, trade_id: str, entries: AsyncIterator[TrailEntry]
 ) -> Events:
-    async for entry in stream.follow(trade_id, after):
+    async for entry in entries:
         found = await platform.operations.get(trade_id)
         yield event(TradeView.of(found, caller).model_dump_json(), "trade", entry.id)
 

@@ -1,8 +1,9 @@
-"""What trades have in the database beside their tables: what finds them."""
+"""What trades have in the database beside their tables: what finds them, and whose they are."""
 
 from typing import Final
 
 from perdure.core.ids import ID_SUFFIX_LENGTH
+from perdure.storage.declared import CUSTOMER, CustomersRows
 from perdure.trades.contracts import KIND
 
 
@@ -23,3 +24,14 @@ INDEXES: Final = {
     )
 }
 """By what they are about, and by either side."""
+
+CUSTOMERS_ROWS: Final = (
+    CustomersRows(
+        "operations",
+        f"kind = '{KIND}' AND ({_said('buyer_customer_id')} = {CUSTOMER}"
+        f" OR {_said('seller_customer_id')} = {CUSTOMER})",
+        check="false",
+    ),
+    CustomersRows("orders"),
+)
+"""A trade is the house's own, and either of its sides sees it."""

@@ -6,22 +6,27 @@ As the pool plans them: once a connection, for any value.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from bench.years_of_rows import fill
 
+from perdure.core.claim import claiming
 from perdure.core.clock import utc_now
 from perdure.ledger.store_postgres import PostgresLedger
-from perdure.operations import store
+from perdure.operations import reporting, store
 from perdure.operations.archive import Archive
 from perdure.operations.bulk import selection
 from perdure.operations.bulk import store as bulks
 from perdure.operations.bulk.model import BulkQuery, ItemState
 from perdure.operations.model import Status
+from perdure.schema import migrate
 from perdure.storage.pool import Connection, Pool, open_pool
+from perdure.storage.row_security import seen
 from perdure.trades import listing
 from perdure.trades.orders.service import Orders
 from tests.servers import migrated_database
@@ -64,6 +69,7 @@ READS_ALL: Final = {
     "perdure.capability.books": "a provider's books, in a table of the moment",
     "perdure.capability.verification": "verify, over whole tables",
     "perdure.erasures.kept_answers": "answers, kept for a day, by what they say; once an erasure",
+    "perdure.storage.row_policies": "the server's roles, when it is migrated",
 }
 READS_MUCH: Final = {
     "perdure.operations.archive_files": ["the index pg_inherits_relid_seqno_index"],  # its months
@@ -83,6 +89,7 @@ MADE_AT_RUN_TIME: Final = {
     "perdure.payments.import_outcomes": "an import's own, in a file of SQLite",
     "perdure.erasures.places": "one column that is a table's key, or is indexed, by its values",
     "perdure.storage.indexes": "indexes",
+    "perdure.storage.row_policies": "roles and policies",
     "perdure.storage.query": "the lists and the previews: seen below",
     "perdure.trades.orders.service": "the list of orders: seen below",
 }
@@ -90,13 +97,27 @@ MADE_AT_RUN_TIME: Final = {
 
 @pytest.fixture(scope="module")
 async def full(postgres_url: str) -> AsyncIterator[Pool]:
-    """A database with a year of operations."""
-    async with migrated_database(postgres_url) as url, open_pool(url, size=1) as pool:
-        await fill(pool, OPERATIONS)
-        while await Archive(pool, timedelta(days=300)).look():
-            pass
-        await pool.execute("ANALYZE", timeout=60)
-        yield pool
+    """A database with a year of operations; its user is no superuser, so policies hold for it."""
+    owner = f"perdure_owner_{uuid4().hex[:8]}"
+    async with migrated_database(postgres_url) as url:
+        async with open_pool(url, size=1) as pool:
+            await fill(pool, OPERATIONS)
+            while await Archive(pool, timedelta(days=300)).look():
+                pass
+            await pool.execute("ANALYZE", timeout=60)
+            await pool.execute(f"CREATE ROLE {owner}")
+            for table in await pool.fetch(
+                "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'S')"
+                " AND relnamespace = 'public'::regnamespace AND (relkind <> 'S' OR NOT EXISTS"
+                " (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('a', 'i')))"
+            ):
+                await pool.execute(f"ALTER TABLE {table['relname']} OWNER TO {owner}")
+        await migrate(url)
+        as_owner = f"{url}{'&' if '?' in url else '?'}role={owner}"
+        async with open_pool(as_owner, size=1) as pool:
+            yield pool
+    async with open_pool(postgres_url, size=1) as pool:
+        await pool.execute(f"DROP ROLE {owner}")
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +150,11 @@ async def test_no_statement_reads_all_of_what_grows(full: Pool, database: Databa
 def test_statements_made_at_run_time_are_known() -> None:
     made = {one.place.partition(":")[0] for one in sent() if one.sql is None}
     assert made == set(MADE_AT_RUN_TIME)
+
+
+async def test_policies_hold_for_whose_plans_are_looked_at(full: Pool) -> None:
+    assert await full.fetchval("SELECT row_security_active('operations')")
+    assert await full.fetchval("SELECT count(*) FROM operations") > 0
 
 
 WANTED: Final[list[dict[str, Any]]] = [
@@ -166,6 +192,54 @@ async def test_a_list_reads_little_more_than_it_shows(full: Pool) -> None:
     assert found == {}
 
 
+class Lent:
+    """A pool that lends the one connection that is watched."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        yield self._connection
+
+
+OF_CUSTOMER: Final = "customer-5"
+"""Who asks with a key of its own: an order's customer, too."""
+
+
+@pytest.mark.parametrize("filtered", [True, False], ids=["filtered", "by the database alone"])
+async def test_a_customers_list_reads_little_more_than_it_shows(full: Pool, filtered: bool) -> None:
+    """Beyond a cursor it reads the customer's newer rows too."""
+    own: dict[str, Any] = {"customer_id": OF_CUSTOMER} if filtered else {}
+    ledger = PostgresLedger()
+    with claiming(OF_CUSTOMER):
+        async with seen(full) as connection:
+            (account,) = await ledger.list_accounts(connection)
+            newest, *_, oldest = await store.find(connection, limit=100)
+        asks: list[Callable[[Connection], Awaitable[object]]] = [
+            *(partial(store.find, **own, **more) for more in _pages(oldest.id, filtered)),
+            partial(store.get, operation_id=newest.id),
+            partial(reporting.trail, operation_id=newest.id),
+            partial(reporting.timeline, operation_id=newest.id, limit=10),
+            partial(listing.find, **own),
+            lambda at: Orders(Lent(at), ledger).find(**own, starting_after="~", limit=11),  # type: ignore[arg-type]
+            lambda at: ledger.list_accounts(at, **own),
+            lambda at: ledger.list_transfers(at, account_id=account.id),
+            lambda at: ledger.balance(at, account.id),
+        ]
+        read = {number: await _read(full, ask) for number, ask in enumerate(asks)}
+    assert {number: rows for number, rows in read.items() if rows > FEW} == {}
+
+
+def _pages(cursor: str, filtered: bool) -> Iterator[dict[str, Any]]:
+    # A kind's newest are looked through where nothing else is said.
+    kinds: list[dict[str, Any]] = [{"kind": "transfer"}] if filtered else []
+    for more in ({}, *kinds, {"status": Status.FAILED}):
+        yield more
+        yield more | {"starting_after": cursor}
+        yield more | {"ending_before": cursor}
+
+
 ORDERS: Final[list[dict[str, Any]]] = [
     {},
     {"customer_id": "customer-5"},
@@ -185,7 +259,7 @@ async def test_a_list_of_orders_reads_little_more_than_it_shows(
     for after in ("~", middle):
 
         def ask(at: Any, after: str = after) -> Awaitable[object]:
-            orders = Orders(at, PostgresLedger())
+            orders = Orders(Lent(at), PostgresLedger())  # type: ignore[arg-type]
             return orders.find(**wanted, starting_after=after, limit=11)
 
         assert await _read(full, ask) <= FEW
@@ -266,7 +340,7 @@ async def test_a_list_of_trades_reads_little_more_than_it_shows(postgres_url: st
 async def _read(pool: Pool, ask: Callable[[Connection], Awaitable[object]]) -> int:
     """Return how many rows were looked at for what is asked."""
     asked: list[Any] = []
-    async with pool.acquire() as connection, connection.transaction():
+    async with seen(pool) as connection, connection.transaction():
         with connection.query_logger(asked.append):
             await ask(connection)
             await asyncio.sleep(0)  # the last one is told of in the next turn of the loop

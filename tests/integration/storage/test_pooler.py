@@ -17,6 +17,7 @@ from perdure.schema import migrate
 from perdure.storage.pool import Pool, open_pool, transaction, whole_tables
 from tests.integration.cli.shell import Shell
 from tests.pooler import pgbouncer
+from tests.servers import drop_database
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ async def test_the_tables_come_through_it_once(pooler_url: str) -> None:
             assert await migrate(url)
             assert await migrate(url) == []
         finally:
-            await pool.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await drop_database(pool, name)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from perdure.storage import indexes
 from perdure.storage.indexes import GONE, INDEXES
 from perdure.storage.revisions import revisions
 from tests.integration.cli.shell import Shell
+from tests.servers import drop_database
 
 PROCESSES = [("migrate",), ("api",), ("worker",), ("keys", "list"), ("doctor",)]
 
@@ -42,7 +43,7 @@ async def databases(postgres_url: str) -> AsyncIterator[Databases]:
     found = Databases(postgres_url, server)
     yield found
     for name in found.made:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await drop_database(server, name)
     await server.close()
 
 

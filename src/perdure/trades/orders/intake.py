@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from perdure.core.claim import current_customer
 from perdure.core.errors import IdempotencyMismatch, PerdureError
 from perdure.core.ids import new_id
 from perdure.core.telemetry import telemetry
 from perdure.ledger.store import LedgerStore
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
+from perdure.storage.row_security import refusals_told
 from perdure.trades.book.commands import Command
 from perdure.trades.book.journal import encode_command
 from perdure.trades.orders.instruments import instruments_by_asset
@@ -68,11 +70,13 @@ class Intake:
             NotFound: `asset_not_found`, `account_not_found`.
             Refused: `account_not_open`; `insufficient_funds`.
             IdempotencyMismatch: The key or the reference was used for another order.
+            Forbidden: `other_customer`: it is in another's name than the key it came with.
         """
         check_figures(new.price_minor, new.quantity_lots)
-        # What is written together is in nobody's trace, so each order says its own.
-        traced = replace(new, traceparent=telemetry().traceparent())
-        return _or_raise(await self._orders.submit(traced))
+        # What is written together is in nobody's trace or name, so each order says its own.
+        said = replace(new, traceparent=telemetry().traceparent(), claimed_by=current_customer())
+        with refusals_told():
+            return _or_raise(await self._orders.submit(said))
 
     async def ask(self, new: NewRequest) -> TakenRequest:
         """Store a request of a book.
@@ -194,7 +198,12 @@ _STORED: Final = {
     "reserved_lots": "integer",
     "traceparent": "text",
 }
-_GIVEN: Final = (*_STORED.items(), ("request_key", "text"), ("fingerprint", "bytea"))
+_GIVEN: Final = (
+    *_STORED.items(),
+    ("request_key", "text"),
+    ("fingerprint", "bytea"),
+    ("claimed_by", "text"),
+)
 _NAMES: Final = ", ".join(name for name, _ in _GIVEN)
 _ARRAYS: Final = ", ".join(f"${at}::{kind}[]" for at, (_, kind) in enumerate(_GIVEN, start=1))
 _INSERT_ORDERS: Final = f"""
@@ -253,6 +262,7 @@ async def _insert(
         *([getattr(order, name) for order in rows.values()] for name in _STORED),
         [one.key if one else None for one in once],
         [one.fingerprint if one else None for one in once],
+        [group[place].claimed_by for place in rows],
     )
     ids = {row["id"] for row in made}
     return [place for place, order in rows.items() if order.id in ids]

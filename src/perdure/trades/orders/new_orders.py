@@ -45,7 +45,11 @@ class Once:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """What is asked for; see `Order` for the fields."""
+    """What is asked for; see `Order` for the fields.
+
+    Args:
+        claimed_by: The customer whose key asks for it; None: the house's does.
+    """
 
     customer_id: str
     account_id: str
@@ -61,6 +65,7 @@ class NewOrder:
     contact: Mapping[str, Any] | None = None
     once: Once | None = None
     traceparent: str | None = None
+    claimed_by: str | None = None
 
 
 def check_figures(price_minor: int, quantity_lots: int) -> None:

@@ -6,11 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from perdure.core.claim import current_customer
 from perdure.core.errors import InvalidInput, NotFound
 from perdure.ledger.store import LedgerStore
 from perdure.operations.lanes.calls import Hear, LaneCalls
 from perdure.storage.group_commit import GroupCommit
 from perdure.storage.pool import Connection, Pool, transaction
+from perdure.storage.row_security import seen
 from perdure.trades.book.commands import Cancel, ChangeInstrument, Command, Replace, SetHalted, Side
 from perdure.trades.book.snapshot import Level
 from perdure.trades.orders import instruments
@@ -64,6 +66,8 @@ class Orders:
         if not taken.is_repeat:
             where = RESERVING if taken.order.status == "reserving" else new.asset
             await self._calls.call(CALLED, where)
+        elif current_customer() is not None:
+            await self.get(taken.order.id)  # the database shows it to whoever asks
         return taken
 
     async def cancel(self, order: Order, *, actor: str, reason: str, once: Once | None) -> str:
@@ -175,7 +179,10 @@ class Orders:
         Raises:
             NotFound: `order_not_found`.
         """
-        found = await self._read.submit(order_id)
+        if current_customer() is None:
+            found = await self._read.submit(order_id)
+        else:  # each customer sees its own
+            found = (await self._find([order_id]))[0]
         if found is None:
             raise NotFound(f"There is no order {order_id}.", code="order_not_found", param="id")
         return found
@@ -213,9 +220,10 @@ class Orders:
         if is_open:
             conditions.append("status IN ('open', 'partly_filled')")
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = await self._pool.fetch(
-            f"SELECT {COLUMNS} FROM orders {where} ORDER BY id DESC LIMIT {limit:d}", *given
-        )
+        async with seen(self._pool) as connection:
+            rows = await connection.fetch(
+                f"SELECT {COLUMNS} FROM orders {where} ORDER BY id DESC LIMIT {limit:d}", *given
+            )
         return [Order(*row.values()) for row in rows]
 
     async def levels(self, asset: str, side: Side, limit: int) -> list[Level]:
@@ -279,7 +287,10 @@ class Orders:
     # Read by many at once.
 
     async def _find(self, order_ids: list[str]) -> list[Order | None]:
-        rows = await self._pool.fetch(f"SELECT {COLUMNS} FROM orders WHERE id = ANY($1)", order_ids)
+        async with seen(self._pool) as connection:
+            rows = await connection.fetch(
+                f"SELECT {COLUMNS} FROM orders WHERE id = ANY($1)", order_ids
+            )
         found = {row["id"]: row for row in rows}
         return [Order(*found[one].values()) if one in found else None for one in order_ids]
 
