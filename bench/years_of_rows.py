@@ -82,6 +82,23 @@ INSERT INTO domains (name, customer_id, expires_on)
 SELECT customer_id || '.example', customer_id, created_at::date + 365 FROM ledger_accounts
 WHERE customer_id IS NOT NULL
 """,
+    """
+INSERT INTO bank_items (id, customer_id, provider_item_id, syncing)
+SELECT 'bki' || right(id, 27), customer_id, 'item-' || customer_id,
+       CASE WHEN customer_id LIKE '%7' THEN 'bks' || right(id, 27) END
+FROM ledger_accounts WHERE customer_id IS NOT NULL
+""",
+    """
+INSERT INTO bank_accounts (item_id, id, name, kind)
+SELECT id, 'account', 'Checking', 'depository' FROM bank_items
+""",
+    """
+INSERT INTO bank_transactions (item_id, id, customer_id, account_id, amount_minor, currency,
+    booked_on, name, pending, mirror_account_id, sync_id)
+SELECT item.id, 'transaction-' || number, customer_id, 'account', number, 'USD',
+       created_at::date - number, 'A shop', true, 'acc_mirror_' || customer_id, 'sync'
+FROM bank_items AS item CROSS JOIN generate_series(1, 20) AS number
+""",
 )
 
 _HOUSE: Final = """

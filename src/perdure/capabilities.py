@@ -27,6 +27,7 @@ BUILT_IN: Final[Mapping[str, Place]] = {
     "refunds": "perdure.refunds.capability:REFUNDS",
     "trades": "perdure.trades.capability:TRADES",
     "erasures": "perdure.erasures.capability:ERASURES",
+    "bank_syncs": "perdure.bank_sync.capability:BANK_SYNCS",
 }
 """Each kind's plural, and where it is: imported by whoever asks for it."""
 

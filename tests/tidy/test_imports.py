@@ -13,6 +13,7 @@ CAPABILITIES = {
     "renewals",
     "refunds",
     "trades",
+    "bank_sync",
     "fraud",
     "notifications",
 }

@@ -45,11 +45,14 @@ class Step(ScriptStep[Given, Result]):
             keeps it from being done parks it.
         leads_to_call: A provider is called right after it, and its result is not looked at: in a
             lane it commits with the intent to call.
+        takes_long: It may take minutes, so it gives signs of life, and is not done beside the
+            workflow; no lane runs it.
     """
 
     undoes: bool = False
     past_return: bool = False
     leads_to_call: bool = False
+    takes_long: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -94,6 +94,9 @@ LANE_RUN: Final = ActivityConfig(
 )
 """A stretch of a lane."""
 
+LONG_STEP: Final = LANE_RUN
+"""Work on our own database that is more than some statements."""
+
 
 def on_queue(queue: str, profile: ActivityConfig) -> ActivityConfig:
     """Return a profile for activities that another queue's workers run."""

@@ -11,8 +11,8 @@ from perdure.core.errors import ANSWERS, PerdureError, ProviderAway
 from perdure.core.script import CallStep, Given, OwnStep, Result, Reversal, ScriptStep, Step
 from perdure.durable.first_tries import first_try
 from perdure.durable.operation_ids import reversal_id
-from perdure.durable.options import PROVIDER_CALL, PROVIDER_INQUIRY
-from perdure.durable.queues import provider_queue
+from perdure.durable.options import LONG_STEP, PROVIDER_CALL, PROVIDER_INQUIRY
+from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.scope import current_scope
 
 
@@ -49,6 +49,8 @@ class WorkflowRunner:
         """Run a step, as `Runner` says."""
         if isinstance(step, CallStep):
             return await self._call(step, given)
+        if isinstance(step, Step) and step.takes_long:
+            return await self._at_length(step, given)
         if isinstance(step, Step):
             result: Result = await current_scope().database_step(
                 step.name,
@@ -81,6 +83,18 @@ class WorkflowRunner:
     async def tell(self, notification_ids: list[str]) -> None:
         """Have messages delivered; this never fails."""
         await self._tell(notification_ids)
+
+    async def _at_length(self, step: Step[Given, Result], given: Given) -> Result:
+        scope = current_scope()
+
+        def attempt() -> Awaitable[Result]:
+            return scope.provider_step(
+                step.name, given, returns=step.returns, queue=OPERATIONS, profile=LONG_STEP
+            )
+
+        result = await scope.insist(step.name, attempt, undoes=step.undoes or step.past_return)
+        self.done.add(step)
+        return result
 
     async def _call(self, call: CallStep[Given, Result], given: Given) -> Result:
         if self._was_left_by_earlier_runs(call):

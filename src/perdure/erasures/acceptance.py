@@ -180,8 +180,8 @@ async def check_nothing_left(
 
 
 async def account_ids(connection: Connection, customer_id: str) -> set[str]:
-    """Return the ids of a customer's accounts."""
+    """Return the ids of a customer's accounts: of what is owed, not of what is only mirrored."""
     rows = await connection.fetch(
-        "SELECT id FROM ledger_accounts WHERE customer_id = $1", customer_id
+        "SELECT id FROM ledger_accounts WHERE customer_id = $1 AND kind = 'liability'", customer_id
     )
     return {row["id"] for row in rows}

@@ -123,7 +123,7 @@ class Item:
 
     def _change_the_last(self) -> None:
         transaction = next(reversed(self.standing.values()))
-        self.happens("modified", transaction | {"name": f"{transaction['name']} *"})
+        self.happens("modified", transaction | {"name": f"{transaction['name']} changed"})
 
     def _cursor(self, start: int | None, until: int | None = None, done: int = 0) -> str:
         place = "" if start is None else str(start)

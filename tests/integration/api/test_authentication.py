@@ -66,6 +66,17 @@ PROTECTED = [
     ("POST", "/v1/renewals/batch", "renewals:write"),
     ("POST", "/v1/domains/import", "renewals:write"),
     ("GET", "/v1/domains/example.info", "renewals:read"),
+    ("POST", "/v1/bank_syncs", "bank_syncs:write"),
+    ("POST", "/v1/bank_syncs/batch", "bank_syncs:write"),
+    ("GET", "/v1/bank_syncs", "bank_syncs:read"),
+    ("GET", "/v1/bank_syncs/bks_1", "bank_syncs:read"),
+    ("POST", "/v1/bank_syncs/bks_1/cancel", "bank_syncs:write"),
+    ("POST", "/v1/bank-items", "bank_syncs:write"),
+    ("POST", "/v1/bank-items/link-token", "bank_syncs:write"),
+    ("GET", "/v1/bank-items", "bank_syncs:read"),
+    ("GET", "/v1/bank-items/bki_1", "bank_syncs:read"),
+    ("DELETE", "/v1/bank-items/bki_1", "bank_syncs:write"),
+    ("GET", "/v1/bank-items/bki_1/transactions", "bank_syncs:read"),
     ("GET", "/v1/legacy", "operations:read"),
     ("GET", "/v1/legacy/shadow", "operations:read"),
     ("POST", "/v1/legacy/registry-info/move", "operations:write"),
@@ -128,6 +139,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     ids |= {"bulk_id": "blk_1", "list_id": "bll_1", "customer_id": "cus_1"}
     ids |= {"name": "example.info", "part": "registry-info"}
     ids |= {"trade_id": "trd_1", "order_id": "ord_1", "asset": "GEM"}
+    ids |= {"bank_sync_id": "bks_1", "item_id": "bki_1"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()

@@ -43,6 +43,8 @@ STAYS_SMALL: Final = {
     "archive_mark",
     "archived_operations",  # its months have the rows
     "api_keys",
+    "bank_sync_pages",
+    "bank_syncs",
     "bulk_lists",
     "bulks",
     "flag_changes",

@@ -133,8 +133,8 @@ def test_commands_are_listed_as_they_call_themselves() -> None:
             assert vars(command)["rich_help_panel"] == panel
             own = " ".join((command.help or "").split("\n\n")[0].split())
             assert own == listed.help, name
-    kinds = list(group.commands)[:4]
-    assert kinds == ["payments", "transfers", "renewals", "domains"]
+    kinds = list(group.commands)[:5]
+    assert kinds == ["payments", "transfers", "renewals", "bank_syncs", "domains"]
     assert vars(group.commands["domains"])["rich_help_panel"] == OPERATIONS
     assert group.commands.get("refunds") is None
 
@@ -146,7 +146,8 @@ def test_a_kind_of_a_package_has_its_commands_by_itself(monkeypatch: pytest.Monk
     monkeypatch.setattr(capabilities, "entry_points", entry_points)
     monkeypatch.setenv(capabilities.ALLOWED, '["cards"]')
     group = CommandGroup(name="perdure")
-    assert list(group.commands)[:4] == ["payments", "transfers", "renewals", "cards"]
+    kinds = ["payments", "transfers", "renewals", "bank_syncs", "cards"]
+    assert list(group.commands)[: len(kinds)] == kinds
     cards = group.commands["cards"]
     assert isinstance(cards, TyperGroup)
     assert (cards.help, "create" in cards.commands) == ("Cards.", True)

@@ -100,6 +100,10 @@ class DataKeys:
         assert cipher is not None, "the platform's key is never retired"
         return cipher
 
+    async def of_customer(self, customer_id: str) -> Cipher | None:
+        """Return what encrypts what is a customer's; None: the customer was erased."""
+        return await self._of_owner(owned_by_customer(customer_id))
+
     async def by_id(self, key_id: str) -> Cipher:
         """Return what decrypts a payload.
 
