@@ -15,14 +15,25 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.ledger_cases import MANY_ACCOUNTS, WAYS, Way, WrongBooksError, measure, open_books
+from bench.ledger_cases import (
+    MANY_ACCOUNTS,
+    WAYS,
+    Store,
+    Way,
+    WrongBooksError,
+    measure,
+    open_books,
+)
 from bench.ledger_references import CONCLUSION, REFERENCES
 from bench.loop import Loop
 from bench.results import spread
 from bench.rounds import Ground, open_ground
 from bench.surroundings import taken
+from perdure.config import Settings
 from perdure.core.errors import PerdureError
+from perdure.core.ledgers import LedgerChoice
 from perdure.embedded.postgres import create_database, drop_database
+from perdure.ledger.choice import open_ledger
 from perdure.schema import migrate
 from perdure.storage.pool import Pool, open_pool
 
@@ -34,6 +45,12 @@ CONNECTIONS: Final = 20
 WARM_UP_S: Final = 0.1
 DURABLE: Final = {"fsync": "on", "synchronous_commit": "on"}
 
+STORES: Final = {
+    LedgerChoice.POSTGRES: "PostgreSQL",
+    LedgerChoice.TIGERBEETLE: "TigerBeetle",
+}
+"""The latter where `TIGERBEETLE_ADDRESSES` says where it is."""
+
 ACCOUNTS: Final[Mapping[int, str]] = {
     1: "one hot account",
     MANY_ACCOUNTS: f"{MANY_ACCOUNTS:,} accounts",
@@ -44,11 +61,12 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 @dataclass(slots=True)
 class Result:
-    """A way of writing, from so many accounts: a number for each round."""
+    """A way of writing, from so many accounts, on a store: a number for each round."""
 
     way: Way
     accounts: int
     transfers_per_s: list[float] = dataclasses.field(default_factory=list)
+    choice: LedgerChoice = LedgerChoice.POSTGRES
 
 
 def main() -> int:
@@ -71,7 +89,14 @@ def main() -> int:
 
 
 async def _run(rounds: int, seconds: float, *, keep: bool) -> None:
-    results = [Result(way, accounts) for accounts in ACCOUNTS for way in WAYS]
+    settings = Settings.load()
+    choices = [*LedgerChoice] if settings.tigerbeetle_addresses else [LedgerChoice.POSTGRES]
+    results = [
+        Result(way, accounts, choice=choice)
+        for choice in choices
+        for accounts in ACCOUNTS
+        for way in WAYS
+    ]
     load_before = os.getloadavg()[0]
     command = shlex.join(["python", "-m", "bench.ledger", *sys.argv[1:]])
     async with open_ground(FOLDER) as ground:
@@ -79,7 +104,10 @@ async def _run(rounds: int, seconds: float, *, keep: bool) -> None:
             out.print(f"Round {number + 1} of {rounds}")
             # Each round begins elsewhere: what comes late in a round meets fuller tables.
             start = number * len(results) // rounds
-            await _run_round(ground, results[start:] + results[:start], seconds)
+            turned = results[start:] + results[:start]
+            for choice in choices:
+                of_store = [each for each in turned if each.choice is choice]
+                await _run_round(ground, choice, of_store, seconds, settings)
         surroundings = await taken(command, ground, load_before=load_before)
     for table in (measured_table(results), references_table()):
         out.print(table)
@@ -88,19 +116,35 @@ async def _run(rounds: int, seconds: float, *, keep: bool) -> None:
         RESULTS.write_text(json.dumps(as_json(results, surroundings), indent=1) + "\n")
 
 
-async def _run_round(ground: Ground, results: Sequence[Result], seconds: float) -> None:
+async def _run_round(
+    ground: Ground,
+    choice: LedgerChoice,
+    results: Sequence[Result],
+    seconds: float,
+    settings: Settings,
+) -> None:
     """Measure every case once, on a database that is new."""
     await drop_database(ground.postgres_url, DATABASE)
     url = await create_database(ground.postgres_url, DATABASE)
     await migrate(url)
-    async with open_pool(url, size=CONNECTIONS) as pool:
+    async with (
+        open_pool(url, size=CONNECTIONS) as pool,
+        open_ledger(
+            choice,
+            pool,
+            addresses=settings.tigerbeetle_addresses,
+            cluster_id=settings.tigerbeetle_cluster_id,
+            process="bench",
+        ) as opened,
+    ):
         await _check_durable(pool)
-        books = await open_books(pool)
+        store = Store(pool, opened)
+        books = await open_books(store)
         for result in results:
-            await measure(result.way, result.accounts, pool, books, seconds=WARM_UP_S)
+            await measure(result.way, result.accounts, store, books, seconds=WARM_UP_S)
             # What the case before left is written out now, so that this one does not pay for it.
             await pool.execute("CHECKPOINT")
-            found = await measure(result.way, result.accounts, pool, books, seconds=seconds)
+            found = await measure(result.way, result.accounts, store, books, seconds=seconds)
             result.transfers_per_s.append(round(found, 1))
     await drop_database(ground.postgres_url, DATABASE)
 
@@ -117,13 +161,16 @@ def measured_table(results: Sequence[Result]) -> Table:
         title="Transfers posted a second, durable: median (min-max) of the rounds",
         title_justify="left",
     )
-    drawn.add_column("Perdure's ledger on PostgreSQL")
+    drawn.add_column("Perdure's ledger")
     for heading in ACCOUNTS.values():
         drawn.add_column(heading, justify="right")
-    numbers = {(each.way.name, each.accounts): each.transfers_per_s for each in results}
-    for way in WAYS:
-        spreads = (spread(numbers.get((way.name, accounts), [])) for accounts in ACCOUNTS)
-        drawn.add_row(way.name, *spreads)
+    numbers = {
+        (each.choice, each.way.name, each.accounts): each.transfers_per_s for each in results
+    }
+    for choice in dict.fromkeys(each.choice for each in results):
+        for way in WAYS:
+            of_way = (numbers.get((choice, way.name, accounts), []) for accounts in ACCOUNTS)
+            drawn.add_row(f"{STORES[choice]}: {way.name}", *map(spread, of_way))
     return drawn
 
 
@@ -143,6 +190,7 @@ def as_json(results: Sequence[Result], surroundings: Mapping[str, Any]) -> dict[
         "taken": {**surroundings, "settings": DURABLE, "connections": CONNECTIONS},
         "transfers_per_s": [
             {
+                "store": result.choice,
                 "way": result.way.name,
                 "in_flight": result.way.in_flight,
                 "batch": result.way.batch,

@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSyste
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.cli.doctor_ledger import look_at_ledger
 from perdure.cli.doctor_payloads import look_at_payloads
 from perdure.cli.doctor_work import look_at_work
 from perdure.cli.findings import Finding, Health
@@ -112,6 +113,8 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield await look_at_payloads(pool, settings)
             yield await _row_security(pool)
             async for finding in look_at_work(pool):
+                yield finding
+            async for finding in look_at_ledger(pool, settings):
                 yield finding
 
 

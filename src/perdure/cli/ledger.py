@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from perdure.cli.api_client import open_api, part
+from perdure.cli.ledger_export import export
 from perdure.cli.output import (
     Output,
     OutputFormat,
@@ -18,6 +19,7 @@ from perdure.cli.values import AmountArgument
 from perdure.core.money import format_amount
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(export)
 
 AccountId = Annotated[str, typer.Argument(help="The account's id, acc_….", metavar="ACCOUNT")]
 

@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     """Does after our commit what was committed."""
     GIVE_BACK = "give_back"
     """Voids a reservation that no commit of ours came of."""
+    EXPORT = "export"
+    """Brings over what PostgreSQL's ledger has; with what it was brought from and to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Numbers:
         """Return an account's id there."""
         return self._number(account_id, account_id)
 
-    def transfer(self, transfer_id: str, purpose: Purpose, attempt: int = 0) -> int:
+    def transfer(self, transfer_id: str, purpose: Purpose, attempt: int | str = 0) -> int:
         """Return a transfer's id there."""
         return self._number(transfer_id, f"{transfer_id}:{purpose}:{attempt}")
 

@@ -15,7 +15,7 @@ import tigerbeetle as tb
 from perdure.core.errors import InsufficientFunds
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.ledger.model import AccountKind
-from perdure.ledger.store_tigerbeetle import TigerBeetleLedger
+from perdure.ledger.store import LedgerStore
 from perdure.ledger.tigerbeetle import ledger_at
 from perdure.ledger.tigerbeetle_client import TigerBeetle
 from perdure.ledger.tigerbeetle_owed import read_balance
@@ -75,22 +75,22 @@ class World:
                 await store.ledger.open_account(session, new)
 
     @property
-    def steps(self) -> list[Callable[[TigerBeetleLedger, Connection], Awaitable[Any]]]:
+    def steps(self) -> list[Callable[[LedgerStore[Connection], Connection], Awaitable[Any]]]:
         return [self.deposit, self.hold, self.pay, self.settle, self.many, self.again, self.end]
 
-    async def deposit(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def deposit(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         await ledger.post(session, move(self.bank, self.wallet, 1000, id=self.ids[0]))
 
-    async def hold(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def hold(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         await ledger.hold(session, move(self.wallet, self.clearing, 600, id=self.ids[1]))
 
-    async def pay(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def pay(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         await ledger.post(session, move(self.wallet, self.clearing, 100, id=self.ids[2]))
 
-    async def settle(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def settle(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         await ledger.post_hold(session, self.ids[1], self.ids[3], 450)
 
-    async def many(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def many(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         """Holds of which one is more than there is."""
         amounts = (200, 5000, 250)
         new = [
@@ -104,14 +104,14 @@ class World:
                 with pytest.raises(InsufficientFunds) if one is new[1] else nullcontext():
                     await ledger.hold(session, one)
 
-    async def again(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def again(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         """What is released is held anew, though the wallet has nothing else."""
         await ledger.void_holds(session, [(self.ids[4], self.ids[7])])
         parts = ((150, self.ids[8]), (50, self.ids[9]))
         new = [move(self.wallet, self.clearing, amount, id=one) for amount, one in parts]
         await ledger.hold_many(session, new)
 
-    async def end(self, ledger: TigerBeetleLedger, session: Connection) -> None:
+    async def end(self, ledger: LedgerStore[Connection], session: Connection) -> None:
         await ledger.void_hold(session, self.ids[9], self.ids[10])
         await ledger.post_hold(session, self.ids[8], self.ids[11])
 

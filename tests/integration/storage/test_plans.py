@@ -68,6 +68,7 @@ STAYS_SMALL: Final = {
 `verify` alone reads it."""
 
 READS_ALL: Final = {
+    "perdure.ledger.tigerbeetle_export": "a ledger's move, over whole tables",
     "perdure.capability.books": "a provider's books, in a table of the moment",
     "perdure.capability.verification": "verify, over whole tables",
     "perdure.erasures.kept_answers": "answers, kept for a day, by what they say; once an erasure",
