@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from perdure.operations.refunding import RefundableKind as RefundableKind
     from perdure.operations.refunding import RefundTerms as RefundTerms
     from perdure.operations.refunding import all_that_was_asked as all_that_was_asked
+    from perdure.operations.request_acceptance import RequestAcceptance as RequestAcceptance
     from perdure.operations.steps import TransactionalSteps as TransactionalSteps
     from perdure.operations.taking_back import take_back as take_back
     from perdure.operations.waiting import Patience as Patience
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from perdure.providers.grpc import ProviderGrpc as ProviderGrpc
     from perdure.providers.host import ProviderHost as ProviderHost
     from perdure.providers.http import ProviderHttp as ProviderHttp
+    from perdure.providers.identity import IdentityVerifier as IdentityVerifier
     from perdure.providers.mail import Mailer as Mailer
     from perdure.providers.registry import DomainRegistry as DomainRegistry
     from perdure.providers.simulator import Listener as Listener
@@ -266,6 +268,7 @@ PLACES: Final = {
         "RefundableKind",
         "all_that_was_asked",
     ),
+    "perdure.operations.request_acceptance": ("RequestAcceptance",),
     "perdure.operations.steps": ("TransactionalSteps",),
     "perdure.operations.taking_back": ("take_back",),
     "perdure.operations.waiting": ("Patience",),
@@ -285,6 +288,7 @@ PLACES: Final = {
     "perdure.providers.grpc": ("ProviderGrpc",),
     "perdure.providers.host": ("ProviderHost",),
     "perdure.providers.http": ("ProviderHttp",),
+    "perdure.providers.identity": ("IdentityVerifier",),
     "perdure.providers.mail": ("Mailer",),
     "perdure.providers.registry": ("DomainRegistry",),
     "perdure.providers.simulator": (

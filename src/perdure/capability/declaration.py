@@ -87,7 +87,7 @@ class Capability:
         codes: The errors that are its own, by their codes; those of accounts, amounts and dates
             that every kind has are known.
         amount_field: The view's field with the money that one moves, in minor units of its
-            `currency`; null until it is known.
+            `currency`; null until it is known. None: one moves no money.
         tags: What its own routes are about, by their tags beside its plural.
         scopes: What else its own routes ask for: `orders:read`.
         house_scopes: What they ask for that no customer may have.
@@ -131,7 +131,7 @@ class Capability:
     remarks: Mapping[str, str] = field(default_factory=dict)
     shows: tuple[Shown, ...] = ()
     codes: Mapping[str, Code] = field(default_factory=dict)
-    amount_field: str = "amount_minor"
+    amount_field: str | None = "amount_minor"
     tags: Mapping[str, str] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
     house_scopes: tuple[str, ...] = ()

@@ -193,7 +193,7 @@ def show(kind: Capability, view: _View, output: OutputFormat) -> None:
 
 
 def _amount(kind: Capability, view: _View) -> str | None:
-    amount_minor = view[kind.amount_field]
+    amount_minor = view[kind.amount_field] if kind.amount_field else None
     return None if amount_minor is None else format_amount(amount_minor, view["currency"])
 
 

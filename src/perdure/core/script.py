@@ -71,6 +71,7 @@ class CallStep(ScriptStep[Given, Result]):
         parks: It parks under its own name where it cannot be found out, and is tried again as a
             whole; otherwise under that of `resolve`, which is tried again alone.
         inquires: It has no effect that must not be lost, and is tried for a day.
+        tried_soon: Somebody waits for its answer: between two tries pass a few seconds.
         undoes: The call it undoes: nothing calls it off, and no lane runs it. A result that is made
             without arguments says that there was nothing to undo.
     """
@@ -82,6 +83,7 @@ class CallStep(ScriptStep[Given, Result]):
     not_made: Callable[[Given, PerdureError], PerdureError] = lambda _, error: error
     parks: bool = False
     inquires: bool = False
+    tried_soon: bool = False
     undoes: "CallStep[Any, Any] | None" = None
 
 

@@ -61,6 +61,12 @@ Its tries are counted in its record, and end there (`interceptors.provider_tries
 count those that met our own database away, or never came to the provider.
 """
 
+PROVIDER_CALL_SOON: Final[ActivityConfig] = {
+    **_OUTSIDE,
+    "retry_policy": replace(BACKOFF, maximum_interval=timedelta(seconds=5)),
+}
+"""The same where somebody waits for the answer: from 1 s to 5 s pass between two tries."""
+
 PROVIDER_INQUIRY: Final[ActivityConfig] = {
     **_OUTSIDE,
     # Money hangs on the answer, so it is asked for until a day is over; then a person looks.

@@ -11,7 +11,7 @@ from perdure.core.errors import ANSWERS, PerdureError, ProviderAway
 from perdure.core.script import CallStep, Given, OwnStep, Result, Reversal, ScriptStep, Step
 from perdure.durable.first_tries import first_try
 from perdure.durable.operation_ids import reversal_id
-from perdure.durable.options import LONG_STEP, PROVIDER_CALL, PROVIDER_INQUIRY
+from perdure.durable.options import LONG_STEP, PROVIDER_CALL, PROVIDER_CALL_SOON, PROVIDER_INQUIRY
 from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.scope import current_scope
 
@@ -138,13 +138,14 @@ class WorkflowRunner:
         return await current_scope().insist(resolve.name, lambda: self._at_provider(resolve, given))
 
     async def _at_provider(self, step: CallStep[Given, Result], given: Given) -> Result:
+        usual = PROVIDER_CALL_SOON if step.tried_soon else PROVIDER_CALL
         inquires = step.inquires or step.undoes is not None
         return await current_scope().provider_step(
             step.name,
             given,
             returns=step.returns,
             queue=provider_queue(step.provider(given)),
-            profile=PROVIDER_INQUIRY if inquires else PROVIDER_CALL,
+            profile=PROVIDER_INQUIRY if inquires else usual,
         )
 
 

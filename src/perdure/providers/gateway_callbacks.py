@@ -5,34 +5,15 @@ What is signed comes from the gateway; whether it is true is another question, a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
-from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
-from perdure.core.text import check_text
-
-TOLERANCE_S: Final = 300
-"""How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
-_TIMESTAMP_LENGTH_MAX: Final = 12
-"""The digits of a time, in seconds, that is in this millennium and the next thirty."""
+from perdure.providers.signed_callbacks import ToldText, check_signature, read_told
 
 CONFIRMATIONS: Final = {"charge.succeeded": "succeeded", "charge.failed": "failed"}
 """The types that tell how a charge ended, and the status each stands for."""
 
-
-def _check_text(value: str) -> str:
-    try:
-        return check_text("", value)
-    except InvalidInput as error:
-        raise ValueError(error.message) from error
-
-
-# What PostgreSQL cannot hold, or nobody needs, is refused here, not where it is kept.
-_Text = Annotated[str, Field(strict=True), AfterValidator(_check_text)]
 _Minor = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
@@ -45,14 +26,14 @@ class ToldCharge:
         reference: Ours, of the charge.
     """
 
-    id: _Text | None = None
-    reference: _Text | None = None
+    id: ToldText | None = None
+    reference: ToldText | None = None
     amount_minor: _Minor | None = None
-    currency: _Text | None = None
-    status: _Text | None = None
-    failure_code: _Text | None = None
+    currency: ToldText | None = None
+    status: ToldText | None = None
+    failure_code: ToldText | None = None
     refunded_minor: _Minor | None = None
-    reason: _Text | None = None
+    reason: ToldText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +56,12 @@ class GatewayEvent:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    id: _Text
-    reference: _Text
+    id: ToldText
+    reference: ToldText
     amount_minor: _Minor
-    currency: _Text
-    status: _Text
-    failure_code: _Text | None = None
+    currency: ToldText
+    status: ToldText
+    failure_code: ToldText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +71,14 @@ class _Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    type: _Text
+    type: ToldText
     timestamp: AwareDatetime | None = None
     data: dict[str, Any] = field(default_factory=dict)
 
 
 _CONFIRMATION: Final = TypeAdapter(_Confirmation)
 _ENVELOPE: Final = TypeAdapter(_Envelope)
-_EVENT_ID: Final[TypeAdapter[str]] = TypeAdapter(_Text)
+_EVENT_ID: Final[TypeAdapter[str]] = TypeAdapter(ToldText)
 _TOLD: Final = TypeAdapter(ToldCharge)
 
 
@@ -118,18 +99,9 @@ def verify_callback(
             kept.
         ConfigurationError: There is no secret, or one is not base64.
     """
-    if not secrets:
-        raise ConfigurationError(
-            "No secret is set to check the gateway's callbacks with; set"
-            " PERDURE_GATEWAY_CALLBACK_SECRETS.",
-            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
-        )
-    headers = {name.lower(): value for name, value in headers.items()}
-    _check_fresh(headers.get("webhook-timestamp", ""))
-    if not any(_is_signed_with(secret, headers, body) for secret in secrets):
-        raise invalid_signature()
-    envelope = _read(_ENVELOPE, body)
-    return event_of(headers["webhook-id"], envelope.type, envelope.data)
+    event_id = check_signature(secrets, headers, body, setting="PERDURE_GATEWAY_CALLBACK_SECRETS")
+    envelope = read_told(_ENVELOPE, body)
+    return event_of(event_id, envelope.type, envelope.data)
 
 
 def event_of(event_id: str, kind: str, data: Mapping[str, Any]) -> GatewayEvent:
@@ -138,28 +110,13 @@ def event_of(event_id: str, kind: str, data: Mapping[str, Any]) -> GatewayEvent:
     Raises:
         InvalidInput: `malformed_callback`: it is not an event, or not one that can be kept.
     """
-    event_id = _read(_EVENT_ID, event_id, param="webhook-id")
-    kind = _read(_EVENT_ID, kind, param="type")
+    event_id = read_told(_EVENT_ID, event_id, param="webhook-id")
+    kind = read_told(_EVENT_ID, kind, param="type")
     if kind in CONFIRMATIONS:
-        told = ToldCharge(**asdict(_read(_CONFIRMATION, {"data": data}).data))
+        told = ToldCharge(**asdict(read_told(_CONFIRMATION, {"data": data}).data))
     else:
         told = _what_can_be_kept(data)
     return GatewayEvent(event_id, kind, told)
-
-
-def _read(adapter: TypeAdapter[Any], given: object, *, param: str | None = None) -> Any:
-    try:
-        if isinstance(given, bytes):
-            return adapter.validate_json(given)
-        return adapter.validate_python(given)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        param = param or ".".join(str(part) for part in first["loc"]) or None
-        raise InvalidInput(
-            f"The callback is signed, but not an event that can be kept: {first['msg']}.",
-            code="malformed_callback",
-            param=param,
-        ) from error
 
 
 def _what_can_be_kept(data: Mapping[str, Any]) -> ToldCharge:
@@ -171,43 +128,3 @@ def _what_can_be_kept(data: Mapping[str, Any]) -> ToldCharge:
     except ValidationError as error:
         wrong = {str(one["loc"][0]) for one in error.errors(include_input=False)}
         return _TOLD.validate_python({name: given[name] for name in given.keys() - wrong})
-
-
-def _check_fresh(timestamp: str) -> None:
-    is_time = timestamp.isascii() and timestamp.isdigit()
-    if not is_time or len(timestamp) > _TIMESTAMP_LENGTH_MAX:
-        raise invalid_signature()
-    if abs(datetime.now(UTC).timestamp() - int(timestamp)) > TOLERANCE_S:
-        raise stale_callback()
-
-
-def _is_signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
-    try:
-        webhook = Webhook(secret)
-    except (ValueError, EmptyWebhookSecretError) as error:
-        raise ConfigurationError(
-            "A secret in PERDURE_GATEWAY_CALLBACK_SECRETS is not `whsec_` and base64.",
-            param="PERDURE_GATEWAY_CALLBACK_SECRETS",
-        ) from error
-    try:
-        webhook.verify(body, headers, json_parse=False)
-    except (WebhookVerificationError, ValueError):  # ValueError: a header or the body is garbage
-        return False
-    return True
-
-
-def stale_callback() -> Unauthenticated:
-    """Return what a callback is refused with that was signed at another time."""
-    return Unauthenticated(
-        "The callback was signed more than five minutes from now; sign it when it is sent, and"
-        " check both clocks.",
-        code="stale_callback",
-    )
-
-
-def invalid_signature() -> Unauthenticated:
-    """Return what a callback is refused with whose sender is not known."""
-    return Unauthenticated(
-        "The callback's signature is missing or not valid; the secret must be the one set here.",
-        code="invalid_signature",
-    )

@@ -18,13 +18,8 @@ from typing import Any, Final
 import stripe
 
 from perdure.core.errors import ConfigurationError, InvalidInput
-from perdure.providers.gateway_callbacks import (
-    TOLERANCE_S,
-    GatewayEvent,
-    event_of,
-    invalid_signature,
-    stale_callback,
-)
+from perdure.providers.gateway_callbacks import GatewayEvent, event_of
+from perdure.providers.signed_callbacks import TOLERANCE_S, invalid_signature, stale_callback
 from perdure.providers.stripe_money import from_stripe
 from perdure.providers.stripe_objects import failure_code_of, status_of
 

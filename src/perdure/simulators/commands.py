@@ -27,6 +27,7 @@ from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scor
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_behaviour import Fault as GatewayFault
 from perdure.simulators.gateway_processing import GatewaySettings
+from perdure.simulators.identity import IdentitySettings, open_identity
 from perdure.simulators.journal import books_folder
 from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.registry import (
@@ -51,12 +52,17 @@ FaultSeed = Annotated[int, typer.Option(help="Makes the choice of what goes wron
 
 
 class _Callbacks(EnvironmentSettings):
-    """How whoever charges is told to tell us; as the gateway's own client reads it."""
+    """How whoever calls back is told to tell us; as its own client reads it."""
 
     model_config = SettingsConfigDict(env_prefix="PERDURE_GATEWAY_")
 
     callback_url: str = "http://127.0.0.1:8080/v1/callbacks/gateway"
     callback_secrets: list[SecretStr] = []  # noqa: RUF012 - pydantic copies it
+
+    @property
+    def first_secret(self) -> str | None:
+        """The secret that signs; None: nobody gave one."""
+        return next((secret.get_secret_value() for secret in self.callback_secrets), None)
 
 
 class _AggregatorCallbacks(EnvironmentSettings):
@@ -88,11 +94,10 @@ def gateway(
 ) -> Server:
     """Run a payment gateway that confirms by signed callbacks."""
     told = _Callbacks.read()
-    secrets = [secret.get_secret_value() for secret in told.callback_secrets]
     return open_gateway(
         GatewaySettings(
             data_dir=books_folder(data_dir),
-            callback_secret=secrets[0] if secrets else _own_secret(),
+            callback_secret=told.first_secret or _own_secret(),
             host=host,
             port=port,
             callback_url=told.callback_url,
@@ -142,6 +147,28 @@ def fraud_scorer(
     """Run a fraud scorer."""
     return open_fraud_scorer(
         FraudScorerSettings(host=host, port=port, delay_s=delay_s, slow_s=slow_s)
+    )
+
+
+def identity(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8120,
+    data_dir: DataDir = None,
+    step_s: Annotated[float, typer.Option(help="How long a check stands as it does.")] = 0.2,
+    lapse_s: Annotated[float, typer.Option(help="How long an approval holds that lapses.")] = 60.0,
+) -> Server:
+    """Run a verifier of identities that decides by itself, or as its desk is told."""
+    told = _Callbacks.read(prefix="PERDURE_IDENTITY_")
+    return open_identity(
+        IdentitySettings(
+            data_dir=books_folder(data_dir),
+            callback_secret=told.first_secret or _own_secret(),
+            host=host,
+            port=port,
+            step_s=step_s,
+            lapse_s=lapse_s,
+        )
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain, repeat
@@ -55,6 +55,49 @@ async def open_client() -> AsyncIterator[aiohttp.ClientSession]:
         yield client
 
 
+def webhook_of(secret: str) -> Webhook:
+    """Return what signs callbacks.
+
+    Raises:
+        ConfigurationError: The secret is none.
+    """
+    try:
+        return Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError) as error:
+        raise ConfigurationError(
+            "The secret that signs callbacks must be `whsec_` and base64.",
+            param="callback_secret",
+        ) from error
+
+
+def signed_headers(webhook: Webhook, event_id: str, body: str) -> dict[str, str]:
+    """Return the headers of a callback, signed as Standard Webhooks say."""
+    now = datetime.now(UTC)
+    return {
+        "content-type": "application/json",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": webhook.sign(event_id, now, body),
+    }
+
+
+async def post(
+    client: aiohttp.ClientSession, url: str, body: str, headers: Mapping[str, str]
+) -> bool:
+    """Send a callback once; tells whether it was taken."""
+    try:
+        async with client.post(
+            url,
+            data=body.encode(),
+            headers={**headers, **telemetry().carried()},
+            allow_redirects=False,
+        ) as response:
+            await response.read()
+            return response.ok
+    except (aiohttp.ClientError, OSError):
+        return False
+
+
 class Callbacks:
     """Sends events, signed by Standard Webhooks, until they are taken.
 
@@ -70,13 +113,7 @@ class Callbacks:
     def __init__(self, books: GatewayBooks, client: aiohttp.ClientSession, secret: str) -> None:
         self._books = books
         self._client = client
-        try:
-            self._webhook = Webhook(secret)
-        except (ValueError, EmptyWebhookSecretError) as error:
-            raise ConfigurationError(
-                "The secret that signs callbacks must be `whsec_` and base64.",
-                param="callback_secret",
-            ) from error
+        self._webhook = webhook_of(secret)
 
     async def deliver(self, event: Event) -> None:
         """Send an event when it is due, and again until the receiver takes it."""
@@ -97,17 +134,7 @@ class Callbacks:
         charge = self._books.charge(event.charge_id)
         assert charge.callback_url is not None
         body = self.body(event, charge)
-        try:
-            async with self._client.post(
-                charge.callback_url,
-                data=body.encode(),
-                headers=self.headers(event, body) | telemetry().carried(),
-                allow_redirects=False,
-            ) as response:
-                await response.read()
-                return response.ok
-        except (aiohttp.ClientError, OSError):
-            return False
+        return await post(self._client, charge.callback_url, body, self.headers(event, body))
 
     def body(self, event: Event, charge: Charge) -> str:
         """Return what is told."""
@@ -115,13 +142,7 @@ class Callbacks:
 
     def headers(self, event: Event, body: str) -> dict[str, str]:
         """Return who signed it."""
-        now = datetime.now(UTC)
-        return {
-            "content-type": "application/json",
-            "webhook-id": event.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(event.id, now, body),
-        }
+        return signed_headers(self._webhook, event.id, body)
 
 
 def _body(event: Event, charge: Charge) -> str:

@@ -51,6 +51,12 @@ class House:
     mail: httpx.AsyncClient
     sms: httpx.AsyncClient
     registrations: list[Registration]
+    workers: "Workers"
+
+    async def restart_workers(self) -> None:
+        """End the workers, and have new ones take up their work."""
+        await self.workers.stop()
+        await self.workers.start()
 
     async def account(self, *, funds_minor: int = 100_000, currency: str = "USD") -> dict[str, str]:
         """Open a customer's account with money on it; returns what a request needs of it."""
@@ -110,6 +116,29 @@ class House:
         return found
 
 
+class Workers:
+    """The workers of all queues.
+
+    Args:
+        registrations: The work of the queues.
+    """
+
+    def __init__(self, platform: Platform, registrations: list[Registration]) -> None:
+        self._platform = platform
+        self._registrations = registrations
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Have them poll."""
+        for work in work_of(ALL, self._platform.kinds, self._registrations):
+            await self._stack.enter_async_context(build_worker(self._platform, work))
+            await self._stack.enter_async_context(work.running_beside())
+
+    async def stop(self) -> None:
+        """Have them end what they are at, and stop."""
+        await self._stack.aclose()
+
+
 async def until_status(
     platform: Platform, operation_id: str, statuses: Iterable[str], *, within_s: float = 60
 ) -> Operation:
@@ -164,6 +193,7 @@ async def open_house(
         given: dict[str, Any] = {
             "DATABASE_URL": database_url,
             "gateway_callback_url": f"{api_url}/v1/callbacks/gateway",
+            "identity_callback_url": f"{api_url}/v1/callbacks/identity",
             "mail_port": mail.smtp,
             "mail_inquiry_url": f"http://127.0.0.1:{mail.http}",
             "sms_url": f"http://127.0.0.1:{sms}",
@@ -176,9 +206,9 @@ async def open_house(
         stack.push_async_callback(platform.close)
         await stack.enter_async_context(_served(platform, listener))
         registrations = await stack.enter_async_context(open_registrations(platform))
-        for work in work_of(ALL, platform.kinds, registrations):
-            await stack.enter_async_context(build_worker(platform, work))
-            await stack.enter_async_context(work.running_beside())
+        workers = Workers(platform, registrations)
+        stack.push_async_callback(workers.stop)
+        await workers.start()
         looking = asyncio.create_task(janitor(platform).run())
         stack.callback(looking.cancel)
         _, secret = await create_key(pool, f"tests-{uuid4().hex[:8]}", ["admin"])
@@ -188,6 +218,7 @@ async def open_house(
             await http(f"http://127.0.0.1:{mail.http}"),
             await http(f"http://127.0.0.1:{sms}"),
             registrations,
+            workers,
         )
 
 

@@ -12,6 +12,7 @@ from perdure.providers.credentials import HttpSettings
 from perdure.providers.fraud_scorer import HttpFraudScorer
 from perdure.providers.gateway import HttpPaymentGateway
 from perdure.providers.host import ProviderHost
+from perdure.providers.identity import HttpIdentityVerifier
 from perdure.providers.mail import Mailer, SmtpMailer, SmtpSettings
 from perdure.providers.plaid import PlaidAggregator, PlaidSettings
 from perdure.providers.registry import HttpDomainRegistry
@@ -22,12 +23,14 @@ from perdure.simulators.bank import BankSettings, open_bank
 from perdure.simulators.fraud_scorer import FraudScorerSettings, open_fraud_scorer
 from perdure.simulators.gateway import open_gateway
 from perdure.simulators.gateway_processing import GatewaySettings
+from perdure.simulators.identity import IdentitySettings, open_identity
 from perdure.simulators.mail import MailSettings, open_mail
 from perdure.simulators.sms import SmsSettings, open_sms
 from perdure.simulators.stripe import open_stripe
 from perdure.testing.aggregator_contract import BankAggregatorContract
 from perdure.testing.bank_contract import PayoutBankContract
 from perdure.testing.gateway_contract import PaymentGatewayContract
+from perdure.testing.identity_contract import IdentityVerifierContract
 from perdure.testing.message_contracts import (
     FraudScorerContract,
     MailerContract,
@@ -117,6 +120,22 @@ class TestHttpFraudScorer(FraudScorerContract):
 
     def make(self, url: str, host: ProviderHost) -> HttpFraudScorer:
         return HttpFraudScorer.from_settings(HttpSettings(url=url), host)
+
+
+class TestHttpIdentityVerifier(IdentityVerifierContract):
+    takes = "Ada Waits"
+    declines, decline_code = "Ada Refused", "country_not_supported"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def server(cls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+        tmp_path = tmp_path_factory.mktemp("books")
+        async with open_identity(IdentitySettings(tmp_path, SECRET, port=0)) as port:
+            yield f"http://127.0.0.1:{port}"
+
+    def make(self, url: str, host: ProviderHost) -> HttpIdentityVerifier:
+        settings = HttpIdentityVerifier.settings_type(url=url, callback_secrets=[SecretStr(SECRET)])
+        return HttpIdentityVerifier.from_settings(settings, host)
 
 
 class TestHttpSmsSender(SmsSenderContract):
