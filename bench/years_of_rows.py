@@ -69,6 +69,15 @@ SELECT customer_id, customer_id, customer_id || '@example.com', '1990-01-01', 'F
 FROM ledger_accounts WHERE customer_id IS NOT NULL
 """,
     """
+INSERT INTO onboardings (customer_id, operation_id, follow_up_at, follow_up_begun_at)
+SELECT customer_id, replace(id, 'acc_', 'onb_'), created_at, created_at
+FROM ledger_accounts WHERE customer_id IS NOT NULL
+""",
+    """
+INSERT INTO identities (customer_id, operation_id, again, reference, check_id, state, asked)
+SELECT customer_id, operation_id, 0, operation_id, 'check', 'approved', 0 FROM onboardings
+""",
+    """
 INSERT INTO payload_keys (id, owner, master, wrapped)
 SELECT 'pky_' || id, 'customer:' || customer_id, 'master', 'secret'
 FROM ledger_accounts WHERE customer_id IS NOT NULL

@@ -28,6 +28,7 @@ BUILT_IN: Final[Mapping[str, Place]] = {
     "trades": "perdure.trades.capability:TRADES",
     "erasures": "perdure.erasures.capability:ERASURES",
     "bank_syncs": "perdure.bank_sync.capability:BANK_SYNCS",
+    "onboardings": "perdure.onboarding.capability:ONBOARDINGS",
 }
 """Each kind's plural, and where it is: imported by whoever asks for it."""
 

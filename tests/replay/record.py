@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowHistory
 
 from perdure.durable.operation_ids import reversal_id
 from perdure.storage.pool import Pool, open_pool
+from tests.replay.onboarding_scenarios import ONBOARDING_SCENARIOS
 from tests.replay.recorded import HISTORIES
 from tests.replay.refund_scenarios import REFUND_SCENARIOS
 from tests.replay.renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
@@ -29,6 +30,7 @@ from tests.replay.trade_scenarios import TRADE_SCENARIOS, TRADE_SCENARIOS_UNDONE
 from tests.replay.transfer_scenarios import TRANSFER_SCENARIOS
 from tests.servers import migrated_database, postgres_server, temporal_server
 from tests.workflows.worker import (
+    scripted_onboardings,
     scripted_payments,
     scripted_refunds,
     scripted_renewals,
@@ -108,12 +110,22 @@ async def _record_trades(client: Client, pool: Pool, folder: Path) -> None:
                 _keep(await undoing.fetch_history(), reversals / name)
 
 
+async def _record_onboardings(client: Client, pool: Pool, folder: Path) -> None:
+    for scenario in ONBOARDING_SCENARIOS:
+        async with scripted_onboardings(client, pool) as onboardings:
+            onboardings.world.answers.update(scenario.answers)
+            handle = await onboardings.start(**scenario.start)
+            await scenario.drive(onboardings, handle)
+            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+
+
 _RECORDERS = {
     "payment": _record_payments,
     "transfer": _record_transfers,
     "renewal": _record_renewals,
     "refund": _record_refunds,
     "trade": _record_trades,
+    "onboarding": _record_onboardings,
 }
 
 

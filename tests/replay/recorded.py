@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from perdure.durable import versions
+from perdure.onboarding.workflow import OnboardingWorkflow
 from perdure.payments.workflow import PaymentWorkflow
 from perdure.refunds.workflow import RefundWorkflow
 from perdure.renewals.workflow import RenewalWorkflow
@@ -13,6 +14,7 @@ from perdure.trades.reversal_workflow import TradeReversalWorkflow
 from perdure.trades.workflow import TradeWorkflow
 from perdure.transfers.workflow import TransferWorkflow
 
+from .onboarding_scenarios import ONBOARDING_SCENARIOS
 from .refund_scenarios import REFUND_SCENARIOS
 from .renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
 from .scenarios import (
@@ -110,4 +112,5 @@ RECORDED = [
         TradeReversalWorkflow,
         REVERSAL_SCENARIOS,
     ),
+    Recorded("onboarding-v1", OnboardingWorkflow, ONBOARDING_SCENARIOS, frozenset(), SECOND[1]),
 ]

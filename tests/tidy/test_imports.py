@@ -14,9 +14,17 @@ CAPABILITIES = {
     "refunds",
     "trades",
     "bank_sync",
+    "onboarding",
     "fraud",
+    "identity",
     "notifications",
 }
+SERVICES = {
+    "fraud": {"registration.py"},
+    "identity": {"registration.py", "wiring.py", "process.py", "workflow.py"},
+}
+"""What kinds have done for them, and the files of a kind that put it to work: its steps are among
+theirs, and a check that takes days is a part of their own script."""
 TELLING = tuple(f"perdure.notifications.{name}" for name in ("store", "rules", "telling"))
 """Messages are owed in the commit of what they tell, so capabilities write them themselves."""
 
@@ -111,6 +119,7 @@ WORKFLOW_IMPORTS = (
     "perdure.durable.reversal",
     "perdure.durable.scope",
     "perdure.durable.script",
+    "perdure.identity.waiting",
     "perdure.notifications.telling",
 )
 
@@ -137,7 +146,7 @@ def test_imports_point_one_way(path: Path) -> None:
         of_sibling = {part, target} <= CAPABILITIES | {"capability", "legacy"} and (
             ".contracts" in name or name.startswith(TELLING)
         )
-        of_service = path.name == "registration.py" and target == "fraud"
+        of_service = path.name in SERVICES.get(target, ())
         of_entrance = target in OF_ENTRANCES.get(path.name, ())
         # A kind whose provider only it has stands in for it, and tests know how that is done.
         of_simulator = target == "simulators" and path.parent.name == "simulators"

@@ -14,7 +14,7 @@ RENEWALS = {f"R-{n}" for n in range(1, 14)}
 SHOWN = (
     PAYMENTS
     | RENEWALS
-    | {"P-11", "P-12", "P-15", "E-2", "E-3", "E-5", "E-6", "E-7", "E-8", "E-9", "E-13"}
+    | {"P-11", "P-12", "P-15", "E-1", "E-2", "E-3", "E-5", "E-6", "E-7", "E-8", "E-9", "E-13"}
     | {f"T-{n}" for n in range(1, 11)}
 )
 

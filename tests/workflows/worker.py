@@ -19,7 +19,10 @@ from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames,
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.fraud.contracts import SCORER
 from perdure.fraud.workflow import FraudCheckFirstTryWorkflow, FraudCheckWorkflow
+from perdure.identity.contracts import IDENTITY
 from perdure.notifications.workflow import NotificationWorkflow
+from perdure.onboarding.contracts import AGGREGATOR
+from perdure.onboarding.workflow import OnboardingWorkflow
 from perdure.operations.waiting import TRIES_MAX, ProviderWaits, StepAtProvider, Tries
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
@@ -33,6 +36,7 @@ from perdure.transfers.contracts import BANK
 from perdure.transfers.workflow import TransferWorkflow
 
 from .scripted import PaymentScenario, ScriptedWorld
+from .scripted_onboardings import OnboardingScenario, ScriptedVerifier
 from .scripted_refunds import RefundScenario, ScriptedRefunds
 from .scripted_renewals import REGISTRY, RenewalScenario, ScriptedRegistry
 from .scripted_trades import ScriptedExchange, TradeScenario
@@ -41,6 +45,8 @@ from .scripted_transfers import ScriptedBank, TransferScenario
 QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
 TRANSFER_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(BANK))
 TRADE_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(ASSETS), provider_queue(WALLETS))
+ONBOARDING_PROVIDERS = (provider_queue(IDENTITY), provider_queue(AGGREGATOR))
+ONBOARDING_QUEUES = (OPERATIONS, NOTIFICATIONS, *ONBOARDING_PROVIDERS)
 RENEWAL_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(REGISTRY))
 
 
@@ -136,6 +142,19 @@ async def scripted_trades(client: Client, pool: Pool) -> AsyncIterator[TradeScen
     }
     async with _workers(client, pool, names, world, workflows):
         yield TradeScenario(client, names, world)
+
+
+@asynccontextmanager
+async def scripted_onboardings(client: Client, pool: Pool) -> AsyncIterator[OnboardingScenario]:
+    """Run workers for onboardings whose every answer from outside is scripted."""
+    names, world = own_queues(ONBOARDING_QUEUES), ScriptedVerifier()
+    workflows: dict[str, list[type]] = {
+        OPERATIONS: [OnboardingWorkflow],
+        NOTIFICATIONS: [NotificationWorkflow],
+        **{queue: [] for queue in ONBOARDING_PROVIDERS},
+    }
+    async with _workers(client, pool, names, world, workflows):
+        yield OnboardingScenario(client, names, world)
 
 
 class _OthersGetThrough(ProviderWaits):

@@ -45,7 +45,7 @@ def _add_creating(router: APIRouter, kind: Capability, schemas: KindSchemas) -> 
         **_described(
             kind,
             "create",
-            f"Take a {kind.name} in: refused at once, or stored and certain to reach an end.",
+            f"Take {kind.one} in: refused at once, or stored and certain to reach an end.",
             *accepting(kind),
             "other_customer",
         ),
@@ -79,7 +79,7 @@ def _add_creating(router: APIRouter, kind: Capability, schemas: KindSchemas) -> 
 def _add_reading(router: APIRouter, kind: Capability, schemas: KindSchemas) -> None:
     reader = Annotated[ApiKey, Depends(caller_with(f"{kind.plural}:read"))]
     listed = f"List {kind.plural}, newest first."
-    got = f"Return a {kind.name}, as the database has it."
+    got = f"Return {kind.one}, as the database has it."
 
     @router.get(
         "",
@@ -121,11 +121,10 @@ def _add_acting(router: APIRouter, kind: Capability, schemas: KindSchemas) -> No
 
     acting_on = Annotated[ActingOnOne, Depends(acting)]
     cancelled = (
-        f"Ask a {kind.name} to stop, and have what it did undone; asking again changes nothing."
+        f"Ask {kind.one} to stop, and have what it did undone; asking again changes nothing."
     )
     refunded = (
-        f"Have a {kind.name} that has succeeded given back; the refund answers, also when asked"
-        " again."
+        f"Have {kind.one} that has succeeded given back; the refund answers, also when asked again."
     )
 
     @router.post(

@@ -158,7 +158,12 @@ class Capability:
     @property
     def a_name(self) -> str:
         """What one is called where a sentence begins with it: `A transfer`."""
-        return f"{'An' if self.name[0] in 'aeiou' else 'A'} {self.name}"
+        return f"{self.one[0].upper()}{self.one[1:]}"
+
+    @property
+    def one(self) -> str:
+        """What one is called within a sentence: `a transfer`, `an onboarding`."""
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
 
     @property
     def is_refundable(self) -> bool:

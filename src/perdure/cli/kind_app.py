@@ -60,19 +60,19 @@ def kind_app(kind: Capability) -> typer.Typer:
     """Return a kind's group of commands."""
     app = typer.Typer(no_args_is_help=True)
     commands = _Commands(kind)
-    app.command("create", help=f"Create a {kind.name}; `watch` follows it to its end.")(
+    app.command("create", help=f"Create {kind.one}; `watch` follows it to its end.")(
         _creating(kind)
     )
-    app.command("get", help=f"Show a {kind.name}.")(commands.get)
+    app.command("get", help=f"Show {kind.one}.")(commands.get)
     # What `operations` calls it.
     app.command("show", hidden=True)(commands.get)
     app.command("list", help=f"List {kind.plural}, newest first.")(commands.list)
-    app.command("watch", help=f"Follow a {kind.name}'s changes until its end.")(commands.watch)
-    app.command("cancel", help=f"Ask a {kind.name} to stop; what it did so far is undone.")(
+    app.command("watch", help=f"Follow {kind.one}'s changes until its end.")(commands.watch)
+    app.command("cancel", help=f"Ask {kind.one} to stop; what it did so far is undone.")(
         commands.cancel
     )
     if kind.is_refundable:
-        app.command("refund", help=f"Have what a {kind.name} took given back; shows the refund.")(
+        app.command("refund", help=f"Have what {kind.one} took given back; shows the refund.")(
             commands.refund
         )
     return app

@@ -67,6 +67,13 @@ PROVIDER_CALL_SOON: Final[ActivityConfig] = {
 }
 """The same where somebody waits for the answer: from 1 s to 5 s pass between two tries."""
 
+PROVIDER_OPTIONAL: Final[ActivityConfig] = {
+    **_OUTSIDE,
+    "schedule_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": replace(BACKOFF, maximum_attempts=3),
+}
+"""A call that is as well left out: nothing waits for it, and nothing hangs on it."""
+
 PROVIDER_INQUIRY: Final[ActivityConfig] = {
     **_OUTSIDE,
     # Money hangs on the answer, so it is asked for until a day is over; then a person looks.

@@ -48,6 +48,29 @@ async def create_profile(connection: Connection, profile: Profile) -> Profile:
     return stored
 
 
+async def reopen_profile(connection: Connection, profile: Profile) -> bool:
+    """Have somebody who left be a customer again, with these values; False: nobody has left.
+
+    Raises:
+        InvalidInput: A value is none; names the field.
+    """
+    new = check_profile(profile)
+    return bool(
+        await connection.fetchval(
+            "UPDATE profiles SET full_name = $2, email = $3, phone = $4, birth_date = $5,"
+            " country = $6, status = 'active' WHERE customer_id = $1 AND status = 'closed'"
+            " AND NOT EXISTS (SELECT FROM erased_customers WHERE customer_id = $1)"
+            " RETURNING true",
+            new.customer_id,
+            new.full_name,
+            new.email,
+            new.phone,
+            new.birth_date,
+            new.country,
+        )
+    )
+
+
 async def get_profile(connection: Connection | Pool, customer_id: str) -> Profile:
     """Return a customer's profile.
 

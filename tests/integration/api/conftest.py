@@ -34,6 +34,7 @@ def settings(database_url: str) -> Settings:
     return Settings(
         database_url=database_url,
         gateway_callback_secrets=[SecretStr(CALLBACK_SECRET)],
+        identity_callback_secrets=[SecretStr(CALLBACK_SECRET)],
         gear=AskedGear.OWN_WORKFLOW,
     )
 

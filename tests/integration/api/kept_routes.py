@@ -26,6 +26,7 @@ class World:
     renewal_id: str
     domain: str
     order_id: str = "ord_01h455vb4pex5vsknk084sn02q"
+    onboarding_id: str = "onb_01h455vb4pex5vsknk084sn02q"
 
     def path(self, template: str) -> str:
         """The route's address of what the other has."""
@@ -37,6 +38,7 @@ class World:
             transfer_id=self.transfer_id,
             renewal_id=self.renewal_id,
             order_id=self.order_id,
+            onboarding_id=self.onboarding_id,
             asset="NO SUCH",
             flag_key="renewals-engine",
             provider="gateway",
@@ -112,6 +114,16 @@ def renewal_body(wallet: Wallet, domain: str) -> Json:
     }
 
 
+def onboarding_body(customer_id: str) -> Json:
+    return {
+        "customer_id": customer_id,
+        "full_name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "birth_date": "1990-12-10",
+        "country": "FR",
+    }
+
+
 def _batch_of(body: Callable[[World], Json]) -> Callable[[World], Json]:
     return lambda world: {"items": [body(world)]}
 
@@ -149,7 +161,7 @@ ROUTES = [
     Route("*", "/static-offline-docs", Kept.OPEN),
     Route("GET", "/healthz", Kept.OPEN),
     Route("GET", "/readyz", Kept.OPEN),
-    Route("POST", "/v1/callbacks/gateway", Kept.SIGNED),
+    *(Route("POST", f"/v1/callbacks/{name}", Kept.SIGNED) for name in ("gateway", "identity")),
     Route("POST", "/v1/payments", Kept.REFUSED, lambda world: payment_body(world.other)),
     Route("GET", "/v1/payments/{payment_id}/workflow", Kept.HIDDEN),
     Route("POST", "/v1/transfers", Kept.REFUSED, lambda world: transfer_body(world.other)),
@@ -158,6 +170,12 @@ ROUTES = [
         "/v1/renewals",
         Kept.REFUSED,
         lambda world: renewal_body(world.other, world.domain),
+    ),
+    Route(
+        "POST",
+        "/v1/onboardings",
+        Kept.REFUSED,
+        lambda world: onboarding_body(world.other.customer_id),
     ),
     Route("GET", "/v1/accounts", Kept.FILTERED),
     Route(
@@ -253,14 +271,15 @@ ROUTES = [
 ]
 
 
-for kind in ("payment", "transfer", "renewal"):
+for kind in ("payment", "transfer", "renewal", "onboarding"):
     one = f"/v1/{kind}s/{{{kind}_id}}"
     ROUTES += [
         Route("GET", f"/v1/{kind}s", Kept.FILTERED),
         Route("GET", one, Kept.HIDDEN),
         Route("POST", f"{one}/cancel", Kept.HIDDEN, _with_reason),
-        Route("POST", f"{one}/refund", Kept.HIDDEN, _with_reason),
     ]
+    if kind != "onboarding":
+        ROUTES += [Route("POST", f"{one}/refund", Kept.HIDDEN, _with_reason)]
 ROUTES += [
     Route("POST", f"{route.path}/batch", Kept.REJECTED, _batch_of(route.body))
     for route in ROUTES

@@ -62,6 +62,11 @@ PROTECTED = [
     ("GET", "/v1/ledger/trial-balance", "accounts:read"),
     ("GET", "/v1/limits/changes", "limits:read"),
     ("POST", "/v1/payments/batch", "payments:write"),
+    ("GET", "/v1/onboardings", "onboardings:read"),
+    ("POST", "/v1/onboardings", "onboardings:write"),
+    ("POST", "/v1/onboardings/batch", "onboardings:write"),
+    ("GET", "/v1/onboardings/onb_1", "onboardings:read"),
+    ("POST", "/v1/onboardings/onb_1/cancel", "onboardings:write"),
     ("POST", "/v1/transfers/batch", "transfers:write"),
     ("POST", "/v1/renewals/batch", "renewals:write"),
     ("POST", "/v1/domains/import", "renewals:write"),
@@ -140,6 +145,7 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     ids |= {"name": "example.info", "part": "registry-info"}
     ids |= {"trade_id": "trd_1", "order_id": "ord_1", "asset": "GEM"}
     ids |= {"bank_sync_id": "bks_1", "item_id": "bki_1"}
+    ids |= {"onboarding_id": "onb_1"}
     described = {
         (method.upper(), path.format(operation_id="pay_1", **ids))
         for path, methods in document["paths"].items()

@@ -19,7 +19,7 @@ from perdure.renewals.domains import NewDomain, import_many
 from perdure.storage.pool import Pool, transaction
 
 from .api_client import Api, Wallet, created, ok, payment_body, refused
-from .kept_routes import ROUTES, Kept, Route, World, renewal_body
+from .kept_routes import ROUTES, Kept, Route, World, onboarding_body, renewal_body
 from .test_orders import new_order
 from .test_transfers import transfer_body
 
@@ -46,16 +46,18 @@ async def world(api: Api, pool: Pool) -> AsyncIterator[World]:
     customer = api.as_key(secret)
     created(await customer.pay(mine))
     created(await customer.post("/v1/transfers", transfer_body(mine)))
+    created(await customer.post("/v1/onboardings", onboarding_body(mine.customer_id)))
     own_domain, domain = await new_domain(pool, mine), await new_domain(pool, other)
     created(await customer.post("/v1/renewals", renewal_body(mine, own_domain)))
     payment = created(await api.pay(other))
     transfer = created(await api.post("/v1/transfers", transfer_body(other)))
     renewal = created(await api.post("/v1/renewals", renewal_body(other, domain)))
+    onboarding = created(await api.post("/v1/onboardings", onboarding_body(other.customer_id)))
     ids = (payment["id"], transfer["id"], renewal["id"])
     _, order_id = await new_order(pool, mine), await new_order(pool, other)
-    world = World(pool, customer, mine, other, *ids, domain, order_id)
+    world = World(pool, customer, mine, other, *ids, domain, order_id, onboarding["id"])
     before = await world.rows()
-    assert len(before["operations"]) == 3
+    assert len(before["operations"]) == 4
     yield world
     assert await world.rows() == before
 
@@ -87,7 +89,7 @@ async def test_what_is_anothers_is_not_there_r6(world: World, route: Route) -> N
     assert never.status_code == 404
     ids = (
         *(world.payment_id, world.transfer_id, world.renewal_id),
-        *(world.order_id, world.other.account_id),
+        *(world.order_id, world.onboarding_id, world.other.account_id),
     )
     asked = next(found for found in ids if found in answer.text)
     told, told_of_nothing = answer.json()["error"], never.json()["error"]
