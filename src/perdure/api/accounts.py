@@ -27,13 +27,12 @@ from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.schemas import Page, PageQuery, Text, page_of
 from perdure.bootstrap import Platform
-from perdure.core.erased import customer_erased
 from perdure.core.errors import InvalidInput, LimitExceeded, NotFound
 from perdure.core.ids import ACCOUNT, new_id
 from perdure.ledger.chart import ensure_system_accounts
 from perdure.ledger.model import Account, AccountKind, NewAccount
 from perdure.operations.model import Side
-from perdure.profiles.store import is_erased
+from perdure.operations.store import check_not_erased
 from perdure.storage.pool import Connection
 from perdure.storage.row_security import in_own_name, seen
 
@@ -60,8 +59,7 @@ async def open_account(
     check_customer(caller, body.customer_id)
 
     async def open_one(connection: Connection) -> Answer:
-        if await is_erased(connection, body.customer_id):
-            raise customer_erased(body.customer_id)
+        await check_not_erased(connection, body.customer_id)
         if caller.side == Side.CUSTOMER:
             await _check_share(platform, connection, body.customer_id)
         # The house's accounts in this currency are the other side of all it will do.

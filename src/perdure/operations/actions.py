@@ -160,6 +160,7 @@ class OperatorActions:
         self, connection: Connection, operation: Operation, by: By, lane: int | None
     ) -> Operation:
         kind = self._kind_of(operation)
+        await store.check_not_erased(connection, operation.customer_id)
         new = await kind.accept_again(connection, operation, actor=by.actor, lane=lane)
         await store.link_relaunch(connection, operation, new)
         for about, action, data in (

@@ -147,6 +147,18 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
     return replace(stored, is_repeat=True)
 
 
+async def check_not_erased(connection: Connection, customer_id: str) -> None:
+    """Refuse what is asked for somebody who has been erased, or is being.
+
+    Raises:
+        Refused: `customer_erased`.
+    """
+    if await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM erased_customers WHERE customer_id = $1)", customer_id
+    ):
+        raise customer_erased(customer_id)
+
+
 def reference_taken(operation: Operation) -> IdempotencyMismatch:
     """Return the refusal of another request with an operation's reference."""
     return IdempotencyMismatch(

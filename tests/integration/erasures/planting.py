@@ -16,8 +16,8 @@ TEXTS: Final = (
 )
 
 _ENDED: Final = """
-UPDATE operations SET status = 'failed', finished_at = now(), original_request = $2, failure = $3,
-    result = $4 WHERE id = $1
+UPDATE operations SET status = 'failed', finished_at = now() - interval '3 days',
+    original_request = $2, failure = $3, result = $4 WHERE id = $1
 """
 
 _OF_AN_OPERATION: Final = """
@@ -39,9 +39,9 @@ VALUES ('{id}', 'transfer', 'bank', 'ended', 'ended', 'Not Grace Hopper');
 INSERT INTO payload_keys (id, owner, master, wrapped)
 VALUES ('pky_{id}', 'operation:{id}', 'master', 'secret');
 
-INSERT INTO notifications (id, operation_id, audience, channel, recipient, subject, body)
-VALUES ('ntf_1_{id}', '{id}', 'buyer', 'email', 'grace@example.com', 'Hello', 'Grace Hopper'),
-    ('ntf_2_{id}', '{id}', 'seller', 'email', 'bob@example.com', 'Hello', 'It is done.');
+INSERT INTO notifications (id, operation_id, audience, channel, recipient, subject, body, state)
+VALUES ('ntf_1_{id}', '{id}', 'buyer', 'email', 'grace@example.com', 'Hello', 'Hopper', 'sent'),
+    ('ntf_2_{id}', '{id}', 'seller', 'email', 'bob@example.com', 'Hello', 'It is done.', 'sent');
 """
 
 _OF_A_CUSTOMER: Final = """
