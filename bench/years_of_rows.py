@@ -29,7 +29,7 @@ def _base32(value: str, digits: int) -> str:
 
 # An id of ours: ten characters of time, and sixteen that are a number here, with the version's and
 # the variant's bits where a UUIDv7 has them.
-_ID_OF: Final = f"""
+ID_OF: Final = f"""
 CREATE OR REPLACE FUNCTION pg_temp.id_of(prefix text, at timestamptz, number bigint) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT prefix || '_' || {_base32("ms", 10)} || 'e008' || {_base32("number", 12)}
@@ -85,6 +85,12 @@ FROM ledger_accounts WHERE customer_id IS NOT NULL
     """
 INSERT INTO erased_customers (customer_id, operation_id)
 SELECT 'erased-' || customer_id, 'operation' FROM ledger_accounts WHERE customer_id IS NOT NULL
+""",
+    """
+INSERT INTO statement_accounts (source, account_id, currency, since, encoding, timing_days,
+    tolerance_minor, updated_by)
+SELECT 'SOURCE-' || substr(customer_id, 10), id, 'USD', created_at::date, 'utf-8', 2, 0, 'key:key_1'
+FROM ledger_accounts WHERE customer_id IS NOT NULL
 """,
     """
 INSERT INTO domains (name, customer_id, expires_on)
@@ -272,6 +278,53 @@ FROM made
 INSERT INTO order_journal (asset, sequence, command, events, at)
 SELECT 'ASSET-' || number % 10, number, '[1,"cancel"]', '[1]', at FROM made
 """,
+    """
+INSERT INTO statements (id, source, account_id, currency, format, their_id, from_on, to_on, lines,
+    digest, part, file_name, loaded_by, loaded_at)
+SELECT pg_temp.id_of('stm', at, number), 'SOURCE-' || customer, account_id, 'USD', 'camt053',
+       'their-' || number, at::date, at::date, 1, sha256(id::bytea), 1, 'day.xml', 'key:key_1', at
+FROM made WHERE kind = 'transfer'
+""",
+    """
+INSERT INTO statement_lines (statement_id, source, account_id, line, booked_on, amount_minor,
+    currency, refs, their_id, description, match_id, matched_by, matched_on)
+SELECT pg_temp.id_of('stm', at, number), 'SOURCE-' || customer, account_id, 1, at::date,
+       -amount_minor, 'USD', ARRAY[id], 'bank-' || number, 'transfer',
+       CASE WHEN number % 500 <> 0 THEN number END,
+       CASE WHEN number % 500 <> 0 THEN 'reference' END,
+       CASE WHEN number % 500 <> 0 THEN at::date END
+FROM made WHERE kind = 'transfer'
+""",
+    """
+INSERT INTO reconciled_entries (transfer_id, source, match_id, matched_by, matched_on)
+SELECT pg_temp.id_of('ltr', at, 2 * number + 1), 'SOURCE-' || customer, number, 'reference',
+       at::date
+FROM made WHERE kind = 'transfer' AND number % 500 <> 0
+""",
+    """
+INSERT INTO open_entries (account_id, source, transfer_id, amount_minor, currency, booked_at, refs)
+SELECT account_id, 'SOURCE-' || customer, pg_temp.id_of('ltr', at, 2 * number + 1), -amount_minor,
+       'USD', at, ARRAY[id]
+FROM made WHERE kind = 'transfer' AND number % 10 = 0
+""",
+    """
+INSERT INTO reconciliation_batches (operation_id, after, accounts, matched_lines, matched_entries,
+    breaks, waiting, left_out)
+SELECT 'rec_' || number / 100, account_id || number, 100, 90, 90, 1, 0, '[]'
+FROM made WHERE kind = 'transfer'
+""",
+    """
+INSERT INTO reconciliation_breaks (id, source, account_id, break_class, amount_minor, currency,
+    line_ids, transfer_ids, proposals, told, found_on, found_by, seen_on, seen_by, ended_on,
+    resolution, closed_by)
+SELECT pg_temp.id_of('brk', at, number), 'SOURCE-' || customer, account_id, 'timing', amount_minor,
+       'USD', ARRAY[number], ARRAY[pg_temp.id_of('ltr', at, 2 * number + 1)], '[]', 'told',
+       at::date, 'rec_' || number / 100, at::date, 'rec_' || number / 100,
+       CASE WHEN number % 500 <> 0 THEN at::date END,
+       CASE WHEN number % 500 <> 0 THEN 'seen' END,
+       CASE WHEN number % 500 <> 0 THEN 'rec_' || number / 100 END
+FROM made WHERE kind = 'transfer' AND number % 2 = 0
+""",
 )
 
 _BALANCES: Final = """
@@ -300,7 +353,7 @@ async def fill(pool: Pool, operations: int) -> None:
     async with pool.acquire() as connection:
         # What refers to what is known: to look each up would take longer than to write it.
         await connection.execute("SET session_replication_role = replica")
-        for statement in (_ID_OF, _HOUSE):
+        for statement in (ID_OF, _HOUSE):
             await connection.execute(statement)
         await connection.execute(_CUSTOMERS, customers, began_at, timeout=_STATEMENT_S)
         for statement in _OF_CUSTOMERS:

@@ -26,6 +26,8 @@ BUILT_IN: Final[Mapping[str, Place]] = {
     "renewals": "perdure.renewals.capability:RENEWALS",
     "refunds": "perdure.refunds.capability:REFUNDS",
     "trades": "perdure.trades.capability:TRADES",
+    "reconciliations": "perdure.reconciliation.capability:RECONCILIATIONS",
+    "reconciliation_breaks": "perdure.reconciliation.capability:RECONCILIATION_BREAKS",
     "erasures": "perdure.erasures.capability:ERASURES",
     "bank_syncs": "perdure.bank_sync.capability:BANK_SYNCS",
     "onboardings": "perdure.onboarding.capability:ONBOARDINGS",

@@ -13,6 +13,7 @@ CAPABILITIES = {
     "renewals",
     "refunds",
     "trades",
+    "reconciliation",
     "bank_sync",
     "onboarding",
     "fraud",
@@ -108,6 +109,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 WORKFLOW_IMPORTS = (
     "temporalio",
     "asyncio",
+    "collections.abc",
+    "dataclasses",
+    "datetime",
+    "typing",
     "functools",
     "perdure.capability.own_workflow",
     "perdure.core.",

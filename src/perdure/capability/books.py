@@ -14,6 +14,7 @@ from perdure.capabilities import attribute, installed
 from perdure.capability.assembly import kinds_with_lanes
 from perdure.core.errors import PerdureError, ProviderUnavailable
 from perdure.ledger import verify as ledger
+from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import QUESTION_S, BalancesElsewhere, Question, Violation
 from perdure.operations import verify as operations
 from perdure.operations.verify import check
@@ -27,6 +28,37 @@ _AT_ONCE: Final = 4
 """How many questions are asked at the same time, each on a connection."""
 
 Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What an entry moved on the customer's account, as its provider has it now.
+
+    Args:
+        id: The provider's own.
+        reference: Ours.
+        amount_minor: Negative: it was taken from the account; what was given back is off already.
+    """
+
+    id: str
+    reference: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled(Generic[Entry]):
+    """How books are a statement that accounts are reconciled with.
+
+    Args:
+        prefix: What the ids of the operations begin with that they are about.
+        kept_on: Whose account an entry is looked for on that is of no operation.
+        moved: Returns what an entry moved; None: it is not known yet, or it moved nothing ever.
+    """
+
+    prefix: str
+    kept_on: SystemAccount
+    moved: Callable[[Entry], Moved | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +77,7 @@ class Books(Generic[Entry]):
         then: What is made of it before the invariants are looked at.
         invariants: Each one's name, and the query that finds what breaks it.
         has_several: There are several such providers, each with a name: `--<name> WHICH=URL`.
+        reconciled: How a customer's account is compared with them; None: it is not.
     """
 
     role: Role[Any]
@@ -53,6 +86,7 @@ class Books(Generic[Entry]):
     then: Sequence[str]
     invariants: Mapping[str, str]
     has_several: bool = False
+    reconciled: Reconciled[Entry] | None = None
 
     @property
     def name(self) -> str:

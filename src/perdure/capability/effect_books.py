@@ -1,12 +1,14 @@
 """What must hold between what a provider lists of its effects and how our operations ended."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from perdure.capability.books import BEGAN_SINCE, Books
+from perdure.capability.books import BEGAN_SINCE, Books, Moved, Reconciled
 from perdure.capability.declaration import Capability
 from perdure.capability.invariants import ASKED_CURRENCY, ASKED_MINOR
 from perdure.core.effects import Effect, EffectStatuses
+from perdure.ledger.chart import SystemAccount
 from perdure.providers.choice import Role
 
 
@@ -18,6 +20,7 @@ def effect_books(
     statuses: EffectStatuses,
     done: str = "",
     undone: str = "",
+    taken_by: SystemAccount | None = None,
 ) -> Books[Effect]:
     """Return the books of a provider that does one thing for an operation, or takes it back.
 
@@ -27,6 +30,8 @@ def effect_books(
         statuses: What their states are called.
         done: What was done where one stands: `paid_out`; empty: as `statuses` has it.
         undone: How it is left where none does: `unpaid`.
+        taken_by: Whose account the money goes to, where customers' accounts are reconciled with
+            them; None: they are not.
     """
     done = done or statuses.stands
     undone = undone or f"not_{done}"
@@ -49,7 +54,18 @@ def effect_books(
             f"{entries}_have_a_{kind.name}": _HAVE_AN_OPERATION.format(books=books, kind=kind.name),
             f"{entries}_have_ended": _HAVE_ENDED.format(books=books, kind=kind.name),
         },
+        reconciled=Reconciled(kind.id_prefix, taken_by, _moved_by(statuses)) if taken_by else None,
     )
+
+
+def _moved_by(statuses: EffectStatuses) -> Callable[[Effect], Moved | None]:
+    def moved(entry: Effect) -> Moved | None:
+        if entry.status not in (statuses.stands, statuses.undone):
+            return None
+        amount_minor = -entry.amount_minor if entry.status == statuses.stands else 0
+        return Moved(entry.id, entry.reference, amount_minor, entry.currency)
+
+    return moved
 
 
 _LISTED: Final = """

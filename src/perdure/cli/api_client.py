@@ -108,6 +108,15 @@ class ApiClient:
         """
         return self._ask("PUT", path, body)
 
+    def read(self, path: str) -> bytes:
+        """Return what is at a path that is no JSON, as it is.
+
+        Raises:
+            ApiError: It is refused, or not answered.
+        """
+        content: bytes = self._ask("GET", path, is_json=False)
+        return content
+
     def list(
         self, path: str, *, limit: int, cursor: str = "id", **query: object
     ) -> tuple[list[Any], bool]:
@@ -166,6 +175,7 @@ class ApiClient:
         body: Mapping[str, object] | None = None,
         *,
         with_key: bool = True,
+        is_json: bool = True,
     ) -> Any:
         headers = self._headers()
         content = None
@@ -181,6 +191,8 @@ class ApiClient:
             self._connection.request(method, self._path + path, content, headers)
             response = self._connection.getresponse()
             self._answered_at_s = time.monotonic()
+            if not is_json and response.status == 200:
+                return response.read()
             return self._answer(response)
 
         return self._try(exchange)

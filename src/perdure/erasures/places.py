@@ -82,6 +82,7 @@ OF_OPERATIONS: Final = (
 OF_ACCOUNTS: Final = (
     Place("ledger_accounts", ("id",), "id", ("name",)),
     Place("deposits", ("transfer_id",), "account_id", names=("reference",)),
+    Place("statement_lines", ("id",), "account_id", ("description",)),
 )
 
 ERASING: Final = "SET LOCAL perdure.erasing = 'on'"

@@ -30,6 +30,8 @@ class SystemAccount(StrEnum):
     """What customers paid us for our services."""
     PROVIDER_COSTS = "provider_costs"
     """What outside systems charged us."""
+    WRITE_OFFS = "write_offs"
+    """What did not agree with a statement, and was not worth the trouble."""
 
     @property
     def kind(self) -> AccountKind:
@@ -44,6 +46,7 @@ _KINDS = {
     SystemAccount.REGISTRY_CLEARING: AccountKind.LIABILITY,
     SystemAccount.FEES: AccountKind.INCOME,
     SystemAccount.PROVIDER_COSTS: AccountKind.EXPENSE,
+    SystemAccount.WRITE_OFFS: AccountKind.EXPENSE,
 }
 
 

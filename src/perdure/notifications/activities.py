@@ -165,5 +165,6 @@ class NotificationActivities:
                 subject=notification.subject,
                 text=notification.body,
                 sender=self._sender,
+                html=notification.html,
             )
         )

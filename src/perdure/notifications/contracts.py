@@ -42,6 +42,7 @@ class Message:
         audience: Who is told: `payer`, `payee`. One message per audience and channel of an
             operation.
         recipient: A mail address or a phone number.
+        html: The same and more, in a mail; empty: the body is all.
     """
 
     audience: str
@@ -49,6 +50,7 @@ class Message:
     recipient: str
     subject: str
     body: str
+    html: str = ""
 
 
 def workflow_id(notification_id: str) -> str:

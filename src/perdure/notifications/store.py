@@ -21,6 +21,7 @@ class Notification:
     subject: str
     body: str
     state: str
+    html: str = ""
 
 
 async def owe(
@@ -49,9 +50,9 @@ async def owe(
     if rows:
         await connection.execute(
             "INSERT INTO notifications"
-            " (id, operation_id, audience, channel, recipient, subject, body)"
+            " (id, operation_id, audience, channel, recipient, subject, body, html)"
             " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],"
-            " $6::text[], $7::text[]) ON CONFLICT DO NOTHING",
+            " $6::text[], $7::text[], $8::text[]) ON CONFLICT DO NOTHING",
             [found for found, _, _ in rows],
             [operation_id for _, operation_id, _ in rows],
             [message.audience for _, _, message in rows],
@@ -59,6 +60,7 @@ async def owe(
             [message.recipient for _, _, message in rows],
             [message.subject for _, _, message in rows],
             [message.body for _, _, message in rows],
+            [message.html for _, _, message in rows],
         )
     return ids
 
@@ -66,7 +68,7 @@ async def owe(
 async def find(pool: Pool, notification_ids: Sequence[str]) -> dict[str, Notification]:
     """Return the messages there are of these, by id."""
     rows = await pool.fetch(
-        "SELECT id, operation_id, audience, channel, recipient, subject, body, state"
+        "SELECT id, operation_id, audience, channel, recipient, subject, body, state, html"
         " FROM notifications WHERE id = ANY($1)",
         notification_ids,
     )

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from perdure.capability.books import BEGAN_SINCE, Books
+from perdure.capability.books import BEGAN_SINCE, Books, Moved, Reconciled
 from perdure.capability.invariants import moved_nothing, posted_once
 from perdure.ledger.chart import SystemAccount
 from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
-from perdure.payments.contracts import KIND
+from perdure.payments.contracts import ID_PREFIX, KIND
 from perdure.payments.late_charges import LATE_NOT_UNDONE
 from perdure.providers.gateway import GATEWAY_ROLE, Charge
 from perdure.storage.pool import Connection, Pool
@@ -103,10 +103,18 @@ def _record(charge: Charge) -> tuple[object, ...]:
     )
 
 
+def _moved(charge: Charge) -> Moved | None:
+    if charge.status != "succeeded":
+        return None
+    amount_minor = charge.refunded_minor - charge.amount_minor
+    return Moved(charge.id, charge.reference, amount_minor, charge.currency)
+
+
 GATEWAY_BOOKS: Final = Books(
     role=GATEWAY_ROLE,
     table=("gateway_charges", _CHARGES_TABLE),
     record=_record,
     then=(_BOOKS_TABLE, "ANALYZE gateway_books"),
     invariants=GATEWAY_INVARIANTS,
+    reconciled=Reconciled(ID_PREFIX, SystemAccount.GATEWAY_CLEARING, _moved),
 )

@@ -39,6 +39,7 @@ class Mail:
     Args:
         message_id: `<…@…>`; the same on every attempt, by which repeats are known.
         sender: The address in From, and of the envelope.
+        html: The same and more, for who shows it; empty: the text is all.
     """
 
     message_id: str
@@ -46,6 +47,7 @@ class Mail:
     subject: str
     text: str
     sender: str
+    html: str = ""
 
 
 class Mailer(Protocol):
@@ -318,6 +320,8 @@ def _compose(mail: Mail) -> bytes:
         message["To"] = mail.to
         message["Subject"] = mail.subject.translate(_SEPARATORS)
         message.set_content(mail.text)
+        if mail.html:
+            message.add_alternative(mail.html, subtype="html")
         return message.as_bytes()
     except ValueError as error:  # a line break in a header, for one: no server would take it
         raise Refused(f"The mail cannot be written: {error}.", code="mail_rejected") from error

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from perdure.capability.books import BEGAN_SINCE, Books
+from perdure.capability.books import BEGAN_SINCE, Books, Moved, Reconciled
 from perdure.capability.invariants import (
     answered_as_it_succeeded,
     funded_invariants,
@@ -14,7 +14,7 @@ from perdure.ledger.verify import Violation
 from perdure.operations.verify import check
 from perdure.providers.registry import REGISTRY_ROLE, RegistryRenewal
 from perdure.renewals.capability import RENEWALS
-from perdure.renewals.contracts import KIND
+from perdure.renewals.contracts import ID_PREFIX, KIND
 from perdure.storage.pool import Connection, Pool
 
 
@@ -168,6 +168,13 @@ def _record(renewal: RegistryRenewal) -> tuple[object, ...]:
     )
 
 
+def _moved(renewal: RegistryRenewal) -> Moved | None:
+    if renewal.status not in ("renewed", "undone"):
+        return None
+    amount_minor = -renewal.price_minor if renewal.status == "renewed" else 0
+    return Moved(renewal.id, renewal.reference, amount_minor, renewal.currency)
+
+
 REGISTRY_BOOKS: Final = Books(
     role=REGISTRY_ROLE,
     table=("registry_renewals", _RENEWALS_TABLE),
@@ -175,4 +182,5 @@ REGISTRY_BOOKS: Final = Books(
     then=(_BOOKS_TABLE, "ANALYZE registry_books"),
     invariants=REGISTRY_INVARIANTS,
     has_several=True,
+    reconciled=Reconciled(ID_PREFIX, SystemAccount.REGISTRY_CLEARING, _moved),
 )

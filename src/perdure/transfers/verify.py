@@ -38,4 +38,5 @@ BANK_BOOKS: Final = effect_books(
     done="paid_out",
     undone="unpaid",
     statuses=PAYOUT_STATUSES,
+    taken_by=FUNDED.taken_by,
 )

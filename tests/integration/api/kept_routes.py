@@ -46,6 +46,10 @@ class World:
             name=self.domain,
             bulk_id="blk_01h455vb4pex5vsknk084sn02q",
             list_id="bll_01h455vb4pex5vsknk084sn02q",
+            reconciliation_id="rec_01h455vb4pex5vsknk084sn02q",
+            break_id="brk_01h455vb4pex5vsknk084sn02q",
+            statement_id="stm_01h455vb4pex5vsknk084sn02q",
+            source="DE89370400440532013000",
         )
 
     async def rows(self) -> dict[str, list[str]]:
@@ -242,6 +246,38 @@ ROUTES = [
         lambda _: {"per_second": 1, "reason": "mischief"},
     ),
     Route("POST", "/v1/limits/{provider}/remove", Kept.HOUSE, _with_reason),
+    *(
+        Route("GET", f"/v1/{path}", Kept.HOUSE)
+        for path in (
+            "reconciliations",
+            *(
+                f"reconciliations/{{reconciliation_id}}{part}"
+                for part in ("", "/report.html", "/report.csv")
+            ),
+            *("reconciliation_breaks", "reconciliation_breaks/{break_id}"),
+            *("statements", "statements/{statement_id}", "statements/{statement_id}/lines"),
+            "statement_accounts",
+        )
+    ),
+    Route("POST", "/v1/reconciliations", Kept.HOUSE, lambda _: {"day": "2026-11-27"}),
+    Route(
+        "POST",
+        "/v1/reconciliation_breaks/{break_id}/resolve",
+        Kept.HOUSE,
+        lambda _: {"how": "write_off", "reason": "mischief"},
+    ),
+    Route("POST", "/v1/statements", Kept.HOUSE, lambda _: {"file_name": "own", "content": "AAAA"}),
+    Route("POST", "/v1/statements/parts", Kept.HOUSE, lambda _: {"number": 1, "content": "AAAA"}),
+    Route(
+        "PUT",
+        "/v1/statement_accounts/{source}",
+        Kept.HOUSE,
+        lambda world: {
+            "account_id": world.mine.account_id,
+            "currency": "USD",
+            "since": "2026-11-27",
+        },
+    ),
     Route("GET", "/v1/trades", Kept.OF_TWO),
     *(Route("GET", f"/v1/trades/{{trade_id}}{path}", Kept.OF_TWO) for path in ("", "/events")),
     Route("GET", "/v1/orders", Kept.FILTERED),

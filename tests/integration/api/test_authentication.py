@@ -116,6 +116,21 @@ PROTECTED = [
     ("GET", "/v1/flags/flag_1", "flags:read"),
     ("GET", "/v1/flags/flag_1/changes", "flags:read"),
     ("PUT", "/v1/flags/flag_1", "flags:write"),
+    ("GET", "/v1/reconciliations", "reconciliations:read"),
+    ("POST", "/v1/reconciliations", "reconciliations:write"),
+    ("GET", "/v1/reconciliations/rec_1", "reconciliations:read"),
+    ("GET", "/v1/reconciliations/rec_1/report.html", "reconciliations:read"),
+    ("GET", "/v1/reconciliations/rec_1/report.csv", "reconciliations:read"),
+    ("GET", "/v1/reconciliation_breaks", "reconciliations:read"),
+    ("GET", "/v1/reconciliation_breaks/brk_1", "reconciliations:read"),
+    ("POST", "/v1/reconciliation_breaks/brk_1/resolve", "reconciliations:write"),
+    ("GET", "/v1/statements", "statements:read"),
+    ("POST", "/v1/statements", "statements:write"),
+    ("POST", "/v1/statements/parts", "statements:write"),
+    ("GET", "/v1/statements/stm_1", "statements:read"),
+    ("GET", "/v1/statements/stm_1/lines", "statements:read"),
+    ("GET", "/v1/statement_accounts", "statements:read"),
+    ("PUT", "/v1/statement_accounts/iban", "statements:write"),
     ("GET", "/v1/limits", "limits:read"),
     ("GET", "/v1/limits/gateway/changes", "limits:read"),
     ("PUT", "/v1/limits/gateway", "limits:write"),
@@ -142,6 +157,8 @@ async def test_no_route_is_forgotten_here(api: Api) -> None:
     ids = {"payment_id": "pay_1", "transfer_id": "tfr_1", "account_id": "acc_1"}
     ids |= {"renewal_id": "rnw_1", "flag_key": "flag_1", "provider": "gateway"}
     ids |= {"bulk_id": "blk_1", "list_id": "bll_1", "customer_id": "cus_1"}
+    ids |= {"reconciliation_id": "rec_1", "break_id": "brk_1"}
+    ids |= {"statement_id": "stm_1", "source": "iban"}
     ids |= {"name": "example.info", "part": "registry-info"}
     ids |= {"trade_id": "trd_1", "order_id": "ord_1", "asset": "GEM"}
     ids |= {"bank_sync_id": "bks_1", "item_id": "bki_1"}

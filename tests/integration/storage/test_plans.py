@@ -62,6 +62,8 @@ STAYS_SMALL: Final = {
     "limit_shares",
     "limits",
     "operation_breakdowns",
+    "reconciliation_sources",
+    "statement_uploads",
     "verifications",
 }
 """A row for each provider, flag, key, bulk, run, open operation, or breakdown of the last day; or
@@ -75,6 +77,8 @@ READS_ALL: Final = {
     "perdure.storage.row_policies": "the server's roles, when it is migrated",
 }
 READS_MUCH: Final = {
+    # What was posted since the last time: as many as there are.
+    "perdure.reconciliation.run.staging": ["much of the index ledger_transfers_created"],
     "perdure.operations.archive_files": ["the index pg_inherits_relid_seqno_index"],  # its months
     "perdure.operations.bulk.store": ["much of the index bulk_items_state"],  # counts a bulk's own
     "perdure.ledger.tigerbeetle": ["the index ledger_accounts_pkey"],  # to the first of them

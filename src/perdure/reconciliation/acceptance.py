@@ -1,0 +1,178 @@
+"""Reconciliations taken in, one a day; and what can be done to them and to breaks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any, Final
+
+from perdure.core.clock import utc_now
+from perdure.core.errors import Conflict, InvalidInput
+from perdure.core.ids import new_id
+from perdure.core.notes import correctable
+from perdure.operations import store
+from perdure.operations.correction import Correction, correct
+from perdure.operations.model import HOUSE, NewOperation, Operation
+from perdure.operations.steps import from_json, to_json
+from perdure.reconciliation.breaks.model import read_resolution
+from perdure.reconciliation.contracts import (
+    ID_PREFIX,
+    KIND,
+    BreakRequest,
+    ReconciliationInput,
+    ReconciliationOptions,
+    ReconciliationRequest,
+)
+from perdure.storage.pool import Connection
+
+_NOTHING: Final[Mapping[str, str | None]] = {}
+_RESOLVABLE: Final = correctable(BreakRequest)
+_YEARS_BACK: Final = 3
+
+
+class ReconciliationAcceptance:
+    """Takes reconciliations in.
+
+    Args:
+        options: How they are carried out.
+    """
+
+    def __init__(self, options: ReconciliationOptions) -> None:
+        self._options = options
+
+    async def accept(
+        self, connection: Connection, day: date, *, actor: str, again: bool = False
+    ) -> Operation:
+        """Store the reconciliation of a day; where there is one, that is returned.
+
+        Args:
+            again: Store a further one where the last one of the day has ended.
+
+        Raises:
+            InvalidInput: `invalid_date`: the day is not over, or years ago.
+        """
+        today = utc_now().date()
+        if not today - timedelta(days=365 * _YEARS_BACK) <= day <= today:
+            raise InvalidInput(
+                f"Give a day of the last {_YEARS_BACK} years, in UTC; today's is compared as far"
+                " as it has come.",
+                code="invalid_date",
+                param="day",
+            )
+        number = 0
+        if again:
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{KIND} {day}"
+            )
+            number = await self._next_number(connection, day.isoformat())
+        return await self._store(
+            connection, ReconciliationRequest(day.isoformat(), again=number), actor=actor
+        )
+
+    async def _next_number(self, connection: Connection, day: str) -> int:
+        """Return which run of the day the next one is; one that has not ended is still it."""
+        number = 0
+        while True:
+            row = await connection.fetchrow(
+                "SELECT finished_at FROM operations WHERE kind = $1 AND customer_id = $2"
+                " AND reference = $3",
+                KIND,
+                HOUSE,
+                reference_of(day, number),
+            )
+            if row is None or row["finished_at"] is None:
+                return number
+            number += 1
+
+    async def _store(
+        self, connection: Connection, request: ReconciliationRequest, *, actor: str
+    ) -> Operation:
+        operation_id = new_id(ID_PREFIX)
+        given = ReconciliationInput(operation_id, request, self._options)
+        return await store.accept(
+            connection,
+            NewOperation(
+                operation_id,
+                KIND,
+                HOUSE,
+                to_json(given),
+                reference=reference_of(request.day, request.again),
+            ),
+            actor=actor,
+        )
+
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected: none."""
+        return _NOTHING
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Refuse a patch.
+
+        Raises:
+            InvalidInput: `field_not_correctable`, or what else is wrong of it.
+        """
+        return correct(
+            operation.input["request"], patch, _NOTHING, ReconciliationRequest, lambda given: given
+        )
+
+    async def accept_again(
+        self,
+        connection: Connection,
+        operation: Operation,
+        *,
+        actor: str,
+        lane: int | None = None,  # noqa: ARG002 - they have none
+    ) -> Operation:
+        """Store a further reconciliation of the day of one that came to nothing."""
+        request = from_json(ReconciliationRequest, operation.input["request"])
+        number = await self._next_number(connection, request.day)
+        # It takes over the reference of the one that it does again.
+        return await self._store(connection, replace(request, again=number), actor=actor)
+
+
+def reference_of(day: str, again: int) -> str:
+    """Return what the runs of a day are known by: each one once."""
+    return f"{day}#{again}" if again else day
+
+
+class BreakActions:
+    """What can be done to a break: a correction says how it is resolved."""
+
+    @property
+    def correctable(self) -> Mapping[str, str | None]:
+        """The request's fields that can be corrected: how it is resolved."""
+        return _RESOLVABLE
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Return the break's request with a resolution.
+
+        Raises:
+            InvalidInput: It is none; names the field.
+        """
+        return correct(
+            operation.input["request"], patch, _RESOLVABLE, BreakRequest, _check_resolution
+        )
+
+    async def accept_again(
+        self,
+        connection: Connection,  # noqa: ARG002 - as `KindActions` has it
+        operation: Operation,
+        *,
+        actor: str,  # noqa: ARG002
+        lane: int | None = None,  # noqa: ARG002
+    ) -> Operation:
+        """Refuse: what does not fit is found again by the next reconciliation.
+
+        Raises:
+            Conflict: `not_supported`.
+        """
+        raise Conflict(
+            f"{operation.id} is a break; what does not fit is found again by the next"
+            " reconciliation.",
+            code="not_supported",
+            param="id",
+        )
+
+
+def _check_resolution(request: BreakRequest) -> BreakRequest:
+    return replace(request, resolution=read_resolution(request.resolution).as_patch())
