@@ -117,6 +117,14 @@ class ApiClient:
         content: bytes = self._ask("GET", path, is_json=False)
         return content
 
+    def delete(self, path: str) -> Any:
+        """Have something be no more.
+
+        Raises:
+            ApiError: It is refused, or not answered.
+        """
+        return self._ask("DELETE", path)
+
     def list(
         self, path: str, *, limit: int, cursor: str = "id", **query: object
     ) -> tuple[list[Any], bool]:

@@ -107,7 +107,11 @@ LANE_RUN: Final = ActivityConfig(
 )
 """A stretch of a lane."""
 
-LONG_STEP: Final = LANE_RUN
+LONG_STEP: Final[ActivityConfig] = {
+    **LANE_RUN,
+    # What does not get done in a day, a person looks at.
+    "schedule_to_close_timeout": timedelta(hours=24),
+}
 """Work on our own database that is more than some statements."""
 
 

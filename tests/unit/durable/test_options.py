@@ -13,7 +13,7 @@ PROFILES = {
     for name, profile in vars(options).items()
     if name.isupper() and not name.startswith("_") and isinstance(profile, dict)
 }
-OWN_WORKERS = {"DATABASE_STEP", "FIRST_TRY", "LANE_RUN"}
+OWN_WORKERS = {"DATABASE_STEP", "FIRST_TRY", "LANE_RUN", "LONG_STEP"}
 CALLS = {name: profile for name, profile in PROFILES.items() if name not in OWN_WORKERS}
 
 
