@@ -5,7 +5,8 @@ One that is not encrypted is left as it is: of a workflow from before, or of a r
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -76,10 +77,24 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
             ) from None
 
 
+@dataclass(frozen=True)
+class EncryptingConverter(DataConverter):
+    """Converts as ever; of its parts only the codec depends on whose a payload is."""
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Return the converter of a workflow's payloads, or of its activities'.
+
+        It is asked for some ten times an operation: all but the codec is shared.
+        """
+        assert isinstance(self.payload_codec, EncryptingCodec)
+        found = copy(self)
+        object.__setattr__(found, "payload_codec", self.payload_codec.with_context(context))
+        return found
+
+
 def encrypting_converter(keys: DataKeys) -> DataConverter:
     """Return what clients convert with: values as ever, then encrypted; failures' texts too."""
-    return replace(
-        DataConverter.default,
+    return EncryptingConverter(
         payload_codec=EncryptingCodec(keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

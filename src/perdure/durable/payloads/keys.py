@@ -49,7 +49,6 @@ class _Key:
         is_retired: Nothing more is encrypted with it.
     """
 
-    owner: str
     cipher: Cipher | None
     is_retired: bool
     read_at_s: float
@@ -134,59 +133,64 @@ class DataKeys:
 
     async def _made(self, owner: str) -> str:
         """Return the id of an owner's key, which is made if there is none."""
-        found = await self._pool.fetchval("SELECT id FROM payload_keys WHERE owner = $1", owner)
-        if found is None:
-            key_id = new_id(PAYLOAD_KEY)
-            wrapped = self._ring.new_key(key_id)
-            await self._pool.execute(
-                "INSERT INTO payload_keys (id, owner, master, wrapped) VALUES ($1, $2, $3, $4)"
-                " ON CONFLICT (owner) DO NOTHING",
-                key_id,
-                owner,
-                wrapped.master,
-                wrapped.secret,
-            )
-            # Another process may have been first.
-            found = await self._pool.fetchval("SELECT id FROM payload_keys WHERE owner = $1", owner)
-        _remember(self._id_of_owner, owner, found)
-        return str(found)
+        key_id = new_id(PAYLOAD_KEY)
+        wrapped = self._ring.new_key(key_id)
+        row = await self._pool.fetchrow(
+            "INSERT INTO payload_keys (id, owner, master, wrapped) VALUES ($1, $2, $3, $4)"
+            f" ON CONFLICT (owner) DO NOTHING RETURNING {_COLUMNS}",
+            key_id,
+            owner,
+            wrapped.master,
+            wrapped.secret,
+        ) or await self._pool.fetchrow(
+            f"SELECT {_COLUMNS} FROM payload_keys WHERE owner = $1", owner
+        )
+        assert row is not None, "keys' rows are never deleted"
+        self._known(row)
+        return str(row["id"])
 
     async def _key(self, key_id: str) -> _Key | None:
         key = self._keys.get(key_id)
         if key is not None and self._clock() - key.read_at_s <= self._known_s:
             return key
-        key = await self._found.submit(key_id)
-        if key is not None:
-            _remember(self._keys, key_id, key)
-        return key
+        return await self._found.submit(key_id)
 
     async def _find(self, key_ids: list[str]) -> Sequence[_Key | None]:
         rows = await self._pool.fetch(
             f"SELECT {_COLUMNS} FROM payload_keys WHERE id = ANY($1)", key_ids
         )
-        found = {row["id"]: row for row in rows}
-        return [self._read(found[key_id]) if key_id in found else None for key_id in key_ids]
+        found = {row["id"]: self._known(row) for row in rows}
+        return [found.get(key_id) for key_id in key_ids]
 
-    def _read(self, row: asyncpg.Record) -> _Key:
+    def _known(self, row: asyncpg.Record) -> _Key:
+        """Remember a key as it was read."""
         wrapped = row["wrapped"]
         cipher = (
             self._ring.unwrap(row["id"], Wrapped(row["master"], wrapped))
             if wrapped is not None
             else None
         )
-        return _Key(row["owner"], cipher, row["retired_at"] is not None, self._clock())
+        key = _Key(cipher, row["retired_at"] is not None, self._clock())
+        _remember(self._keys, row["id"], key)
+        _remember(self._id_of_owner, row["owner"], row["id"])
+        return key
 
     async def _find_owners(self, operation_ids: list[str]) -> Sequence[str | None]:
-        rows = await self._pool.fetch(
-            "SELECT id, customer_id FROM operations WHERE id = ANY($1)", operation_ids
-        )
-        owners = {
-            row["id"]: owned_by_operation(row["id"])
-            if row["customer_id"] == HOUSE
-            else owned_by_customer(row["customer_id"])
-            for row in rows
-        }
+        rows = await self._pool.fetch(_OWNERS, operation_ids, HOUSE)
+        for row in rows:
+            if row["id"] is not None:
+                self._known(row)
+        owners = {row["operation_id"]: row["owned_by"] for row in rows}
         return [owners.get(operation_id) for operation_id in operation_ids]
+
+
+_OWNERS: Final = """
+SELECT operation_id, owned_by, id, owner, master, wrapped, retired_at
+FROM (SELECT id AS operation_id, CASE customer_id WHEN $2 THEN 'operation:' || id
+        ELSE 'customer:' || customer_id END AS owned_by FROM operations WHERE id = ANY($1)) AS asked
+    LEFT JOIN payload_keys ON owner = owned_by
+"""
+"""Whose operations are, as `owned_by_operation` and `owned_by_customer` say, and their keys."""
 
 
 def _remember(known: OrderedDict[str, Value], name: str, value: Value) -> None:
