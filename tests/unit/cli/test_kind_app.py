@@ -124,6 +124,9 @@ def test_only_what_can_be_refunded_has_a_refund() -> None:
         assert ("refund" in group.commands) is has_one  # type: ignore[attr-defined]
 
 
+KINDS = ["payments", "transfers", "renewals", "bank_syncs", "onboardings"]
+
+
 def test_commands_are_listed_as_they_call_themselves() -> None:
     group = typer.main.get_command(perdure)
     assert isinstance(group, CommandGroup)
@@ -133,8 +136,8 @@ def test_commands_are_listed_as_they_call_themselves() -> None:
             assert vars(command)["rich_help_panel"] == panel
             own = " ".join((command.help or "").split("\n\n")[0].split())
             assert own == listed.help, name
-    kinds = list(group.commands)[:5]
-    assert kinds == ["payments", "transfers", "renewals", "bank_syncs", "domains"]
+    kinds = list(group.commands)[:6]
+    assert kinds == [*KINDS, "domains"]
     assert vars(group.commands["domains"])["rich_help_panel"] == OPERATIONS
     assert group.commands.get("refunds") is None
 
@@ -146,7 +149,7 @@ def test_a_kind_of_a_package_has_its_commands_by_itself(monkeypatch: pytest.Monk
     monkeypatch.setattr(capabilities, "entry_points", entry_points)
     monkeypatch.setenv(capabilities.ALLOWED, '["cards"]')
     group = CommandGroup(name="perdure")
-    kinds = ["payments", "transfers", "renewals", "bank_syncs", "cards"]
+    kinds = [*KINDS, "cards"]
     assert list(group.commands)[: len(kinds)] == kinds
     cards = group.commands["cards"]
     assert isinstance(cards, TyperGroup)
