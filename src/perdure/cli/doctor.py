@@ -232,15 +232,16 @@ async def _callbacks(settings: Settings) -> AsyncIterator[Finding]:
             own = use.settings(use.load())
         except ConfigurationError:
             continue  # told where the providers are
+        subject = f"{use.role.name} callbacks"
         secrets = getattr(own, "callback_secrets", None)
         if secrets:
             detail = f"to {use.callback_url}, checked with {len(secrets)} secrets"
-            yield Finding("callbacks", Health.OK, detail)
+            yield Finding(subject, Health.OK, detail)
         elif secrets is not None:
             setting = name_of(use.prefix_of(own), "callback_secrets")
             fix = f'Set {setting}, as JSON: ["whsec_…"].'
             detail = f"no secret: the {use.role.name}'s confirmations cannot be checked"
-            yield Finding("callbacks", Health.WARN, detail, fix)
+            yield Finding(subject, Health.WARN, detail, fix)
 
 
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:

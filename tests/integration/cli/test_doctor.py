@@ -174,7 +174,7 @@ async def test_each_provider_is_told_with_its_class_and_tried_with_its_credentia
     assert told["bank"]["health"] == Health.OK
     assert told["sms"]["health"] == Health.FAIL
     assert "PERDURE_SMS=twilio: there is no such provider; there are http" in told["sms"]["detail"]
-    assert "PERDURE_STRIPE_CALLBACK_SECRETS" in told["callbacks"]["fix"]
+    assert "PERDURE_STRIPE_CALLBACK_SECRETS" in told["gateway callbacks"]["fix"]
     assert wrong["gateway"]["health"] == Health.FAIL
     assert "does not take our credentials (401)" in wrong["gateway"]["detail"]
     assert "hunter2" not in str(wrong)

@@ -6,6 +6,8 @@ import pytest
 from temporalio.workflow import ActivityConfig, LocalActivityConfig
 
 from perdure.durable import options
+from perdure.identity.process import BEGINNINGS
+from perdure.onboarding.wiring import TRIES_MAX as TRIES_OF_A_CHECK
 from perdure.operations.waiting import TRIES_MAX
 
 PROFILES = {
@@ -29,6 +31,15 @@ def test_a_provider_is_called_as_the_common_policy_says_e6() -> None:
     assert set(retry.non_retryable_error_types or []) == {"InvalidInput", "InsufficientFunds"}
 
 
+def test_an_identity_check_is_asked_for_three_times_within_seconds_e6() -> None:
+    retry = options.PROVIDER_CALL_SOON["retry_policy"]
+    assert retry is not None
+    assert retry.initial_interval == timedelta(seconds=1)
+    assert retry.maximum_interval == timedelta(seconds=5)
+    assert TRIES_OF_A_CHECK == 3
+    assert all(begin.tried_soon for begin in BEGINNINGS)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_every_call_to_the_outside_has_its_time_outs_e6(name: str) -> None:
     profile = CALLS[name]
@@ -43,9 +54,12 @@ def test_a_first_try_is_one_try_and_outlasts_the_providers_own_time_out() -> Non
     assert options.FIRST_TRY["start_to_close_timeout"] == timedelta(seconds=30)
 
 
-# A lane is driven for as long as something is left to do in it; the tries of a call, and its
-# patience, end it elsewhere (`interceptors.provider_tries`).
-@pytest.mark.parametrize("name", sorted(PROFILES.keys() - {"LANE_RUN", "PROVIDER_CALL"}))
+ENDED_ELSEWHERE = {"LANE_RUN", "LONG_STEP", "PROVIDER_CALL", "PROVIDER_CALL_SOON"}
+"""A lane, and what is done in stretches, goes on as long as something is left to do; the tries of a
+call, and its patience, end it (`interceptors.provider_tries`)."""
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES.keys() - ENDED_ELSEWHERE))
 def test_no_profile_is_tried_for_ever(name: str) -> None:
     profile = PROFILES[name]
     attempts = profile["retry_policy"].maximum_attempts
