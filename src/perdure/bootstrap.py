@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from temporalio.client import Client
@@ -12,8 +14,10 @@ from temporalio.worker import Interceptor
 from perdure.capabilities import refuse_others
 from perdure.capability.assembly import Kinds, operation_kinds, refundable_kinds
 from perdure.capability.engine_flags import engine_flags, flag_attributes
+from perdure.capability.recurring import recurring
 from perdure.capability.wiring import Host, Work, WorkerHost
 from perdure.config import Settings
+from perdure.core.errors import Conflict
 from perdure.durable.bulks import registration as bulks
 from perdure.durable.bulks.activities import BulkActivities
 from perdure.durable.client import connect
@@ -30,6 +34,7 @@ from perdure.durable.payloads.converter import data_converter
 from perdure.durable.payloads.settings import PayloadSettings
 from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.registration import Registration
+from perdure.durable.schedules import registration as schedules
 from perdure.flags.provider import StoredFlagProvider
 from perdure.flags.routing import EngineRouting, client_of
 from perdure.flags.store import FlagStore
@@ -254,9 +259,21 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
             ),
             *(part for work in works.values() for part in work.registrations),
             *notifications.registrations(messages),
+            schedules.registration(partial(_begin_due, platform)),
             *bulks.registrations(BulkActivities(pool, bulk_runner)),
             _lanes(platform, works, lane_listener),
         ]
+
+
+async def _begin_due(platform: Platform, name: str, due_at: datetime) -> str:
+    """Take in the operation that a time of a schedule asks for, and have it begun."""
+    known = recurring()
+    if name not in known:
+        raise Conflict(f"Nothing that recurs is called {name!r} here.", code="kind_not_installed")
+    async with platform.operations.transaction() as connection:
+        operation = await known[name].accept(platform.kinds.own, connection, due_at)
+    await platform.operations.begin(operation)
+    return operation.id
 
 
 def _interactive_lane(

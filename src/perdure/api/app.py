@@ -25,6 +25,7 @@ from perdure.api import (
     ledger,
     limits,
     operations,
+    schedules,
 )
 from perdure.api.errors import handle
 from perdure.api.event_stream import EventStream
@@ -117,6 +118,7 @@ def routed_app() -> FastAPI:
         bulks,
         flags,
         limits,
+        schedules,
         legacy,
         health,
     ):

@@ -157,7 +157,7 @@ class _Description:
             if name in EXAMPLES and "examples" not in field
             else self._example(field)
             for name, field in schema["properties"].items()
-            if name in schema["required"] or "examples" in field
+            if name in schema.get("required", ()) or "examples" in field
         }
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:

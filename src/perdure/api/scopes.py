@@ -19,7 +19,7 @@ ADMIN: Final = "admin"
 _FOR_ALL: Final = ("accounts", "operations")
 _READ_BY_ALL: Final = "customers:read"
 """Who a customer is: a profile is written by operations alone."""
-_FOR_THE_HOUSE: Final = ("bulk", "flags", "limits")
+_FOR_THE_HOUSE: Final = ("bulk", "flags", "limits", "schedules")
 """What no customer may do: their routes ask for `house_caller_with`."""
 _OPERATORS: Final = ("operations:write", "bulk:write")
 """What an operator may do beside what the kinds' own routes ask for."""

@@ -107,6 +107,7 @@ class Capability:
         traces: What it keeps of customers beside the operations that are theirs alone: called with
             nothing, returns a `Traces`.
         chaos: How chaos and the soak make it, a `Load`; None: they do not.
+        schedules: What it does by itself, again and again: each a `Recurring`, by its name.
         doctor: Called with the pool, and awaited, returns the `Finding`s of `perdure doctor`.
         demo: The command that shows it, under `perdure demo`.
         example: Called with the `Settings`, returns what a first request asks for, beside the
@@ -147,6 +148,7 @@ class Capability:
     books: tuple[Place, ...] = ()
     traces: Place | None = None
     chaos: Place | None = None
+    schedules: Mapping[str, Place] = field(default_factory=dict)
     doctor: Place | None = None
     demo: Place | None = None
     example: Place | None = None

@@ -60,6 +60,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "List the lanes in which something is left to do, and who has the interactive ones.",
         ),
         "limits": Listed("perdure.cli.limits:app", "How often each provider is called."),
+        "schedules": Listed(
+            "perdure.cli.schedules:app", "What recurs, kept as the settings declare it."
+        ),
         "flags": Listed(
             "perdure.cli.flags:app",
             "Flags: which engine takes new operations. A change holds everywhere within two"

@@ -20,6 +20,7 @@ from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
 from perdure.capability.declaration import Capability
 from perdure.capability.engine_flags import engine_flags
+from perdure.capability.recurring import declared
 from perdure.cli.environment import DATA_DIR, DATA_DIR_DEFAULT, DataFolder, write_private
 from perdure.cli.machine import Machine, Report, run_machine
 from perdure.cli.output import out
@@ -31,6 +32,7 @@ from perdure.cli.who_answers import described, who_answers
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError, Unauthenticated
 from perdure.core.identity import Identity
+from perdure.durable.schedules.converging import Schedules
 from perdure.ledger.model import AccountStatus
 from perdure.legacy.ways import legacy_ways
 from perdure.outside import uses
@@ -172,6 +174,7 @@ def _logs(machine: Machine) -> str:
 async def greet(machine: Machine, platform: Platform) -> None:
     """Make what a first look needs, and say where everything is."""
     await ensure_api_key(machine.folder, platform)
+    await Schedules(platform.client, platform.queues).apply(declared(platform.settings))
     say(f"\nAPI           {machine.api_url}   guide: {machine.api_url}/docs")
     if machine.temporal_ui_url:
         say(f"Temporal      {machine.temporal_ui_url}")

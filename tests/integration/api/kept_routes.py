@@ -278,6 +278,12 @@ ROUTES = [
             "since": "2026-11-27",
         },
     ),
+    Route("GET", "/v1/schedules", Kept.HOUSE),
+    Route("POST", "/v1/schedules/apply", Kept.HOUSE, lambda _: {"dry_run": True}),
+    *(
+        Route("POST", f"/v1/schedules/{{name}}/{action}", Kept.HOUSE, _with_reason)
+        for action in ("pause", "resume", "trigger")
+    ),
     Route("GET", "/v1/trades", Kept.OF_TWO),
     *(Route("GET", f"/v1/trades/{{trade_id}}{path}", Kept.OF_TWO) for path in ("", "/events")),
     Route("GET", "/v1/orders", Kept.FILTERED),
