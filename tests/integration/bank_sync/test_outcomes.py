@@ -8,6 +8,8 @@ import pytest
 from perdure.bank_sync import items
 from perdure.bank_sync.items import ItemStatus
 from perdure.bank_sync.reading import BROKEN_MAX, EMPTY_PAGES_MAX
+from perdure.bank_sync.traces import BankTraces
+from perdure.capability.words import Words
 from perdure.core.errors import (
     Conflict,
     PerdureError,
@@ -15,8 +17,10 @@ from perdure.core.errors import (
     Refused,
     TurnPending,
 )
+from perdure.erasures.acceptance import account_ids
 from perdure.operations import store
 from perdure.simulators.aggregator_sample import transaction
+from perdure.storage.pool import transaction as transaction_of
 from perdure.testing.provider_contract import error_of
 
 from .bank import left_behind, rows
@@ -292,6 +296,25 @@ async def test_a_page_is_kept_once_whoever_reads_it(syncs: Syncs) -> None:
     run = await syncs.pool.fetchval("SELECT pages FROM bank_syncs WHERE item_id = $1", ours.id)
     assert len(numbers) == run
     assert (await syncs.run(sync)).synced == 2 * PAGE
+
+
+async def test_an_erased_customer_leaves_amounts_and_entries_and_nothing_else(syncs: Syncs) -> None:
+    """Once the item is unlinked; its mirror is no money that is owed."""
+    _, ours = await _synced(syncs, transactions=5)
+    traces = BankTraces()
+    async with transaction_of(syncs.pool) as connection:
+        assert await traces.left_open(connection, ours.customer_id) == [ours.id]
+        assert await account_ids(connection, ours.customer_id) == set()
+        before = await rows(syncs.pool, ours.id)
+        await items.set_status(connection, ours.id, ItemStatus.UNLINKED)
+        assert await traces.left_open(connection, ours.customer_id) == []
+        await traces.erase(connection, ours.customer_id, Words([]))
+    assert await rows(syncs.pool, ours.id) == before
+    kept = await syncs.pool.fetch("SELECT * FROM bank_transactions WHERE item_id = $1", ours.id)
+    assert {row["name"] for row in kept} == {"[erased]"}
+    assert {(row["merchant"], row["category_detailed"]) for row in kept} == {(None, None)}
+    assert await items.access_token(syncs.pool, ours.id) is None
+    assert await left_behind(syncs.pool) == []
 
 
 async def test_what_has_ended_is_read_no_more(syncs: Syncs) -> None:
