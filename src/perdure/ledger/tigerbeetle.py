@@ -60,7 +60,8 @@ async def open_tigerbeetle_ledger(
     """
     async with open_tigerbeetle(cluster_id, addresses) as tigerbeetle:
         ledger = await ledger_at(pool, tigerbeetle)
-        told_by = asyncio.create_task(_tell(pool, session := uuid4(), process))
+        session = uuid4()
+        told_by = asyncio.create_task(_tell(pool, tigerbeetle, session, process))
         try:
             yield OpenedLedger(
                 ledger,
@@ -108,11 +109,13 @@ async def _bound(pool: Pool, cluster_id: int) -> int:
     return namespace
 
 
-async def _tell(pool: Pool, session: UUID, process: str) -> None:
+async def _tell(pool: Pool, tigerbeetle: TigerBeetle, session: UUID, process: str) -> None:
+    """Tell that the session is there, here and at the cluster, which ends the most idle one."""
     told = f"{process} {socket.gethostname()} {os.getpid()}"
     while True:
         try:
             await pool.execute(_SEEN, session, told)
+            await tigerbeetle.accounts([1])
         except Exception as error:  # noqa: BLE001 - the database is away for now
             log.info("ledger_session_not_told", error=repr(error))
         await asyncio.sleep(SEEN_S)

@@ -124,7 +124,7 @@ class TigerBeetle:
             limit=self.events_max,
             flags=tb.QueryFilterFlags.NONE,
         )
-        return await self._answered(self._connected().query_transfers(asked))
+        return await self._answered(lambda client: client.query_transfers(asked))
 
     async def _in_requests(
         self,
@@ -147,7 +147,8 @@ class TigerBeetle:
             if end == start:
                 raise AssertionError(f"a chain does not fit in a request of {self.events_max}")
             try:
-                answers += await self._answered(method(self._connected())(list(events[start:end])))
+                part = list(events[start:end])
+                answers += await self._answered(lambda client, part=part: method(client)(part))  # type: ignore[misc]
             except tb.TooMuchDataError:
                 # Nothing of it was sent: the client knows what the cluster takes, and does not say.
                 self._too_many = min(self._too_many, end - start)
@@ -158,24 +159,38 @@ class TigerBeetle:
             start = end
         return answers
 
-    async def _answered(self, asking: Awaitable[Answer]) -> Answer:
-        """Wait for an answer until the deadline.
+    async def _answered(self, ask: Callable[[tb.ClientAsync], Awaitable[Answer]]) -> Answer:
+        """Ask, and wait for the answer until the deadline.
 
         What the client is at cannot be called off, and its memory is in use until it is answered:
         it is left to go on.
         """
-        task = asyncio.ensure_future(asking)
+        for is_last in (False, True):
+            task = asyncio.ensure_future(ask(self._connected()))
+            self._keep(task)
+            done, _ = await asyncio.wait({task}, timeout=self._deadline_s)
+            if not done:
+                break
+            try:
+                return task.result()
+            except (tb.ClientEvictedError, tb.ClientClosedError) as error:
+                # The cluster has ended the session for a newer one. Whether it did what was asked
+                # is found out in another, by the same ids.
+                self._leave()
+                if is_last:
+                    raise LedgerUnanswered(f"TigerBeetle ended two sessions: {error}") from error
+        raise LedgerUnanswered(f"TigerBeetle gave no answer in {self._deadline_s:g} s.")
+
+    def _leave(self) -> None:
+        """Give up a client whose session has ended; the next request begins another."""
+        client, self._client = self._client, None
+        if client is not None:
+            self._keep(asyncio.ensure_future(client.close()))
+
+    def _keep(self, task: asyncio.Future[Any]) -> None:
+        """Have something go on, whether or not anybody waits for it."""
         self._under_way.add(task)
         task.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({task}, timeout=self._deadline_s)
-        if not done:
-            raise LedgerUnanswered(f"TigerBeetle gave no answer in {self._deadline_s:g} s.")
-        try:
-            return task.result()
-        except (tb.ClientEvictedError, tb.ClientClosedError) as error:
-            # Its session was ended for a newer one; what was under way may have been done.
-            self._client = None
-            raise LedgerUnanswered(f"TigerBeetle ended the session: {error}") from error
 
     def _ended(self, task: asyncio.Future[Any]) -> None:
         self._under_way.discard(task)

@@ -211,6 +211,7 @@ def test_the_ledger_agrees_with_its_model(examples: Examples) -> None:
         lambda: LedgerMachine(examples),  # type: ignore[arg-type]
         settings=settings(
             max_examples=examples.examples_max,
+            phases=examples.phases,
             stateful_step_count=25,
             deadline=None,
             database=None,

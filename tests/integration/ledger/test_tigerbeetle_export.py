@@ -4,17 +4,20 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+import tigerbeetle as tb
 
 from perdure.core.errors import ConfigurationError
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.core.ledgers import LedgerChoice
 from perdure.ledger.model import AccountKind, Balance
 from perdure.ledger.store_postgres import PostgresLedger
+from perdure.ledger.tigerbeetle import ledger_at
 from perdure.ledger.tigerbeetle_export import Exported, move
+from perdure.ledger.tigerbeetle_ids import ledger_number
 from perdure.storage.pool import Pool, open_pool, transaction
 from tests.servers import migrated_database
 
-from .conftest import open_store, skip_without_cluster
+from .conftest import Store, open_store, skip_without_cluster
 from .test_ledger_contract import account
 from .test_ledger_contract import move as new_move
 from .test_tigerbeetle_kills import Killed, Mortal
@@ -112,3 +115,22 @@ async def test_a_ledger_is_moved_and_its_balances_are_equal_e13(url: str) -> Non
             await store.ledger.post_hold(session, books.holds[0], new_id(TRANSFER))
             await store.ledger.void_hold(session, books.holds[1], new_id(TRANSFER))
         assert await store.violations() == []
+        await stray(store, books)
+        broken = {(each.name, each.subject_ids) for each in await store.violations()}
+        assert broken >= {("balances_equal_transfers", (one,)) for one in (books.bank, books.till)}
+
+
+async def stray(store: Store, books: Books) -> None:
+    """Have TigerBeetle move money that no transfer of ours is of."""
+    tigerbeetle = Mortal()
+    numbers = (await ledger_at(store.pool, tigerbeetle)).numbers
+    own = tb.Transfer(
+        id=tb.id(),
+        debit_account_id=numbers.account(books.till),
+        credit_account_id=numbers.account(books.bank),
+        amount=1,
+        ledger=ledger_number("USD"),
+        code=1,
+    )
+    assert await tigerbeetle.write([[own]]) == [[tb.CreateTransferStatus.CREATED]]
+    await tigerbeetle.close()
