@@ -39,7 +39,7 @@ test-kind: $(STAMP) ## Run what has to do with one kind: KIND=transfers
 
 test-long: $(STAMP) ## Run what the suite has no time for: chaos of many rounds, with the whole machine
 	@CHAOS_ROUNDS=$(or $(ROUNDS),20) INTERLEAVINGS=300 MOMENTS_STEP=1 WRITER_KILLS=1000 \
-	  $(BIN)/pytest -m "" tests/chaos tests/integration/trades/test_killed_writers.py \
+	  $(BIN)/pytest -m "" tests/chaos tests/integration/trades/test_killed_writers.py tests/workflows/test_reconciliation_scale.py \
 	  tests/integration/operations/test_interleavings.py tests/integration/operations/test_every_moment.py
 
 check: $(STAMP) ## Check format, style and types

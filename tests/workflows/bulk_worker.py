@@ -56,18 +56,7 @@ class Works:
 
     def lanes_process(self) -> "subprocess.Popen[bytes]":
         """Start a lanes worker as a process of its own."""
-        settings = self.platform.settings
-        process = subprocess.Popen(
-            [sys.executable, "-m", "perdure.cli.main", "worker", "--role", "lanes"],
-            env={
-                **os.environ,
-                "DATABASE_URL": settings.database_url,
-                "TEMPORAL_ADDRESS": self.platform.client.service_client.config.target_host,
-                "PERDURE_QUEUES": json.dumps(settings.queues),
-            },
-        )
-        self.stack.callback(_end, process)
-        return process
+        return lanes_process(self.stack, self.platform.settings, self.platform.client)
 
     @property
     def janitor(self) -> Janitor:
@@ -95,6 +84,23 @@ class Works:
             return done if done >= least else None
 
         return await eventually(so_many)
+
+
+def lanes_process(
+    stack: AsyncExitStack, settings: Settings, client: Client
+) -> "subprocess.Popen[bytes]":
+    """Start a lanes worker as a process of its own, which ends with the stack."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perdure.cli.main", "worker", "--role", "lanes"],
+        env={
+            **os.environ,
+            "DATABASE_URL": settings.database_url,
+            "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+            "PERDURE_QUEUES": json.dumps(settings.queues),
+        },
+    )
+    stack.callback(_end, process)
+    return process
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

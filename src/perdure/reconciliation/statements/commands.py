@@ -140,12 +140,15 @@ def list_statements(
             view["from_on"],
             view["to_on"],
             view["lines"],
-            view["closing_minor"] is not None
-            and format_amount(view["closing_minor"], view["currency"]),
+            _amount(view["closing_minor"], view["currency"]),
             view["format"],
             view["file_name"],
         ),
     )
+
+
+def _amount(amount_minor: int | None, currency: str) -> str | None:
+    return None if amount_minor is None else format_amount(amount_minor, currency)
 
 
 @app.command("get")
