@@ -75,6 +75,7 @@ ONBOARDINGS: Final = Capability(
         ALREADY_ONBOARDED: Code(409, "The customer is one already, or is about to be."),
         "profile_exists": Code(409, "There is a profile of the customer with other values."),
     },
+    traces="perdure.onboarding.traces:OnboardingTraces",
     invariants="perdure.onboarding.verify:INVARIANTS",
     routes=("perdure.identity.routes:callbacks",),
     before_serving="perdure.identity.routes:check_verifier",

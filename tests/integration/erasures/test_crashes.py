@@ -183,3 +183,19 @@ async def test_nobody_is_not_found_and_the_trail_is_only_added_to_otherwise(apar
         )
         with pytest.raises(asyncpg.RaiseError, match="append-only"):
             await apart.execute(script)
+
+
+async def test_it_is_refused_while_a_timer_of_theirs_runs(apart: Pool) -> None:
+    world = World(apart)
+    (first, *_) = await world.plant()
+    await apart.execute(
+        "INSERT INTO onboardings (customer_id, operation_id, follow_up_at, follow_up_begun_at)"
+        " VALUES ($1, $2, now() + interval '1 day', now())",
+        world.customer_id,
+        first,
+    )
+    with pytest.raises(Conflict, match=f"{first}-follow-up"):
+        await world.accept()
+    await apart.execute("UPDATE onboardings SET follow_up_at = now() - interval '1 second'")
+    await world.run(await world.accept())
+    assert await apart.fetchval("SELECT follow_up_at FROM onboardings") is None
