@@ -1,6 +1,7 @@
 """Runs begun under every recorded version of the logic go on under today's."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from temporalio.worker import Replayer
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.sandbox import sandboxed_runner
+from perdure.operations.waiting import TRIES_MAX
 from perdure.storage.pool import Pool
 
 from .broken_workflows import (
@@ -104,3 +106,23 @@ async def test_a_change_that_would_break_running_operations_is_found(
     (recorded,) = [found for found in RECORDED if found.version == version]
     with pytest.raises(workflow.NondeterminismError):
         await replayer(changed).replay_workflow(load(recorded, scenario_name))
+
+
+@pytest.mark.parametrize(("recorded", "scenario"), CASES, ids=IDS)
+def test_every_activity_ever_scheduled_has_the_common_policy_e6(
+    recorded: Recorded, scenario: Scenario[Any]
+) -> None:
+    for event in load(recorded, scenario.name).events:
+        if not event.HasField("activity_task_scheduled_event_attributes"):
+            continue
+        asked = event.activity_task_scheduled_event_attributes
+        assert asked.start_to_close_timeout.ToTimedelta() == timedelta(seconds=30)
+        assert asked.heartbeat_timeout.ToTimedelta() == timedelta(seconds=5)
+        retry = asked.retry_policy
+        assert retry.initial_interval.ToTimedelta() == timedelta(seconds=1)
+        assert retry.backoff_coefficient == 2.0
+        assert retry.maximum_interval.ToTimedelta() == timedelta(minutes=1)
+        # Where Temporal does not count the tries, their record does (`TRIES_MAX`).
+        assert retry.maximum_attempts in (0, TRIES_MAX)
+        if recorded.version not in {"payment-v1", "payment-v2"}:  # errors said it by themselves
+            assert {"InvalidInput", "InsufficientFunds"} <= {*retry.non_retryable_error_types}

@@ -35,6 +35,20 @@ FAILED = ChargeOutcome("ch_1", "failed", "card_declined")
 UNKNOWN = ProviderOutcomeUnknown("The answer was lost.")
 
 
+async def test_payer_and_payee_are_told_in_parallel_e3(scenario: PaymentScenario) -> None:
+    handle = await scenario.start()
+    await scenario.confirm(handle)
+    assert (await handle.result()).notification_ids == ["ntf_1", "ntf_2"]
+    asked = [
+        event.activity_task_scheduled_event_attributes
+        for event in (await handle.fetch_history()).events
+    ]
+    told = [one for one in asked if one.activity_type.name == DELIVER]
+    assert len(told) == 2
+    # Both are asked for by one workflow task: neither waits for the other.
+    assert len({one.workflow_task_completed_event_id for one in told}) == 1
+
+
 async def test_a_payment_goes_through_its_steps_in_order_fr1_fr2_fr3(
     scenario: PaymentScenario,
 ) -> None:

@@ -2,12 +2,14 @@
 
 from temporalio.client import Client
 
-from perdure.payments.contracts import CHARGE, HOLD_FUNDS, STATUS
+from perdure.capability.contracts import Held
+from perdure.payments.contracts import CHARGE, HOLD_FUNDS, STATUS, HoldFunds
 from perdure.payments.workflow import PaymentWorkflow
 from perdure.storage.pool import Pool
+from tests.polls import eventually
 
 from .previous_version import PaymentWorkflowV1
-from .scripted import PaymentScenario, ScriptedWorld
+from .scripted import ScriptedWorld
 from .worker import own_queues, scripted_payments
 
 
@@ -29,18 +31,35 @@ async def test_a_payment_begun_under_v1_finishes_under_v2_br10_fr10(
         assert world.calls.count(HOLD_FUNDS) == 1
 
 
-async def test_old_and_new_logic_run_side_by_side_e8(temporal_client: Client, pool: Pool) -> None:
-    old_world, new_world = ScriptedWorld(), ScriptedWorld()
-    v1 = scripted_payments(temporal_client, pool, own_queues(), old_world, PaymentWorkflowV1)
-    v2 = scripted_payments(temporal_client, pool, own_queues(), new_world, PaymentWorkflow)
+async def test_old_and_new_workers_share_a_queue_and_each_run_ends_as_it_began_e8(
+    temporal_client: Client, pool: Pool
+) -> None:
+    """As while a deploy rolls: nothing stands still, and nothing is done twice."""
+    queues, world = own_queues(), ScriptedWorld()
+    counted: dict[str, bool] = {}
+
+    def hold(given: HoldFunds) -> Held:
+        counted[given.payment.operation_id] = given.daily_limit_minor is not None
+        return Held("ltr_1")
+
+    world.answers[HOLD_FUNDS] = hold
+    v1 = scripted_payments(temporal_client, pool, queues, world, PaymentWorkflowV1)
+    # Another process: of one client, two workers share no queue.
+    target = temporal_client.service_client.config.target_host
+    other_client = await Client.connect(target, namespace=temporal_client.namespace)
+    v2 = scripted_payments(other_client, pool, queues, world, PaymentWorkflow)
     async with v1 as old, v2 as new:
-        ends = [await _pay(scenario) for scenario in (old, new)]
-    assert ends == ["succeeded", "succeeded"]
-    assert old_world.given[HOLD_FUNDS].daily_limit_minor is None
-    assert new_world.given[HOLD_FUNDS].daily_limit_minor == 700
+        handles = []
 
+        async def both_have_begun_some() -> bool:
+            handle = await new.start(daily_limit_minor=700)
+            handles.append(handle)
+            await eventually(lambda: handle.id in counted)
+            return set(counted.values()) == {True, False}
 
-async def _pay(scenario: PaymentScenario) -> str:
-    handle = await scenario.start(daily_limit_minor=700)
-    await scenario.confirm(handle)
-    return (await handle.result()).status
+        await eventually(both_have_begun_some)
+        for handle in handles:
+            await old.confirm(handle)
+        ends = [(await handle.result()).status for handle in handles]
+    assert set(ends) == {"succeeded"}
+    assert world.calls.count(HOLD_FUNDS) == len(handles)

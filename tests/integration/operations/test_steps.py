@@ -58,7 +58,7 @@ async def count_effects(pool: Pool, operation_id: str) -> int:
     return sum(entry.action == "effect" for entry in trail)
 
 
-async def test_a_step_run_twice_returns_what_it_stored(
+async def test_a_step_run_twice_returns_what_it_stored_e7(
     pool: Pool, steps: TransactionalSteps, accept: NewOperationMaker
 ) -> None:
     operation = await accept()
