@@ -4,6 +4,7 @@ from typing import Final
 
 from perdure.bank_sync.contracts import ID_PREFIX, KIND, WORKFLOW, BankSyncRequest
 from perdure.capability.declaration import Capability, Code, Shown, in_result
+from perdure.storage.declared import CustomersRows
 
 BANK_SYNCS: Final = Capability(
     name=KIND,
@@ -47,6 +48,11 @@ BANK_SYNCS: Final = Capability(
     routes=("perdure.bank_sync.routes:router", "perdure.bank_sync.routes:callbacks"),
     groups={"bank-items": "perdure.bank_sync.commands:app"},
     before_serving="perdure.bank_sync.routes:check_aggregator",
+    customers_rows=(
+        CustomersRows("bank_items"),
+        CustomersRows("bank_accounts", "EXISTS (SELECT FROM bank_items WHERE id = item_id)"),
+        CustomersRows("bank_transactions"),
+    ),
     traces="perdure.bank_sync.traces:BankTraces",
     invariants="perdure.bank_sync.verify:INVARIANTS",
 )

@@ -32,6 +32,7 @@ from perdure.operations.model import Operation
 from perdure.outside import LazyProvider, use_of
 from perdure.providers.aggregator import AGGREGATOR_ROLE, BankAggregator
 from perdure.storage.pool import Connection
+from perdure.storage.row_security import seen
 
 log = structlog.get_logger()
 
@@ -243,12 +244,13 @@ async def list_items(
     platform: PlatformOfApp, caller: Reader, query: Annotated[BankItemsQuery, Query()]
 ) -> Page[BankItemView]:
     """List bank items, newest first."""
-    found = await items.listed(
-        platform.pool,
-        customer_id=own_customer(caller, query.customer_id),
-        before=query.starting_after,
-        limit=query.limit + 1,
-    )
+    async with seen(platform.pool) as connection:
+        found = await items.listed(
+            connection,
+            customer_id=own_customer(caller, query.customer_id),
+            before=query.starting_after,
+            limit=query.limit + 1,
+        )
     return page_of(found, query.limit, BankItemView.of, router.prefix)
 
 
@@ -258,7 +260,8 @@ async def get_item(
 ) -> BankItemWithAccountsView:
     """Return a bank item, with its accounts."""
     found = await _visible(platform, caller, item_id)
-    accounts = await items.accounts_of(platform.pool, item_id)
+    async with seen(platform.pool) as connection:
+        accounts = await items.accounts_of(connection, item_id)
     return BankItemWithAccountsView.with_accounts(found, accounts)
 
 
@@ -268,9 +271,10 @@ async def list_transactions(
 ) -> Page[BankTransactionView]:
     """List what happened on a bank item's accounts, the latest first."""
     await _visible(platform, caller, item_id)
-    found = await transactions.listed(
-        platform.pool, item_id, after=query.starting_after, limit=query.limit + 1
-    )
+    async with seen(platform.pool) as connection:
+        found = await transactions.listed(
+            connection, item_id, after=query.starting_after, limit=query.limit + 1
+        )
     url = f"{router.prefix}/{item_id}/transactions"
     return page_of(found, query.limit, BankTransactionView.of, url)
 
@@ -290,7 +294,8 @@ async def unlink(
 
 
 async def _visible(platform: PlatformOfApp, caller: ApiKey, item_id: str) -> Item:
-    found = await items.find(platform.pool, item_id)
+    async with seen(platform.pool) as connection:
+        found = await items.find(connection, item_id)
     if found is None or not caller.sees(found.customer_id):
         raise item_not_found(item_id)
     return found

@@ -48,8 +48,8 @@ async def accept_many(
     Of two with one reference, the first is the one that counts.
     """
     here = telemetry().traceparent()
-    async with in_own_name(connection):
-        rows = await connection.fetch(
+    async with in_own_name(connection) as named:
+        rows = await named.fetch(
             _INSERT,
             [one.id for one in new],
             [one.kind for one in new],

@@ -130,8 +130,8 @@ async def accept(connection: Connection, new: NewOperation, *, actor: str) -> Op
         IdempotencyMismatch: The id or the reference is taken by an operation with another input.
         Refused: `customer_erased`.
     """
-    async with in_own_name(connection):
-        row = await connection.fetchrow(
+    async with in_own_name(connection) as named:
+        row = await named.fetchrow(
             _ACCEPT,
             *(new.id, new.kind, new.customer_id, new.reference, new.input, new.metadata),
             *(actor, new.lane, new.deadline_at, current_request_id()),

@@ -6,7 +6,7 @@ given back; an error in mid-transaction takes it back too. See docs/row-security
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final
+from typing import Any, Final, cast
 
 import asyncpg
 import structlog
@@ -25,10 +25,37 @@ SELECT current_setting('role'),
     set_config('perdure.customer_id', $1, true),
     set_config('role', perdure_customer_role(), true)
 """
+_MARK: Final = "\n/* for a customer */"
 _GIVE_UP: Final = "SELECT set_config('role', $1, true), set_config('perdure.customer_id', '', true)"
 CLAIMED: Final = "_claimed"
 """How the name of a constraint ends that takes a row in nobody's name but its own customer's: for
 tables that rows of many customers are written to in one statement."""
+
+
+class _Apart:
+    """A connection whose statements are customers' alone, by a comment: the house's stay planned.
+
+    One that is prepared is planned for a role, and anew whenever that is another.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def fetch(self, query: str, *given: object, **options: Any) -> list[asyncpg.Record]:
+        return await self._connection.fetch(query + _MARK, *given, **options)
+
+    async def fetchrow(self, query: str, *given: object, **options: Any) -> Any:
+        return await self._connection.fetchrow(query + _MARK, *given, **options)
+
+    async def fetchval(self, query: str, *given: object, **options: Any) -> Any:
+        return await self._connection.fetchval(query + _MARK, *given, **options)
+
+
+def _apart(connection: Connection) -> Connection:
+    return cast("Connection", _Apart(connection))
 
 
 @asynccontextmanager
@@ -45,12 +72,12 @@ async def seen(pool: Pool) -> AsyncIterator[Connection]:
             return
         async with connection.transaction(readonly=True):
             await connection.fetchrow(_CLAIM, customer_id)
-            yield connection
+            yield _apart(connection)
 
 
 @asynccontextmanager
-async def in_own_name(connection: Connection) -> AsyncIterator[None]:
-    """Have what is written inside be written in the name of whoever asks.
+async def in_own_name(connection: Connection) -> AsyncIterator[Connection]:
+    """Have what is written inside be written in the name of whoever asks; yields the connection.
 
     For a customer's key, the database refuses what would not be that one's own.
 
@@ -62,12 +89,12 @@ async def in_own_name(connection: Connection) -> AsyncIterator[None]:
     """
     customer_id = current_customer()
     if customer_id is None:
-        yield
+        yield connection
         return
     with refusals_told():
         before = await connection.fetchval(_CLAIM, customer_id)
         try:
-            yield
+            yield _apart(connection)
         except BaseException:
             # Where the error was the database's, it has given all of it up, and takes no more.
             with suppress(Exception):

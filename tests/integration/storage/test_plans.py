@@ -97,6 +97,7 @@ MADE_AT_RUN_TIME: Final = {
     "perdure.erasures.places": "one column that is a table's key, or is indexed, by its values",
     "perdure.storage.indexes": "indexes",
     "perdure.storage.row_policies": "roles and policies",
+    "perdure.storage.row_security": "what it is given, with a comment",
     "perdure.storage.query": "the lists and the previews: seen below",
     "perdure.trades.orders.service": "the list of orders: seen below",
 }

@@ -3,160 +3,36 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import date
 from typing import Final
-from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from perdure.core.claim import claiming
 from perdure.core.errors import Forbidden, InvalidInput
-from perdure.core.ids import ACCOUNT, TRANSFER, new_id
-from perdure.ledger.model import AccountKind, NewAccount, NewTransfer
-from perdure.ledger.store_postgres import PostgresLedger
+from perdure.core.ids import ACCOUNT, new_id
 from perdure.operations import store
-from perdure.operations.model import HOUSE, NewOperation
 from perdure.schema import declared
 from perdure.storage.pool import Connection, Pool, open_pool, transaction
 from perdure.storage.row_policies import OWN
 from perdure.storage.row_security import in_own_name, seen
 from tests.pooler import pgbouncer
 
+from .people import NAMED_BY, People
+
 DECLARED: Final = {"house": OWN, **declared().rows}
 TABLES: Final = sorted({one.table for rows in DECLARED.values() for one in rows})
 
 EXCUSED: Final = {
     "api_keys": "whose key it is, is asked before anybody has said who it is",
+    "identities": "what a verifier says, told with the onboarding",
+    "onboardings": "read with what makes somebody a customer, told with the operation",
     "domains": "read and written with what renews them, never shown to a customer",
     "payment_daily_totals": "counted by the house, never shown",
 }
 """Tables with customers' rows that a customer's request does not read at all."""
 
-MONTH: Final = date(1999, 1, 1)
 NOBODY: Final = "cus_nobody"
-LEDGER: Final = PostgresLedger()
-
-
-class Person:
-    """A customer with something in each table, and a trade with another."""
-
-    def __init__(self) -> None:
-        self.id = f"cus_{uuid4().hex[:12]}"
-        self.account_id = new_id(ACCOUNT)
-        self.operation_id = new_id("pay")
-        self.order_id = new_id("ord")
-
-
-class People:
-    """Two customers, and a trade between them."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self.ada, self.bob = Person(), Person()
-        self.trade_id = new_id("trd")
-
-    async def settle(self) -> None:
-        """Have each have something in each table."""
-        await self.pool.execute(
-            "CREATE TABLE IF NOT EXISTS archived_of_tests PARTITION OF archived_operations"
-            f" FOR VALUES FROM ('{MONTH}') TO ('1999-02-01')"
-        )
-        async with transaction(self.pool) as connection:
-            for one in (self.ada, self.bob):
-                await self._bring(connection, one)
-            request = {
-                "buyer_customer_id": self.ada.id,
-                "seller_customer_id": self.bob.id,
-            }
-            trade = NewOperation(self.trade_id, "trade", HOUSE, {"request": request})
-            await store.accept(connection, trade, actor="matcher")
-
-    async def _bring(self, connection: Connection, one: Person) -> None:
-        for account_id, customer_id in ((one.account_id, one.id), (f"sys_{one.id}", None)):
-            account = NewAccount(
-                id=account_id,
-                name="Wallet",
-                kind=AccountKind.LIABILITY,
-                currency="USD",
-                customer_id=customer_id,
-                may_go_negative=customer_id is None,
-            )
-            await LEDGER.open_account(connection, account)
-        paid_in = NewTransfer(
-            id=new_id(TRANSFER),
-            debit_account_id=f"sys_{one.id}",
-            credit_account_id=one.account_id,
-            amount_minor=5,
-            currency="USD",
-            code="test",
-        )
-        await LEDGER.post(connection, paid_in)
-        await connection.execute(
-            "INSERT INTO ledger_tigerbeetle_owed (tigerbeetle_id, transfer_id, kind,"
-            " debit_account_id, credit_account_id, amount_minor, currency)"
-            " SELECT gen_random_uuid(), id, kind, debit_account_id, credit_account_id,"
-            " amount_minor, currency FROM ledger_transfers WHERE id = $1",
-            paid_in.id,
-        )
-        new = NewOperation(one.operation_id, "payment", one.id, {"request": {}})
-        await store.accept(connection, new, actor="test")
-        await connection.execute(
-            "INSERT INTO operation_steps (operation_id, step, attempt, outcome, started_at)"
-            " VALUES ($1, 'hold_funds', 1, 'succeeded', now())",
-            one.operation_id,
-        )
-        await connection.execute(
-            "INSERT INTO profiles (customer_id, full_name, status) VALUES ($1, '', 'erased')",
-            one.id,
-        )
-        await connection.execute(
-            "INSERT INTO erased_customers (customer_id, operation_id) VALUES ($1, $2)",
-            one.id,
-            one.operation_id,
-        )
-        await connection.execute(
-            "INSERT INTO archived_operations (operation_id, month, records) VALUES ($1, $2, '{}')",
-            one.operation_id,
-            MONTH,
-        )
-        await connection.execute(
-            "INSERT INTO orders (id, asset, currency, customer_id, account_id, side, price_minor,"
-            " quantity_lots, time_in_force, post_only, self_trade, fee_basis_points, status,"
-            " remaining_lots) VALUES ($1, 'NO SUCH', 'USD', $2, $3, 'buy', 1, 1, 'gtc', false,"
-            " 'expire_taker', 0, 'cancelled', 0)",
-            one.order_id,
-            one.id,
-            one.account_id,
-        )
-
-    def of(self, one: Person) -> dict[str, set[str]]:
-        """Return what a customer may see of each table, by what names its rows."""
-        return {
-            "operations": {one.operation_id, self.trade_id},
-            "operation_trail": {one.operation_id, self.trade_id},
-            "operation_steps": {one.operation_id},
-            "archived_operations": {one.operation_id},
-            "profiles": {one.id},
-            "erased_customers": {one.id},
-            "ledger_accounts": {one.account_id},
-            "ledger_balances": {one.account_id},
-            "ledger_transfers": {one.account_id},
-            "ledger_tigerbeetle_owed": {one.account_id},
-            "orders": {one.order_id},
-        }
-
-
-NAMED_BY: Final = {
-    "operation_trail": "operation_id",
-    "operation_steps": "operation_id",
-    "archived_operations": "operation_id",
-    "profiles": "customer_id",
-    "erased_customers": "customer_id",
-    "ledger_balances": "account_id",
-    "ledger_transfers": "credit_account_id",
-    "ledger_tigerbeetle_owed": "credit_account_id",
-}
 
 
 @pytest.fixture(scope="module", params=["direct", "pooler"])
@@ -245,6 +121,20 @@ async def settings(at: Connection | Pool) -> list[str]:
 async def _waits(pool: Pool) -> None:
     async with seen(pool) as connection:
         await connection.execute("SELECT pg_sleep(60)")
+
+
+async def test_the_houses_statements_keep_their_plans(people: People, database_url: str) -> None:
+    """What is planned for one role is planned anew for another: each has its own."""
+    async with open_pool(database_url, size=1) as direct:
+        for person in (None, people.ada.id):
+            with claiming(person):
+                async with seen(direct) as connection:
+                    await store.get(connection, people.ada.operation_id)
+        prepared = await direct.fetch(
+            "SELECT statement LIKE '%/* for a customer */' AS is_customers"
+            " FROM pg_prepared_statements WHERE statement LIKE 'SELECT id, %WHERE id = $1%'"
+        )
+    assert sorted(row["is_customers"] for row in prepared) == [False, True]
 
 
 async def test_what_is_read_for_a_customer_changes_nothing(people: People, one: Pool) -> None:
