@@ -145,7 +145,9 @@ async def test_each_of_ten_thousand_that_breaks_down_is_told_of_once_t10(
             await eventually(all_told, within_s=120, why_not=lambda: len(told_of()))
             sent, found = len(told.events), told_of()
             print(f"{by_status(rows)}; {len(found)} told of, in {sent} events")
-            assert len(broken) == expected
+            # A machine that stands still fails some besides: their provider was away for too long.
+            parked = [row for row in rows if row["status"] == Status.NEEDS_ATTENTION]
+            assert len(parked) == expected
             assert set(found) == broken
             assert set(found.values()) == {1}
         finally:
