@@ -27,9 +27,9 @@ BUILT_IN: Final[Mapping[str, Place]] = {
     "refunds": "perdure.refunds.capability:REFUNDS",
     "trades": "perdure.trades.capability:TRADES",
     "reconciliations": "perdure.reconciliation.capability:RECONCILIATIONS",
-    "reconciliation_breaks": "perdure.reconciliation.capability:RECONCILIATION_BREAKS",
+    "reconciliation-breaks": "perdure.reconciliation.capability:RECONCILIATION_BREAKS",
     "erasures": "perdure.erasures.capability:ERASURES",
-    "bank_syncs": "perdure.bank_sync.capability:BANK_SYNCS",
+    "bank-syncs": "perdure.bank_sync.capability:BANK_SYNCS",
     "onboardings": "perdure.onboarding.capability:ONBOARDINGS",
 }
 """Each kind's plural, and where it is: imported by whoever asks for it."""

@@ -44,7 +44,7 @@ async def reconciled(house: House, **body: Any) -> dict[str, Any]:
 
 async def breaks_of(house: House, source: str) -> list[dict[str, Any]]:
     answer = await house.api.get(
-        "/v1/reconciliation_breaks", params={"source": source, "open": True}
+        "/v1/reconciliation-breaks", params={"source": source, "open": True}
     )
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["data"]
@@ -53,7 +53,7 @@ async def breaks_of(house: House, source: str) -> list[dict[str, Any]]:
 
 async def resolved(house: House, break_id: str, status: str, **how: Any) -> dict[str, Any]:
     """Resolve a break; returns it once that is carried out."""
-    path = f"/v1/reconciliation_breaks/{break_id}"
+    path = f"/v1/reconciliation-breaks/{break_id}"
     answer = await house.api.post(f"{path}/resolve", json={"reason": "seen to", **how})
     assert answer.status_code == 200, answer.text
 
@@ -141,7 +141,7 @@ async def _check_runs(client: Client, workflow_id: str) -> None:
 
 async def _check_resolutions(house: House) -> None:
     params: dict[str, str] = {"break_class": "missing_here", "open": "true", "limit": "50"}
-    found = (await house.api.get("/v1/reconciliation_breaks", params=params)).json()["data"]
+    found = (await house.api.get("/v1/reconciliation-breaks", params=params)).json()["data"]
     missing, other = [one for one in found if one["source"] != "bank"]
     # Booked where there is no such account, it says why it needs attention again.
     stuck = await resolved(

@@ -49,7 +49,7 @@ def operation_id(route: APIRoute) -> str:
     """Return a short name for a client's method: `accounts_list`."""
     if not route.tags:
         return route.name
-    tag = str(route.tags[0])
+    tag = str(route.tags[0]).replace("-", "_")
     verb = route.name.removesuffix(f"_{tag}").removesuffix(f"_{tag.removesuffix('s')}")
     return f"{tag}_{verb}"
 

@@ -8,7 +8,7 @@ from perdure.storage.declared import CustomersRows
 
 BANK_SYNCS: Final = Capability(
     name=KIND,
-    plural="bank_syncs",
+    plural="bank-syncs",
     id_prefix=ID_PREFIX,
     workflow=WORKFLOW,
     help="Bank syncs: what happened on customers' accounts at other banks.",

@@ -48,8 +48,8 @@ async def _aggregator(app: FastAPI) -> AsyncIterator[None]:
 router = APIRouter(prefix="/v1/bank-items", tags=["bank_items"], lifespan=_aggregator)
 callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
-Reader = Annotated[ApiKey, Depends(caller_with("bank_syncs:read"))]
-Writer = Annotated[ApiKey, Depends(caller_with("bank_syncs:write"))]
+Reader = Annotated[ApiKey, Depends(caller_with("bank-syncs:read"))]
+Writer = Annotated[ApiKey, Depends(caller_with("bank-syncs:write"))]
 
 
 def check_aggregator(settings: Settings) -> None:

@@ -28,7 +28,7 @@ RECONCILIATIONS: Final = Capability(
     is_created=False,
     tags={
         "statements": "What banks say of accounts, loaded from their files.",
-        "statement_accounts": "Which account of ours a statement is about, and how it is written.",
+        "statement-accounts": "Which account of ours a statement is about, and how it is written.",
     },
     house_scopes=(
         *("reconciliations:read", "reconciliations:write"),

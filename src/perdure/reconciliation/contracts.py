@@ -17,7 +17,7 @@ ID_PREFIX: Final = "rec"
 WORKFLOW: Final = "Reconciliation"
 
 BREAK_KIND: Final = "reconciliation_break"
-BREAKS_PLURAL: Final = "reconciliation_breaks"
+BREAKS_PLURAL: Final = "reconciliation-breaks"
 BREAK_ID_PREFIX: Final = "brk"
 BREAK_WORKFLOW: Final = "ReconciliationBreak"
 

@@ -254,15 +254,15 @@ ROUTES = [
                 f"reconciliations/{{reconciliation_id}}{part}"
                 for part in ("", "/report.html", "/report.csv")
             ),
-            *("reconciliation_breaks", "reconciliation_breaks/{break_id}"),
+            *("reconciliation-breaks", "reconciliation-breaks/{break_id}"),
             *("statements", "statements/{statement_id}", "statements/{statement_id}/lines"),
-            "statement_accounts",
+            "statement-accounts",
         )
     ),
     Route("POST", "/v1/reconciliations", Kept.HOUSE, lambda _: {"day": "2026-11-27"}),
     Route(
         "POST",
-        "/v1/reconciliation_breaks/{break_id}/resolve",
+        "/v1/reconciliation-breaks/{break_id}/resolve",
         Kept.HOUSE,
         lambda _: {"how": "write_off", "reason": "mischief"},
     ),
@@ -270,7 +270,7 @@ ROUTES = [
     Route("POST", "/v1/statements/parts", Kept.HOUSE, lambda _: {"number": 1, "content": "AAAA"}),
     Route(
         "PUT",
-        "/v1/statement_accounts/{source}",
+        "/v1/statement-accounts/{source}",
         Kept.HOUSE,
         lambda world: {
             "account_id": world.mine.account_id,

@@ -42,7 +42,7 @@ class World:
     async def sync(self, ours: dict[str, Any]) -> Operation:
         """Sync an item, and wait for the end."""
         body = {"customer_id": ours["customer_id"], "item_id": ours["id"]}
-        answer = await self.house.api.post("/v1/bank_syncs", json=body)
+        answer = await self.house.api.post("/v1/bank-syncs", json=body)
         assert answer.status_code == 201, answer.text
         return await self.house.end_of(answer.json()["id"])
 

@@ -49,7 +49,7 @@ async def test_a_webhook_has_its_item_read_and_old_ones_come_to_nothing(world: W
         return len(await rows(world.house.platform.pool, ours["id"])) == 4
 
     await eventually(synced)
-    listed = await world.house.api.get("/v1/bank_syncs", params={"customer_id": "cus_hook"})
+    listed = await world.house.api.get("/v1/bank-syncs", params={"customer_id": "cus_hook"})
     assert len(listed.json()["data"]) == 2
     for headers in ({}, {"Plaid-Verification": "a.b.c"}):
         answer = await world.house.api.post("/v1/callbacks/aggregator", json={}, headers=headers)
@@ -124,7 +124,7 @@ async def test_an_item_is_linked_listed_and_unlinked(world: World) -> None:
     )
     assert kept is None
     body = {"customer_id": "cus_items", "item_id": ours["id"]}
-    refused = await world.house.api.post("/v1/bank_syncs", json=body)
+    refused = await world.house.api.post("/v1/bank-syncs", json=body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "item_ended")
     token = await world.house.api.post(
         "/v1/bank-items/link-token", json={"customer_id": "cus_items"}

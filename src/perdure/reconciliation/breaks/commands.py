@@ -16,7 +16,7 @@ from perdure.reconciliation.matching.items import BreakClass
 
 app = typer.Typer(help="What does not fit between statements and our books.", no_args_is_help=True)
 
-_PATH: Final = "/v1/reconciliation_breaks"
+_PATH: Final = "/v1/reconciliation-breaks"
 _ID = Annotated[str, typer.Argument(help="Its id, brk_….", metavar="ID")]
 
 

@@ -1,4 +1,4 @@
-"""`/v1/reconciliation_breaks`: what does not fit, and what a person makes of it."""
+"""`/v1/reconciliation-breaks`: what does not fit, and what a person makes of it."""
 
 from dataclasses import asdict
 from datetime import date, datetime

@@ -208,7 +208,7 @@ def put_account(
 ) -> None:
     """Say which account of ours a bank's statements are about, and how it writes them."""
     view = open_api().put(
-        f"/v1/statement_accounts/{part(source)}",
+        f"/v1/statement-accounts/{part(source)}",
         {
             "account_id": account,
             "currency": currency,
@@ -243,7 +243,7 @@ def list_accounts(
 ) -> None:
     """List accounts outside, and ours that they have to agree with."""
     page = open_api().list(
-        "/v1/statement_accounts", limit=limit, cursor="source", starting_after=starting_after
+        "/v1/statement-accounts", limit=limit, cursor="source", starting_after=starting_after
     )
     columns = ("SOURCE", "ACCOUNT", "CURRENCY", "SINCE", "#DAYS", "#TOLERANCE", "CSV")
     print_page(

@@ -1,4 +1,4 @@
-"""`/v1/statements` and `/v1/statement_accounts`: what banks say, and whose it is."""
+"""`/v1/statements` and `/v1/statement-accounts`: what banks say, and whose it is."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ from perdure.reconciliation.statements.schemas import (
 from perdure.storage.pool import Connection
 
 statements = APIRouter(prefix="/v1/statements", tags=["statements"])
-statement_accounts = APIRouter(prefix="/v1/statement_accounts", tags=["statement_accounts"])
+statement_accounts = APIRouter(prefix="/v1/statement-accounts", tags=["statement-accounts"])
 
 Reader = Annotated[ApiKey, Depends(house_caller_with("statements:read"))]
 Writer = Annotated[ApiKey, Depends(house_caller_with("statements:write"))]
