@@ -27,6 +27,8 @@ class World:
     domain: str
     order_id: str = "ord_01h455vb4pex5vsknk084sn02q"
     onboarding_id: str = "onb_01h455vb4pex5vsknk084sn02q"
+    item_id: str = "bki_01h455vb4pex5vsknk084sn02q"
+    bank_sync_id: str = "bks_01h455vb4pex5vsknk084sn02q"
 
     def path(self, template: str) -> str:
         """The route's address of what the other has."""
@@ -39,6 +41,8 @@ class World:
             renewal_id=self.renewal_id,
             order_id=self.order_id,
             onboarding_id=self.onboarding_id,
+            item_id=self.item_id,
+            bank_sync_id=self.bank_sync_id,
             asset="NO SUCH",
             flag_key="renewals-engine",
             provider="gateway",
@@ -128,6 +132,10 @@ def onboarding_body(customer_id: str) -> Json:
     }
 
 
+def sync_body(wallet: Wallet, item_id: str) -> Json:
+    return {"customer_id": wallet.customer_id, "item_id": item_id}
+
+
 def _batch_of(body: Callable[[World], Json]) -> Callable[[World], Json]:
     return lambda world: {"items": [body(world)]}
 
@@ -157,6 +165,9 @@ OF_OPERATION = [f"{{operation_id}}{path}" for path in ("", "/timeline", "/events
 OF_FLAGS = ("", "/{flag_key}", "/{flag_key}/changes")
 OF_ACCOUNT = ("{account_id}/balance", "{account_id}/transfers")
 OF_BULK, OF_LIST = ("/{bulk_id}", "/{bulk_id}/items"), ("", "/{list_id}/ids")
+OF_ITEM = ("{item_id}", "{item_id}/transactions")
+ALONE = {"/v1/accounts", "/v1/orders", "/v1/bank-items", "/v1/bank-items/link-token"}
+"""What is made one at a time."""
 OF_BOOK = ("books/{asset}", "books/{asset}/events")
 ROUTES = [
     Route("GET", "/openapi.json", Kept.OPEN),
@@ -165,7 +176,10 @@ ROUTES = [
     Route("*", "/static-offline-docs", Kept.OPEN),
     Route("GET", "/healthz", Kept.OPEN),
     Route("GET", "/readyz", Kept.OPEN),
-    *(Route("POST", f"/v1/callbacks/{name}", Kept.SIGNED) for name in ("gateway", "identity")),
+    *(
+        Route("POST", f"/v1/callbacks/{name}", Kept.SIGNED)
+        for name in ("gateway", "identity", "aggregator")
+    ),
     Route("POST", "/v1/payments", Kept.REFUSED, lambda world: payment_body(world.other)),
     Route("GET", "/v1/payments/{payment_id}/workflow", Kept.HIDDEN),
     Route("POST", "/v1/transfers", Kept.REFUSED, lambda world: transfer_body(world.other)),
@@ -181,6 +195,30 @@ ROUTES = [
         Kept.REFUSED,
         lambda world: onboarding_body(world.other.customer_id),
     ),
+    Route(
+        "POST",
+        "/v1/bank-syncs",
+        Kept.REFUSED,
+        lambda world: sync_body(world.other, world.item_id),
+    ),
+    Route("GET", "/v1/bank-syncs", Kept.FILTERED),
+    Route("GET", "/v1/bank-syncs/{bank_sync_id}", Kept.HIDDEN),
+    Route("POST", "/v1/bank-syncs/{bank_sync_id}/cancel", Kept.HIDDEN, _with_reason),
+    Route("GET", "/v1/bank-items", Kept.FILTERED),
+    Route(
+        "POST",
+        "/v1/bank-items",
+        Kept.REFUSED,
+        lambda world: {"customer_id": world.other.customer_id, "public_token": "public-1"},
+    ),
+    Route(
+        "POST",
+        "/v1/bank-items/link-token",
+        Kept.REFUSED,
+        lambda world: {"customer_id": world.other.customer_id},
+    ),
+    *(Route("GET", f"/v1/bank-items/{path}", Kept.HIDDEN) for path in OF_ITEM),
+    Route("DELETE", "/v1/bank-items/{item_id}", Kept.HIDDEN),
     Route("GET", "/v1/accounts", Kept.FILTERED),
     Route(
         "POST",
@@ -325,7 +363,5 @@ for kind in ("payment", "transfer", "renewal", "onboarding"):
 ROUTES += [
     Route("POST", f"{route.path}/batch", Kept.REJECTED, _batch_of(route.body))
     for route in ROUTES
-    if route.kept is Kept.REFUSED
-    and route.method == "POST"
-    and route.path not in ("/v1/accounts", "/v1/orders")
+    if route.kept is Kept.REFUSED and route.method == "POST" and route.path not in ALONE
 ]

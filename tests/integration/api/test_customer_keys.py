@@ -15,11 +15,12 @@ from perdure.api.keys import create_key
 from perdure.api.scopes import ADMIN
 from perdure.bootstrap import Platform
 from perdure.core.clock import utc_now
+from perdure.core.ids import new_id
 from perdure.renewals.domains import NewDomain, import_many
 from perdure.storage.pool import Pool, transaction
 
 from .api_client import Api, Wallet, created, ok, payment_body, refused
-from .kept_routes import ROUTES, Kept, Route, World, onboarding_body, renewal_body
+from .kept_routes import ROUTES, Kept, Route, World, onboarding_body, renewal_body, sync_body
 from .test_orders import new_order
 from .test_transfers import transfer_body
 
@@ -38,6 +39,17 @@ async def new_domain(pool: Pool, wallet: Wallet) -> str:
     return name
 
 
+async def new_item(pool: Pool, wallet: Wallet) -> str:
+    """Return the item of a customer who has linked a bank."""
+    item_id = new_id("bki")
+    await pool.execute(
+        "INSERT INTO bank_items (id, customer_id, provider_item_id) VALUES ($1, $2, $1)",
+        item_id,
+        wallet.customer_id,
+    )
+    return item_id
+
+
 @pytest.fixture
 async def world(api: Api, pool: Pool) -> AsyncIterator[World]:
     """Two customers with operations, and the first one's key; at the end nothing has changed."""
@@ -47,6 +59,9 @@ async def world(api: Api, pool: Pool) -> AsyncIterator[World]:
     created(await customer.pay(mine))
     created(await customer.post("/v1/transfers", transfer_body(mine)))
     created(await customer.post("/v1/onboardings", onboarding_body(mine.customer_id)))
+    item_id = await new_item(pool, other)
+    created(await customer.post("/v1/bank-syncs", sync_body(mine, await new_item(pool, mine))))
+    sync = created(await api.post("/v1/bank-syncs", sync_body(other, item_id)))
     own_domain, domain = await new_domain(pool, mine), await new_domain(pool, other)
     created(await customer.post("/v1/renewals", renewal_body(mine, own_domain)))
     payment = created(await api.pay(other))
@@ -55,9 +70,10 @@ async def world(api: Api, pool: Pool) -> AsyncIterator[World]:
     onboarding = created(await api.post("/v1/onboardings", onboarding_body(other.customer_id)))
     ids = (payment["id"], transfer["id"], renewal["id"])
     _, order_id = await new_order(pool, mine), await new_order(pool, other)
-    world = World(pool, customer, mine, other, *ids, domain, order_id, onboarding["id"])
+    more = (order_id, onboarding["id"], item_id, sync["id"])
+    world = World(pool, customer, mine, other, *ids, domain, *more)
     before = await world.rows()
-    assert len(before["operations"]) == 4
+    assert len(before["operations"]) == 5
     yield world
     assert await world.rows() == before
 
@@ -90,6 +106,7 @@ async def test_what_is_anothers_is_not_there_r6(world: World, route: Route) -> N
     ids = (
         *(world.payment_id, world.transfer_id, world.renewal_id),
         *(world.order_id, world.onboarding_id, world.other.account_id),
+        *(world.item_id, world.bank_sync_id),
     )
     asked = next(found for found in ids if found in answer.text)
     told, told_of_nothing = answer.json()["error"], never.json()["error"]

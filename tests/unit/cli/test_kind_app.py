@@ -124,7 +124,7 @@ def test_only_what_can_be_refunded_has_a_refund() -> None:
         assert ("refund" in group.commands) is has_one  # type: ignore[attr-defined]
 
 
-KINDS = ["payments", "transfers", "renewals", "bank_syncs", "onboardings"]
+KINDS = ["payments", "transfers", "renewals", "bank-syncs", "onboardings"]
 
 
 def test_commands_are_listed_as_they_call_themselves() -> None:
