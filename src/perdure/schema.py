@@ -14,7 +14,7 @@ def declared() -> Declared:
     kinds = installed().values()
     return Declared(
         indexes={name: on for kind in kinds for name, on in kind.indexes.items()},
-        rows={kind.plural: kind.customers_rows for kind in kinds if kind.customers_rows},
+        rows={kind.name: kind.customers_rows for kind in kinds if kind.customers_rows},
     )
 
 

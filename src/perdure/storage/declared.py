@@ -31,7 +31,7 @@ class Declared:
     Args:
         indexes: Of tables that may be large: what each is on, by its name; see
             `storage/indexes.py`.
-        rows: Which are customers' own, by the kinds' plurals; see `storage/row_policies.py`.
+        rows: Which are customers' own, by the kinds' names; see `storage/row_policies.py`.
     """
 
     indexes: Mapping[str, str]
