@@ -98,9 +98,8 @@ SELECT customer_id || '.example', customer_id, created_at::date + 365 FROM ledge
 WHERE customer_id IS NOT NULL
 """,
     """
-INSERT INTO bank_items (id, customer_id, provider_item_id, syncing)
-SELECT 'bki' || right(id, 27), customer_id, 'item-' || customer_id,
-       CASE WHEN customer_id LIKE '%7' THEN 'bks' || right(id, 27) END
+INSERT INTO bank_items (id, customer_id, provider_item_id)
+SELECT 'bki' || right(id, 27), customer_id, 'item-' || customer_id
 FROM ledger_accounts WHERE customer_id IS NOT NULL
 """,
     """
@@ -290,16 +289,16 @@ INSERT INTO statement_lines (statement_id, source, account_id, line, booked_on, 
     currency, refs, their_id, description, match_id, matched_by, matched_on)
 SELECT pg_temp.id_of('stm', at, number), 'SOURCE-' || customer, account_id, 1, at::date,
        -amount_minor, 'USD', ARRAY[id], 'bank-' || number, 'transfer',
-       CASE WHEN number % 500 <> 0 THEN number END,
-       CASE WHEN number % 500 <> 0 THEN 'reference' END,
-       CASE WHEN number % 500 <> 0 THEN at::date END
+       CASE WHEN number % 10 <> 0 THEN number END,
+       CASE WHEN number % 10 <> 0 THEN 'reference' END,
+       CASE WHEN number % 10 <> 0 THEN at::date END
 FROM made WHERE kind = 'transfer'
 """,
     """
 INSERT INTO reconciled_entries (transfer_id, source, match_id, matched_by, matched_on)
 SELECT pg_temp.id_of('ltr', at, 2 * number + 1), 'SOURCE-' || customer, number, 'reference',
        at::date
-FROM made WHERE kind = 'transfer' AND number % 500 <> 0
+FROM made WHERE kind = 'transfer' AND number % 10 <> 0
 """,
     """
 INSERT INTO open_entries (account_id, source, transfer_id, amount_minor, currency, booked_at, refs)

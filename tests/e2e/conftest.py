@@ -25,6 +25,8 @@ PORTS = (
     "ASSETS_CONTROL",
     "WALLETS",
     "WALLETS_CONTROL",
+    "AGGREGATOR",
+    "IDENTITY",
 )
 PERDURE = (sys.executable, "-m", "perdure.cli.main")
 

@@ -25,6 +25,7 @@ from perdure.core.errors import (
     NotFound,
     OperationCancelled,
     PerdureError,
+    ProviderOutcomeUnknown,
     ProviderRateLimited,
     ProviderUnavailable,
     Refused,
@@ -46,6 +47,7 @@ _KINDS: Final[dict[type[PerdureError], tuple[int, str]]] = {
     Conflict: (409, "conflict_error"),
     OperationCancelled: (409, "conflict_error"),
     IdempotencyMismatch: (422, "idempotency_error"),
+    ProviderOutcomeUnknown: (503, "api_error"),
     ProviderRateLimited: (429, "rate_limit_error"),
     ProviderUnavailable: (503, "api_error"),
 }
@@ -131,7 +133,7 @@ def _of_perdure(error: PerdureError) -> Problem:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, ProviderRateLimited):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
-    if isinstance(error, ProviderUnavailable):
+    if isinstance(error, ProviderOutcomeUnknown | ProviderUnavailable):
         headers["Retry-After"] = "2"
     return Problem(status, kind, error.code, error.message, error.param, headers)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
@@ -48,6 +48,7 @@ async def _aggregator(app: FastAPI) -> AsyncIterator[None]:
 router = APIRouter(prefix="/v1/bank-items", tags=["bank_items"], lifespan=_aggregator)
 callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
+_OUTSIDE: Final = ("provider_unavailable", "provider_rate_limited", "provider_outcome_unknown")
 Reader = Annotated[ApiKey, Depends(caller_with("bank-syncs:read"))]
 Writer = Annotated[ApiKey, Depends(caller_with("bank-syncs:write"))]
 
@@ -188,7 +189,7 @@ class BankItemsQuery(PageQuery):
     customer_id: CustomerId | None = Field(default=None, description="Only this one's.")
 
 
-@router.post("/link-token", status_code=201, openapi_extra=refuses("other_customer"))
+@router.post("/link-token", status_code=201, openapi_extra=refuses("other_customer", *_OUTSIDE))
 async def create_token(request: Request, body: LinkTokenBody, caller: Writer) -> LinkTokenView:
     """Return a token with which a customer links an account at a bank."""
     check_customer(caller, body.customer_id)
@@ -202,7 +203,11 @@ async def create_token(request: Request, body: LinkTokenBody, caller: Writer) ->
     status_code=201,
     response_model=BankItemView,
     openapi_extra=refuses(
-        "other_customer", "item_linked", "public_token_refused", "customer_erased"
+        "other_customer",
+        "item_linked",
+        "public_token_refused",
+        "customer_erased",
+        *_OUTSIDE,
     ),
 )
 async def link(
@@ -279,7 +284,7 @@ async def list_transactions(
     return page_of(found, query.limit, BankTransactionView.of, url)
 
 
-@router.delete("/{item_id}", openapi_extra=refuses("item_not_found", "sync_in_progress"))
+@router.delete("/{item_id}", openapi_extra=refuses("item_not_found", "sync_in_progress", *_OUTSIDE))
 async def unlink(
     request: Request, item_id: Text, platform: PlatformOfApp, caller: Writer
 ) -> BankItemView:

@@ -28,7 +28,7 @@ from perdure.core.errors import PerdureError
         (errors.IdempotencyMismatch("x"), 422),
         (errors.ProviderRateLimited("x"), 429),
         (errors.ProviderUnavailable("x"), 503),
-        (errors.ProviderOutcomeUnknown("x"), 500),
+        (errors.ProviderOutcomeUnknown("x"), 503),
         (errors.ConfigurationError("x"), 500),
         (PerdureError("x"), 500),
         (HTTPException(404), 404),
