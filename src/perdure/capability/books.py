@@ -198,6 +198,7 @@ async def violations(
     *,
     books_since: datetime | None = None,
     balances: BalancesElsewhere | None = None,
+    limit: int = 100,
 ) -> list[Violation]:
     """Return what breaks an invariant: of the ledger, of operations, at the outside systems.
 
@@ -206,6 +207,7 @@ async def violations(
         changes: What to look at in our own books; None: at everything.
         books_since: Compare operations that began since then; None: all.
         balances: Shows the ledger's balances, where they are not in our database.
+        limit: The most of each kind.
 
     Raises:
         ConfigurationError: One of these cannot be asked as the settings have it.
@@ -216,11 +218,11 @@ async def violations(
 
     async def ask(asked: Question) -> list[Violation]:
         async with turns, whole_tables(pool) as connection:
-            return await asked.ask(connection, limit=100)
+            return await asked.ask(connection, limit=limit)
 
     async def ask_about(asked: list[Question], shown: BalancesElsewhere) -> list[Violation]:
         async with turns, whole_tables(pool) as connection:
-            return await ledger.ask_elsewhere(connection, asked, shown, limit=100)
+            return await ledger.ask_elsewhere(connection, asked, shown, limit=limit)
 
     questions = own_questions(changes)
     elsewhere = [each for each in questions if balances and each.is_about_balances]
@@ -236,7 +238,7 @@ async def violations(
     for name, uses in compared.items():
         lists = {use.name: _told(use, books_since) for use in uses.values()}
         async with whole_tables(pool) as connection:
-            found += await known[name].compare(connection, lists, since=books_since)
+            found += await known[name].compare(connection, lists, since=books_since, limit=limit)
     return found
 
 
