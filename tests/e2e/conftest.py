@@ -7,27 +7,10 @@ from pathlib import Path
 import pytest
 
 from perdure.cli.environment import is_about_servers
+from perdure.cli.ports import OWN, setting_of
+from perdure.cli.simulated import default_ports
+from perdure.config import Settings
 
-PORTS = (
-    "API",
-    "TEMPORAL",
-    "TEMPORAL_UI",
-    "GATEWAY",
-    "FRAUD_SCORER",
-    "MAIL_INQUIRY",
-    "MAIL",
-    "SMS",
-    "BANK",
-    "REGISTRY_INFO",
-    "REGISTRY_FR",
-    "REGISTRY_COM",
-    "ASSETS",
-    "ASSETS_CONTROL",
-    "WALLETS",
-    "WALLETS_CONTROL",
-    "AGGREGATOR",
-    "IDENTITY",
-)
 PERDURE = (sys.executable, "-m", "perdure.cli.main")
 
 
@@ -71,7 +54,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     profiles.parent.mkdir(parents=True)
     profiles.write_text(PROFILE)
     own |= SOMEBODY_ELSES_SERVERS | {"XDG_CONFIG_HOME": str(config)}
-    return own | {f"PERDURE_{name}_PORT": "0" for name in PORTS}
+    return own | {setting_of(name): "0" for name in OWN | default_ports(Settings())}
 
 
 @pytest.fixture

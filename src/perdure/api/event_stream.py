@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from fastapi import Request
 
+from perdure.bootstrap import Platform
 from perdure.core.telemetry import telemetry
-from perdure.operations.model import FINISHED, Status, TrailEntry
+from perdure.operations.model import FINISHED, Operation, Status, TrailEntry
 from perdure.storage.pool import Pool
 
 log = structlog.get_logger()
@@ -52,18 +54,8 @@ class EventStream:
         """How many listen now."""
         return len(self._listeners)
 
-    async def follow(
-        self, operation_id: str, after_id: int, ended: Sequence[TrailEntry] = ()
-    ) -> AsyncGenerator[TrailEntry, None]:
-        """Yield entries beyond `after_id` as they come, until the operation is finished.
-
-        Args:
-            ended: All there are, of one that is finished: it may be archived.
-        """
-        if ended:
-            for entry in ended:
-                yield entry
-            return
+    async def follow(self, operation_id: str, after_id: int) -> AsyncGenerator[TrailEntry, None]:
+        """Yield entries beyond `after_id` as they come, until the operation is finished."""
         with self._listening(_Listener(operation_id, after_id)) as listener:
             while True:
                 entry = await listener.entries.get()
@@ -107,3 +99,23 @@ class EventStream:
             listener = ready[values.pop("number")]
             listener.after_id = values["id"]
             listener.entries.put_nowait(TrailEntry(**values | {"status": Status(values["status"])}))
+
+
+async def entries_of(
+    request: Request, platform: Platform, operation: Operation, after_id: int
+) -> AsyncGenerator[TrailEntry, None] | None:
+    """Return an operation's entries beyond `after_id` as they come, until it is finished.
+
+    None: it is, and there are none.
+    """
+    if not operation.is_finished:
+        stream: EventStream = request.app.state.event_stream
+        return stream.follow(operation.id, after_id)
+    # It may be archived, where nobody polls.
+    ended = await platform.operations.trail(operation.id, after_id=after_id)
+    return _all(ended) if ended else None
+
+
+async def _all(entries: Sequence[TrailEntry]) -> AsyncGenerator[TrailEntry, None]:
+    for entry in entries:
+        yield entry

@@ -15,7 +15,7 @@ from perdure.api.authentication import (
     log_as_about,
     visible_operation,
 )
-from perdure.api.event_stream import EventStream
+from perdure.api.event_stream import entries_of
 from perdure.api.idempotency import KeyOfRequest
 from perdure.api.keys import ApiKey
 from perdure.api.kind_meanings import CANCELLING, of_every_kind
@@ -146,13 +146,9 @@ async def stream_events(
     `Last-Event-ID` has them resume where they broke off.
     """
     operation = await visible_operation(platform, caller, operation_id)
-    ended: list[TrailEntry] = []
-    if operation.is_finished:
-        ended = await platform.operations.trail(operation_id, after_id=after_id)
-        if not ended:
-            return nothing_more()
-    stream: EventStream = request.app.state.event_stream
-    entries = stream.follow(operation_id, after_id, ended)
+    entries = await entries_of(request, platform, operation, after_id)
+    if entries is None:
+        return nothing_more()
     return send_events(request, caller, _events(entries, caller))
 
 

@@ -4,10 +4,10 @@ So whoever asks while one is under way finds the claim: that one is the answer, 
 read once more after it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from perdure.bank_sync import items
 from perdure.bank_sync.contracts import (
@@ -25,7 +25,7 @@ from perdure.core.notes import correctable
 from perdure.core.text import check_identifier
 from perdure.operations import store
 from perdure.operations.acceptance import Acceptance, check_deadline
-from perdure.operations.correction import Correction, correct, read_request
+from perdure.operations.correction import Corrects, read_request
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
@@ -33,27 +33,16 @@ from perdure.storage.pool import Connection
 _CORRECTABLE: Final = correctable(BankSyncRequest)
 
 
-def check_request(request: BankSyncRequest) -> BankSyncRequest:
-    """Return a request as it is kept; refuse one that can never become a sync.
-
-    Raises:
-        InvalidInput: A field is missing or malformed.
-    """
-    reference = request.reference
-    return BankSyncRequest(
-        customer_id=check_identifier("customer_id", request.customer_id),
-        item_id=check_id(request.item_id, ITEM_PREFIX, param="item_id"),
-        reference=None if reference is None else check_identifier("reference", reference),
-    )
-
-
 def item_not_found(item_id: str) -> NotFound:
     """Return what is said of an item that there is not, or not for who asks."""
     return NotFound(f"There is no bank item {item_id}.", code="item_not_found", param="item_id")
 
 
-class BankSyncAcceptance(Acceptance[BankSyncRequest]):
+class BankSyncAcceptance(Acceptance[BankSyncRequest], Corrects[BankSyncRequest]):
     """Validates syncs and stores those that may begin; see `KindActions` too."""
+
+    request_type = BankSyncRequest
+    correctable = _CORRECTABLE
 
     def __init__(self, clock: Clock = utc_now) -> None:
         self._clock = clock
@@ -73,7 +62,7 @@ class BankSyncAcceptance(Acceptance[BankSyncRequest]):
         outcomes: list[Operation | PerdureError] = []
         for request in requests:
             try:
-                kept = check_request(request)
+                kept = self.check_request(request)
                 item = locked.get(kept.item_id)
                 if item is None or item.customer_id != kept.customer_id:
                     raise item_not_found(kept.item_id)
@@ -100,19 +89,17 @@ class BankSyncAcceptance(Acceptance[BankSyncRequest]):
         found = await self.accept_many(connection, [request], actor=store.SYSTEM)
         return found[0] if isinstance(found[0], Operation) else None
 
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected; as in `KindActions`."""
-        return _CORRECTABLE
-
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Return the operation's request with a patch.
+    def check_request(self, request: BankSyncRequest) -> BankSyncRequest:
+        """Return a request as it is kept; refuse one that can never become a sync.
 
         Raises:
-            InvalidInput: The patch; names the field.
+            InvalidInput: A field is missing or malformed.
         """
-        return correct(
-            operation.input["request"], patch, _CORRECTABLE, BankSyncRequest, check_request
+        reference = request.reference
+        return BankSyncRequest(
+            customer_id=check_identifier("customer_id", request.customer_id),
+            item_id=check_id(request.item_id, ITEM_PREFIX, param="item_id"),
+            reference=None if reference is None else check_identifier("reference", reference),
         )
 
     async def accept_again(

@@ -46,7 +46,7 @@ BANK_SYNCS: Final = Capability(
         "provider_outcome_unknown": Code(503, "The aggregator gave no answer; ask again.", of=()),
         "sync_in_progress": Code(409, "The bank item is being read for another request."),
     },
-    amount_field="",
+    amount_field=None,
     tags={"bank_items": "Customers' accounts at other banks, and what happened on them."},
     routes=("perdure.bank_sync.routes:router", "perdure.bank_sync.routes:callbacks"),
     groups={"bank-items": "perdure.bank_sync.commands:app"},

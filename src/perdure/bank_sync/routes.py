@@ -1,13 +1,11 @@
 """`/v1/bank-items`: what customers have linked, and what happened on it; and the webhooks of it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -20,54 +18,31 @@ from perdure.api.authentication import (
 from perdure.api.idempotency import Answer, KeyOfRequest, answer_once
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
+from perdure.api.outside import CALLBACK_CODES, RoutesProvider
 from perdure.api.schemas import CustomerId, Page, PageQuery, RequestBody, Text, page_of
 from perdure.bank_sync import items, linking, transactions
 from perdure.bank_sync.acceptance import BankSyncAcceptance, item_not_found
 from perdure.bank_sync.access_tokens import AccessTokens
 from perdure.bank_sync.items import Account, Item, ItemStatus
 from perdure.bank_sync.transactions import Transaction
-from perdure.config import Settings
 from perdure.core.ids import new_id
 from perdure.operations.model import Operation
-from perdure.outside import LazyProvider, use_of
-from perdure.providers.aggregator import AGGREGATOR_ROLE, BankAggregator
+from perdure.providers.aggregator import AGGREGATOR_ROLE
 from perdure.storage.pool import Connection
 from perdure.storage.row_security import seen
 
 log = structlog.get_logger()
 
-
-@asynccontextmanager
-async def _aggregator(app: FastAPI) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        await _aggregator_of(app).close()
+_aggregator = RoutesProvider(AGGREGATOR_ROLE)
+check_aggregator = _aggregator.check
 
 
-router = APIRouter(prefix="/v1/bank-items", tags=["bank_items"], lifespan=_aggregator)
+router = APIRouter(prefix="/v1/bank-items", tags=["bank_items"], lifespan=_aggregator.lifespan)
 callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
 _OUTSIDE: Final = ("provider_unavailable", "provider_rate_limited", "provider_outcome_unknown")
 Reader = Annotated[ApiKey, Depends(caller_with("bank-syncs:read"))]
 Writer = Annotated[ApiKey, Depends(caller_with("bank-syncs:write"))]
-
-
-def check_aggregator(settings: Settings) -> None:
-    """Have what is wrong with the aggregator's class end the start, not the first link.
-
-    Raises:
-        ConfigurationError: There is no such class, or it lacks a setting.
-    """
-    use = use_of(AGGREGATOR_ROLE, settings)
-    use.settings(use.load())
-
-
-def _aggregator_of(app: FastAPI) -> LazyProvider[BankAggregator]:
-    if not hasattr(app.state, "aggregator"):
-        app.state.aggregator = LazyProvider(use_of(AGGREGATOR_ROLE, app.state.platform.settings))
-    found: LazyProvider[BankAggregator] = app.state.aggregator
-    return found
 
 
 class LinkTokenBody(RequestBody):
@@ -193,7 +168,7 @@ class BankItemsQuery(PageQuery):
 async def create_token(request: Request, body: LinkTokenBody, caller: Writer) -> LinkTokenView:
     """Return a token with which a customer links an account at a bank."""
     check_customer(caller, body.customer_id)
-    aggregator = await _aggregator_of(request.app).get()
+    aggregator = await _aggregator.get(request.app)
     made = await aggregator.create_link_token(body.customer_id, new_id("lnk"))
     return LinkTokenView(token=made.token, expires_at=made.expires_at)
 
@@ -219,7 +194,7 @@ async def link(
 ) -> Response:
     """Keep what a customer has linked, and begin to read it."""
     check_customer(caller, body.customer_id)
-    aggregator = await _aggregator_of(request.app).get()
+    aggregator = await _aggregator.get(request.app)
     begun: list[Operation] = []
 
     async def act(connection: Connection) -> Answer:
@@ -290,7 +265,7 @@ async def unlink(
 ) -> BankItemView:
     """Have nothing of a bank item be read any more; what was read stays."""
     await _visible(platform, caller, item_id)
-    aggregator = await _aggregator_of(request.app).get()
+    aggregator = await _aggregator.get(request.app)
     async with platform.operations.transaction() as connection:
         found = await linking.unlink(
             connection, aggregator, platform.kinds.own(AccessTokens), item_id
@@ -318,13 +293,7 @@ class AggregatorReceipt(BaseModel):
 @callbacks.post(
     "/aggregator",
     responses={202: {"model": AggregatorReceipt, "description": "Nothing comes of it."}},
-    openapi_extra=refuses(
-        "malformed_callback",
-        "invalid_signature",
-        "stale_callback",
-        "internal_error",
-        "database_unavailable",
-    ),
+    openapi_extra=refuses(*CALLBACK_CODES),
 )
 async def receive_aggregator_webhook(
     request: Request, response: Response, platform: PlatformOfApp
@@ -334,7 +303,7 @@ async def receive_aggregator_webhook(
     Only that there are updates, or a login, matters; webhooks of earlier days are taken, and
     nothing comes of them.
     """
-    aggregator = await _aggregator_of(request.app).get()
+    aggregator = await _aggregator.get(request.app)
     event = await aggregator.read_webhook(request.headers, await request.body())
     async with platform.operations.transaction() as connection:
         heard = await linking.hear(connection, platform.kinds.own(BankSyncAcceptance), event)

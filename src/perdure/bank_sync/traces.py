@@ -1,13 +1,11 @@
 """What bank syncs keep of a customer: items, accounts, and what was paid to whom."""
 
-from collections.abc import Sequence
-
-from perdure.capability.traces import Shared
+from perdure.capability.traces import Traces
 from perdure.capability.words import ERASED, Words
 from perdure.storage.pool import Connection
 
 
-class BankTraces:
+class BankTraces(Traces):
     """As `Traces` has it."""
 
     async def left_open(self, connection: Connection, customer_id: str) -> list[str]:
@@ -18,14 +16,6 @@ class BankTraces:
             customer_id,
         )
         return [row["id"] for row in rows]
-
-    async def shared(self, connection: Connection, customer_id: str) -> Sequence[Shared]:  # noqa: ARG002
-        """Return nothing: an item is one customer's."""
-        return []
-
-    async def names(self, connection: Connection, customer_id: str) -> set[str]:  # noqa: ARG002
-        """Return nothing: what an account is called is said of many."""
-        return set()
 
     async def erase(self, connection: Connection, customer_id: str, words: Words) -> None:  # noqa: ARG002
         """Empty items, accounts and transactions; amounts, dates and entries stay."""

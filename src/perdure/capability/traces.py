@@ -1,8 +1,8 @@
 """What a kind keeps of a customer beside the operations that are that customer's alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from perdure.capability.words import Words
 from perdure.storage.pool import Connection
@@ -22,21 +22,21 @@ class Shared:
     audiences: tuple[str, ...]
 
 
-class Traces(Protocol):
+class Traces(ABC):
     """Finds it, and takes out of it who the customer is."""
 
-    async def left_open(self, connection: Connection, customer_id: str) -> list[str]:
+    async def left_open(self, connection: Connection, customer_id: str) -> list[str]:  # noqa: ARG002
         """Return the ids of what has to end before the customer can be erased."""
-        ...
+        return []
 
-    async def shared(self, connection: Connection, customer_id: str) -> Sequence[Shared]:
+    async def shared(self, connection: Connection, customer_id: str) -> Sequence[Shared]:  # noqa: ARG002
         """Return the operations that are other customers' too; none is open."""
-        ...
+        return []
 
-    async def names(self, connection: Connection, customer_id: str) -> set[str]:
+    async def names(self, connection: Connection, customer_id: str) -> set[str]:  # noqa: ARG002
         """Return the texts in tables of its own that tell who the customer is."""
-        ...
+        return set()
 
+    @abstractmethod
     async def erase(self, connection: Connection, customer_id: str, words: Words) -> None:
         """Empty the tables of its own; done again, it changes nothing."""
-        ...

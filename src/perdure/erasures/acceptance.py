@@ -3,8 +3,8 @@
 From the commit on that stores one, nothing more is taken in for the customer.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from perdure.capabilities import installed
 from perdure.capability.traces import Traces
@@ -14,7 +14,7 @@ from perdure.core.text import check_identifier
 from perdure.erasures.contracts import ID_PREFIX, KIND, ErasureInput, ErasureRequest
 from perdure.ledger.store import LedgerStore
 from perdure.operations import store
-from perdure.operations.correction import Correction, correct, read_request
+from perdure.operations.correction import Corrects, read_request
 from perdure.operations.model import HOUSE, By, NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
@@ -23,12 +23,14 @@ _TOLD_MAX: Final = 10
 """How many of what is left are named."""
 
 
-class ErasureAcceptance:
+class ErasureAcceptance(Corrects[ErasureRequest]):
     """Stores erasures; see `KindActions`.
 
     Args:
         traces: What kinds keep of customers beside the operations that are theirs alone.
     """
+
+    request_type = ErasureRequest
 
     def __init__(self, ledger: LedgerStore[Connection], traces: Sequence[Traces]) -> None:
         self._ledger = ledger
@@ -69,19 +71,6 @@ class ErasureAcceptance:
             connection, operation, actor=by.actor, action="erasure_requested", reason=by.reason
         )
         return operation
-
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected: none; as in `KindActions`."""
-        return {}
-
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Refuse a patch.
-
-        Raises:
-            InvalidInput: Names the field.
-        """
-        return correct(operation.input["request"], patch, (), ErasureRequest, lambda asked: asked)
 
     async def accept_again(
         self,

@@ -1,51 +1,24 @@
 """Where the verifier calls back."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp
 from perdure.api.openapi import refuses
-from perdure.config import Settings
+from perdure.api.outside import CALLBACK_CODES, RoutesProvider
 from perdure.identity.callbacks import IdentityCallbacks
-from perdure.outside import LazyProvider, use_of
-from perdure.providers.identity import IDENTITY_ROLE, IdentityVerifier
+from perdure.providers.identity import IDENTITY_ROLE
 
 log = structlog.get_logger()
 
-
-@asynccontextmanager
-async def _verifier(app: FastAPI) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        await _verifier_of(app).close()
+_verifier = RoutesProvider(IDENTITY_ROLE)
+check_verifier = _verifier.check
 
 
-callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], lifespan=_verifier)
-
-
-def check_verifier(settings: Settings) -> None:
-    """Have what is wrong with the verifier's class end the start, not the first callback.
-
-    Raises:
-        ConfigurationError: There is no such class, or it lacks a setting.
-    """
-    use = use_of(IDENTITY_ROLE, settings)
-    use.settings(use.load())
-
-
-def _verifier_of(app: FastAPI) -> LazyProvider[IdentityVerifier]:
-    """Return the class that reads callbacks; it is made when the first one comes."""
-    if not hasattr(app.state, "identity_verifier"):
-        use = use_of(IDENTITY_ROLE, app.state.platform.settings)
-        app.state.identity_verifier = LazyProvider(use)
-    found: LazyProvider[IdentityVerifier] = app.state.identity_verifier
-    return found
+callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], lifespan=_verifier.lifespan)
 
 
 class IdentityReceiptView(BaseModel):
@@ -62,13 +35,7 @@ class IdentityReceiptView(BaseModel):
     responses={
         202: {"model": IdentityReceiptView, "description": "It names no check; it is kept."}
     },
-    openapi_extra=refuses(
-        "malformed_callback",
-        "invalid_signature",
-        "stale_callback",
-        "internal_error",
-        "database_unavailable",
-    ),
+    openapi_extra=refuses(*CALLBACK_CODES),
 )
 async def receive_identity_callback(
     request: Request, response: Response, platform: PlatformOfApp
@@ -77,7 +44,7 @@ async def receive_identity_callback(
 
     It is not believed: the verifier is asked.
     """
-    verifier = await _verifier_of(request.app).get()
+    verifier = await _verifier.get(request.app)
     event = await verifier.read_callback(request.headers, await request.body())
     receipt = await platform.kinds.own(IdentityCallbacks).receive(event)
     if receipt.operation_id is None:

@@ -10,7 +10,16 @@ import asyncpg
 from perdure.core.errors import InvalidInput, NotFound
 from perdure.core.money import check_amount_minor
 from perdure.ledger import rules, statements
-from perdure.ledger.model import Account, Hold, NewTransfer, Posted, Transfer, TransferKind
+from perdure.ledger.model import (
+    Account,
+    AccountStatus,
+    Balance,
+    Hold,
+    NewTransfer,
+    Posted,
+    Transfer,
+    TransferKind,
+)
 from perdure.ledger.rows import account_of, transfer_of
 from perdure.storage.pool import Connection
 
@@ -19,7 +28,7 @@ _AFTER_EVERY_ID: Final = "~"
 
 
 class LedgerJournal(ABC):
-    """The part of a `LedgerStore` that needs no balances."""
+    """The part of a `LedgerStore` that is the same wherever balances are kept."""
 
     async def get_account(self, session: Connection, account_id: str, /) -> Account:
         """Return an account; see `LedgerStore.get_account`."""
@@ -27,6 +36,20 @@ class LedgerJournal(ABC):
         if row is None:
             raise account_not_found(account_id)
         return account_of(row)
+
+    async def set_account_status(
+        self, session: Connection, account_id: str, status: AccountStatus, /
+    ) -> Account:
+        """Freeze, reopen or close an account; see `LedgerStore.set_account_status`."""
+        await session.execute(statements.LOCK_ACCOUNT, account_id)
+        account = await self.get_account(session, account_id)
+        rules.check_status_change(account, status, await self.balance(session, account_id))
+        await session.execute(statements.SET_ACCOUNT_STATUS, account_id, status)
+        return await self.get_account(session, account_id)
+
+    @abstractmethod
+    async def balance(self, session: Connection, account_id: str, /) -> Balance:
+        """Return what was debited and credited so far; see `LedgerStore.balance`."""
 
     async def list_accounts(
         self,
@@ -46,6 +69,26 @@ class LedgerJournal(ABC):
                 statements.LIST_CUSTOMER_ACCOUNTS, before, limit, customer_id
             )
         return [account_of(row) for row in rows]
+
+    async def post(self, session: Connection, new: NewTransfer, /) -> Posted:
+        """Move money at once; see `LedgerStore.post`."""
+        return await self.place(session, new, TransferKind.POSTED, None)
+
+    async def hold(
+        self, session: Connection, new: NewTransfer, /, *, expires_at: datetime | None = None
+    ) -> Posted:
+        """Set money aside; see `LedgerStore.hold`."""
+        return await self.place(session, new, TransferKind.PENDING, expires_at)
+
+    @abstractmethod
+    async def place(
+        self,
+        session: Connection,
+        new: NewTransfer,
+        kind: TransferKind,
+        expires_at: datetime | None,
+    ) -> Posted:
+        """Make a transfer, or a hold, or raise what says why not."""
 
     async def post_hold(
         self,

@@ -14,7 +14,6 @@ from perdure.ledger.journal import (
 )
 from perdure.ledger.model import (
     Account,
-    AccountStatus,
     Balance,
     NewAccount,
     NewTransfer,
@@ -56,16 +55,6 @@ class PostgresLedger(LedgerJournal):
             rules.check_same_account(account, new)
         return Opened(account, created=created_at is not None)
 
-    async def set_account_status(
-        self, session: Connection, account_id: str, status: AccountStatus, /
-    ) -> Account:
-        """Freeze, reopen or close an account; see `LedgerStore.set_account_status`."""
-        await session.execute(statements.LOCK_ACCOUNT, account_id)
-        account = await self.get_account(session, account_id)
-        rules.check_status_change(account, status, await self.balance(session, account_id))
-        await session.execute(statements.SET_ACCOUNT_STATUS, account_id, status)
-        return await self.get_account(session, account_id)
-
     async def balance(self, session: Connection, account_id: str, /) -> Balance:
         """Return what was debited and credited so far; see `LedgerStore.balance`."""
         row = await session.fetchrow(statements.BALANCE, account_id)
@@ -80,23 +69,14 @@ class PostgresLedger(LedgerJournal):
         rows = await session.fetch(statements.ACCOUNTS_WITH_BALANCES, list(account_ids))
         return {row["id"]: (account_of(row), balance_of(row)) for row in rows}
 
-    async def post(self, session: Connection, new: NewTransfer, /) -> Posted:
-        """Move money at once; see `LedgerStore.post`."""
-        return await self._place(session, new, TransferKind.POSTED, None)
-
-    async def hold(
-        self, session: Connection, new: NewTransfer, /, *, expires_at: datetime | None = None
-    ) -> Posted:
-        """Set money aside; see `LedgerStore.hold`."""
-        return await self._place(session, new, TransferKind.PENDING, expires_at)
-
-    async def _place(
+    async def place(
         self,
         session: Connection,
         new: NewTransfer,
         kind: TransferKind,
         expires_at: datetime | None,
     ) -> Posted:
+        """Make a transfer, or a hold; see `LedgerJournal.place`."""
         rules.check_new_transfer(new, expires_at)
         rows = await session.fetch(
             statements.PLACE,

@@ -25,7 +25,6 @@ from perdure.ledger.journal import (
 )
 from perdure.ledger.model import (
     Account,
-    AccountStatus,
     Balance,
     NewAccount,
     NewTransfer,
@@ -84,16 +83,6 @@ class TigerBeetleLedger(LedgerJournal):
             )
         return Opened(account, created=True)
 
-    async def set_account_status(
-        self, session: Connection, account_id: str, status: AccountStatus, /
-    ) -> Account:
-        """Freeze, reopen or close an account; see `LedgerStore.set_account_status`."""
-        await session.execute(statements.LOCK_ACCOUNT, account_id)
-        account = await self.get_account(session, account_id)
-        rules.check_status_change(account, status, await self.balance(session, account_id))
-        await session.execute(statements.SET_ACCOUNT_STATUS, account_id, status)
-        return await self.get_account(session, account_id)
-
     async def balance(self, session: Connection, account_id: str, /) -> Balance:
         """Return what was debited and credited so far; see `LedgerStore.balance`."""
         found = await self.accounts_with_balances(session, [account_id])
@@ -110,23 +99,14 @@ class TigerBeetleLedger(LedgerJournal):
         balances = await self.owed.balances(session, empty_balances(accounts.values()))
         return {key: (account, balances[key]) for key, account in accounts.items()}
 
-    async def post(self, session: Connection, new: NewTransfer, /) -> Posted:
-        """Move money at once; see `LedgerStore.post`."""
-        return await self._place(session, new, TransferKind.POSTED, None)
-
-    async def hold(
-        self, session: Connection, new: NewTransfer, /, *, expires_at: datetime | None = None
-    ) -> Posted:
-        """Set money aside; see `LedgerStore.hold`."""
-        return await self._place(session, new, TransferKind.PENDING, expires_at)
-
-    async def _place(
+    async def place(
         self,
         session: Connection,
         new: NewTransfer,
         kind: TransferKind,
         expires_at: datetime | None,
     ) -> Posted:
+        """Make a transfer, or a hold; see `LedgerJournal.place`."""
         rules.check_new_transfer(new, expires_at)
         try:
             return await self._place_anew(session, new, kind, expires_at)

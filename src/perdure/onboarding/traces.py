@@ -1,14 +1,12 @@
 """What onboardings keep of a customer beside operations: what is still to come, by a timer."""
 
-from collections.abc import Sequence
-
-from perdure.capability.traces import Shared
+from perdure.capability.traces import Traces
 from perdure.capability.words import Words
 from perdure.onboarding.contracts import follow_up_workflow_id
 from perdure.storage.pool import Connection
 
 
-class OnboardingTraces:
+class OnboardingTraces(Traces):
     """As `Traces` has it."""
 
     async def left_open(self, connection: Connection, customer_id: str) -> list[str]:
@@ -19,14 +17,6 @@ class OnboardingTraces:
             customer_id,
         )
         return [follow_up_workflow_id(row["operation_id"]) for row in rows]
-
-    async def shared(self, connection: Connection, customer_id: str) -> Sequence[Shared]:  # noqa: ARG002
-        """Return nothing: an onboarding is one customer's."""
-        return []
-
-    async def names(self, connection: Connection, customer_id: str) -> set[str]:  # noqa: ARG002
-        """Return nothing: who the customer is, is in the operation and the profile."""
-        return set()
 
     async def erase(self, connection: Connection, customer_id: str, words: Words) -> None:  # noqa: ARG002
         """Have nobody be followed up, or checked again when an approval ends."""

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from perdure.core.errors import InvalidInput
 from perdure.core.text import check_json
+from perdure.operations.model import Operation
 from perdure.operations.steps import to_json
 from perdure.storage.pool import Connection
 
@@ -50,6 +51,32 @@ def correct(
     kept = to_json(check_request(read_request(request_type, merged.request)))
     after = {name: kept[name] for name in merged.after}
     return Correction(merged.request | after, merged.before, after)
+
+
+class Corrects(Generic[Request]):
+    """The half of `KindActions` that changes what was asked for.
+
+    Attributes:
+        request_type: The type of the requests, to read them back.
+        correctable: As in `KindActions`; nothing, where a kind does not say.
+    """
+
+    request_type: type[Request]
+    correctable: Mapping[str, str | None] = {}
+
+    def check_request(self, request: Request) -> Request:
+        """Return the form a request is kept in, or refuse it."""
+        return request
+
+    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
+        """Return the operation's request with a patch; as in `KindActions`."""
+        return correct(
+            operation.input["request"],
+            patch,
+            self.correctable,
+            self.request_type,
+            self.check_request,
+        )
 
 
 def merge(

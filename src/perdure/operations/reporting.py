@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from perdure.core.errors import NotFound
 from perdure.operations import store
 from perdure.operations.archive import archived
@@ -181,19 +179,8 @@ async def trail(
 ) -> list[TrailEntry]:
     """Return the operation's trail, oldest first, from beyond `after_id`."""
     rows = await connection.fetch(_TRAIL, operation_id, after_id, limit)
-    if rows:
-        return _entries(rows)
-    return await archived_trail(connection, operation_id, after_id=after_id, limit=limit)
-
-
-async def archived_trail(
-    connection: Connection | Pool, operation_id: str, *, after_id: int = 0, limit: int = 1000
-) -> list[TrailEntry]:
-    """Return the same of an operation that is archived; nothing of any other."""
-    return _entries(await connection.fetch(_ARCHIVED_TRAIL, operation_id, after_id, limit))
-
-
-def _entries(rows: Sequence[asyncpg.Record]) -> list[TrailEntry]:
+    if not rows:
+        rows = await connection.fetch(_ARCHIVED_TRAIL, operation_id, after_id, limit)
     return [TrailEntry(**dict(row) | {"status": Status(row["status"])}) for row in rows]
 
 

@@ -19,7 +19,7 @@ from perdure.operations.acceptance import (
     is_same,
     named,
 )
-from perdure.operations.correction import Correction, correct, read_request
+from perdure.operations.correction import Corrects, read_request
 from perdure.operations.model import NewOperation, Operation
 from perdure.operations.steps import to_json
 from perdure.operations.store import reference_taken
@@ -28,7 +28,7 @@ from perdure.storage.pool import Connection
 Request = TypeVar("Request", bound=NamedRequest)
 
 
-class RequestAcceptance(Acceptance[Request]):
+class RequestAcceptance(Acceptance[Request], Corrects[Request]):
     """Validates one kind of operation and stores what may begin.
 
     Args:
@@ -55,9 +55,9 @@ class RequestAcceptance(Acceptance[Request]):
         self._kind = kind
         self._id_prefix = id_prefix
         self._check_request = check_request
-        self._request_type = request_type
+        self.request_type = request_type
         self._input_of = input_of
-        self._correctable = correctable
+        self.correctable = correctable
         self._clock = clock
 
     async def look(
@@ -128,24 +128,9 @@ class RequestAcceptance(Acceptance[Request]):
             return operation
         raise reference_taken(operation)
 
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected; as in `KindActions`."""
-        return self._correctable
-
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Return the operation's request with a patch.
-
-        Raises:
-            InvalidInput: The patch, or the request it makes; names the field.
-        """
-        return correct(
-            operation.input["request"],
-            patch,
-            self._correctable,
-            self._request_type,
-            self._check_request,
-        )
+    def check_request(self, request: Request) -> Request:
+        """Return a request as it is kept; refuse one that can never become an operation."""
+        return self._check_request(request)
 
     async def accept_again(
         self, connection: Connection, operation: Operation, *, actor: str, lane: int | None = None
@@ -154,7 +139,7 @@ class RequestAcceptance(Acceptance[Request]):
 
         It has no deadline; as in `KindActions`, it has no reference yet.
         """
-        request = read_request(self._request_type, operation.input["request"] | {"reference": None})
+        request = read_request(self.request_type, operation.input["request"] | {"reference": None})
         return await self.accept(
             connection, request, actor=actor, metadata=operation.metadata, lane=lane
         )

@@ -1,56 +1,30 @@
 """The routes that only payments have: the workflow's own word, and the gateway's callbacks."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from perdure.api.authentication import PlatformOfApp, caller_with, visible_operation
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
+from perdure.api.outside import CALLBACK_CODES, RoutesProvider
 from perdure.api.schemas import Text
-from perdure.config import Settings
-from perdure.outside import LazyProvider, use_of
 from perdure.payments.callbacks import GatewayCallbacks
 from perdure.payments.contracts import KIND, PaymentStatus
 from perdure.payments.reporting import PaymentReporting
-from perdure.providers.gateway import GATEWAY_ROLE, PaymentGateway
+from perdure.providers.gateway import GATEWAY_ROLE
 
 log = structlog.get_logger()
+
+_gateway = RoutesProvider(GATEWAY_ROLE)
+check_gateway = _gateway.check
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
 
-@asynccontextmanager
-async def _gateway(app: FastAPI) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        await _gateway_of(app).close()
-
-
-callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], lifespan=_gateway)
-
-
-def check_gateway(settings: Settings) -> None:
-    """Have what is wrong with the gateway's class end the start, not the first callback.
-
-    Raises:
-        ConfigurationError: There is no such class, or it lacks a setting.
-    """
-    use = use_of(GATEWAY_ROLE, settings)
-    use.settings(use.load())
-
-
-def _gateway_of(app: FastAPI) -> LazyProvider[PaymentGateway]:
-    """Return the class that reads callbacks; it is made when the first one comes."""
-    if not hasattr(app.state, "gateway"):
-        app.state.gateway = LazyProvider(use_of(GATEWAY_ROLE, app.state.platform.settings))
-    found: LazyProvider[PaymentGateway] = app.state.gateway
-    return found
+callbacks = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], lifespan=_gateway.lifespan)
 
 
 class PaymentWorkflow(BaseModel):
@@ -88,13 +62,7 @@ async def get_workflow(
 @callbacks.post(
     "/gateway",
     responses={202: {"model": ReceiptView, "description": "It names no payment; it is kept."}},
-    openapi_extra=refuses(
-        "malformed_callback",
-        "invalid_signature",
-        "stale_callback",
-        "internal_error",
-        "database_unavailable",
-    ),
+    openapi_extra=refuses(*CALLBACK_CODES),
 )
 async def receive_gateway_callback(
     request: Request, response: Response, platform: PlatformOfApp
@@ -104,7 +72,7 @@ async def receive_gateway_callback(
     How a charge ended is compared with the charge we made, and asked about where it differs;
     anything else that is told of one is on the payment's trail.
     """
-    gateway = await _gateway_of(request.app).get()
+    gateway = await _gateway.get(request.app)
     event = await gateway.read_callback(request.headers, await request.body())
     receipt = await platform.kinds.own(GatewayCallbacks).receive(event)
     if receipt.payment_id is None:

@@ -7,13 +7,13 @@ from typing import Final, Protocol, Self
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import SecretStr, TypeAdapter
+from pydantic import TypeAdapter
 
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
-from perdure.providers.credentials import HttpSettings
 from perdure.providers.gateway_callbacks import GatewayEvent, verify_callback
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
+from perdure.providers.signed_callbacks import CallbackSettings
 from perdure.providers.simulator import Listener, Simulator
 
 CHARGE_STATUSES: Final = frozenset({"pending", "succeeded", "failed", "cancelled"})
@@ -165,16 +165,6 @@ _REFUND: Final = TypeAdapter(Refund)
 _REFUNDS: Final = TypeAdapter(_Refunds)
 
 
-class GatewaySettings(HttpSettings):
-    """Where a gateway over HTTP is, how it knows us, and how we know it.
-
-    Args:
-        callback_secrets: The secrets (`whsec_…`) that sign callbacks.
-    """
-
-    callback_secrets: list[SecretStr] = []  # noqa: RUF012 - pydantic copies it
-
-
 class HttpPaymentGateway:
     """A gateway over HTTP, whose callbacks are signed as Standard Webhooks say.
 
@@ -183,7 +173,7 @@ class HttpPaymentGateway:
         callback_secrets: Any of them may have signed a callback.
     """
 
-    settings_type = GatewaySettings
+    settings_type = CallbackSettings
 
     def __init__(
         self, client: aiohttp.ClientSession, *, callback_secrets: tuple[str, ...] = ()
@@ -197,10 +187,9 @@ class HttpPaymentGateway:
         )
 
     @classmethod
-    def from_settings(cls, settings: GatewaySettings, host: ProviderHost) -> Self:
+    def from_settings(cls, settings: CallbackSettings, host: ProviderHost) -> Self:
         """Return the gateway at a URL."""
-        secrets = tuple(secret.get_secret_value() for secret in settings.callback_secrets)
-        return cls(host.http(settings), callback_secrets=secrets)
+        return cls(host.http(settings), callback_secrets=settings.secrets)
 
     async def charge(
         self,

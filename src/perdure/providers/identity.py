@@ -11,14 +11,18 @@ from typing import Final, Protocol, Self
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import AwareDatetime, SecretStr, TypeAdapter
+from pydantic import AwareDatetime, TypeAdapter
 
 from perdure.core.check_states import CheckState
 from perdure.providers.choice import ASKED_BY_DOCTOR, Role
-from perdure.providers.credentials import HttpSettings
 from perdure.providers.host import ProviderHost
 from perdure.providers.http import ProviderHttp
-from perdure.providers.signed_callbacks import ToldText, check_signature, read_told
+from perdure.providers.signed_callbacks import (
+    CallbackSettings,
+    ToldText,
+    check_signature,
+    read_told,
+)
 from perdure.providers.simulator import Listener, Simulator
 
 CHECK_STATES: Final = frozenset(state.value for state in CheckState)
@@ -157,16 +161,6 @@ _EVENT: Final = TypeAdapter(_Event)
 _EVENT_ID: Final[TypeAdapter[str]] = TypeAdapter(ToldText)
 
 
-class IdentitySettings(HttpSettings):
-    """Where a verifier over HTTP is, how it knows us, and how we know it.
-
-    Args:
-        callback_secrets: The secrets (`whsec_…`) that sign callbacks.
-    """
-
-    callback_secrets: list[SecretStr] = []  # noqa: RUF012 - pydantic copies it
-
-
 class HttpIdentityVerifier:
     """A verifier over HTTP, whose callbacks are signed as Standard Webhooks say.
 
@@ -175,7 +169,7 @@ class HttpIdentityVerifier:
         callback_secrets: Any of them may have signed a callback.
     """
 
-    settings_type = IdentitySettings
+    settings_type = CallbackSettings
 
     def __init__(
         self, client: aiohttp.ClientSession, *, callback_secrets: tuple[str, ...] = ()
@@ -189,10 +183,9 @@ class HttpIdentityVerifier:
         )
 
     @classmethod
-    def from_settings(cls, settings: IdentitySettings, host: ProviderHost) -> Self:
+    def from_settings(cls, settings: CallbackSettings, host: ProviderHost) -> Self:
         """Return the verifier at a URL."""
-        secrets = tuple(secret.get_secret_value() for secret in settings.callback_secrets)
-        return cls(host.http(settings), callback_secrets=secrets)
+        return cls(host.http(settings), callback_secrets=settings.secrets)
 
     async def begin(
         self,

@@ -4,17 +4,33 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError, WebhookVerificationError
 
 from perdure.core.errors import ConfigurationError, InvalidInput, Unauthenticated
 from perdure.core.text import check_text
+from perdure.providers.credentials import HttpSettings
 
 TOLERANCE_S: Final = 300
 """How far a callback's timestamp may be from now, either way (Standard Webhooks)."""
 _TIMESTAMP_LENGTH_MAX: Final = 12
 """The digits of a time, in seconds, that is in this millennium and the next thirty."""
+
+
+class CallbackSettings(HttpSettings):
+    """Where an outside system over HTTP is, how it knows us, and how we know it.
+
+    Args:
+        callback_secrets: The secrets (`whsec_…`) that sign callbacks.
+    """
+
+    callback_secrets: list[SecretStr] = []  # noqa: RUF012 - pydantic copies it
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets, as `check_signature` takes them."""
+        return tuple(secret.get_secret_value() for secret in self.callback_secrets)
 
 
 def _check_text(value: str) -> str:

@@ -1,16 +1,15 @@
 """Reconciliations taken in, one a day; and what can be done to them and to breaks."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 from perdure.core.clock import utc_now
 from perdure.core.errors import Conflict, InvalidInput
 from perdure.core.ids import new_id
 from perdure.core.notes import correctable
 from perdure.operations import store
-from perdure.operations.correction import Correction, correct
+from perdure.operations.correction import Corrects
 from perdure.operations.model import HOUSE, NewOperation, Operation
 from perdure.operations.steps import from_json, to_json
 from perdure.reconciliation.breaks.model import read_resolution
@@ -24,17 +23,18 @@ from perdure.reconciliation.contracts import (
 )
 from perdure.storage.pool import Connection
 
-_NOTHING: Final[Mapping[str, str | None]] = {}
 _RESOLVABLE: Final = correctable(BreakRequest)
 _YEARS_BACK: Final = 3
 
 
-class ReconciliationAcceptance:
+class ReconciliationAcceptance(Corrects[ReconciliationRequest]):
     """Takes reconciliations in.
 
     Args:
         options: How they are carried out.
     """
+
+    request_type = ReconciliationRequest
 
     def __init__(self, options: ReconciliationOptions) -> None:
         self._options = options
@@ -100,21 +100,6 @@ class ReconciliationAcceptance:
             actor=actor,
         )
 
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected: none."""
-        return _NOTHING
-
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Refuse a patch.
-
-        Raises:
-            InvalidInput: `field_not_correctable`, or what else is wrong of it.
-        """
-        return correct(
-            operation.input["request"], patch, _NOTHING, ReconciliationRequest, lambda given: given
-        )
-
     async def accept_again(
         self,
         connection: Connection,
@@ -135,23 +120,15 @@ def reference_of(day: str, again: int) -> str:
     return f"{day}#{again}" if again else day
 
 
-class BreakActions:
+class BreakActions(Corrects[BreakRequest]):
     """What can be done to a break: a correction says how it is resolved."""
 
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected: how it is resolved."""
-        return _RESOLVABLE
+    request_type = BreakRequest
+    correctable = _RESOLVABLE
 
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Return the break's request with a resolution.
-
-        Raises:
-            InvalidInput: It is none; names the field.
-        """
-        return correct(
-            operation.input["request"], patch, _RESOLVABLE, BreakRequest, _check_resolution
-        )
+    def check_request(self, request: BreakRequest) -> BreakRequest:
+        """Return the form a request is kept in; see `Corrects`."""
+        return replace(request, resolution=read_resolution(request.resolution).as_patch())
 
     async def accept_again(
         self,
@@ -172,7 +149,3 @@ class BreakActions:
             code="not_supported",
             param="id",
         )
-
-
-def _check_resolution(request: BreakRequest) -> BreakRequest:
-    return replace(request, resolution=read_resolution(request.resolution).as_patch())

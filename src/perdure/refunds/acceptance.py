@@ -6,7 +6,7 @@ finds it. A refund that came to nothing frees the place, unless the reason canno
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from perdure.core.errors import Conflict, Refused
 from perdure.core.ids import new_id
@@ -16,22 +16,25 @@ from perdure.ledger.store import LedgerStore
 from perdure.notifications.contracts import Party
 from perdure.notifications.rules import check_party
 from perdure.operations import store
-from perdure.operations.correction import Correction, correct, read_request
+from perdure.operations.correction import Corrects, read_request
 from perdure.operations.model import By, NewOperation, Operation
 from perdure.operations.refunding import RefundableKind, RefundTerms, why_not_refunded
 from perdure.operations.steps import from_json, to_json
 from perdure.refunds.contracts import ID_PREFIX, KIND, RefundInput, RefundRequest
 from perdure.storage.pool import Connection
 
-CORRECTABLE: Final = correctable(RefundRequest)
+_CORRECTABLE: Final = correctable(RefundRequest)
 
 
-class RefundAcceptance:
+class RefundAcceptance(Corrects[RefundRequest]):
     """Stores the refunds of operations that may have one.
 
     Args:
         kinds: What can be refunded.
     """
+
+    request_type = RefundRequest
+    correctable = _CORRECTABLE
 
     def __init__(self, ledger: LedgerStore[Connection], kinds: Iterable[RefundableKind]) -> None:
         self._ledger = ledger
@@ -85,20 +88,9 @@ class RefundAcceptance:
         )
         return refund
 
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected; as in `KindActions`."""
-        return CORRECTABLE
-
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Return the refund's request with a patch.
-
-        Raises:
-            InvalidInput: The patch; names the field.
-        """
-        return correct(
-            operation.input["request"], patch, CORRECTABLE, RefundRequest, _check_request
-        )
+    def check_request(self, request: RefundRequest) -> RefundRequest:
+        """Return the form a request is kept in; see `Corrects`."""
+        return replace(request, customer=check_party("customer", request.customer))
 
     async def accept_again(
         self,
@@ -133,10 +125,6 @@ class RefundAcceptance:
                 code="account_not_open",
                 param="id",
             )
-
-
-def _check_request(request: RefundRequest) -> RefundRequest:
-    return replace(request, customer=check_party("customer", request.customer))
 
 
 def _input(

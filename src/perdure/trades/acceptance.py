@@ -5,10 +5,10 @@ looked at again here but the money, which is there: in that commit, before this,
 gives up of its hold what each of its trades then holds.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from perdure.core.errors import Conflict, PerdureError
 from perdure.core.ids import new_id
@@ -20,7 +20,7 @@ from perdure.ledger.store import LedgerStore
 from perdure.legacy import queue
 from perdure.notifications.rules import check_party
 from perdure.operations.acceptance import accept_many
-from perdure.operations.correction import Correction, correct
+from perdure.operations.correction import Corrects
 from perdure.operations.lanes.store import ELSEWHERE
 from perdure.operations.model import HOUSE, NewOperation, Operation
 from perdure.operations.steps import to_json
@@ -36,12 +36,15 @@ HoldMany = Callable[[Sequence[NewTransfer]], Awaitable[frozenset[str]]]
 """Sets money aside; returns the ids of what it wrote."""
 
 
-class TradeAcceptance:
+class TradeAcceptance(Corrects[TradeRequest]):
     """Stores trades, and offers them to be corrected; see `KindActions`.
 
     Args:
         routing: Says which system takes each; the decision is stored with it, and asked once.
     """
+
+    request_type = TradeRequest
+    correctable = _CORRECTABLE
 
     def __init__(self, ledger: LedgerStore[Connection], routing: EngineRouting) -> None:
         self._ledger = ledger
@@ -119,19 +122,12 @@ class TradeAcceptance:
             if hold.id not in held:
                 await self._ledger.hold(connection, hold)  # says why not
 
-    @property
-    def correctable(self) -> Mapping[str, str | None]:
-        """The request's fields that can be corrected; as in `KindActions`."""
-        return _CORRECTABLE
-
-    def correct(self, operation: Operation, patch: Mapping[str, Any]) -> Correction:
-        """Return the trade's request with a patch.
-
-        Raises:
-            InvalidInput: The patch; names the field.
-        """
-        return correct(
-            operation.input["request"], patch, _CORRECTABLE, TradeRequest, _check_parties
+    def check_request(self, request: TradeRequest) -> TradeRequest:
+        """Return the form a request is kept in; see `Corrects`."""
+        return replace(
+            request,
+            buyer=check_party("buyer", request.buyer),
+            seller=check_party("seller", request.seller),
         )
 
     async def accept_again(
@@ -176,11 +172,3 @@ def _stored(outcome: Operation | PerdureError) -> Operation:
     if isinstance(outcome, PerdureError):
         raise outcome
     return outcome
-
-
-def _check_parties(request: TradeRequest) -> TradeRequest:
-    return replace(
-        request,
-        buyer=check_party("buyer", request.buyer),
-        seller=check_party("seller", request.seller),
-    )

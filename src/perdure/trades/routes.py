@@ -15,7 +15,7 @@ from perdure.api.authentication import (
     log_as_about,
     own_customer,
 )
-from perdure.api.event_stream import EventStream
+from perdure.api.event_stream import entries_of
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
 from perdure.api.operation_schemas import GEAR
@@ -181,13 +181,9 @@ async def stream_trade(
 ) -> Response:
     """Send a trade whenever it has changed (server-sent events), until it has ended."""
     operation = await _visible(platform, caller, trade_id)
-    ended: list[TrailEntry] = []
-    if operation.is_finished:
-        ended = await platform.operations.trail(trade_id, after_id=after)
-        if not ended:
-            return nothing_more()
-    stream: EventStream = request.app.state.event_stream
-    entries = stream.follow(trade_id, after, ended)
+    entries = await entries_of(request, platform, operation, after)
+    if entries is None:
+        return nothing_more()
     return send_events(request, caller, _events(platform, caller, trade_id, entries))
 
 

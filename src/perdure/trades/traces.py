@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from perdure.capability.traces import Shared
+from perdure.capability.traces import Shared, Traces
 from perdure.capability.words import Words
 from perdure.core.personal import names_in
 from perdure.notifications.contracts import Party
 from perdure.storage.pool import Connection
 
 
-class TradeTraces:
+class TradeTraces(Traces):
     """As `Traces` has it."""
 
     async def left_open(self, connection: Connection, customer_id: str) -> list[str]:

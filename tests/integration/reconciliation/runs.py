@@ -9,7 +9,8 @@ from perdure.reconciliation.contracts import Batch, ReconciliationOptions
 from perdure.reconciliation.report.summary import Summary, summary_of
 from perdure.reconciliation.run import batches, staging
 from perdure.reconciliation.sources import BookSource
-from perdure.reconciliation.statements.loading import Statement, StatementFile, load
+from perdure.reconciliation.statements.loading import StatementFile, load
+from perdure.reconciliation.statements.store import Statement
 from perdure.storage.pool import Pool, transaction
 
 ENDED = "UPDATE operations SET status = 'succeeded', finished_at = now() WHERE id = $1"

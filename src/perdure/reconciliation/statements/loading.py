@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import BinaryIO, Final
 
 import asyncpg
@@ -16,6 +15,7 @@ from perdure.reconciliation.statements.accounts import StatementAccount
 from perdure.reconciliation.statements.csv_statement import CsvStatements
 from perdure.reconciliation.statements.model import Beginning, Line, Part, StatementFormat, wrong
 from perdure.reconciliation.statements.reading import READERS, Closed, checked, format_of
+from perdure.reconciliation.statements.store import Statement
 from perdure.storage.pool import Connection, Pool, transaction
 
 _LINES_AT_ONCE: Final = 2_000
@@ -45,25 +45,6 @@ class StatementFile:
     source: str | None = None
     format: StatementFormat | None = None
     allow_gap: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """A row of `statements`."""
-
-    id: str
-    source: str
-    account_id: str
-    currency: str
-    format: str
-    their_id: str | None
-    sequence: int | None
-    opening_minor: int | None
-    closing_minor: int | None
-    from_on: date
-    to_on: date
-    lines: int
-    file_name: str
 
 
 async def load(pool: Pool, file: StatementFile, *, actor: str) -> list[Statement]:

@@ -12,9 +12,8 @@ from perdure.api.schemas import Currency, Day, PageQuery, RequestBody, Text
 from perdure.core.numbers import INTEGER_MAX
 from perdure.reconciliation.statements.accounts import StatementAccount
 from perdure.reconciliation.statements.csv_columns import CsvColumns
-from perdure.reconciliation.statements.loading import Statement
 from perdure.reconciliation.statements.model import StatementFormat
-from perdure.reconciliation.statements.store import LoadedLine, LoadedStatement
+from perdure.reconciliation.statements.store import LoadedLine, Statement
 from perdure.reconciliation.statements.uploads import PARTS_MAX
 
 
@@ -86,7 +85,7 @@ class StatementView(BaseModel):
     file_name: str = Field(description="The file that it came in.")
 
     @classmethod
-    def of(cls, statement: Statement | LoadedStatement) -> "StatementView":
+    def of(cls, statement: Statement) -> "StatementView":
         """Show one."""
         told = asdict(statement)
         return cls(**{name: told[name] for name in cls.model_fields if name in told})

@@ -9,8 +9,8 @@ from perdure.storage.pool import Connection, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedStatement:
-    """A statement, as it was loaded."""
+class Statement:
+    """What a row of `statements` says of itself."""
 
     id: str
     source: str
@@ -25,6 +25,12 @@ class LoadedStatement:
     to_on: date
     lines: int
     file_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedStatement(Statement):
+    """A statement, with who loaded it."""
+
     loaded_by: str
     loaded_at: datetime
 
