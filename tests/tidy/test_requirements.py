@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .source import ROOT, python_files, tree
+from .source import PACKAGE, ROOT, python_files, tree
 
 PAGE = (ROOT / "docs" / "requirements.md").read_text()
 ROWS = re.findall(r"^\| ([A-Z]+-\d+) \|[^|]+\|([^|]+)\|([^|]+)\|$", PAGE, re.MULTILINE)
@@ -27,6 +27,7 @@ SHOWN = (
         "E-7",
         "E-8",
         "E-9",
+        "E-12",
         "E-13",
     }
     | {f"T-{n}" for n in range(1, 11)}
@@ -47,7 +48,8 @@ def test_a_requirement_is_named_by_a_test_in_the_file_the_page_gives(
     number: str, where: str, shown_by: str
 ) -> None:
     for name in re.findall(r"`([^`]+)`", where):
-        assert (ROOT / "src" / "perdure" / name).exists(), f"{number}: there is no {name}"
+        folder = ROOT if name.startswith("deploy/") else PACKAGE
+        assert (folder / name).exists(), f"{number}: there is no {name}"
     files = [ROOT / name for name in re.findall(r"`([^`]+)`", shown_by)]
     for path in files:
         names = [

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -64,6 +65,11 @@ class _Callbacks(EnvironmentSettings):
         """The secret that signs; None: nobody gave one."""
         return next((secret.get_secret_value() for secret in self.callback_secrets), None)
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where callbacks may go besides this machine: where they are told to."""
+        return (urlsplit(self.callback_url).hostname or "",)
+
 
 class _AggregatorCallbacks(EnvironmentSettings):
     """Where items tell us at that were linked without a token of ours."""
@@ -101,6 +107,7 @@ def gateway(
             host=host,
             port=port,
             callback_url=told.callback_url,
+            callback_hosts=told.hosts,
             idempotent=idempotent,
             confirm_delay_s=confirm_delay_s,
             slow_s=slow_s,
@@ -164,6 +171,7 @@ def identity(
         IdentitySettings(
             data_dir=books_folder(data_dir),
             callback_secret=told.first_secret or _own_secret(),
+            callback_hosts=told.hosts,
             host=host,
             port=port,
             step_s=step_s,

@@ -64,6 +64,7 @@ class IdentitySettings:
     Args:
         data_dir: Where its books are kept.
         callback_secret: Signs callbacks: `whsec_` and base64.
+        callback_hosts: Hosts that callbacks may go to besides this machine.
         port: 0: any that is free.
         step_s: How long a check stands as it does.
         lapse_s: How long an approval holds that lapses.
@@ -71,6 +72,7 @@ class IdentitySettings:
 
     data_dir: Path
     callback_secret: str
+    callback_hosts: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8120
     step_s: float = 0.2
@@ -175,7 +177,9 @@ class Verifier:
             asked = CheckRequest.model_validate_json(await request.body())
         except ValidationError as error:
             return invalid(error)
-        if asked.callback_url is not None and not is_allowed_url(asked.callback_url, ()):
+        if asked.callback_url is not None and not is_allowed_url(
+            asked.callback_url, self._settings.callback_hosts
+        ):
             return refuse(400, "callback_url_not_allowed", "Callbacks only go to this machine.")
         manner = asked.full_name.rpartition(" ")[2].lower()
         if manner == REFUSED:
