@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
 
@@ -21,6 +22,7 @@ from perdure.core.errors import Conflict
 from perdure.durable.bulks import registration as bulks
 from perdure.durable.bulks.activities import BulkActivities
 from perdure.durable.client import connect
+from perdure.durable.deployments import Rollout, version_of
 from perdure.durable.engine import TemporalEngine
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
@@ -93,6 +95,11 @@ class Platform:
     flags: FlagStore
     flag_provider: StoredFlagProvider
     routing: EngineRouting
+
+    @property
+    def version(self) -> WorkerDeploymentVersion | None:
+        """Which build this process is of; None: builds are not told apart."""
+        return version_of(self.settings.deployment_name, self.settings.build_id)
 
     async def close(self) -> None:
         """End what goes on by itself, and give back what is held at providers."""
@@ -247,13 +254,15 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
             )
         )
         operations = OperationActivities(pool)
+        rollout = Rollout(platform.client, platform.queues[OPERATIONS], platform.version)
         bulk_runner = BulkRunner(pool, platform.operations.actions, platform.kinds.lane_again)
         yield [
             Registration(
                 OPERATIONS,
                 activities=[operations.request_cancel, operations.park, operations.begin_reversal],
                 beside=[
-                    _interactive_lane(platform, works, lane_listener).run,
+                    rollout.watch,
+                    _interactive_lane(platform, works, lane_listener, rollout).run,
                     *breakdown_reports(pool),
                 ],
             ),
@@ -277,7 +286,7 @@ async def _begin_due(platform: Platform, name: str, due_at: datetime) -> str:
 
 
 def _interactive_lane(
-    platform: Platform, works: Mapping[str, Work], listener: LaneListener
+    platform: Platform, works: Mapping[str, Work], listener: LaneListener, rollout: Rollout
 ) -> InteractiveLane:
     runner = LaneRunner(
         platform.pool,
@@ -285,7 +294,9 @@ def _interactive_lane(
         platform.operations.launch,
         limits=interactive_limits(platform.settings.lane_operations_at_once),
     )
-    return InteractiveLane(platform.pool, runner, listener, _Flood(platform))
+    return InteractiveLane(
+        platform.pool, runner, listener, _Flood(platform), takes_part=rollout.gives_work
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile)
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from perdure.core.errors import ConfigurationError
@@ -45,6 +45,19 @@ class Settings(EnvironmentSettings):
 
     data_dir: Path = Path(".perdure")
     """Where `perdure up` keeps everything: databases, logs, the first API key."""
+
+    build_id: str = Field(
+        default="",
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        validation_alias=AliasChoices("PERDURE_BUILD_ID", "TEMPORAL_WORKER_BUILD_ID"),
+    )
+    """Which build a worker is of, so that an operation ends on the one it began on; empty: any."""
+    deployment_name: str = Field(
+        default="perdure",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]{0,62}$",
+        validation_alias=AliasChoices("PERDURE_DEPLOYMENT_NAME", "TEMPORAL_DEPLOYMENT_NAME"),
+    )
+    """What Temporal calls all the workers together, of every build."""
 
     queues: dict[str, str] = {}
     """Other names for task queues, as JSON: `{"operations": "ours"}`."""

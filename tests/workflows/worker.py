@@ -6,11 +6,13 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Worker
 
 from perdure.bootstrap import compose
 from perdure.config import Settings
 from perdure.core.errors import ProviderError, ProviderNotCalled
+from perdure.durable.deployments import deployment_config
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.interceptors.provider_tries import ProviderTries
@@ -71,6 +73,7 @@ async def scripted_payments(
     names: QueueNames | None = None,
     world: ScriptedWorld | None = None,
     payment: type = PaymentWorkflow,
+    version: WorkerDeploymentVersion | None = None,
 ) -> AsyncIterator[PaymentScenario]:
     """Run workers for payments whose every answer from outside is scripted.
 
@@ -78,6 +81,7 @@ async def scripted_payments(
         names: The queues; their own, unless a test shares them.
         world: The script; a new one, unless a test shares it.
         payment: The version of the payment's workflow that runs.
+        version: The build of the workers.
     """
     names, world = names or own_queues(), world or ScriptedWorld()
     workflows: dict[str, list[type]] = {
@@ -87,7 +91,7 @@ async def scripted_payments(
         provider_queue(GATEWAY): [],
         provider_queue(SCORER): [],
     }
-    async with _workers(client, pool, names, world, workflows):
+    async with _workers(client, pool, names, world, workflows, version):
         yield PaymentScenario(client, names, world)
 
 
@@ -167,7 +171,12 @@ class _OthersGetThrough(ProviderWaits):
 
 @asynccontextmanager
 async def _workers(
-    client: Client, pool: Pool, names: QueueNames, world: World, workflows: Mapping[str, list[type]]
+    client: Client,
+    pool: Pool,
+    names: QueueNames,
+    world: World,
+    workflows: Mapping[str, list[type]],
+    version: WorkerDeploymentVersion | None = None,
 ) -> AsyncIterator[None]:
     patience = compose(Settings(), pool, client).waits.patience
     interceptors: list[Interceptor] = [
@@ -186,6 +195,7 @@ async def _workers(
                     activities=world.activities_of(queue),
                     interceptors=interceptors,
                     workflow_runner=sandboxed_runner(),
+                    deployment_config=deployment_config(version, queue),
                 )
             )
         yield

@@ -89,6 +89,12 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "Run a worker until SIGTERM or Ctrl-C, then finish what it holds.",
         ),
     },
+    "Rolling it out": {
+        "deployments": Listed(
+            "perdure.cli.deployments:app",
+            "The builds of the workers: which is given work, and what still runs on the others.",
+        ),
+    },
     "Adding to it": {
         "new": Listed("perdure.cli.new:app", "Begin a package of your own."),
     },

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSyste
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.cli.doctor_deployment import look_at_deployment
 from perdure.cli.doctor_ledger import look_at_ledger
 from perdure.cli.doctor_payloads import look_at_payloads
 from perdure.cli.doctor_work import look_at_work
@@ -164,7 +166,7 @@ async def _connections(pool: Pool, settings: Settings) -> Finding:
     return Finding("connections", Health.OK, detail)
 
 
-async def _temporal(settings: Settings) -> AsyncIterator[Finding]:  # noqa: ARG001
+async def _temporal(settings: Settings) -> AsyncIterator[Finding]:
     subject = "temporal"
     try:
         async with asyncio.timeout(_PATIENCE_S):
@@ -179,6 +181,7 @@ async def _temporal(settings: Settings) -> AsyncIterator[Finding]:  # noqa: ARG0
     yield Finding(subject, Health.OK, f"{address}, server {info.server_version}")
     yield await _asked("namespace", _namespace, client)
     yield await _asked("attributes", _search_attributes, client)
+    yield await _asked("build", partial(look_at_deployment, settings=settings), client)
 
 
 async def _asked(

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from perdure.bootstrap import Platform, interceptors, open_platform, open_registrations
 from perdure.capability.assembly import pure_modules
 from perdure.config import Settings
 from perdure.durable.client import logging_runtime
+from perdure.durable.deployments import deployment_config
 from perdure.durable.provider_slots import provider_tuner
 from perdure.durable.queues import OPERATIONS, provider_of
 from perdure.durable.registration import Registration
@@ -50,12 +51,18 @@ def build_worker(platform: Platform, work: Registration) -> Worker:
         workflows=work.workflows,
         activities=work.activities,
         interceptors=interceptors(platform),
-        workflow_runner=sandboxed_runner(pure_modules())
-        if settings.workflow_sandbox
-        else UnsandboxedWorkflowRunner(),
+        workflow_runner=workflow_runner(settings),
         graceful_shutdown_timeout=_DRAIN,
+        deployment_config=deployment_config(platform.version, work.queue),
         **slots,
     )
+
+
+def workflow_runner(settings: Settings) -> WorkflowRunner:
+    """Return what runs workflows' code: in a sandbox, or not."""
+    if settings.workflow_sandbox:
+        return sandboxed_runner(pure_modules())
+    return UnsandboxedWorkflowRunner()
 
 
 async def run_worker(settings: Settings, role: str) -> None:

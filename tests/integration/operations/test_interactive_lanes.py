@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -51,13 +51,16 @@ def lane(pool: Pool) -> Lane:
 
 @asynccontextmanager
 async def worker(
-    lane: Lane, database_url: str, process: LaneProcess | None = None
+    lane: Lane,
+    database_url: str,
+    process: LaneProcess | None = None,
+    takes_part: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator["Worker"]:
     """A worker with an interactive lane, until it is told to stop."""
     processes = {lane.kind: process or lane.process}
     async with LaneListener(database_url) as listener:
         runner = LaneRunner(lane.pool, processes, lane.launch, limits=interactive_limits(20))
-        one = InteractiveLane(lane.pool, runner, listener, Flood())
+        one = InteractiveLane(lane.pool, runner, listener, Flood(), takes_part=takes_part)
         stop = asyncio.Event()
         running = asyncio.create_task(one.run(stop))
         try:
@@ -146,6 +149,25 @@ async def test_workers_share_the_lanes_and_one_that_stops_hands_its_own_over(
             await until_ended(lane)
             assert set(lane.runs.values()) == {1}
         await first.has(lanes=INTERACTIVE_LANES)
+
+
+async def test_a_worker_of_a_build_that_is_given_no_work_leaves_the_lanes_to_the_others(
+    lane: Lane, database_url: str
+) -> None:
+    given = {"old"}
+    async with (
+        worker(lane, database_url, takes_part=lambda: "old" in given) as old,
+        worker(lane, database_url, takes_part=lambda: "new" in given) as new,
+    ):
+        await old.has(lanes=INTERACTIVE_LANES)
+        assert not new.lane.mine
+        given.add("new")
+        await new.has(lanes=INTERACTIVE_LANES // 2)
+        given.remove("old")
+        await new.has(lanes=INTERACTIVE_LANES)
+        await old.has(lanes=0)
+        given.symmetric_difference_update({"old", "new"})
+        await old.has(lanes=INTERACTIVE_LANES)
 
 
 async def test_what_a_dead_worker_had_is_carried_out_by_another(

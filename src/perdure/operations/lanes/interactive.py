@@ -6,7 +6,7 @@ milliseconds, or has a workflow of its own: it is promoted as soon as it would h
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -84,15 +84,23 @@ class InteractiveLane:
         runner: Carries out what is in them, with `interactive_limits`.
         listener: Hears of what is accepted.
         flood: Where one of so many of one customer goes that they would hold up the others'.
+        takes_part: Whether the lanes are shared with this worker too, as it is now.
     """
 
     def __init__(
-        self, pool: Pool, runner: LaneRunner, listener: LaneListener, flood: Flood
+        self,
+        pool: Pool,
+        runner: LaneRunner,
+        listener: LaneListener,
+        flood: Flood,
+        *,
+        takes_part: Callable[[], bool] = lambda: True,
     ) -> None:
         self._pool = pool
         self._runner = runner
         self._listener = listener
         self._flood = flood
+        self._takes_part = takes_part
         self._claims: Claims | None = None
         self._rows = RowClaims(pool)
         self._mine: frozenset[int] = frozenset()
@@ -186,6 +194,12 @@ class InteractiveLane:
     async def _share_once(self, called: asyncio.Event) -> None:
         if (claims := self._claims_now()) is None:
             self._mine = frozenset()
+            return
+        if not self._takes_part():
+            if self._mine:
+                await self._leave(claims, self._mine)
+            # Each time: a session that says nothing would be ended.
+            await claims.end()
             return
         holding = await claims.holding()
         if to_take := holding.to_take:
