@@ -7,13 +7,8 @@ from typing import Any
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 
-from perdure.durable.interceptors.cancellation import Cancellation
-from perdure.durable.interceptors.operation_sync import OperationSync
-from perdure.durable.sandbox import sandboxed_runner
 from perdure.operations.waiting import TRIES_MAX
-from perdure.storage.pool import Pool
 
 from .broken_workflows import (
     ChargesBeforeItHolds,
@@ -24,20 +19,11 @@ from .broken_workflows import (
     WaitsBeforeItBegins,
 )
 from .recorded import HISTORIES, RECORDED, Recorded
+from .replayed import replayer
 from .scenarios import Scenario
 
 CASES = [(recorded, scenario) for recorded in RECORDED for scenario in recorded.scenarios]
 IDS = [f"{recorded.version}-{scenario.name}" for recorded, scenario in CASES]
-# Replaying runs no activity, so what would write has nothing to write with.
-NO_POOL: Pool = None  # type: ignore[assignment]
-
-
-def replayer(workflow_class: type) -> Replayer:
-    return Replayer(
-        workflows=[workflow_class],
-        interceptors=[OperationSync(NO_POOL), Cancellation()],
-        workflow_runner=sandboxed_runner(),
-    )
 
 
 def load(recorded: Recorded, scenario_name: str) -> WorkflowHistory:

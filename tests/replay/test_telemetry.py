@@ -8,7 +8,8 @@ from perdure.durable.sandbox import sandboxed_runner
 from tests.tracing import traced
 
 from .recorded import RECORDED
-from .test_replay import NO_POOL, load
+from .replayed import NO_POOL
+from .test_replay import load
 
 
 async def test_a_run_of_each_workflow_is_replayed_without_a_span_t10() -> None:

@@ -228,7 +228,7 @@ OPENS_THE_DATABASE = {
     "trades/legacy/on_machine.py",
     *("cli/migrate.py", "cli/machine.py", "cli/up.py", "cli/demo_stage.py"),
     *("cli/archive.py", "cli/doctor.py", "cli/verify.py", "cli/keys.py", "cli/payload_keys.py"),
-    "cli/ledger_export.py",
+    *("cli/ledger_export.py", "cli/replay.py"),
     *("chaos/run.py", "soak/run.py"),
     # What they open it with, and the tests' own.
     *("bootstrap.py", "cli/session.py", "testing/house.py", "testing/servers.py"),

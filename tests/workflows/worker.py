@@ -73,6 +73,7 @@ async def scripted_payments(
     names: QueueNames | None = None,
     world: ScriptedWorld | None = None,
     payment: type = PaymentWorkflow,
+    *,
     version: WorkerDeploymentVersion | None = None,
 ) -> AsyncIterator[PaymentScenario]:
     """Run workers for payments whose every answer from outside is scripted.
@@ -91,7 +92,7 @@ async def scripted_payments(
         provider_queue(GATEWAY): [],
         provider_queue(SCORER): [],
     }
-    async with _workers(client, pool, names, world, workflows, version):
+    async with _workers(client, pool, names, world, workflows, version=version):
         yield PaymentScenario(client, names, world)
 
 
@@ -176,6 +177,7 @@ async def _workers(
     names: QueueNames,
     world: World,
     workflows: Mapping[str, list[type]],
+    *,
     version: WorkerDeploymentVersion | None = None,
 ) -> AsyncIterator[None]:
     patience = compose(Settings(), pool, client).waits.patience

@@ -94,6 +94,11 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "perdure.cli.deployments:app",
             "The builds of the workers: which is given work, and what still runs on the others.",
         ),
+        "replay": Listed(
+            "perdure.cli.replay:replay",
+            "Replay a sample of what is at Temporal with this code; ends with 1 if it cannot go"
+            " on.",
+        ),
     },
     "Adding to it": {
         "new": Listed("perdure.cli.new:app", "Begin a package of your own."),
