@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perdure.reconciliation.matching.items import BreakClass
 from tests.documentation import command_lines, what_is_wrong
 
 from .conftest import PERDURE
@@ -95,6 +96,31 @@ def test_what_orders_agreed_is_exchanged_or_given_back_whole(
     assert (result["differences"], result["verify"]["violations"]) == ([], [])
     assert result["kills"] == 1
     assert "wallets was killed (signal 9); restarted" in told
+
+
+@pytest.mark.timeout(600)
+def test_customers_come_and_go_and_what_is_wrong_at_the_bank_is_found(
+    environment: dict[str, str], folder: Path
+) -> None:
+    """Onboarded, linked, paid, one erased; then breaks of all classes (E-1, E-2, E-3, E-4)."""
+    sizes = ("--customers", "8", "--transactions", "200", "--transfers", "26")
+    result, told = shown(environment, folder, "fintech", *sizes)
+    assert result["applications"] == {
+        "approved": 7,
+        "approved, after more was asked for": 1,
+        "declined": 1,
+        "never completed": 1,
+    }
+    assert result["transactions"] == 200
+    assert result["transfers"] == {"account_closed": 1, "succeeded": 25}
+    assert result["planted"] == result["found"] == dict.fromkeys(map(str, BreakClass), 1)
+    assert (result["differences"], result["verify"]["violations"]) == ([], [])
+    page, table = map(Path, result["reports"])
+    rows = table.read_text().splitlines()
+    assert len(rows) == 1 + len(BreakClass)
+    assert all(row.partition(",")[0] in page.read_text() for row in rows[1:])
+    load = "perdure statements load"
+    check_told(told, [load, load, "perdure reconciliations create"])
 
 
 @pytest.mark.long

@@ -109,7 +109,7 @@ class Capability:
         chaos: How chaos and the soak make it, a `Load`; None: they do not.
         schedules: What it does by itself, again and again: each a `Recurring`, by its name.
         doctor: Called with the pool, and awaited, returns the `Finding`s of `perdure doctor`.
-        demo: The command that shows it, under `perdure demo`.
+        demo: The command that shows it, alone or with others: `perdure demo`, and its name.
         example: Called with the `Settings`, returns what a first request asks for, beside the
             account that pays; `perdure up` shows the first kind's.
         routes: API routers beside those of every kind.

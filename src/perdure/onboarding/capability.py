@@ -79,4 +79,5 @@ ONBOARDINGS: Final = Capability(
     invariants="perdure.onboarding.verify:INVARIANTS",
     routes=("perdure.identity.routes:callbacks",),
     before_serving="perdure.identity.routes:check_verifier",
+    demo="perdure.fintech.demo:fintech",
 )

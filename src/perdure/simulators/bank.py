@@ -82,6 +82,12 @@ class RecallRequest(BaseModel, strict=True):
     reference: Reference
 
 
+class DeskChange(BaseModel, strict=True):
+    """The body of `PUT /control/payouts/{reference}`."""
+
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
 @asynccontextmanager
 async def open_bank(settings: BankSettings) -> AsyncIterator[int]:
     """Run the bank while the context is open; yields its port.
@@ -119,6 +125,7 @@ class Bank:
             Route("/v1/payouts", self.list_payouts),
             Route("/v1/payouts/recall", self.recall_payout, methods=["POST"]),
             Route("/v1/totals", self.show_totals),
+            Route("/control/payouts/{reference}", self.rebook, methods=["PUT"]),
             *self._faults.routes(),
         ]
 
@@ -173,6 +180,19 @@ class Bank:
     async def show_totals(self, _: Request) -> Response:
         """Tell counts and sums."""
         return JSONResponse(self._books.totals())
+
+    async def rebook(self, request: Request) -> Response:
+        """Have the bank's people keep a payout in another currency, long after it was made."""
+        try:
+            currency = DeskChange.model_validate_json(await request.body()).currency
+        except ValidationError as error:
+            return invalid(error)
+        payout = next(iter(self._books.payouts_of(request.path_params["reference"])), None)
+        if payout is None:
+            return refuse(404, "payout_not_found", "There is no payout under this reference.")
+        self._books.record_rebooking(payout, currency)
+        await self._books.sync()
+        return JSONResponse(payout.view())
 
     def _behaviour(self, asked: PayoutRequest) -> Behaviour:
         behaviour = DESTINATIONS.get(asked.destination, PAYS)

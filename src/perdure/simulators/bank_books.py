@@ -73,6 +73,10 @@ class BankBooks:
         """Keep that a payout was taken back."""
         self._record({"kind": "recall", "payout_id": payout.id})
 
+    def record_rebooking(self, payout: Payout, currency: str) -> None:
+        """Keep a payout in another currency."""
+        self._record({"kind": "rebooking", "payout_id": payout.id, "currency": currency})
+
     def attempts(self, reference: str) -> int:
         """Return how often a payout was asked for under a reference."""
         return self._refusals[reference] + len(self.payouts_of(reference))
@@ -119,6 +123,12 @@ class BankBooks:
                 if payout.status == "paid":
                     self._paid_minor[payout.currency] -= payout.amount_minor
                 payout.status = "recalled"
+            case "rebooking":
+                payout = self._payouts[record["payout_id"]]
+                if payout.status == "paid":
+                    self._paid_minor[payout.currency] -= payout.amount_minor
+                    self._paid_minor[record["currency"]] += payout.amount_minor
+                payout.currency = record["currency"]
 
     def _apply_payout(self, payout: Payout) -> None:
         self._payouts[payout.id] = payout

@@ -61,7 +61,7 @@ def load_files(
     for path in _files(paths):
         try:
             with open_input(path) as file:
-                found = _load(api, path.name, file, asked)
+                found = load_file(api, path.name, file, asked)
         except (ApiError, InvalidInput) as error:
             refused += getattr(error, "code", "") != "statement_loaded" or len(paths) == 1
             print_error(f"{path}: {error.message}", code=error.code)
@@ -84,9 +84,17 @@ def _files(paths: list[Path]) -> list[Path]:
     return found
 
 
-def _load(
+def load_file(
     api: ApiClient, name: str, file: BinaryIO, asked: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    """Load a file's statements, in parts where it is large; returns them.
+
+    Args:
+        asked: What is said of it beside, as the API takes it.
+
+    Raises:
+        ApiError: It is refused, or not answered.
+    """
     first = file.read(_PART_BYTES)
     body: dict[str, Any] = {"file_name": name, **asked}
     more = file.read(_PART_BYTES)
