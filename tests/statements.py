@@ -21,7 +21,10 @@ from perdure.storage.pool import Connection
 _SENDS: Final = {"fetch", "fetchrow", "fetchval", "execute", "executemany"}
 _NOT_THE_PRODUCT: Final = tuple(
     f"perdure.{name}"
-    for name in ("chaos", "cli.demo", "embedded", "simulators", "soak", "storage.migrat", "testing")
+    for name in (
+        *("chaos", "cli.demo", "embedded", "fintech", "simulators", "soak", "storage.migrat"),
+        "testing",
+    )
 )
 """They look at a database of minutes, or at none of ours."""
 _PLANNED: Final = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b")

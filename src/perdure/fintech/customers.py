@@ -36,8 +36,10 @@ async def onboard(scene: Scene) -> None:
         one.customer_id: made for one, made in zip(scene.applicants, ids, strict=True)
     }
     asked = [one for one in scene.customers if one.outcome is Outcome.ASKED]
-    await gather(*(_show_more(scene, scene.onboardings[one.customer_id]) for one in asked))
-    await scene.until_ended("onboarding", "onboardings")
+    await gather(
+        scene.until_ended("onboarding", "onboardings"),
+        *(_show_more(scene, scene.onboardings[one.customer_id]) for one in asked),
+    )
     result.onboarded_s = time.monotonic() - began
     result.outcomes = await figures.outcomes(scene.pool)
     planned = Counter(one.outcome.value for one in scene.applicants)
@@ -63,7 +65,7 @@ async def _until_identity(scene: Scene, onboarding_id: str, state: CheckState) -
         identity = (operation.result or {}).get("identity") or {}
         return int(identity.get("status") != state and not operation.is_finished)
 
-    await scene.until_none(is_other, f"is not {state} yet: {onboarding_id}")
+    await scene.until_none(is_other)
 
 
 async def sync(scene: Scene) -> None:
@@ -135,7 +137,7 @@ async def erase(scene: Scene, leaving: Applicant, wallets: list[Wallet]) -> None
         return 0
 
     await scene.until_none(lambda: scene.ask(ask), "thing is still to come for them")
-    await scene.until_ended("erasure", "erasures")
+    await scene.until_ended("erasure")
     found = await figures.ended(scene.pool, "erasure")
     scene.result.compare("Erasures", Counter({"succeeded": 1}), found)
     view = await scene.ask(lambda client: client.get(f"/v1/customers/{part(customer_id)}"))

@@ -19,6 +19,7 @@ from perdure.cli.output import Output, OutputFormat, out, print_error, print_tab
 from perdure.cli.ports import PortBase
 from perdure.fintech import customers, money, night
 from perdure.fintech.figures import by_class
+from perdure.fintech.people import Outcome
 from perdure.fintech.scene import FintechResult, Scene
 
 _SETTINGS: Final = {
@@ -87,7 +88,7 @@ class FintechStory:
     def print(self, result: FintechResult, seconds: float) -> None:
         """Print what it showed."""
         out.print()
-        print_table(("APPLICATIONS", "#COUNT"), list(result.outcomes.items()))
+        print_table(("APPLICATIONS", "#COUNT"), [(one, result.outcomes[one]) for one in Outcome])
         out.print()
         print_table(("TRANSFERS", "#COUNT"), sorted(result.sent.items()))
         out.print()

@@ -105,7 +105,7 @@ async def _compare(scene: Scene, planting: Planting) -> str:
     scene.tell(f"perdure reconciliations create {day}")
     began = time.monotonic()
     made = await scene.ask(lambda client: client.post("/v1/reconciliations", {"day": day}))
-    await scene.until_ended("reconciliation", "reconciliations")
+    await scene.until_ended("reconciliation")
     result.reconciled_s = time.monotonic() - began
     view = await scene.ask(lambda client: client.get(f"/v1/reconciliations/{part(made['id'])}"))
     result.compare("The reconciliation", "succeeded", view["status"])

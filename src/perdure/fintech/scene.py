@@ -115,23 +115,30 @@ class Scene:
         (gained,) = await self.each([None], lambda client, _: do(client))
         return gained
 
-    async def until_none(self, left: Callable[[], Awaitable[int]], what: str) -> None:
-        """Wait until there is nothing left, and tell how much is; gives up in the end."""
+    async def until_none(self, left: Callable[[], Awaitable[int]], what: str = "") -> None:
+        """Wait until there is nothing left, and tell how much is; gives up in the end.
+
+        Args:
+            what: Empty: nothing is told.
+        """
         began = told_at = time.monotonic()
         while count := await left():
             now = time.monotonic()
             if now - began > _PATIENCE_S:
                 return
-            if now - told_at > _TOLD_EVERY_S:
+            if what and now - told_at > _TOLD_EVERY_S:
                 told_at = now
                 self.tell(f"{count:,} {what}")
             await asyncio.sleep(_POLL_S)
 
-    async def until_ended(self, kind: str, several: str) -> None:
-        """Wait until everything of a kind has ended, or needs attention."""
-        await self.until_none(
-            lambda: figures.under_way(self.pool, kind), f"{several} are under way"
-        )
+    async def until_ended(self, kind: str, several: str = "") -> None:
+        """Wait until everything of a kind has ended, or needs attention.
+
+        Args:
+            several: What is told of those that have not; empty: nothing.
+        """
+        told = several and f"{several} are under way"
+        await self.until_none(lambda: figures.under_way(self.pool, kind), told)
 
     async def control(
         self, role: str, method: str, path: str, body: dict[str, Any] | None = None

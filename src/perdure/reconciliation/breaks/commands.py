@@ -9,8 +9,8 @@ from perdure.cli.api_client import open_api, part
 from perdure.cli.output import Output, OutputFormat, out, print_fields, print_json
 from perdure.cli.pages import Limit, StartingAfter, print_page
 from perdure.core.ids import check_id
-from perdure.core.money import format_amount
 from perdure.reconciliation.breaks.model import How
+from perdure.reconciliation.breaks.texts import difference
 from perdure.reconciliation.contracts import BREAK_ID_PREFIX
 from perdure.reconciliation.matching.items import BreakClass
 
@@ -57,11 +57,15 @@ def _row(view: Mapping[str, Any]) -> tuple[object, ...]:
         view["break_class"],
         view["source"],
         view["account_id"],
-        format_amount(view["amount_minor"], view["currency"]),
+        _difference(view),
         view["found_on"],
         view["resolution"],
         view["told"],
     )
+
+
+def _difference(view: Mapping[str, Any]) -> str | None:
+    return difference(view["break_class"], view["amount_minor"], view["currency"])
 
 
 @app.command("get")
@@ -86,7 +90,7 @@ def get(break_id: _ID, output: Output = OutputFormat.TEXT) -> None:
             "status": view["status"],
             "source": view["source"],
             "account": view["account_id"],
-            "difference": format_amount(view["amount_minor"], view["currency"]),
+            "difference": _difference(view),
             "entries": view["transfer_ids"],
             "lines": view["line_ids"],
             **proposals,

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from perdure.core.ids import TRANSFER
 from perdure.core.money import format_amount
 from perdure.reconciliation.matching.items import BreakClass, Finding, Item
+from perdure.reconciliation.statements.values import names_ours
 
 _SHOWN_MAX: Final = 3
 
@@ -30,11 +32,21 @@ def told(source: str, finding: Finding, ours: Sequence[Item], theirs: Sequence[I
     return text
 
 
+def difference(break_class: str, amount_minor: int, currency: str) -> str | None:
+    """Return what theirs has more than ours; None: that is no amount, as of two currencies."""
+    return None if break_class == BreakClass.CURRENCY else format_amount(amount_minor, currency)
+
+
 def _list(items: Sequence[Item]) -> str:
     shown = ", ".join(
         f"{format_amount(item.amount_minor, item.currency)} of {item.booked_on}"
-        + (f" ({min(item.references)})" if item.references else "")
+        + (f" ({min(item.references, key=_usefulness)})" if item.references else "")
         for item in items[:_SHOWN_MAX]
     )
     left = len(items) - _SHOWN_MAX
     return f"{shown} and {left} more" if left > 0 else shown
+
+
+def _usefulness(reference: str) -> tuple[object, ...]:
+    """Order what an item is known by: the operation's id first, the ledger's entry last."""
+    return reference.startswith(f"{TRANSFER}_"), not names_ours(reference), reference

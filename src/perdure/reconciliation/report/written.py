@@ -7,7 +7,8 @@ from io import StringIO
 from typing import Final
 
 from perdure.core.csv_records import harmless
-from perdure.core.money import format_amount
+from perdure.reconciliation.breaks.texts import difference
+from perdure.reconciliation.matching.items import BreakClass
 from perdure.reconciliation.report.rows import ReportRow
 from perdure.reconciliation.report.summary import Summary
 
@@ -17,39 +18,52 @@ CSV_COLUMNS: Final = (
 )  # fmt: skip
 
 _STYLE: Final = """
-body { font: 14px/1.4 system-ui, sans-serif; color: #1a1a1a; margin: 2rem; max-width: 72rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #d0d0d0; padding: 0.3rem 0.6rem; text-align: left;
-  vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+body { font: 14px/1.45 system-ui, sans-serif; color: #1a1a1a; margin: 2rem; max-width: 84rem; }
+h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 0.5rem; }
+small, .id { color: #595959; } small { display: block; font-size: 0.8rem; }
+.verdict { font-size: 1.1rem; font-weight: 600; padding: 0.4rem 0.8rem; display: inline-block;
+  border-left: 4px solid #2e7d32; background: #eef6ee; }
+.verdict.open { border-color: #b26a00; background: #fdf4e3; }
+table { border-collapse: collapse; }
+th, td { border-bottom: 1px solid #dcdcdc; padding: 0.35rem 0.9rem 0.35rem 0; text-align: left;
+  vertical-align: top; white-space: nowrap; }
+th { border-bottom: 2px solid #8a8a8a; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.long { white-space: normal; overflow-wrap: anywhere; min-width: 18rem; }
+td.part { padding-left: 1.5rem; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
-@media print { body { margin: 0; font-size: 10px; max-width: none; } }
+@page { size: A4 landscape; margin: 12mm; }
+@media print { body { margin: 0; font-size: 9.5px; max-width: none; } }
 """
+
+_IN_ORDER: Final = {break_class.value: place for place, break_class in enumerate(BreakClass)}
 
 
 def as_html(summary: Summary, rows: Iterable[ReportRow]) -> str:
-    """Return the report as one page, which needs nothing from elsewhere."""
-    shown = list(rows)
+    """Return the report as one page, which needs nothing from elsewhere; breaks by their class."""
+    shown = sorted(
+        rows, key=lambda row: (_IN_ORDER[row.break_class], row.source, row.account_id, row.id)
+    )
+    count, title = summary.breaks_in_all, f"Reconciliation of {summary.day}"
+    told = f"{count:,} break{'' if count == 1 else 's'}" if count else "All agrees."
     body = [
-        f"<h1>Reconciliation of {summary.day}</h1>",
-        f"<p>{escape(summary.operation_id)}</p>",
-        _table(("What", "#How many"), figures(summary)),
-        f"<h2>Breaks ({summary.breaks_in_all:,})</h2>",
+        f"<h1>{title}</h1>",
+        f'<p class="id">{escape(summary.operation_id)}</p>',
+        f'<p class="verdict{" open" if count else ""}">{told}</p>',
+        _table(("What", "#How many"), [_figure(*one) for one in figures(summary)]),
     ]
     if shown:
-        body.append(
+        body += [
+            "<h2>Breaks</h2>",
+            '<p class="id">The difference is what they have more than we do.</p>',
             _table(
-                ("Id", "Class", "Source", "Account", "#Difference", "Since", "Status", "What"),
-                [_cells(row) for row in shown],
-            )
-        )
-    left = summary.breaks_in_all - len(shown)
+                ("Class", "Account, and source", "#Difference", "Since", "Status", "What"),
+                map(_break, shown),
+            ),
+        ]
+    left = count - len(shown)
     if left > 0:
         body.append(f"<p>{left:,} more are in the whole report.</p>")
-    if not summary.breaks_in_all:
-        body.append("<p>None.</p>")
-    title = f"Reconciliation of {summary.day}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{title}</title><style>{_STYLE}</style></head>\n<body>\n"
@@ -94,34 +108,26 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
     return [(what, f"{count:,}") for what, count in counts.items()]
 
 
-def _cells(row: ReportRow) -> tuple[str, ...]:
+def _figure(what: str, count: str) -> str:
+    part = ' class="part"' if what.startswith(" ") else ""
+    return f'<td{part}>{escape(what.strip())}</td><td class="number">{count}</td>'
+
+
+def _break(row: ReportRow) -> str:
+    amount = difference(row.break_class, row.amount_minor, row.currency) or "\N{EN DASH}"
+    status = (row.resolution or row.status).replace("_", " ")
     return (
-        row.id,
-        row.break_class.replace("_", " "),
-        row.source,
-        row.account_id,
-        format_amount(row.amount_minor, row.currency),
-        row.found_on.isoformat(),
-        row.resolution or row.status,
-        row.told,
+        f"<td>{row.break_class.replace('_', ' ')}<small>{escape(row.id)}</small></td>"
+        f"<td>{escape(row.account_id)}<small>{escape(row.source)}</small></td>"
+        f'<td class="number">{escape(amount)}</td><td>{row.found_on}</td>'
+        f'<td>{escape(status)}</td><td class="long">{escape(row.told)}</td>'
     )
 
 
-def _table(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    heads = list(columns)
-    classes = [' class="number"' if head.startswith("#") else "" for head in heads]
+def _table(columns: Iterable[str], rows: Iterable[str]) -> str:
     head = "".join(
-        f"<th{one}>{escape(name.removeprefix('#'))}</th>"
-        for name, one in zip(heads, classes, strict=True)
+        f'<th class="number">{name[1:]}</th>' if name.startswith("#") else f"<th>{name}</th>"
+        for name in columns
     )
-    lines = [
-        "<tr>"
-        + "".join(f"<td{one}>{escape(cell)}</td>" for cell, one in zip(row, classes, strict=True))
-        + "</tr>"
-        for row in rows
-    ]
-    return (
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n"
-        + "\n".join(lines)
-        + "\n</tbody></table>"
-    )
+    lines = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
