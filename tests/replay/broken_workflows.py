@@ -4,6 +4,10 @@ from dataclasses import replace
 
 from temporalio import workflow
 
+from perdure.bank_sync import process as syncing
+from perdure.bank_sync.contracts import WORKFLOW as BANK_SYNC
+from perdure.bank_sync.contracts import BankSyncEnd, BankSyncInput
+from perdure.bank_sync.workflow import BankSyncWorkflow
 from perdure.capability.contracts import End
 from perdure.durable.reversal import undo
 from perdure.durable.script import WorkflowRunner
@@ -93,6 +97,18 @@ class SettlesBeforeItGivesBack(RefundWorkflow):
     @workflow.run
     async def run(self, refund: RefundInput) -> RefundEnd:
         return await WorkflowRunner(tell).run(SETTLE, SettleRefund(refund, GivenBack()))
+
+
+@workflow.defn(name=BANK_SYNC)
+class AppliesBeforeItLooks(BankSyncWorkflow):
+    """The looks left for later."""
+
+    @workflow.run
+    async def run(self, sync: BankSyncInput) -> BankSyncEnd:
+        steps = WorkflowRunner(tell)
+        while (await steps.run(syncing.FETCH_PAGE, sync)).has_more:
+            pass
+        return await steps.run(syncing.APPLY, sync)
 
 
 @workflow.defn(name=REVERSAL)

@@ -1,20 +1,53 @@
-"""The onboardings whose histories are recorded and replayed."""
+"""The onboardings whose histories are recorded and replayed; and what follows them."""
 
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
 from temporalio.client import WorkflowHandle
 
 from perdure.capability.contracts import End
 from perdure.core.errors import ProviderDeclined, ProviderDisagrees, ProviderUnavailable
+from perdure.core.ids import new_id
+from perdure.core.script import ScriptStep
+from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.scope import PARK, RESUME, CancelCall
 from perdure.identity import contracts as identity
-from perdure.identity.contracts import TOLD, Found, Seen
+from perdure.identity import process as checking
+from perdure.identity.contracts import (
+    IDENTITY,
+    RECHECK_WORKFLOW,
+    TOLD,
+    CheckOptions,
+    Found,
+    IdentityCheck,
+    RecheckEnd,
+    Seen,
+    recheck_workflow_id,
+)
+from perdure.identity.recheck_workflow import RecheckWorkflow
 from perdure.notifications.contracts import DELIVER
-from perdure.onboarding import contracts
-from tests.workflows.scripted_onboardings import APPROVED, BEGUN, OnboardingScenario
+from perdure.onboarding import contracts, process
+from perdure.onboarding.contracts import (
+    AGGREGATOR,
+    FOLLOW_UP,
+    FOLLOW_UP_WORKFLOW,
+    Created,
+    LeftOut,
+    OnboardingInput,
+    OnboardingOptions,
+    OnboardingRequest,
+    Opened,
+    follow_up_workflow_id,
+)
+from perdure.onboarding.follow_up_workflow import FollowUpWorkflow
+from perdure.onboarding.workflow import OnboardingWorkflow
+from tests.workflows.scripted_steps import ScriptedKind, StepsScenario
 
-from .scenarios import Scenario, let_it_run
+from .scenarios import Scenario, closed, let_it_run
 
+REQUEST = OnboardingRequest("cus_1", "Ada Lovelace", "ada@example.com", "1990-12-10", "FR")
+BEGUN = Seen("chk_1", "created")
+APPROVED = Seen("chk_1", "approved")
 IN_REVIEW = Seen("chk_1", "in_review")
 ASKED_AGAIN = Seen("chk_1", "resubmission_requested", ["selfie"])
 EXPIRED = Seen("chk_1", "expired")
@@ -23,27 +56,100 @@ ELSEWHERE = ProviderDisagrees("It is somebody else's.")
 AWAY = ProviderUnavailable("away")
 
 
-async def tell(scenario: OnboardingScenario, handle: WorkflowHandle[Any, End]) -> None:
+AT_VERIFIER: Final[tuple[ScriptStep[Any, Any], ...]] = (
+    *checking.BEGINNINGS,
+    checking.RESOLVE,
+    checking.LOOK,
+    checking.CALL_OFF,
+)
+CHECKED: Final = {
+    **{begin.name: BEGUN for begin in checking.BEGINNINGS},
+    identity.RESOLVE_CHECK: Found(),
+    identity.RECORD: [[]],
+    identity.LOOK: APPROVED,
+    identity.CALL_OFF: Found(),
+}
+"""What the verifier answers where the customer is approved."""
+
+
+def _onboarding(**options: float) -> tuple[str, OnboardingInput]:
+    operation_id = new_id(contracts.ID_PREFIX)
+    check = CheckOptions(**{"inquiry_s": 0.2} | options)
+    return operation_id, OnboardingInput(operation_id, REQUEST, OnboardingOptions(check))
+
+
+def _follow_up() -> tuple[str, str]:
+    operation_id = new_id(contracts.ID_PREFIX)
+    return follow_up_workflow_id(operation_id), operation_id
+
+
+def _recheck() -> tuple[str, IdentityCheck]:
+    operation_id = new_id(contracts.ID_PREFIX)
+    check = IdentityCheck(operation_id, REQUEST.customer_id, CheckOptions(inquiry_s=0.2), again=1)
+    return recheck_workflow_id(operation_id, 1), check
+
+
+ONBOARDING: Final = ScriptedKind(
+    OnboardingWorkflow,
+    contracts.WORKFLOW,
+    _onboarding,
+    {
+        OPERATIONS: (
+            *(process.CREATE_PROFILE, process.OPEN_ACCOUNTS, process.COMPLETE, process.CLOSE),
+            checking.RECORD,
+            ScriptStep(contracts.LEAVE_OUT_LINK, LeftOut, NoneType),
+        ),
+        provider_queue(IDENTITY): AT_VERIFIER,
+        provider_queue(AGGREGATOR): (ScriptStep(contracts.LINK_BANK, OnboardingInput, NoneType),),
+    },
+    CHECKED
+    | {
+        contracts.CREATE_PROFILE: Created("cus_1"),
+        contracts.OPEN_ACCOUNTS: Opened(["acc_1"]),
+        contracts.COMPLETE: End("succeeded", notification_ids=["ntf_1"]),
+        contracts.CLOSE: closed,
+    },
+)
+FOLLOWED_UP: Final = ScriptedKind(
+    FollowUpWorkflow,
+    FOLLOW_UP_WORKFLOW,
+    _follow_up,
+    {OPERATIONS: (ScriptStep(FOLLOW_UP, str, list[str]),)},
+    {},
+)
+CHECKED_AGAIN: Final = ScriptedKind(
+    RecheckWorkflow,
+    RECHECK_WORKFLOW,
+    _recheck,
+    {
+        OPERATIONS: (checking.RECORD, ScriptStep(identity.END_RECHECK, RecheckEnd, NoneType)),
+        provider_queue(IDENTITY): AT_VERIFIER,
+    },
+    CHECKED,
+)
+
+
+async def tell(scenario: StepsScenario, handle: WorkflowHandle[Any, End]) -> None:
     """Call back while the check is in review."""
     await scenario.world.until_called(identity.RECORD)
     await handle.signal(TOLD, "evt_1")
     await handle.result()
 
 
-async def resume(scenario: OnboardingScenario, handle: WorkflowHandle[Any, End]) -> None:
+async def resume(scenario: StepsScenario, handle: WorkflowHandle[Any, End]) -> None:
     await scenario.world.until_called(PARK)
     scenario.world.answers[identity.LOOK] = APPROVED
     await handle.signal(RESUME)
     await handle.result()
 
 
-async def cancel(scenario: OnboardingScenario, handle: WorkflowHandle[Any, End]) -> None:
+async def cancel(scenario: StepsScenario, handle: WorkflowHandle[Any, End]) -> None:
     await scenario.world.until_called(identity.LOOK)
     await handle.signal("cancel", CancelCall("ada", "Not wanted."))
     await handle.result()
 
 
-ONBOARDING_SCENARIOS: list[Scenario[OnboardingScenario]] = [
+ONBOARDING_SCENARIOS: list[Scenario[StepsScenario]] = [
     Scenario("approved", let_it_run, holds=(identity.LOOK, contracts.LINK_BANK)),
     Scenario(
         "without_a_link",
@@ -104,3 +210,16 @@ ONBOARDING_SCENARIOS: list[Scenario[OnboardingScenario]] = [
     ),
     Scenario("called_off", cancel, {identity.LOOK: IN_REVIEW}, holds=(identity.CALL_OFF,)),
 ]
+
+FOLLOW_UP_SCENARIOS: list[Scenario[StepsScenario]] = [
+    Scenario("told", let_it_run, {FOLLOW_UP: lambda _: ["ntf_1"]}, holds=(DELIVER,)),
+    Scenario("left", let_it_run, {FOLLOW_UP: lambda _: []}, holds=("EVENT_TYPE_MARKER_RECORDED",)),
+]
+
+RECHECK_SCENARIOS: list[Scenario[StepsScenario]] = [
+    Scenario("approved", let_it_run, holds=(identity.LOOK,)),
+    Scenario(
+        "declined", let_it_run, {identity.LOOK: DECLINED}, holds=("EVENT_TYPE_MARKER_RECORDED",)
+    ),
+]
+"""Checks that are made again as an approval ends."""

@@ -8,6 +8,9 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +19,17 @@ from temporalio.client import Client, WorkflowHistory
 
 from perdure.durable.operation_ids import reversal_id
 from perdure.storage.pool import Pool, open_pool
-from tests.replay.onboarding_scenarios import ONBOARDING_SCENARIOS
+from tests.replay.bank_sync_scenarios import BANK_SYNC, BANK_SYNC_SCENARIOS
+from tests.replay.erasure_scenarios import ERASURE, ERASURE_SCENARIOS
+from tests.replay.onboarding_scenarios import (
+    CHECKED_AGAIN,
+    FOLLOW_UP_SCENARIOS,
+    FOLLOWED_UP,
+    ONBOARDING,
+    ONBOARDING_SCENARIOS,
+    RECHECK_SCENARIOS,
+)
+from tests.replay.reconciliation_scenarios import BREAK, BREAK_SCENARIOS, NIGHT, NIGHT_SCENARIOS
 from tests.replay.recorded import HISTORIES
 from tests.replay.refund_scenarios import REFUND_SCENARIOS
 from tests.replay.renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
@@ -25,18 +38,22 @@ from tests.replay.scenarios import (
     SCENARIOS_AT_ONCE,
     SCENARIOS_THAT_WAIT,
     SCENARIOS_WITH_LIES,
+    Scenario,
 )
 from tests.replay.trade_scenarios import TRADE_SCENARIOS, TRADE_SCENARIOS_UNDONE
 from tests.replay.transfer_scenarios import TRANSFER_SCENARIOS
 from tests.servers import migrated_database, postgres_server, temporal_server
+from tests.workflows.scripted_steps import ScriptedKind, StepsScenario
 from tests.workflows.worker import (
-    scripted_onboardings,
     scripted_payments,
     scripted_refunds,
     scripted_renewals,
+    scripted_steps,
     scripted_trades,
     scripted_transfers,
 )
+
+Recorder = Callable[[Client, Pool, Path], Awaitable[object]]
 
 
 async def record(version: str) -> None:
@@ -58,74 +75,62 @@ async def record(version: str) -> None:
             await _RECORDERS[kind](client, pool, folder)
 
 
-async def _record_payments(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT:
-        async with scripted_payments(client, pool) as payments:
-            payments.world.answers.update(scenario.answers)
-            handle = await payments.start(daily_limit_minor=700, **scenario.start)
-            await scenario.drive(payments, handle)
-            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
-
-
-async def _record_transfers(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in TRANSFER_SCENARIOS:
-        async with scripted_transfers(client, pool) as transfers:
-            transfers.world.answers.update(scenario.answers)
-            handle = await transfers.start()
-            await scenario.drive(transfers, handle)
-            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
-
-
-async def _record_renewals(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in RENEWAL_SCENARIOS + RENEWAL_SCENARIOS_CALLED_OFF:
-        async with scripted_renewals(client, pool) as renewals:
-            renewals.world.answers.update(scenario.answers)
-            handle = await renewals.start()
-            await scenario.drive(renewals, handle)
-            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
-
-
-async def _record_refunds(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in REFUND_SCENARIOS:
-        async with scripted_refunds(client, pool) as refunds:
-            refunds.world.answers.update(scenario.answers)
-            handle = await refunds.start()
-            await scenario.drive(refunds, handle)
-            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+async def _record(
+    scripted: Callable[[Client, Pool], AbstractAsyncContextManager[Any]],
+    scenarios: Sequence[Scenario[Any]],
+    client: Client,
+    pool: Pool,
+    folder: Path,
+    **start: Any,
+) -> dict[str, str]:
+    """Record scenarios; returns the id of each one's workflow."""
+    ids: dict[str, str] = {}
+    for scenario in scenarios:
+        async with scripted(client, pool) as operations:
+            operations.world.answers.update(scenario.answers)
+            handle = await operations.start(**start | scenario.start)
+            await scenario.drive(operations, handle)
+        first = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        _keep(await first.fetch_history(), folder / f"{scenario.name}.json")
+        ids[scenario.name] = handle.id
+    return ids
 
 
 async def _record_trades(client: Client, pool: Pool, folder: Path) -> None:
     """Record trades, and beside them what undid them."""
+    await _record(scripted_trades, TRADE_SCENARIOS, client, pool, folder)
+    undone = await _record(scripted_trades, TRADE_SCENARIOS_UNDONE, client, pool, folder)
     reversals = folder.with_name(folder.name.replace("trade", "trade_reversal"))
     reversals.mkdir()
-    for scenario in TRADE_SCENARIOS + TRADE_SCENARIOS_UNDONE:
-        async with scripted_trades(client, pool) as trades:
-            trades.world.answers.update(scenario.answers)
-            handle = await trades.start()
-            await scenario.drive(trades, handle)
-            name = f"{scenario.name}.json"
-            _keep(await handle.fetch_history(), folder / name)
-            if scenario in TRADE_SCENARIOS_UNDONE:
-                undoing = client.get_workflow_handle(reversal_id(handle.id))
-                _keep(await undoing.fetch_history(), reversals / name)
+    for name, trade_id in undone.items():
+        undoing = client.get_workflow_handle(reversal_id(trade_id))
+        _keep(await undoing.fetch_history(), reversals / f"{name}.json")
 
 
-async def _record_onboardings(client: Client, pool: Pool, folder: Path) -> None:
-    for scenario in ONBOARDING_SCENARIOS:
-        async with scripted_onboardings(client, pool) as onboardings:
-            onboardings.world.answers.update(scenario.answers)
-            handle = await onboardings.start(**scenario.start)
-            await scenario.drive(onboardings, handle)
-            _keep(await handle.fetch_history(), folder / f"{scenario.name}.json")
+def _of_steps(kind: ScriptedKind, scenarios: Sequence[Scenario[StepsScenario]]) -> Recorder:
+    return partial(_record, partial(scripted_steps, kind=kind), scenarios)
 
 
-_RECORDERS = {
-    "payment": _record_payments,
-    "transfer": _record_transfers,
-    "renewal": _record_renewals,
-    "refund": _record_refunds,
+_RECORDERS: Mapping[str, Recorder] = {
+    "payment": partial(
+        _record,
+        scripted_payments,
+        SCENARIOS + SCENARIOS_AT_ONCE + SCENARIOS_WITH_LIES + SCENARIOS_THAT_WAIT,
+        daily_limit_minor=700,
+    ),
+    "transfer": partial(_record, scripted_transfers, TRANSFER_SCENARIOS),
+    "renewal": partial(
+        _record, scripted_renewals, RENEWAL_SCENARIOS + RENEWAL_SCENARIOS_CALLED_OFF
+    ),
+    "refund": partial(_record, scripted_refunds, REFUND_SCENARIOS),
     "trade": _record_trades,
-    "onboarding": _record_onboardings,
+    "onboarding": _of_steps(ONBOARDING, ONBOARDING_SCENARIOS),
+    "follow_up": _of_steps(FOLLOWED_UP, FOLLOW_UP_SCENARIOS),
+    "recheck": _of_steps(CHECKED_AGAIN, RECHECK_SCENARIOS),
+    "bank_sync": _of_steps(BANK_SYNC, BANK_SYNC_SCENARIOS),
+    "reconciliation": _of_steps(NIGHT, NIGHT_SCENARIOS),
+    "reconciliation_break": _of_steps(BREAK, BREAK_SCENARIOS),
+    "erasure": _of_steps(ERASURE, ERASURE_SCENARIOS),
 }
 
 

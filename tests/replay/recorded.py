@@ -5,16 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perdure.bank_sync.workflow import BankSyncWorkflow
 from perdure.durable import versions
+from perdure.erasures.workflow import ErasureWorkflow
+from perdure.identity.recheck_workflow import RecheckWorkflow
+from perdure.onboarding.follow_up_workflow import FollowUpWorkflow
 from perdure.onboarding.workflow import OnboardingWorkflow
 from perdure.payments.workflow import PaymentWorkflow
+from perdure.reconciliation.break_workflow import ReconciliationBreakWorkflow
+from perdure.reconciliation.workflow import ReconciliationWorkflow
 from perdure.refunds.workflow import RefundWorkflow
 from perdure.renewals.workflow import RenewalWorkflow
 from perdure.trades.reversal_workflow import TradeReversalWorkflow
 from perdure.trades.workflow import TradeWorkflow
 from perdure.transfers.workflow import TransferWorkflow
 
-from .onboarding_scenarios import ONBOARDING_SCENARIOS
+from .bank_sync_scenarios import BANK_SYNC_SCENARIOS
+from .erasure_scenarios import ERASURE_SCENARIOS
+from .onboarding_scenarios import FOLLOW_UP_SCENARIOS, ONBOARDING_SCENARIOS, RECHECK_SCENARIOS
+from .reconciliation_scenarios import BREAK_SCENARIOS, NIGHT_SCENARIOS
 from .refund_scenarios import REFUND_SCENARIOS
 from .renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
 from .scenarios import (
@@ -113,4 +122,10 @@ RECORDED = [
         REVERSAL_SCENARIOS,
     ),
     Recorded("onboarding-v1", OnboardingWorkflow, ONBOARDING_SCENARIOS, frozenset(), SECOND[1]),
+    Recorded("follow_up-v1", FollowUpWorkflow, FOLLOW_UP_SCENARIOS, frozenset(), SECOND[0]),
+    Recorded("recheck-v1", RecheckWorkflow, RECHECK_SCENARIOS),
+    Recorded("bank_sync-v1", BankSyncWorkflow, BANK_SYNC_SCENARIOS),
+    Recorded("reconciliation-v1", ReconciliationWorkflow, NIGHT_SCENARIOS, frozenset(), SECOND[0]),
+    Recorded("reconciliation_break-v1", ReconciliationBreakWorkflow, BREAK_SCENARIOS),
+    Recorded("erasure-v1", ErasureWorkflow, ERASURE_SCENARIOS, frozenset(), SECOND[1]),
 ]

@@ -2,6 +2,7 @@
 
 from temporalio.worker import Replayer
 
+from perdure.capability.assembly import pure_modules
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.sandbox import sandboxed_runner
@@ -15,5 +16,5 @@ def replayer(*workflows: type) -> Replayer:
     return Replayer(
         workflows=workflows,
         interceptors=[OperationSync(NO_POOL), Cancellation()],
-        workflow_runner=sandboxed_runner(),
+        workflow_runner=sandboxed_runner(pure_modules()),
     )

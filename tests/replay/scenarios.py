@@ -47,6 +47,12 @@ class Scenario(Generic[Told]):
     holds: tuple[str, ...] = ()
 
 
+def closed(given: Any) -> End:
+    """Return the end of what was closed."""
+    status = "cancelled" if given.failure.cancelled else "failed"
+    return End(status, given.failure, ["ntf_1"])
+
+
 async def let_it_run(scenario: object, handle: WorkflowHandle[Any, Any]) -> None:
     await handle.result()
 

@@ -2,6 +2,7 @@
 
 from temporalio.worker import Replayer
 
+from perdure.capability.assembly import pure_modules
 from perdure.durable.interceptors.cancellation import Cancellation
 from perdure.durable.interceptors.operation_sync import OperationSync
 from perdure.durable.sandbox import sandboxed_runner
@@ -21,7 +22,7 @@ async def test_a_run_of_each_workflow_is_replayed_without_a_span_t10() -> None:
                 workflows=[recorded.workflow],
                 interceptors=[OperationSync(NO_POOL), Cancellation()],
                 plugins=observed.plugins,
-                workflow_runner=sandboxed_runner(),
+                workflow_runner=sandboxed_runner(pure_modules()),
             )
             for scenario in recorded.scenarios[:1]:
                 await replayer.replay_workflow(load(recorded, scenario.name))

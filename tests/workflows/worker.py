@@ -10,6 +10,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Worker
 
 from perdure.bootstrap import compose
+from perdure.capability.assembly import pure_modules
 from perdure.config import Settings
 from perdure.core.errors import ProviderError, ProviderNotCalled
 from perdure.durable.deployments import deployment_config
@@ -21,10 +22,7 @@ from perdure.durable.queues import FRAUD, NOTIFICATIONS, OPERATIONS, QueueNames,
 from perdure.durable.sandbox import sandboxed_runner
 from perdure.fraud.contracts import SCORER
 from perdure.fraud.workflow import FraudCheckFirstTryWorkflow, FraudCheckWorkflow
-from perdure.identity.contracts import IDENTITY
 from perdure.notifications.workflow import NotificationWorkflow
-from perdure.onboarding.contracts import AGGREGATOR
-from perdure.onboarding.workflow import OnboardingWorkflow
 from perdure.operations.waiting import TRIES_MAX, ProviderWaits, StepAtProvider, Tries
 from perdure.payments.contracts import GATEWAY
 from perdure.payments.workflow import PaymentWorkflow
@@ -38,17 +36,15 @@ from perdure.transfers.contracts import BANK
 from perdure.transfers.workflow import TransferWorkflow
 
 from .scripted import PaymentScenario, ScriptedWorld
-from .scripted_onboardings import OnboardingScenario, ScriptedVerifier
 from .scripted_refunds import RefundScenario, ScriptedRefunds
 from .scripted_renewals import REGISTRY, RenewalScenario, ScriptedRegistry
+from .scripted_steps import ScriptedKind, ScriptedSteps, StepsScenario
 from .scripted_trades import ScriptedExchange, TradeScenario
 from .scripted_transfers import ScriptedBank, TransferScenario
 
 QUEUES = (OPERATIONS, FRAUD, NOTIFICATIONS, provider_queue(GATEWAY), provider_queue(SCORER))
 TRANSFER_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(BANK))
 TRADE_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(ASSETS), provider_queue(WALLETS))
-ONBOARDING_PROVIDERS = (provider_queue(IDENTITY), provider_queue(AGGREGATOR))
-ONBOARDING_QUEUES = (OPERATIONS, NOTIFICATIONS, *ONBOARDING_PROVIDERS)
 RENEWAL_QUEUES = (OPERATIONS, NOTIFICATIONS, provider_queue(REGISTRY))
 
 
@@ -150,16 +146,18 @@ async def scripted_trades(client: Client, pool: Pool) -> AsyncIterator[TradeScen
 
 
 @asynccontextmanager
-async def scripted_onboardings(client: Client, pool: Pool) -> AsyncIterator[OnboardingScenario]:
-    """Run workers for onboardings whose every answer from outside is scripted."""
-    names, world = own_queues(ONBOARDING_QUEUES), ScriptedVerifier()
-    workflows: dict[str, list[type]] = {
-        OPERATIONS: [OnboardingWorkflow],
+async def scripted_steps(
+    client: Client, pool: Pool, kind: ScriptedKind
+) -> AsyncIterator[StepsScenario]:
+    """Run workers for a kind whose every step is scripted."""
+    queues = [*dict.fromkeys((OPERATIONS, NOTIFICATIONS, *kind.steps))]
+    names, world = own_queues(queues), ScriptedSteps(dict(kind.answers), steps=kind.steps)
+    workflows: dict[str, list[type]] = {queue: [] for queue in queues} | {
+        OPERATIONS: [kind.workflow],
         NOTIFICATIONS: [NotificationWorkflow],
-        **{queue: [] for queue in ONBOARDING_PROVIDERS},
     }
     async with _workers(client, pool, names, world, workflows):
-        yield OnboardingScenario(client, names, world)
+        yield StepsScenario(client, names, world, kind)
 
 
 class _OthersGetThrough(ProviderWaits):
@@ -196,7 +194,7 @@ async def _workers(
                     workflows=found,
                     activities=world.activities_of(queue),
                     interceptors=interceptors,
-                    workflow_runner=sandboxed_runner(),
+                    workflow_runner=sandboxed_runner(pure_modules()),
                     deployment_config=deployment_config(version, queue),
                 )
             )
