@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from perdure.capabilities import attribute, installed
 from perdure.capability.declaration import Capability, Place
+from perdure.capability.fields import unreadable_fields
 from perdure.capability.traces import Traces
 from perdure.capability.wiring import Host, Wiring, Work, WorkerHost
 from perdure.core.errors import ConfigurationError
@@ -86,8 +87,17 @@ class Kinds:
         self._places = itertools.count()
         self._check_steps()
         for name, one in self._capabilities.items():
-            if one.is_created and self._acceptance(name) is None:
+            if not one.is_created:
+                continue
+            if self._acceptance(name) is None:
                 raise _wrong(one, "nothing of it is an Acceptance")
+            if unreadable := unreadable_fields(one.request):
+                raise _wrong(
+                    one,
+                    "a request's field is a text, a number, a bool, a StrEnum, a Literal, a date, a"
+                    " datetime, a dataclass, or a list or tuple of these, and not"
+                    f" {', '.join(unreadable)}",
+                )
 
     def _check_steps(self) -> None:
         steps = Counter(step for wiring in self._wirings.values() for step in wiring.patience)

@@ -9,6 +9,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
 from perdure.core.errors import ConfigurationError
+from perdure.durable.payloads.values import VALUES
 
 
 def logging_runtime() -> Runtime:
@@ -26,7 +27,7 @@ async def connect(
     runtime: Runtime | None = None,
     lazy: bool = False,
     plugins: Sequence[Plugin] = (),
-    data_converter: DataConverter = DataConverter.default,
+    data_converter: DataConverter = VALUES,
 ) -> Client:
     """Connect as Temporal's standard settings say: address, namespace, TLS, API key, profile.
 

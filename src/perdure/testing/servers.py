@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from perdure.core.ports import LOOPBACK, hold_port
 from perdure.durable.client import connect
+from perdure.durable.payloads.values import VALUES
 from perdure.embedded.postgres import start_postgres
 from perdure.embedded.temporal import TemporalServer, run_temporal
 from perdure.embedded.temporal_cli import ensure_temporal_cli
@@ -62,7 +63,7 @@ async def temporal_server(folder: Path) -> AsyncIterator[Client]:
             cli=ensure_temporal_cli(tell), data_dir=folder, port=held.number, ui_port=None
         )
         async with run_temporal(server):
-            yield await Client.connect(server.address)
+            yield await Client.connect(server.address, data_converter=VALUES)
 
 
 def tell(sentence: str) -> None:

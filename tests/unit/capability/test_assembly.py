@@ -1,6 +1,8 @@
 """Kinds put together: one that is wrong ends the start in one line that names it and the piece."""
 
 from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -46,6 +48,18 @@ class GiftWorkflow:
 
 @activity.defn(name="gift.wrap")
 async def wrap() -> None: ...
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    on: date
+    by: bytes = b""
+
+
+@dataclass(frozen=True)
+class UnreadableRequest(TransferRequest):
+    amount: Decimal | None = None
+    wrapped: tuple[Wrapped, ...] = ()
 
 
 class GiftSettings(EnvironmentSettings):
@@ -120,6 +134,7 @@ async def test_what_is_installed_is_wired_and_works(monkeypatch: pytest.MonkeyPa
         ({"wire": f"{HERE}:wire_without_setting"}, "The setting GIFT_SHOP_URL is missing"),
         ({"wire": f"{HERE}:wire_without_acceptance"}, "nothing of it is an Acceptance"),
         ({"work": f"{HERE}:nothing"}, "its work .*:nothing cannot be loaded"),
+        ({"request": UnreadableRequest}, r".* and not amount \(Decimal\), wrapped.by \(bytes\)"),
         ({"workflow": "Present"}, "it has no workflow 'Present'"),
         ({"has_lane": True}, "its has_lane, .* do not agree"),
         ({"work": f"{HERE}:work_in_a_lane"}, "its has_lane, .* do not agree"),

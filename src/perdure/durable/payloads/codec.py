@@ -25,6 +25,7 @@ from perdure.core.errors import PayloadUnreadable
 from perdure.durable.operation_ids import operation_of
 from perdure.durable.payloads.encrypted import ENCODING, KEY_ID, is_encrypted
 from perdure.durable.payloads.keys import DataKeys
+from perdure.durable.payloads.values import PayloadValues
 
 
 class EncryptingCodec(PayloadCodec, WithSerializationContext):
@@ -95,6 +96,7 @@ class EncryptingConverter(DataConverter):
 def encrypting_converter(keys: DataKeys) -> DataConverter:
     """Return what clients convert with: values as ever, then encrypted; failures' texts too."""
     return EncryptingConverter(
+        payload_converter_class=PayloadValues,
         payload_codec=EncryptingCodec(keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

@@ -9,6 +9,7 @@ from temporalio.converter import DataConverter, PayloadCodec
 from perdure.core.errors import PayloadUnreadable
 from perdure.durable.payloads.encrypted import is_encrypted
 from perdure.durable.payloads.settings import KEYS, PayloadSettings
+from perdure.durable.payloads.values import VALUES
 from perdure.storage.pool import Pool
 
 
@@ -38,7 +39,7 @@ class NoKeys(PayloadCodec):
 def data_converter(settings: PayloadSettings, pool: Pool) -> DataConverter:
     """Return what encrypts, where a key is set."""
     if not settings.keys:
-        return replace(DataConverter.default, payload_codec=NoKeys())
+        return replace(VALUES, payload_codec=NoKeys())
     # Not needed by those that have no key, and a command is to begin quickly.
     from perdure.durable.payloads.codec import encrypting_converter  # noqa: PLC0415
     from perdure.durable.payloads.keys import DataKeys  # noqa: PLC0415
