@@ -4,6 +4,7 @@ Temporal's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profile)
 `temporalio.envconfig`.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -99,6 +100,8 @@ class Settings(EnvironmentSettings):
     """How many event streams an API process has open; over it: 429."""
     api_streams_per_key_max: int = Field(default=50, ge=1)
     """How many of them one key has."""
+    console_session_lasts: timedelta = timedelta(hours=8)
+    """After how long one signs in to the console again, as ISO 8601 (`PT8H`) or in seconds."""
     customer_accounts_max: int = Field(default=100, ge=1)
     """How many accounts a customer has before its own keys open no more."""
 

@@ -47,7 +47,7 @@ OF_ENTRANCES = {
 """A kind's own routes, commands, load and demo are parts of API, command line and chaos, which find
 them by their name; so is what its commands do on the machine itself."""
 
-ENTRANCES = {"api", "chaos", "cli", "fintech", "soak", "testing", "worker"}
+ENTRANCES = {"api", "console", "chaos", "cli", "fintech", "soak", "testing", "worker"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
@@ -77,6 +77,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "capabilities",
     },
     "capabilities": {"core", "capability"},
+    # What the API's routes call, and no statements of its own.
+    "console": {
+        "core",
+        "operations",
+        "limits",
+        "flags",
+        "capability",
+        "capabilities",
+        "notifications",
+        "bootstrap",
+        "api",
+    },
     "legacy": {
         "core",
         "storage",

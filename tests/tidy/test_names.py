@@ -16,6 +16,7 @@ HOUSE = (
     "api",
     "chaos",
     "cli",
+    "console",
     "soak",
     "worker",
     "operations",

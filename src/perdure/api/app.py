@@ -39,6 +39,7 @@ from perdure.api.shares import RequestShares
 from perdure.api.streams import OpenStreams
 from perdure.bootstrap import Platform
 from perdure.capabilities import attribute, installed
+from perdure.console.router import router as console
 from perdure.core.telemetry import telemetry
 from perdure.legacy import routes as legacy
 from perdure.operations.bulk.lists import purge as purge_lists
@@ -123,6 +124,7 @@ def routed_app() -> FastAPI:
         health,
     ):
         app.include_router(resource.router)
+    app.include_router(console)
     describe(app, all_codes())
     return app
 

@@ -80,6 +80,12 @@ class Problem:
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def read(cls, status: int, body: bytes | memoryview) -> "Problem":
+        """Return an error from an answer."""
+        told = json.loads(bytes(body))["error"]
+        return cls(status, told["type"], told["code"], told["message"], told["param"])
+
     def body(self, request_id: str) -> bytes:
         """Return the answer's body."""
         error = {

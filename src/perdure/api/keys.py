@@ -144,9 +144,30 @@ async def find_key(connection: Connection | Pool, secret: str) -> ApiKey:
     Raises:
         Unauthenticated: `invalid_api_key`, `revoked_api_key`, `expired_api_key`.
     """
-    row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM api_keys WHERE secret_sha256 = $1", digest_of(secret)
+    return _usable(
+        await connection.fetchrow(
+            f"SELECT {_COLUMNS} FROM api_keys WHERE secret_sha256 = $1", digest_of(secret)
+        )
     )
+
+
+async def key_of_session(connection: Connection | Pool, token: str) -> ApiKey:
+    """Return the key with which somebody signed in to the console.
+
+    Raises:
+        Unauthenticated: `session_over`, or the key is not to be used any more.
+    """
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM api_keys WHERE id = (SELECT api_key_id FROM console_sessions"
+        " WHERE token_sha256 = $1 AND expires_at > now())",
+        digest_of(token),
+    )
+    if row is None:
+        raise Unauthenticated("Your session is over; sign in again.", code="session_over")
+    return _usable(row)
+
+
+def _usable(row: asyncpg.Record | None) -> ApiKey:
     if row is None:
         raise Unauthenticated(
             "This API key is not known; see that it is whole.", code="invalid_api_key"

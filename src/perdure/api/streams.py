@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from perdure.api.keys import ApiKey
 from perdure.api.openapi import refuses
@@ -67,7 +67,7 @@ class OpenStreams:
         if not self._is_free(key_id):
             return
         deadline = asyncio.get_running_loop().time() + DURATION_MAX_S
-        with self._taken(key_id):
+        with self.taken(key_id):
             async with aclosing(events):
                 while True:
                     try:
@@ -78,7 +78,8 @@ class OpenStreams:
                     yield event
 
     @contextmanager
-    def _taken(self, key_id: str) -> Iterator[None]:
+    def taken(self, key_id: str) -> Iterator[None]:
+        """Have a stream of a key counted meanwhile."""
         self._of_keys[key_id] += 1
         try:
             yield
@@ -95,6 +96,26 @@ def send_events(request: Request, caller: ApiKey, events: Events) -> Response:
     streams: OpenStreams = request.app.state.open_streams
     streams.check_free(caller.id)
     return EventSourceResponse(streams.passed_on(caller.id, events))
+
+
+def send_file(
+    request: Request, caller: ApiKey, parts: AsyncIterator[str], *, name: str, media_type: str
+) -> Response:
+    """Return the answer that sends a file as it is written, however long it is.
+
+    Raises:
+        ProviderRateLimited: `too_many_streams`.
+    """
+    streams: OpenStreams = request.app.state.open_streams
+    streams.check_free(caller.id)
+
+    async def passed_on() -> AsyncIterator[str]:
+        with streams.taken(caller.id):
+            async for part in parts:
+                yield part
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(passed_on(), headers=headers, media_type=media_type)
 
 
 def nothing_more() -> Response:

@@ -19,9 +19,14 @@ def _is_fixed(name: str) -> bool:
 
 
 class Words:
-    """Takes texts out of others, as whole words, in any case."""
+    """Takes texts out of others, as whole words, in any case.
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    Args:
+        instead: Stands where they stood.
+    """
+
+    def __init__(self, texts: Iterable[str], *, instead: str = ERASED) -> None:
+        self._instead = instead
         found = {text.strip() for text in texts}
         self.texts = sorted(
             (text for text in found if len(text) >= LENGTH_MIN), key=lambda text: (-len(text), text)
@@ -36,7 +41,7 @@ class Words:
         if not self.texts:
             return value
         if isinstance(value, str):
-            return self._pattern.sub(ERASED, value)
+            return self._pattern.sub(lambda _: self._instead, value)
         if isinstance(value, Mapping):
             return {
                 name: part if _is_fixed(name) else self.without(part)

@@ -176,6 +176,7 @@ async def greet(machine: Machine, platform: Platform) -> None:
     await ensure_api_key(machine.folder, platform)
     await Schedules(platform.client, platform.queues).apply(declared(platform.settings))
     say(f"\nAPI           {machine.api_url}   guide: {machine.api_url}/docs")
+    say(f"Console       {machine.api_url}/console")
     if machine.temporal_ui_url:
         say(f"Temporal      {machine.temporal_ui_url}")
     say(f"API key       in {machine.folder.api_key_path}")

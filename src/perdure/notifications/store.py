@@ -107,3 +107,25 @@ async def mark_redelivered(pool: Pool, notification_ids: Sequence[str], at: date
     await pool.execute(
         "UPDATE notifications SET redelivered_at = $2 WHERE id = ANY($1)", notification_ids, at
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A message, and what became of it: not to whom it went, nor what it says."""
+
+    id: str
+    audience: str
+    channel: str
+    state: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+async def of_operation(pool: Pool, operation_id: str) -> list[Owed]:
+    """Return the messages that were owed for an operation, in the order of their ids."""
+    rows = await pool.fetch(
+        "SELECT id, audience, channel, state, created_at, ended_at FROM notifications"
+        " WHERE operation_id = $1 ORDER BY id",
+        operation_id,
+    )
+    return [Owed(**dict(row)) for row in rows]

@@ -47,6 +47,7 @@ STAYS_SMALL: Final = {
     "bank_syncs",
     "bulk_lists",
     "bulks",
+    "console_sessions",
     "flag_changes",
     "flags",
     "instruments",
