@@ -30,6 +30,7 @@ BANK_SYNCS: Final = Capability(
             int | None,
             in_result("synced"),
             "How many transactions were added, changed or removed, once it has succeeded.",
+            in_list=True,
         ),
         Shown("added", int | None, in_result("added"), "How many of them were not known."),
         Shown("modified", int | None, in_result("modified"), "How many were known otherwise."),

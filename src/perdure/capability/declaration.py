@@ -42,6 +42,7 @@ class Shown:
         read: Reads it from the operation's row.
         beside_status: It says more of the status, and is shown next to it; otherwise after the
             request's fields.
+        in_list: It has a column in the command's list.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Shown:
     read: Callable[[Operation], Any]
     description: str = ""
     beside_status: bool = False
+    in_list: bool = False
 
 
 def in_result(*path: str) -> Callable[[Operation], Any]:

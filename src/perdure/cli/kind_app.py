@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import typer
 
-from perdure.capability.declaration import Capability
+from perdure.capability.declaration import Capability, Shown
 from perdure.cli.api_client import open_api, part
 from perdure.cli.chain import chain_fields
 from perdure.cli.follow import follow
@@ -108,8 +108,12 @@ class _Commands:
             reference=reference,
             starting_after=starting_after,
         )
-        columns = ("ID", "STATUS", "#AMOUNT", "CUSTOMER", "REFERENCE", "FAILURE", "CREATED")
-        print_page(page, output, columns, self._row, chains=True)
+        columns = ("CUSTOMER", "REFERENCE", "FAILURE", "CREATED")
+        amount = ("#AMOUNT",) if self._kind.amount_field else ()
+        listed = (one.name.replace("_", " ").upper() for one in _listed(self._kind))
+        print_page(
+            page, output, ("ID", "STATUS", *amount, *listed, *columns), self._row, chains=True
+        )
 
     def watch(self, operation_id: _Id, output: Output = OutputFormat.TEXT) -> None:
         """Follow one's changes until its end, or until it needs attention."""
@@ -154,7 +158,8 @@ class _Commands:
         return (
             view["id"],
             view["status"],
-            _amount(self._kind, view),
+            *((_amount(self._kind, view),) if self._kind.amount_field else ()),
+            *(view[one.name] for one in _listed(self._kind)),
             view["customer_id"],
             view["reference"],
             view["failure"] and view["failure"]["code"],
@@ -174,14 +179,17 @@ def show(kind: Capability, view: _View, output: OutputFormat) -> None:
         return
     failure = view["failure"]
     summary = [name for name, note in notes_of(kind.request).items() if note.in_summary]
+    amount = {"amount": _amount(kind, view)} if kind.amount_field else {}
+    account = {"account": view["account_id"]} if "account_id" in view else {}
     print_fields(
         {
             "id": view["id"],
             "status": view["status"],
-            "amount": _amount(kind, view),
+            **amount,
             "customer": view["customer_id"],
-            "account": view.get("account_id"),
+            **account,
             **{name.replace("_", " "): view[name] for name in summary},
+            **_came_of_it(kind, view),
             "reference": view["reference"],
             "failure": f"{failure['code']}: {failure['message']}" if failure else None,
             **chain_fields(view),
@@ -190,6 +198,22 @@ def show(kind: Capability, view: _View, output: OutputFormat) -> None:
             "finished": read_time(view["finished_at"]),
         }
     )
+
+
+def _listed(kind: Capability) -> list[Shown]:
+    return [one for one in kind.shows if one.in_list]
+
+
+def _came_of_it(kind: Capability, view: _View) -> dict[str, object]:
+    """Return what a view has beyond the request; status and amount have said their part."""
+    said = (kind.amount_field, "currency")
+    found = [one for one in kind.shows if one.name not in said and not one.beside_status]
+    return {
+        one.name.replace("_", " "): read_time(view[one.name])
+        if _without_none(one.type) is datetime
+        else view[one.name]
+        for one in found
+    }
 
 
 def _amount(kind: Capability, view: _View) -> str | None:

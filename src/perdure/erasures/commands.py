@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perdure.cli.api_client import open_api, part
-from perdure.cli.output import Output, OutputFormat, out, print_json
+from perdure.cli.output import Output, OutputFormat, out, print_json, read_time
 from perdure.cli.pages import Limit, StartingAfter, StatusFilter, print_page
 from perdure.erasures.contracts import KIND
 
@@ -45,6 +45,6 @@ def list_all(
         erasure_id, stands, created_at = cells(view)
         request = view["request"]
         assert isinstance(request, dict)
-        return (erasure_id, stands, request["customer_id"], created_at)
+        return (erasure_id, stands, request["customer_id"], read_time(str(created_at)))
 
     print_page(page, output, columns, row)

@@ -33,6 +33,7 @@ ONBOARDINGS: Final = Capability(
             in_result("identity", "status"),
             "How the check of the identity stands: `created`, `awaiting_input`, `processing`,"
             " `in_review`, `approved`, `declined`, `resubmission_requested`, `expired`, `error`.",
+            in_list=True,
         ),
         Shown(
             "identity_wanted",

@@ -1,6 +1,7 @@
 """A kind's commands come of what it declares."""
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,8 +18,10 @@ from perdure.capability.declaration import Capability
 from perdure.cli import kind_app
 from perdure.cli.command_group import COMMANDS, OPERATIONS, CommandGroup
 from perdure.cli.main import app as perdure
+from perdure.cli.output import moment
 from perdure.core.notes import Note
 from perdure.notifications.contracts import Party
+from perdure.onboarding.capability import ONBOARDINGS
 from perdure.payments.capability import PAYMENTS
 
 
@@ -116,6 +119,47 @@ def test_what_has_no_default_is_asked_for(api: Recorded, missing: str) -> None:
     done = CliRunner().invoke(kind_app.kind_app(CARDS), ["create", *NEEDED[:at], *NEEDED[at + 2 :]])
     assert (done.exit_code, api.posted) == (2, [])
     assert missing in done.output
+
+
+ONBOARDED: dict[str, Any] = {
+    "id": "onb_01h455vb4pex5vsknk084sn02q",
+    "status": "waiting",
+    "customer_id": "cus_1",
+    "currencies": ["USD"],
+    "reference": None,
+    "failure": None,
+    "gear": "own_workflow",
+    "created_at": "2026-11-28T09:00:00+00:00",
+    "finished_at": None,
+    **dict.fromkeys(("relaunch_of", "relaunched_as", "relaunch_status")),
+    **dict.fromkeys(("refunded_by", "refund_status")),
+    **dict.fromkeys((one.name for one in ONBOARDINGS.shows), None),
+    "identity_status": "in_review",
+    "bank_link_expires_at": "2026-11-28T12:00:00+00:00",
+}
+
+
+def test_what_came_of_it_is_shown_and_no_amount_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Answering:
+        def get(self, _path: str) -> dict[str, Any]:
+            return ONBOARDED
+
+        def list(self, _path: str, **_query: object) -> tuple[list[Any], bool]:
+            return [ONBOARDED], False
+
+    monkeypatch.setattr(kind_app, "open_api", Answering)
+    app = kind_app.kind_app(ONBOARDINGS)
+    shown, listed = (
+        CliRunner().invoke(app, words).output for words in (["get", ONBOARDED["id"]], ["list"])
+    )
+    assert "identity status       in_review" in shown
+    assert moment(datetime.fromisoformat("2026-11-28T12:00:00+00:00")) in shown
+    assert not re.search("^(amount|account) {2}", shown, re.MULTILINE)
+    assert "IDENTITY STATUS" in listed
+    assert "in_review" in listed
+    assert "AMOUNT" not in listed
 
 
 def test_only_what_can_be_refunded_has_a_refund() -> None:

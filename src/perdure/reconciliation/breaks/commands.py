@@ -77,6 +77,8 @@ def get(break_id: _ID, output: Output = OutputFormat.TEXT) -> None:
         print_json(view)
         return
     failure = view["failure"]
+    if failure and failure["code"] == view["break_class"]:
+        failure = None  # It is what was found; another one says why it could not be resolved.
     proposals = {
         f"proposal {number}": " ".join(
             [*one["transfer_ids"], "with", *(f"line {line_id}" for line_id in one["line_ids"])]
