@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 import asyncpg
 
@@ -28,7 +28,13 @@ _AFTER_EVERY_ID: Final = "~"
 
 
 class LedgerJournal(ABC):
-    """The part of a `LedgerStore` that is the same wherever balances are kept."""
+    """The part of a `LedgerStore` that is the same wherever balances are kept.
+
+    Attributes:
+        lock_account: The statement that waits for an account's transfers, and has others wait.
+    """
+
+    lock_account: ClassVar[str]
 
     async def get_account(self, session: Connection, account_id: str, /) -> Account:
         """Return an account; see `LedgerStore.get_account`."""
@@ -41,7 +47,7 @@ class LedgerJournal(ABC):
         self, session: Connection, account_id: str, status: AccountStatus, /
     ) -> Account:
         """Freeze, reopen or close an account; see `LedgerStore.set_account_status`."""
-        await session.execute(statements.LOCK_ACCOUNT, account_id)
+        await session.execute(self.lock_account, account_id)
         account = await self.get_account(session, account_id)
         rules.check_status_change(account, status, await self.balance(session, account_id))
         await session.execute(statements.SET_ACCOUNT_STATUS, account_id, status)

@@ -15,15 +15,14 @@ RETURNING created_at
 
 LOCK_ACCOUNT: Final = "SELECT FROM ledger_accounts WHERE id = $1 FOR UPDATE"
 
-SET_ACCOUNT_STATUS: Final = "UPDATE ledger_accounts SET status = $2 WHERE id = $1"
-
 ACCOUNTS: Final = "SELECT * FROM ledger_accounts WHERE id = ANY($1::text[])"
 
 SHARE_ACCOUNTS: Final = """
 SELECT *, (SELECT EXISTS (
     SELECT FROM ledger_tigerbeetle_owed
     WHERE transaction = pg_current_xact_id_if_assigned()::text::bigint
-)) AS transaction_owes
+)) AS transaction_owes,
+    ARRAY(SELECT id FROM ledger_transfers t WHERE t.id = ANY($2::text[])) AS placed
 FROM ledger_accounts WHERE id = ANY($1::text[]) ORDER BY id FOR SHARE
 """
 

@@ -37,6 +37,8 @@ class PostgresLedger(LedgerJournal):
     `DeadlockDetectedError`, to be run again.
     """
 
+    lock_account = statements.LOCK_ACCOUNT
+
     async def open_account(self, session: Connection, new: NewAccount, /) -> Opened:
         """Open an account; see `LedgerStore.open_account`."""
         rules.check_new_account(new)

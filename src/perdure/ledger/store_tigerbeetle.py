@@ -14,7 +14,7 @@ from uuid import UUID
 
 import tigerbeetle as tb
 
-from perdure.core.errors import Conflict, IdempotencyMismatch, PerdureError
+from perdure.core.errors import IdempotencyMismatch, PerdureError
 from perdure.ledger import rules
 from perdure.ledger import statements_tigerbeetle as statements
 from perdure.ledger.journal import (
@@ -37,7 +37,13 @@ from perdure.ledger.rows import account_of
 from perdure.ledger.tigerbeetle_client import LedgerUnanswered, TigerBeetle
 from perdure.ledger.tigerbeetle_ids import Numbers, Purpose, fingerprint
 from perdure.ledger.tigerbeetle_owed import OwedTransfers
-from perdure.ledger.tigerbeetle_placing import Ends, Placing, empty_balances, told_account
+from perdure.ledger.tigerbeetle_placing import (
+    Ends,
+    Placing,
+    empty_balances,
+    told_account,
+    transfer_exists,
+)
 from perdure.storage.pool import Connection, Pool, after_commit
 
 _ATTEMPTS_MAX: Final = 1000
@@ -51,6 +57,8 @@ _LACKING: Final = frozenset(
 
 class TigerBeetleLedger(LedgerJournal):
     """A `LedgerStore` on a TigerBeetle cluster and a PostgreSQL database."""
+
+    lock_account = statements.LOCK_ACCOUNT
 
     def __init__(self, pool: Pool, tigerbeetle: TigerBeetle, numbers: Numbers) -> None:
         self._tigerbeetle = tigerbeetle
@@ -150,7 +158,7 @@ class TigerBeetleLedger(LedgerJournal):
 
     async def _refuse_twin(self, session: Connection, transfer_id: str) -> None:
         if await self.find_transfer(session, transfer_id) is not None:
-            raise Conflict(f"{transfer_id} is there already.", code="transfer_exists")
+            raise transfer_exists(transfer_id)
 
     async def _check_funds(
         self, session: Connection, new: NewTransfer, accounts: Ends, given_up: int
@@ -229,9 +237,10 @@ class TigerBeetleLedger(LedgerJournal):
 
     async def _share_accounts(self, session: Connection, new: Sequence[NewTransfer]) -> Ends:
         ids = {end for each in new for end in (each.debit_account_id, each.credit_account_id)}
-        rows = await session.fetch(statements.SHARE_ACCOUNTS, [*ids])
+        rows = await session.fetch(statements.SHARE_ACCOUNTS, [*ids], [each.id for each in new])
         accounts = {row["id"]: account_of(row) for row in rows}
-        return Ends(accounts, any(row["transaction_owes"] for row in rows))
+        placed = frozenset(each for row in rows[:1] for each in row["placed"])
+        return Ends(accounts, placed, any(row["transaction_owes"] for row in rows))
 
     async def _ways(
         self,

@@ -6,7 +6,7 @@ from typing import Final
 
 import tigerbeetle as tb
 
-from perdure.core.errors import PerdureError
+from perdure.core.errors import Conflict, PerdureError
 from perdure.ledger import rules
 from perdure.ledger.model import Account, AccountKind, Balance, NewTransfer, Side
 from perdure.ledger.tigerbeetle_ids import Numbers, Purpose, fingerprint, ledger_number
@@ -94,15 +94,23 @@ class Ends:
     """The accounts of some transfers, which nobody freezes or closes meanwhile.
 
     Args:
+        placed: Which of the transfers are there already.
         transaction_owes: The transaction has something to be carried out already.
     """
 
     accounts: Mapping[str, Account]
+    placed: frozenset[str]
     transaction_owes: bool
 
     def check(self, new: NewTransfer) -> None:
-        """Refuse a transfer that its accounts do not take; see `rules.check_ends`."""
+        """Refuse a transfer that its accounts do not take, or that is there; see `check_ends`.
+
+        One that is there may have come another way than it would now: what is reserved for it would
+        be missing until the janitor gives it back.
+        """
         rules.check_ends(new, self.state(new.debit_account_id), self.state(new.credit_account_id))
+        if new.id in self.placed:
+            raise transfer_exists(new.id)
 
     def take(self, new: NewTransfer) -> bool:
         """Whether its accounts take a transfer, as far as it is not about money."""
@@ -137,6 +145,11 @@ class Ends:
     def owing(self) -> "Ends":
         """Return them once the transaction has something to be carried out."""
         return replace(self, transaction_owes=True)
+
+
+def transfer_exists(transfer_id: str) -> Conflict:
+    """Return what says that a transfer is there already."""
+    return Conflict(f"{transfer_id} is there already.", code="transfer_exists")
 
 
 def empty_balances(accounts: Iterable[Account]) -> dict[str, Balance]:

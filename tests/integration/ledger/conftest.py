@@ -17,6 +17,7 @@ from perdure.ledger.store import LedgerStore
 from perdure.ledger.store_postgres import PostgresLedger
 from perdure.ledger.verify import Violation, ask_elsewhere, questions
 from perdure.ledger.verify import violations as violations_here
+from perdure.storage.outages import wait_out
 from perdure.storage.pool import Connection, Pool, open_pool, transaction, whole_tables
 from tests.servers import migrated_database
 
@@ -42,14 +43,19 @@ class Store:
         return self.opened.balances is not None
 
     async def violations(self) -> list[Violation]:
-        if self.opened.balances is None:
+        balances = self.opened.balances
+        if balances is None:
             return await violations_here(self.pool)
-        async with whole_tables(self.pool) as connection:
-            asked = [each for each in questions() if each.is_about_balances]
-            found = await ask_elsewhere(connection, asked, self.opened.balances, limit=100)
-            for each in questions():
-                found += [] if each.is_about_balances else await each.ask(connection, limit=100)
-            return found
+
+        async def look() -> list[Violation]:
+            async with whole_tables(self.pool) as connection:
+                asked = [each for each in questions() if each.is_about_balances]
+                found = await ask_elsewhere(connection, asked, balances, limit=100)
+                for each in questions():
+                    found += [] if each.is_about_balances else await each.ask(connection, limit=100)
+                return found
+
+        return await wait_out(look)
 
     def skip_elsewhere(self, why: str) -> None:
         if self.is_elsewhere:
@@ -64,8 +70,12 @@ class _EachCommitted:
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         async def call(_session: None, *given: Any, **named: Any) -> Any:
-            async with transaction(self._store.pool) as connection:
-                return await getattr(self._store.ledger, name)(connection, *given, **named)
+            async def attempt() -> Any:
+                async with transaction(self._store.pool) as connection:
+                    return await getattr(self._store.ledger, name)(connection, *given, **named)
+
+            # A cluster that stalls gives no answer: as any step, the call is made again.
+            return await wait_out(attempt)
 
         return call
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
+import asyncpg
 import pytest
 
 from perdure.core.errors import Conflict, InsufficientFunds, PerdureError, Refused
 from perdure.core.ids import ACCOUNT, TRANSFER, new_id
 from perdure.ledger.model import AccountKind, AccountStatus, NewAccount, NewTransfer, Posted
-from perdure.ledger.store_postgres import SHARDS
+from perdure.ledger.opened import OpenedLedger
+from perdure.ledger.statements_tigerbeetle import SHARE_ACCOUNTS
+from perdure.ledger.store_postgres import SHARDS, PostgresLedger
+from perdure.ledger.store_tigerbeetle import TigerBeetleLedger
 from perdure.storage.pool import Connection, Pool, transaction
 from tests.polls import eventually
 
@@ -241,3 +245,14 @@ async def test_a_closing_that_waited_for_a_deposit_is_refused(
     with pytest.raises(Conflict) as refused:
         await waiting
     assert refused.value.code == "account_not_empty"
+
+
+async def test_who_closes_an_account_at_tigerbeetle_waits_for_its_transfers(pool: Pool) -> None:
+    here = Store(pool, OpenedLedger(PostgresLedger()))
+    async with transaction(pool) as session:
+        account_id = await open_account(here, session, AccountKind.LIABILITY)
+    async with transaction(pool) as placing, transaction(pool) as closing:
+        await placing.fetch(SHARE_ACCOUNTS, [account_id], [])
+        await closing.execute("SET LOCAL lock_timeout = '50ms'")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await closing.execute(TigerBeetleLedger.lock_account, account_id)

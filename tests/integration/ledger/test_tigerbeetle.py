@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
 from perdure.core.errors import IdempotencyMismatch, InsufficientFunds
+from perdure.core.ids import TRANSFER, new_id
 from perdure.ledger.model import NewTransfer
 from perdure.ledger.store_tigerbeetle import TigerBeetleLedger
 from perdure.ledger.tigerbeetle import SESSIONS, ledger_at
@@ -99,6 +101,29 @@ async def test_a_reservation_on_other_terms_that_was_never_committed_is_given_up
     with pytest.raises(IdempotencyMismatch):
         async with transaction(store.pool) as session:
             await store.ledger.hold(session, new)
+    assert await store.violations() == []
+
+
+async def test_a_transfer_that_is_there_reserves_nothing_however_it_came_there_e13(
+    store: Store, world: World
+) -> None:
+    held, freed = (move(world.wallet, world.clearing, amount) for amount in (1000, 400))
+    async with transaction(store.pool) as session:
+        await store.ledger.hold(session, held)
+    async with transaction(store.pool) as session:
+        # It has what its own transaction set free, and no floor is in the way of the other.
+        await store.ledger.void_hold(session, held.id, new_id(TRANSFER))
+        await store.ledger.hold(session, freed)
+        await store.ledger.hold(session, back := move(world.clearing, world.wallet, 1))
+    other = replace(freed, id=back.id)
+    async with transaction(store.pool) as session:
+        assert not (await store.ledger.hold(session, freed)).created
+        assert await store.ledger.hold_many(session, [freed, other]) == frozenset()
+    with pytest.raises(IdempotencyMismatch):
+        async with transaction(store.pool) as session:
+            await store.ledger.hold(session, other)
+    async with transaction(store.pool) as session:
+        assert (await store.ledger.balance(session, world.wallet)).available_minor == 600
     assert await store.violations() == []
 
 
