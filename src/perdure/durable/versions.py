@@ -6,6 +6,13 @@ then nothing.
 
 from typing import Final
 
+BATCHES_IN_STRETCHES: Final = "batches-in-stretches"
+"""2026-11-28, reconciliations.
+
+An activity compares batch after batch for up to a minute, and pauses between them itself. Until no
+earlier run is open.
+"""
+
 CALLBACKS_ARE_HINTS: Final = "callbacks-are-hints"
 """2026-11-27, payments v4.
 

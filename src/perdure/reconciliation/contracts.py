@@ -27,6 +27,7 @@ READ_BOOKS: Final = "reconciliation.read_books"
 STAGE: Final = "reconciliation.stage"
 CUT: Final = "reconciliation.cut"
 COMPARE: Final = "reconciliation.compare"
+COMPARE_STRETCH: Final = "reconciliation.compare_stretch"
 FINISH: Final = "reconciliation.finish"
 CLOSE: Final = "reconciliation.close"
 
@@ -54,7 +55,7 @@ class ReconciliationOptions:
     Args:
         batch: How many accounts are compared in one commit.
         at_once: How many batches at a time.
-        pause_s: How long nothing is begun after these.
+        pause_s: How long after each the next one waits.
         run_batches: After how many its workflow goes on as a new run, so that no history grows with
             the number of accounts.
     """
@@ -170,6 +171,35 @@ class Batch:
 class BatchEnd:
     """What came of a batch."""
 
+    accounts: int
+    breaks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Batches to be compared one after the other: beyond `after`, each up to one of `ends`.
+
+    Args:
+        pause_s: How long after each the next one waits.
+    """
+
+    operation_id: str
+    day: str
+    cutoff: datetime
+    after: str
+    ends: list[str]
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StretchEnd:
+    """What came of a stretch.
+
+    Args:
+        batches: How many it compared: all of them, or as many as its time was enough for.
+    """
+
+    batches: int
     accounts: int
     breaks: int
 

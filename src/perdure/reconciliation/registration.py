@@ -40,6 +40,7 @@ async def work(host: WorkerHost) -> Work:
                     activities.stage,
                     activities.cut,
                     activities.compare,
+                    activities.compare_stretch,
                 ],
             ),
         ]

@@ -28,7 +28,7 @@ class ReconciliationSettings(EnvironmentSettings):
     at_once: int = Field(default=4, ge=1, le=50)
     """How many such batches are compared at a time."""
     pause_s: float = Field(default=0.1, ge=0, le=60)
-    """How long nothing is begun after these."""
+    """How long after each the next one waits."""
     run_batches: int = Field(default=200, ge=1, le=400)
     """After how many batches its workflow goes on as a new run."""
     books: list[str] = Field(default_factory=list)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from perdure.durable import versions
     from perdure.durable.options import LANE_RUN
     from perdure.durable.scope import current_scope
     from perdure.notifications.telling import tell
@@ -20,6 +21,7 @@ from perdure.reconciliation.contracts import (
     BEGIN,
     CLOSE,
     COMPARE,
+    COMPARE_STRETCH,
     CUT,
     FINISH,
     LOAD_FOLDER,
@@ -35,6 +37,8 @@ from perdure.reconciliation.contracts import (
     ReconciliationInput,
     ReconciliationProgress,
     Stage,
+    Stretch,
+    StretchEnd,
 )
 
 Result = TypeVar("Result")
@@ -88,11 +92,44 @@ class ReconciliationWorkflow:
         cut = Cut(given.operation_id, after, options.batch, options.run_batches)
         ends = (await self._on_lanes(CUT, cut, returns=Batches)).ends
         begins = [after, *ends[:-1]]
-        for place in range(0, len(ends), options.at_once):
-            some = slice(place, place + options.at_once)
-            await self._compare_at_once(given, cutoff, begins[some], ends[some])
-            await workflow.sleep(timedelta(seconds=options.pause_s))
+        if workflow.patched(versions.BATCHES_IN_STRETCHES):
+            await self._compare_in_stretches(given, cutoff, begins, ends)
+        else:
+            for place in range(0, len(ends), options.at_once):
+                some = slice(place, place + options.at_once)
+                await self._compare_at_once(given, cutoff, begins[some], ends[some])
+                await workflow.sleep(timedelta(seconds=options.pause_s))
         return len(ends) < options.run_batches
+
+    async def _compare_in_stretches(
+        self, given: ReconciliationInput, cutoff: datetime, begins: list[str], ends: list[str]
+    ) -> None:
+        """Compare batches, in as many rows as are compared at a time."""
+        if not ends:
+            return
+        length = -(-len(ends) // given.options.at_once)
+        await asyncio.gather(
+            *(
+                self._compare_row(given, cutoff, begins[place], ends[place : place + length])
+                for place in range(0, len(ends), length)
+            )
+        )
+        self._progress = replace(self._progress, after=ends[-1])
+
+    async def _compare_row(
+        self, given: ReconciliationInput, cutoff: datetime, after: str, ends: list[str]
+    ) -> None:
+        """Compare batches one after the other."""
+        day, pause_s = given.request.day, given.options.pause_s
+        while ends:
+            stretch = Stretch(given.operation_id, day, cutoff, after, ends, pause_s)
+            found = await self._on_lanes(COMPARE_STRETCH, stretch, returns=StretchEnd)
+            after, ends = ends[found.batches - 1], ends[found.batches :]
+            self._progress = replace(
+                self._progress,
+                accounts=self._progress.accounts + found.accounts,
+                breaks=self._progress.breaks + found.breaks,
+            )
 
     async def _compare_at_once(
         self, given: ReconciliationInput, cutoff: datetime, begins: list[str], ends: list[str]

@@ -1,11 +1,12 @@
 """A reconciliation's steps, one after the other, as its workflow has them done."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date, datetime
 from io import BytesIO
 
 from perdure.reconciliation.acceptance import ReconciliationAcceptance
-from perdure.reconciliation.contracts import Batch, ReconciliationOptions
+from perdure.reconciliation.contracts import ReconciliationOptions, Stretch
 from perdure.reconciliation.report.summary import Summary, summary_of
 from perdure.reconciliation.run import batches, staging
 from perdure.reconciliation.sources import BookSource
@@ -44,11 +45,9 @@ async def compare_all(
     """Compare all accounts, batch after batch."""
     after = ""
     while ends := await batches.cut(pool, after, batch=batch, batches=50):
-        for through in ends:
-            await batches.compare_batch(
-                pool, Batch(operation_id, day.isoformat(), cutoff, after, through)
-            )
-            after = through
+        stretch = Stretch(operation_id, day.isoformat(), cutoff, after, ends, pause_s=0)
+        await batches.compare_stretch(pool, stretch, asyncio.Event())
+        after = ends[-1]
 
 
 async def reconcile(

@@ -1,5 +1,6 @@
 """Breaks that were planted are found, and no others; found again they are the same."""
 
+import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
@@ -7,7 +8,7 @@ from datetime import timedelta
 from bench.planted_breaks import not_as_planted, plant
 
 from perdure.core.clock import utc_now
-from perdure.reconciliation.contracts import Batch
+from perdure.reconciliation.contracts import Stretch
 from perdure.reconciliation.run import batches
 from perdure.storage.pool import Pool
 
@@ -20,13 +21,15 @@ BREAKS = 80
 
 async def test_planted_breaks_of_all_classes_are_found_and_none_invented(books: Pool) -> None:
     await plant(books, accounts=ACCOUNTS, breaks=BREAKS, day=DAY)
-    # A run that dies after some batches, a batch done twice, and one that is cut otherwise.
+    # A stretch whose worker ends, a batch done twice, and one that is cut otherwise.
     operation_id, cutoff = await begin(books, DAY), await give_out(books, DAY)
     ends = await batches.cut(books, "", batch=70, batches=3)
+    over = asyncio.Event()
+    over.set()
     for _ in range(2):
-        await batches.compare_batch(
-            books, Batch(operation_id, DAY.isoformat(), cutoff, "", ends[0])
-        )
+        stretch = Stretch(operation_id, DAY.isoformat(), cutoff, "", ends, pause_s=60)
+        ended = await batches.compare_stretch(books, stretch, over)
+        assert (ended.batches, ended.accounts) == (1, 70)
     await compare_all(books, operation_id, DAY, cutoff, batch=70)
     assert await not_as_planted(books) == []
     rows = await books.fetch("SELECT break_class, id FROM reconciliation_breaks")

@@ -12,6 +12,7 @@ from temporalio import activity
 from perdure.capability.contracts import End
 from perdure.core.errors import Conflict, PerdureError
 from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.durable.stretches import end_with_worker
 from perdure.notifications import store as notifications
 from perdure.operations import store as operations
 from perdure.operations.model import Status
@@ -22,6 +23,7 @@ from perdure.reconciliation.contracts import (
     BEGIN,
     CLOSE,
     COMPARE,
+    COMPARE_STRETCH,
     CUT,
     FINISH,
     LOAD_FOLDER,
@@ -35,6 +37,8 @@ from perdure.reconciliation.contracts import (
     ReadBooks,
     ReconciliationInput,
     Stage,
+    Stretch,
+    StretchEnd,
 )
 from perdure.reconciliation.report.mail import messages_of
 from perdure.reconciliation.report.summary import summary_of
@@ -47,6 +51,8 @@ from perdure.storage.pool import Pool
 log = structlog.get_logger()
 
 _BOOKS_TIMEOUT_S: Final = 30.0
+_STRETCH_S: Final = 60.0
+"""How long one activity begins batches."""
 _ENDS: Final = ("finish", "close")
 _LOADED: Final = "file_loaded"
 _NOT_LOADED: Final = "file_not_loaded"
@@ -171,6 +177,19 @@ class ReconciliationActivities:
     async def compare(self, given: Batch) -> BatchEnd:
         """Compare one batch, in one commit."""
         return await batches.compare_batch(self._pool, given)
+
+    @activity.defn(name=COMPARE_STRETCH)
+    @records_its_attempts
+    async def compare_stretch(self, given: Stretch) -> StretchEnd:
+        """Compare batch after batch, each in one commit."""
+        over = asyncio.Event()
+        end = asyncio.get_running_loop().call_later(_STRETCH_S, over.set)
+        stopping = asyncio.create_task(end_with_worker(over))
+        try:
+            return await batches.compare_stretch(self._pool, given, over)
+        finally:
+            stopping.cancel()
+            end.cancel()
 
     @activity.defn(name=FINISH)
     @records_its_attempts

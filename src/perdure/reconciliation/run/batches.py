@@ -1,7 +1,9 @@
 """A batch of accounts compared, in one commit: matched, their breaks opened, changed and closed."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -12,7 +14,7 @@ from perdure.operations import store as operations
 from perdure.operations.steps import check_may_begin
 from perdure.reconciliation.breaks import store as breaks
 from perdure.reconciliation.breaks.model import Break
-from perdure.reconciliation.contracts import Batch, BatchEnd
+from perdure.reconciliation.contracts import Batch, BatchEnd, Stretch, StretchEnd
 from perdure.reconciliation.matching.comparing import compare
 from perdure.reconciliation.matching.items import Compared, Finding, Item, Match, Rule, Terms
 from perdure.reconciliation.run.locks import lock_accounts
@@ -52,6 +54,31 @@ SELECT id FROM (
 WHERE number % $2 = 0 OR number = count
 ORDER BY id
 """
+
+
+async def compare_stretch(pool: Pool, given: Stretch, over: asyncio.Event) -> StretchEnd:
+    """Compare batch after batch, with the pause between, until all are or the stretch is over.
+
+    Raises:
+        OperationCancelled, OperationParked, Conflict: The run is not to go on.
+    """
+    found: list[BatchEnd] = []
+    after = given.after
+    for through in given.ends:
+        if found and await _is_over_within(over, given.pause_s):
+            break
+        batch = Batch(given.operation_id, given.day, given.cutoff, after, through)
+        found.append(await compare_batch(pool, batch))
+        after = through
+    return StretchEnd(
+        len(found), sum(one.accounts for one in found), sum(one.breaks for one in found)
+    )
+
+
+async def _is_over_within(over: asyncio.Event, pause_s: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(over.wait(), pause_s)
+    return over.is_set()
 
 
 async def compare_batch(pool: Pool, given: Batch) -> BatchEnd:
