@@ -47,7 +47,9 @@ OF_ENTRANCES = {
 """A kind's own routes, commands, load and demo are parts of API, command line and chaos, which find
 them by their name; so is what its commands do on the machine itself."""
 
-ENTRANCES = {"api", "console", "chaos", "cli", "fintech", "soak", "testing", "worker"}
+ENTRANCES = {
+    *("api", "chaos", "cli", "codec_server", "console", "fintech", "soak", "testing", "worker"),
+}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
@@ -236,7 +238,7 @@ def test_nobody_outside_the_entrances_imports_the_composition_root() -> None:
 
 
 OPENS_THE_DATABASE = {
-    *("api/main.py", "worker/main.py", "renewals/legacy/on_machine.py"),
+    *("api/main.py", "codec_server/main.py", "worker/main.py", "renewals/legacy/on_machine.py"),
     "trades/legacy/on_machine.py",
     *("cli/migrate.py", "cli/machine.py", "cli/up.py", "cli/demo_stage.py"),
     *("cli/archive.py", "cli/doctor.py", "cli/verify.py", "cli/keys.py", "cli/payload_keys.py"),

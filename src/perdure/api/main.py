@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from perdure.api.app import create_app
 from perdure.api.connections import ConnectionLimits, protocol_with
@@ -27,10 +28,7 @@ async def run_api(settings: Settings) -> None:
         ConfigurationError: A setting is wrong, or the address is taken.
         OSError: The database cannot be reached.
     """
-    # uvicorn raises the signals it caught once more when it has stopped; this has them end it
-    # quietly, and the process with 0.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+    end_quietly()
     async with open_platform(
         settings, application_name="perdure-api", runtime=logging_runtime()
     ) as platform:
@@ -44,12 +42,26 @@ async def run_api(settings: Settings) -> None:
     log.info("api_stopped")
 
 
+def end_quietly() -> None:
+    """Have SIGTERM and SIGINT end the process with 0, once its server has stopped.
+
+    uvicorn raises the signals it caught once more then.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+
 def server_of(platform: Platform) -> uvicorn.Server:
-    """Return a server of the application."""
+    """Return a server of the API."""
+    return serving(create_app(platform), platform.settings)
+
+
+def serving(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """Return a server of an application."""
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(platform),
-            http=protocol_with(_limits_of(platform.settings)),
+            app,
+            http=protocol_with(_limits_of(settings)),
             ws="none",
             log_config=None,
             access_log=False,

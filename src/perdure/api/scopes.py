@@ -21,7 +21,9 @@ _READ_BY_ALL: Final = "customers:read"
 """Who a customer is: a profile is written by operations alone."""
 _FOR_THE_HOUSE: Final = ("bulk", "flags", "limits", "schedules")
 """What no customer may do: their routes ask for `house_caller_with`."""
-_OPERATORS: Final = ("operations:write", "bulk:write")
+DECODE: Final = "payloads:decode"
+"""Looking into what Temporal keeps of operations, which is more than a view of them shows."""
+_OPERATORS: Final = ("operations:write", "bulk:write", DECODE)
 """What an operator may do beside what the kinds' own routes ask for."""
 
 
@@ -95,7 +97,7 @@ def _of_kinds() -> list[str]:
 
 def _of_the_house() -> list[str]:
     of_kinds = [scope for kind in installed().values() for scope in kind.house_scopes]
-    return _both(_FOR_THE_HOUSE) + of_kinds
+    return [*_both(_FOR_THE_HOUSE), DECODE, *of_kinds]
 
 
 def _both(groups: Iterable[str]) -> list[str]:

@@ -84,6 +84,10 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "What is known of operations that ended long ago, month by month.",
         ),
         "api": Listed("perdure.cli.api:api", "Serve the API until SIGTERM or Ctrl-C."),
+        "codec-server": Listed(
+            "perdure.cli.codec_server:codec_server",
+            "Decode payloads for Temporal's UI and command line until SIGTERM or Ctrl-C.",
+        ),
         "worker": Listed(
             "perdure.cli.worker:worker",
             "Run a worker until SIGTERM or Ctrl-C, then finish what it holds.",

@@ -1,11 +1,20 @@
 """`perdure payload-keys`: the keys that encrypt what Temporal keeps."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from perdure.cli.output import Output, OutputFormat, out, print_json, print_table
+from perdure.cli.output import (
+    Output,
+    OutputFormat,
+    out,
+    print_json,
+    print_json_list,
+    print_table,
+)
 from perdure.cli.session import open_session, run
+from perdure.codec_server.decoding import Decode, decodes
 from perdure.config import Settings
 from perdure.core.errors import ConfigurationError
 from perdure.durable.payloads.ring import KeyRing
@@ -49,6 +58,26 @@ def rewrap_all() -> None:
     out.print(f"{run(_rewrap(ring))} keys are wrapped with {ring.current} now; all are.")
 
 
+@app.command("decodes")
+def list_decodes(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """List who had what decoded by the codec server, the latest first."""
+    found = run(_decodes(limit))
+    if output == OutputFormat.JSON:
+        print_json_list([asdict(one) for one in found])
+        return
+    print_table(
+        ("AT", "WHO", "NAMESPACE", "#PAYLOADS", "#UNREADABLE", "WHOSE"),
+        [
+            (one.at, one.actor, one.namespace, one.payloads, one.unreadable, " ".join(one.owners))
+            for one in found
+        ],
+    )
+
+
 def _ring() -> KeyRing:
     keys = Settings.load().of(PayloadSettings).keys
     if not keys:
@@ -62,6 +91,11 @@ def _ring() -> KeyRing:
 async def _in_use() -> list[str]:
     async with open_session() as platform:
         return await masters_in_use(platform.pool)
+
+
+async def _decodes(limit: int) -> list[Decode]:
+    async with open_session() as platform:
+        return await decodes(platform.pool, limit=limit)
 
 
 async def _rewrap(ring: KeyRing) -> int:

@@ -273,8 +273,16 @@ async def test_a_key_works_on_where_a_kind_it_names_is_gone(api: Api, pool: Pool
 @pytest.mark.parametrize(
     ("role", "allows", "lacks"),
     [
-        (Role.VIEWER, {"payments:read", "limits:read"}, {"payments:write", "bulk:write"}),
-        (Role.OPERATOR, {"orders:write", "operations:write", "bulk:write"}, {"instruments:write"}),
+        (
+            Role.VIEWER,
+            {"payments:read", "limits:read"},
+            {"payments:write", "bulk:write", "payloads:decode"},
+        ),
+        (
+            Role.OPERATOR,
+            {"orders:write", "operations:write", "payloads:decode"},
+            {"instruments:write"},
+        ),
         (Role.APPROVER, {"transfers:write", "accounts:write", "flags:write"}, set()),
         (Role.ADMIN, set(all_scopes()), set()),
     ],
