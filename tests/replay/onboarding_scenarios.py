@@ -9,6 +9,7 @@ from perdure.capability.contracts import End
 from perdure.core.errors import ProviderDeclined, ProviderDisagrees, ProviderUnavailable
 from perdure.core.ids import new_id
 from perdure.core.script import ScriptStep
+from perdure.durable.later import WAKE
 from perdure.durable.queues import OPERATIONS, provider_queue
 from perdure.durable.scope import PARK, RESUME, CancelCall
 from perdure.identity import contracts as identity
@@ -24,7 +25,7 @@ from perdure.identity.contracts import (
     Seen,
     recheck_workflow_id,
 )
-from perdure.identity.recheck_workflow import RecheckWorkflow
+from perdure.identity.recheck_workflow import CALLED_OFF, RecheckWorkflow
 from perdure.notifications.contracts import DELIVER
 from perdure.onboarding import contracts, process
 from perdure.onboarding.contracts import (
@@ -223,3 +224,15 @@ RECHECK_SCENARIOS: list[Scenario[StepsScenario]] = [
     ),
 ]
 """Checks that are made again as an approval ends."""
+
+
+async def wake(scenario: StepsScenario, handle: WorkflowHandle[Any, Any]) -> None:
+    """Have nothing be waited for any more, while the check is in review."""
+    await scenario.world.until_called(identity.LOOK)
+    await handle.signal(WAKE, "customer_erased")
+    assert await handle.result() == CALLED_OFF
+
+
+RECHECK_SCENARIOS_WOKEN: list[Scenario[StepsScenario]] = [
+    Scenario("woken", wake, {identity.LOOK: IN_REVIEW}, holds=(identity.CALL_OFF,)),
+]

@@ -28,6 +28,7 @@ from tests.replay.onboarding_scenarios import (
     ONBOARDING,
     ONBOARDING_SCENARIOS,
     RECHECK_SCENARIOS,
+    RECHECK_SCENARIOS_WOKEN,
 )
 from tests.replay.reconciliation_scenarios import BREAK, BREAK_SCENARIOS, NIGHT, NIGHT_SCENARIOS
 from tests.replay.recorded import HISTORIES
@@ -126,7 +127,7 @@ _RECORDERS: Mapping[str, Recorder] = {
     "trade": _record_trades,
     "onboarding": _of_steps(ONBOARDING, ONBOARDING_SCENARIOS),
     "follow_up": _of_steps(FOLLOWED_UP, FOLLOW_UP_SCENARIOS),
-    "recheck": _of_steps(CHECKED_AGAIN, RECHECK_SCENARIOS),
+    "recheck": _of_steps(CHECKED_AGAIN, RECHECK_SCENARIOS + RECHECK_SCENARIOS_WOKEN),
     "bank_sync": _of_steps(BANK_SYNC, BANK_SYNC_SCENARIOS),
     "reconciliation": _of_steps(NIGHT, NIGHT_SCENARIOS),
     "reconciliation_break": _of_steps(BREAK, BREAK_SCENARIOS),

@@ -22,7 +22,12 @@ from perdure.transfers.workflow import TransferWorkflow
 
 from .bank_sync_scenarios import BANK_SYNC_SCENARIOS
 from .erasure_scenarios import ERASURE_SCENARIOS
-from .onboarding_scenarios import FOLLOW_UP_SCENARIOS, ONBOARDING_SCENARIOS, RECHECK_SCENARIOS
+from .onboarding_scenarios import (
+    FOLLOW_UP_SCENARIOS,
+    ONBOARDING_SCENARIOS,
+    RECHECK_SCENARIOS,
+    RECHECK_SCENARIOS_WOKEN,
+)
 from .reconciliation_scenarios import BREAK_SCENARIOS, NIGHT_SCENARIOS
 from .refund_scenarios import REFUND_SCENARIOS
 from .renewal_scenarios import RENEWAL_SCENARIOS, RENEWAL_SCENARIOS_CALLED_OFF
@@ -124,6 +129,7 @@ RECORDED = [
     Recorded("onboarding-v1", OnboardingWorkflow, ONBOARDING_SCENARIOS, frozenset(), SECOND[1]),
     Recorded("follow_up-v1", FollowUpWorkflow, FOLLOW_UP_SCENARIOS, frozenset(), SECOND[0]),
     Recorded("recheck-v1", RecheckWorkflow, RECHECK_SCENARIOS),
+    Recorded("recheck-v2", RecheckWorkflow, RECHECK_SCENARIOS + RECHECK_SCENARIOS_WOKEN),
     Recorded("bank_sync-v1", BankSyncWorkflow, BANK_SYNC_SCENARIOS),
     Recorded("reconciliation-v1", ReconciliationWorkflow, NIGHT_SCENARIOS, frozenset(), SECOND[0]),
     Recorded("reconciliation_break-v1", ReconciliationBreakWorkflow, BREAK_SCENARIOS),

@@ -29,6 +29,13 @@ class Traces(ABC):
         """Return the ids of what has to end before the customer can be erased."""
         return []
 
+    async def waiting(self, connection: Connection, customer_id: str) -> list[str]:  # noqa: ARG002
+        """Return the ids of workflows that begin at a moment, or wait; each ends soon after `WAKE`.
+
+        One that has ended, or never was, may be among them.
+        """
+        return []
+
     async def shared(self, connection: Connection, customer_id: str) -> Sequence[Shared]:  # noqa: ARG002
         """Return the operations that are other customers' too; none is open."""
         return []

@@ -7,8 +7,10 @@ from temporalio import activity
 
 from perdure.capability.traces import Shared, Traces
 from perdure.capability.words import Words
+from perdure.core.erased import CUSTOMER_ERASED
 from perdure.core.errors import Conflict, TurnPending
 from perdure.durable.interceptors.operation_sync import records_its_attempts
+from perdure.durable.later import Waking
 from perdure.durable.payloads.keys import owned_by_customer, owned_by_operation
 from perdure.erasures import kept_answers
 from perdure.erasures.acceptance import account_ids, check_nothing_left
@@ -49,6 +51,7 @@ class ErasureActivities:
     """Given what kinds keep, and how long a process knows a key.
 
     Args:
+        waking: Has end what would begin some time later: it could not be read then.
         keys_known_s: So long after they are retired, nobody encrypts with a customer's keys.
         is_encrypted: Whether there are such keys.
     """
@@ -59,6 +62,7 @@ class ErasureActivities:
         steps: TransactionalSteps,
         ledger: LedgerStore[Connection],
         traces: Sequence[Traces],
+        waking: Waking,
         *,
         keys_known_s: float,
         is_encrypted: bool,
@@ -67,6 +71,7 @@ class ErasureActivities:
         self._steps = steps
         self._ledger = ledger
         self._traces = traces
+        self._waking = waking
         self._keys_known_s = keys_known_s
         self._is_encrypted = is_encrypted
 
@@ -76,9 +81,10 @@ class ErasureActivities:
         """See that nothing is under way any more, then close the accounts and revoke the keys.
 
         Raises:
-            TurnPending: Something came in at the last moment, and has not ended.
+            TurnPending: Something came in at the last moment, or was waiting, and has not ended.
         """
         customer_id = given.request.customer_id
+        await self._wake(customer_id)
 
         async def body(step: StepTransaction) -> Erased:
             connection = step.connection
@@ -98,6 +104,22 @@ class ErasureActivities:
             return Erased()
 
         return await self._run(given, "settle_down", body, undoes=False)
+
+    async def _wake(self, customer_id: str) -> None:
+        async with self._pool.acquire() as connection:
+            await _check_fence(connection, customer_id)
+            found = [
+                workflow_id
+                for each in self._traces
+                for workflow_id in await each.waiting(connection, customer_id)
+            ]
+        left = [one for one in found if not await self._waking.is_over(one, reason=CUSTOMER_ERASED)]
+        if left:
+            raise TurnPending(
+                f"They have been woken, and have not ended: {', '.join(left)}.",
+                code="waiting_workflows",
+                retry_after_s=_AGAIN_S,
+            )
 
     @activity.defn(name=ERASE_MENTIONS)
     @records_its_attempts

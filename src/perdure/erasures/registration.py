@@ -2,6 +2,7 @@
 
 from perdure.capability.assembly import kept_traces
 from perdure.capability.wiring import Work, WorkerHost
+from perdure.durable.later import Waking
 from perdure.durable.payloads.settings import PayloadSettings
 from perdure.durable.queues import LANES, OPERATIONS
 from perdure.durable.registration import Registration
@@ -17,6 +18,7 @@ async def work(host: WorkerHost) -> Work:
         host.steps,
         host.ledger,
         kept_traces(),
+        host.own(Waking),
         keys_known_s=payloads.key_cache_s,
         is_encrypted=bool(payloads.keys),
     )

@@ -1,6 +1,7 @@
 """Checks a customer again whose approval has ended: begun then, by a timer that Temporal keeps."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -8,9 +9,10 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from perdure.core.errors import PerdureError, Refused
+    from perdure.core.errors import OperationCancelled, PerdureError, Refused
     from perdure.core.script import CallStep, Given, OwnStep, Result, ScriptStep
     from perdure.durable.failures import to_domain_error
+    from perdure.durable.later import WAKE
     from perdure.durable.options import DATABASE_STEP, PROVIDER_INQUIRY, on_queue
     from perdure.durable.queues import provider_queue
     from perdure.notifications.telling import tell
@@ -26,6 +28,7 @@ from perdure.identity.contracts import (
 from perdure.identity.process import check_identity
 from perdure.identity.waiting import Hints
 
+CALLED_OFF: Final = "called_off"
 _AGAIN: Final = timedelta(days=1)
 """How long one that could not be made is left; the verifier was asked for a day before."""
 
@@ -37,6 +40,13 @@ class RecheckWorkflow:
     @workflow.init
     def __init__(self, check: IdentityCheck) -> None:  # noqa: ARG002 - Temporal hands the input
         self._hints = Hints()
+        self._is_left = False
+
+    @workflow.signal(name=WAKE)
+    def wake(self, reason: str) -> None:  # noqa: ARG002 - in the history, for people
+        """Come to an end: whoever has left is not checked any more."""
+        self._is_left = True
+        self._hints.take(WAKE)
 
     @workflow.signal(name=TOLD)
     def on_identity_told(self, event_id: str) -> None:
@@ -46,30 +56,37 @@ class RecheckWorkflow:
     @workflow.run
     async def run(self, check: IdentityCheck) -> str:
         """Check; returns how it ended."""
-        while True:
+        while not self._is_left:
             try:
-                seen = await check_identity(check, _Steps(self._hints))
+                seen = await check_identity(check, _Steps(self._hints, lambda: self._is_left))
+            except OperationCancelled:
+                break
             except Refused as no:
                 await _end(RecheckEnd(check, no.code, no.message))
                 return no.code
             except PerdureError as error:
                 await _end(RecheckEnd(check, error.code, error.message, is_final=False))
-                await workflow.sleep(_AGAIN)
+                with suppress(TimeoutError):
+                    await workflow.wait_condition(lambda: self._is_left, timeout=_AGAIN)
             else:
                 return seen.status
+        return CALLED_OFF
 
 
 class _Steps:
     """Runs the check's steps where no operation is under way any more: nothing is parked."""
 
-    def __init__(self, hints: Hints) -> None:
+    def __init__(self, hints: Hints, is_left: Callable[[], bool]) -> None:
         self._hints = hints
+        self._is_left = is_left
 
     async def run(self, step: ScriptStep[Given, Result], given: Given) -> Result:
         """Run a step; see `Runner`."""
         if isinstance(step, OwnStep):
             assert isinstance(given, Wait)
             waited: Any = await self._hints.wait(given)
+            if self._is_left():
+                raise OperationCancelled("The customer has left.")
             return waited  # type: ignore[no-any-return]
         try:
             result: Result

@@ -44,15 +44,19 @@ class Rechecks:
         for one in found:
             assert one.approved_until is not None
             again = one.again + 1
-            await begin_at(
-                self._client,
-                RECHECK_WORKFLOW,
-                IdentityCheck(one.operation_id, one.customer_id, self._options, again=again),
-                workflow_id=recheck_workflow_id(one.operation_id, again),
-                queue=self._queues[OPERATIONS],
-                at=one.approved_until,
-            )
-            await identities.mark_recheck_started(self._pool, one)
+            # An erasure waits for transactions that may not have seen it, and then looks.
+            async with transaction(self._pool) as connection:
+                if not await identities.is_lapsing(connection, one):
+                    continue
+                await begin_at(
+                    self._client,
+                    RECHECK_WORKFLOW,
+                    IdentityCheck(one.operation_id, one.customer_id, self._options, again=again),
+                    workflow_id=recheck_workflow_id(one.operation_id, again),
+                    queue=self._queues[OPERATIONS],
+                    at=one.approved_until,
+                )
+                await identities.mark_recheck_started(connection, one)
         return len(found)
 
 

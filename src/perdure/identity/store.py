@@ -59,9 +59,15 @@ async def lapsing(pool: Pool, *, limit: int) -> list[Identity]:
     return [Identity(**dict(row) | {"state": CheckState(row["state"])}) for row in rows]
 
 
-async def mark_recheck_started(pool: Pool, identity: Identity) -> None:
+async def is_lapsing(connection: Connection, identity: Identity) -> bool:
+    """Whether an approval that ends still has no workflow; then it is locked."""
+    found = identity.customer_id, identity.operation_id, identity.again
+    return bool(await connection.fetchval(_IS_LAPSING, *found))
+
+
+async def mark_recheck_started(connection: Connection, identity: Identity) -> None:
     """Keep that a workflow checks again when an approval ends."""
-    await pool.execute(_STARTED, identity.customer_id, identity.operation_id, identity.again)
+    await connection.execute(_STARTED, identity.customer_id, identity.operation_id, identity.again)
 
 
 # A check of an earlier operation tells nothing of a customer who is checked anew.
@@ -77,9 +83,17 @@ WHERE (known.reference, known.state, known.asked) <> ($4, $6, $7)
 RETURNING true
 """
 
+_IS_LAPSING: Final = """
+SELECT true FROM identities WHERE customer_id = $1 AND operation_id = $2 AND again = $3
+    AND state = 'approved' AND approved_until IS NOT NULL AND recheck_started_at IS NULL
+    AND NOT EXISTS (SELECT FROM erased_customers WHERE customer_id = $1)
+FOR UPDATE
+"""
+
 _LAPSING: Final = """
 SELECT customer_id, operation_id, state, again, approved_until FROM identities
 WHERE state = 'approved' AND approved_until IS NOT NULL AND recheck_started_at IS NULL
+    AND NOT EXISTS (SELECT FROM erased_customers e WHERE e.customer_id = identities.customer_id)
 ORDER BY approved_until LIMIT $1
 """
 

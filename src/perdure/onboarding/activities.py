@@ -165,7 +165,8 @@ class OnboardingActivities:
         async with transaction(self._pool) as connection:
             operation = await operations.lock(connection, operation_id)
             person = await profiles.get_profile(connection, operation.customer_id)
-            stays = person.status == ProfileStatus.ACTIVE
+            is_erased = await profiles.is_erased(connection, operation.customer_id)
+            stays = person.status == ProfileStatus.ACTIVE and not is_erased
             told = messages.follow_up(person) if stays else []
             owed = await notifications.owe(connection, {operation_id: told})
             await operations.note(

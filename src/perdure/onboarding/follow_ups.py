@@ -8,7 +8,7 @@ from perdure.durable.later import begin_at
 from perdure.durable.queues import OPERATIONS, QueueNames
 from perdure.onboarding import store
 from perdure.onboarding.contracts import FOLLOW_UP_WORKFLOW, follow_up_workflow_id
-from perdure.storage.pool import Pool
+from perdure.storage.pool import Pool, transaction
 
 _BATCH: Final = 200
 
@@ -25,13 +25,17 @@ class FollowUps:
         """Begin those that have no workflow yet; returns how many there were."""
         owed = await store.follow_ups_owed(self._pool, limit=_BATCH)
         for follow_up in owed:
-            await begin_at(
-                self._client,
-                FOLLOW_UP_WORKFLOW,
-                follow_up.operation_id,
-                workflow_id=follow_up_workflow_id(follow_up.operation_id),
-                queue=self._queues[OPERATIONS],
-                at=follow_up.at,
-            )
-            await store.mark_follow_up_begun(self._pool, follow_up)
+            # An erasure waits for transactions that may not have seen it, and then looks.
+            async with transaction(self._pool) as connection:
+                if not await store.is_owed(connection, follow_up):
+                    continue
+                await begin_at(
+                    self._client,
+                    FOLLOW_UP_WORKFLOW,
+                    follow_up.operation_id,
+                    workflow_id=follow_up_workflow_id(follow_up.operation_id),
+                    queue=self._queues[OPERATIONS],
+                    at=follow_up.at,
+                )
+                await store.mark_follow_up_begun(connection, follow_up)
         return len(owed)

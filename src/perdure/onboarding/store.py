@@ -51,9 +51,14 @@ async def follow_ups_owed(pool: Pool, *, limit: int) -> list[FollowUp]:
     return [FollowUp(row["customer_id"], row["operation_id"], row["follow_up_at"]) for row in rows]
 
 
-async def mark_follow_up_begun(pool: Pool, follow_up: FollowUp) -> None:
+async def is_owed(connection: Connection, follow_up: FollowUp) -> bool:
+    """Whether a follow-up still has no workflow; then it is locked."""
+    return bool(await connection.fetchval(_IS_OWED, follow_up.customer_id, follow_up.operation_id))
+
+
+async def mark_follow_up_begun(connection: Connection, follow_up: FollowUp) -> None:
     """Keep that a follow-up has its workflow."""
-    await pool.execute(
+    await connection.execute(
         "UPDATE onboardings SET follow_up_begun_at = now()"
         " WHERE customer_id = $1 AND operation_id = $2",
         follow_up.customer_id,
@@ -84,8 +89,16 @@ UPDATE onboardings SET released_at = now() WHERE customer_id = $1 AND operation_
 RETURNING true
 """
 
+_IS_OWED: Final = """
+SELECT true FROM onboardings WHERE customer_id = $1 AND operation_id = $2
+    AND follow_up_at IS NOT NULL AND follow_up_begun_at IS NULL
+    AND NOT EXISTS (SELECT FROM erased_customers WHERE customer_id = $1)
+FOR UPDATE
+"""
+
 _OWED: Final = """
 SELECT customer_id, operation_id, follow_up_at FROM onboardings
 WHERE follow_up_at IS NOT NULL AND follow_up_begun_at IS NULL
+    AND NOT EXISTS (SELECT FROM erased_customers e WHERE e.customer_id = onboardings.customer_id)
 ORDER BY follow_up_at LIMIT $1
 """

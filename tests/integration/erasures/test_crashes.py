@@ -13,6 +13,7 @@ from perdure.capability.assembly import kept_traces
 from perdure.core.clock import utc_now
 from perdure.core.errors import Conflict, NotFound, Refused, TurnPending
 from perdure.core.ids import new_id
+from perdure.durable import later
 from perdure.erasures import activities
 from perdure.erasures.acceptance import ErasureAcceptance
 from perdure.erasures.activities import ErasureActivities
@@ -43,6 +44,18 @@ class Crash(Exception):
     """The process dies."""
 
 
+class Waking(later.Waking):
+    """Workflows that begin at a moment; those that are left have not ended."""
+
+    def __init__(self) -> None:
+        self.left: set[str] = set()
+        self.woken: list[str] = []
+
+    async def is_over(self, workflow_id: str, *, reason: str) -> bool:
+        self.woken.append(workflow_id)
+        return workflow_id not in self.left
+
+
 class World:
     """A customer with traces everywhere, and an erasure whose commits may be its last."""
 
@@ -50,11 +63,13 @@ class World:
         self.pool = pool
         self.customer_id = f"cus_{uuid4().hex[:8]}"
         self.acceptance = ErasureAcceptance(PostgresLedger(), kept_traces())
+        self.waking = Waking()
         self.steps = ErasureActivities(
             pool,
             TransactionalSteps(pool),
             PostgresLedger(),
             kept_traces(),
+            self.waking,
             keys_known_s=0,
             is_encrypted=True,
         )
@@ -185,17 +200,19 @@ async def test_nobody_is_not_found_and_the_trail_is_only_added_to_otherwise(apar
             await apart.execute(script)
 
 
-async def test_it_is_refused_while_a_timer_of_theirs_runs(apart: Pool) -> None:
+async def test_what_waits_for_a_moment_is_woken_and_has_ended_first(apart: Pool) -> None:
     world = World(apart)
     (first, *_) = await world.plant()
-    await apart.execute(
-        "INSERT INTO onboardings (customer_id, operation_id, follow_up_at, follow_up_begun_at)"
-        " VALUES ($1, $2, now() + interval '1 day', now())",
-        world.customer_id,
-        first,
-    )
-    with pytest.raises(Conflict, match=f"{first}-follow-up"):
-        await world.accept()
-    await apart.execute("UPDATE onboardings SET follow_up_at = now() - interval '1 second'")
-    await world.run(await world.accept())
-    assert await apart.fetchval("SELECT follow_up_at FROM onboardings") is None
+    kind = "UPDATE operations SET kind = $2, status = 'succeeded' WHERE id = $1 RETURNING kind"
+    before = await apart.fetchval("SELECT kind FROM operations WHERE id = $1", first)
+    erasure = await world.accept()
+    await apart.execute(kind, first, "onboarding")
+    world.waking.left = {f"{first}-follow-up"}
+    given = ErasureInput(erasure.id, ErasureRequest(world.customer_id))
+    with pytest.raises(TurnPending, match=f"{first}-follow-up"):
+        await world.steps.settle_down(given)
+    world.waking.left = set()
+    await world.steps.settle_down(given)
+    assert f"{first}-recheck-1" in world.waking.woken
+    await apart.execute(kind, first, before)
+    await world.run(erasure)
