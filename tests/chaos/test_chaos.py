@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "3"))
-PAYMENTS, TRANSFERS, RENEWALS, ORDERS, KILLS = 100, 10, 10, 30, 4
+PAYMENTS, TRANSFERS, RENEWALS, ORDERS, KILLS = 88, 10, 10, 30, 4
+ONBOARDINGS, BANK_SYNCS = 6, 6
 SEED = 16
 """Three rounds that kill workers, the API, PostgreSQL, Temporal and the gateway; one read-only."""
 
@@ -26,6 +27,7 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
             *(sys.executable, "-m", "perdure.cli.main", "chaos", "--output", "json"),
             *("--rounds", str(ROUNDS), "--payments", str(PAYMENTS)),
             *("--transfers", str(TRANSFERS), "--renewals", str(RENEWALS)),
+            *("--onboardings", str(ONBOARDINGS), "--bank-syncs", str(BANK_SYNCS)),
             *("--trades", str(ORDERS), "--kills", str(KILLS), "--seed", str(SEED)),
             *("--overlap", "10", "--data-dir", str(tmp_path)),
         ],
@@ -36,11 +38,14 @@ def test_no_payment_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None
     assert summary["findings"] == []
     assert done.returncode == 0
     asked = {"payments": PAYMENTS, "transfers": TRANSFERS, "renewals": RENEWALS, "trades": ORDERS}
+    asked |= {"onboardings": ONBOARDINGS, "bank-syncs": BANK_SYNCS}
     assert [each["operations"] for each in rounds] == [asked] * ROUNDS
     # That much was really made, and so many were really killed.
     assert summary["outcomes"]["succeeded"] > PAYMENTS * ROUNDS / 2
     assert summary["outcomes"]["cancelled"] > 0
     assert summary["outcomes"]["trade succeeded"] > 0
+    assert summary["outcomes"]["onboarding succeeded"] > 0
+    assert summary["outcomes"]["bank_sync succeeded"] > ROUNDS
     assert summary["refunds"] > ROUNDS
     assert summary["read_only_s"] > 0
     assert summary["kills_in_all"] > KILLS * ROUNDS / 2

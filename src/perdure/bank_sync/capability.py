@@ -59,4 +59,5 @@ BANK_SYNCS: Final = Capability(
     ),
     traces="perdure.bank_sync.traces:BankTraces",
     invariants="perdure.bank_sync.verify:INVARIANTS",
+    chaos="perdure.bank_sync.chaos:LOAD",
 )

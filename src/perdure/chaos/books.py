@@ -166,7 +166,7 @@ async def read_owed_minor(platform: Platform) -> dict[str, int]:
                 await platform.ledger.balance(connection, system_account_id(load.taken_by, "USD"))
             ).posted_minor
             for kind, load in loads().items()
-            if load.owes_all
+            if load.owes_all and load.taken_by is not None
         }
 
 
@@ -190,6 +190,28 @@ async def read_outside_books(machine: Machine) -> OutsideBooks:
     return OutsideBooks(effects, Counter(message["to"] for message in messages))
 
 
+async def read_listed(machine: Machine, role: str, path: str) -> list[dict[str, Any]]:
+    """Return all that a role's simulators list.
+
+    Raises:
+        ProviderUnavailable: `books_away`.
+    """
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        urls = machine.urls_of(role)
+        return [row for url in urls for row in await _read_all(http, url + path)]
+
+
+async def read_control(machine: Machine, role: str, path: str) -> Any:
+    """Return what the one simulator of a role tells at a path.
+
+    Raises:
+        ProviderUnavailable: `books_away`.
+    """
+    (url,) = machine.urls_of(role)
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        return await _read(http, url + path, {})
+
+
 async def _read_effects(
     http: httpx.AsyncClient, machine: Machine, books: ProviderBooks
 ) -> dict[str, list[Entry]]:
@@ -203,21 +225,26 @@ async def _read_effects(
 
 async def _read_all(http: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    deadline_s = asyncio.get_running_loop().time() + _AWAY_S_MAX
     while True:
         after = {"starting_after": rows[-1]["id"]} if rows else {}
+        page = await _read(http, url, {"limit": str(_PAGE), **after})
+        rows += page["data"]
+        if not page["has_more"]:
+            return rows
+
+
+async def _read(http: httpx.AsyncClient, url: str, params: Mapping[str, str]) -> Any:
+    deadline_s = asyncio.get_running_loop().time() + _AWAY_S_MAX
+    while True:
         try:
-            answer = await http.get(url, params={"limit": str(_PAGE), **after})
+            answer = await http.get(url, params=params)
         except httpx.TransportError as error:
             # Killed by the next round, perhaps.
             if asyncio.get_running_loop().time() > deadline_s:
                 raise ProviderUnavailable(f"{url}: {error}.", code="books_away") from error
             await asyncio.sleep(_PAUSE_S)
-            continue
-        page = answer.raise_for_status().json()
-        rows += page["data"]
-        if not page["has_more"]:
-            return rows
+        else:
+            return answer.raise_for_status().json()
 
 
 async def _wallet(platform: Platform, connection: Connection, account_id: str) -> Wallet:
@@ -226,7 +253,8 @@ async def _wallet(platform: Platform, connection: Connection, account_id: str) -
 
 
 async def _operations(connection: Connection, customer_id: str) -> list[OperationRow]:
-    accounts = [system_account_id(load.taken_by, "USD") for load in loads().values()]
+    takers = [load.taken_by for load in loads().values() if load.taken_by is not None]
+    accounts = [system_account_id(taker, "USD") for taker in takers]
     refunds: defaultdict[str, list[RefundRow]] = defaultdict(list)
     for row in await connection.fetch(_REFUNDS, customer_id, accounts):
         refunds[row["refund_of"]].append(

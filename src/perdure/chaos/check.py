@@ -25,9 +25,9 @@ def findings(
     for planned in plan.operations:
         operations = by_key.pop(planned.key, [])
         answered = seen.get(planned.key, Seen())
-        wrong = list(_wrong_answers(planned, answered, operations))
+        wrong = list(wrong_answers(planned, answered, operations))
         for operation in operations:
-            wrong += _wrong_end(planned, answered, operation)
+            wrong += wrong_end(planned, answered, operation)
             wrong += _wrong_refunds(planned, answered, operation)
             wrong += _wrong_effects(planned, operation, outside)
             wrong += _wrong_messages(planned, operation, outside)
@@ -53,7 +53,7 @@ Wrong = Iterator[tuple[str, str]]
 """Names and details of findings."""
 
 
-def _wrong_answers(planned: Planned, seen: Seen, operations: Sequence[OperationRow]) -> Wrong:
+def wrong_answers(planned: Planned, seen: Seen, operations: Sequence[OperationRow]) -> Wrong:
     """Find what a caller was told and is not so: one operation per key, and none missing."""
     told = sorted(set(seen.operation_ids))
     stored = sorted(operation.id for operation in operations)
@@ -72,7 +72,7 @@ def _wrong_answers(planned: Planned, seen: Seen, operations: Sequence[OperationR
             yield "refused", f"answered {code}"
 
 
-def _wrong_end(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
+def wrong_end(planned: Planned, seen: Seen, operation: OperationRow) -> Wrong:
     """Find an operation that has not ended, or not as it must."""
     status = operation.status
     ending = f"{status} ({operation.failure_code})" if operation.failure_code else status

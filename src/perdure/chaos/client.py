@@ -125,6 +125,8 @@ class PersistentClient:
             key=f"{name}-account",
         )
         account_id = str(account.raise_for_status().json()["id"])
+        if not deposit_minor:
+            return account_id
         deposit = await self.post(
             f"/v1/accounts/{account_id}/deposits",
             {"amount_minor": deposit_minor, "currency": "USD", "reference": name},

@@ -15,6 +15,11 @@ _PHONES: Final = {"9999": 40, "0002": 2, "0003": 2, "0004": 2, "0005": 1, "0006"
 REJECTING_PHONE: Final = "0001"
 
 
+def round_customer_id(seed: int) -> str:
+    """Return the customer that a round's operations are of."""
+    return f"cus_chaos_{seed}"
+
+
 class Dice:
     """Decides one operation of a round.
 
@@ -33,6 +38,8 @@ class Dice:
         self.number = number
         self.key = f"chaos-{seed}-{kind}-{number}"
         """What the operation is asked for with."""
+        self.customer_id = f"{round_customer_id(seed)}-{number}"
+        """A customer of its own, where the round's is not who asks."""
         self._fate = fate
         self._place = place
         self._contacts = 0

@@ -132,7 +132,9 @@ class Load:
         by: What is asked for in place of its operations, by the plural of that: orders, which lead
             to them; empty: they are.
         ask: Decides what one asks for, and says what must come of it.
-        taken_by: The house's account that the money goes to.
+        body: What its request says, for what was made of the round; None: as `asked` says, of the
+            round's customer, from one of its wallets.
+        taken_by: The house's account that the money goes to; None: it moves none.
         owes_all: What its providers have is all that we owe on that account.
         books: What its providers list.
         settings: Environment variables, so that what goes wrong is found out within a round.
@@ -149,12 +151,13 @@ class Load:
     usual: int
     by: str = ""
     ask: Callable[[Dice], Asked]
-    taken_by: SystemAccount
+    body: Callable[[Planned, Storm], dict[str, Any]] | None = None
+    taken_by: SystemAccount | None = None
     owes_all: bool = False
-    books: tuple[ProviderBooks, ...]
+    books: tuple[ProviderBooks, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     options: SimulatorOptions = field(default_factory=dict)
-    prepare: Callable[[Part], Awaitable[None]] | None = None
+    prepare: Callable[[Part, PersistentClient], Awaitable[None]] | None = None
     is_looked_into: str = "false"
     attend: Callable[[Part, PersistentClient], Coroutine[Any, Any, None]] | None = None
     unsettled: str = "false"

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from perdure.chaos.dice import Dice
+from perdure.chaos.dice import Dice, round_customer_id
 from perdure.chaos.load import Load, loads
 from perdure.chaos.planned import (
     POOR_WALLET,
@@ -53,7 +53,7 @@ def plan_round(
     needed = sum(each.asked.amount_minor for each in planned)
     return Plan(
         seed=seed,
-        customer_id=f"cus_chaos_{seed}",
+        customer_id=round_customer_id(seed),
         deposits_minor=(*(needed for _ in range(WALLETS)), 20_000),
         operations=tuple(planned),
         kills=tuple(_kill(fate, len(planned), processes) for _ in range(kills)),

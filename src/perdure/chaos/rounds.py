@@ -178,7 +178,7 @@ class Rounds:
         )
         client = PersistentClient(self._api)
         storm = await open_storm(plan, client)
-        await prepare(storm, self._machine, self._platform)
+        await prepare(storm, self._machine, self._platform, client)
         people = [
             group.create_task(load.attend(part, client))
             for load, part in parts(storm, self._machine, self._platform)

@@ -1,6 +1,6 @@
 """What is seen of a round: by those who ask for something, and by who looks at it afterwards."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from perdure.chaos.planned import Plan
@@ -32,16 +32,18 @@ class Storm:
         seen: By the operations' keys.
         kills: How many times each process was killed.
         read_only_s: How long the database could not be written to, in seconds.
-        released: Why operations waited for somebody who had them go on, or back.
+        made: What was made for it before, by names of the kinds' own.
+        released: Why operations waited for somebody who had them go on, or back, by their kind.
         is_over: All was sent, and the last kill is done.
     """
 
     plan: Plan
     wallets: list[str] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
     read_only_s: float = 0.0
-    released: Counter[str] = field(default_factory=Counter)
+    released: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     is_over: bool = False
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from perdure.bootstrap import Platform
 from perdure.chaos.client import PersistentClient
 from perdure.chaos.harm import faults_on, kill_process, read_only_database
-from perdure.chaos.load import parts
+from perdure.chaos.load import loads, parts
 from perdure.chaos.planned import Plan, Planned, PlannedKill, PlannedReadOnly, Sending
 from perdure.chaos.seen import Seen, Storm
 from perdure.cli.machine import Machine
@@ -15,15 +15,17 @@ from perdure.cli.machine import Machine
 _SENDERS: Final = 16
 
 
-async def prepare(storm: Storm, machine: Machine, platform: Platform) -> None:
+async def prepare(
+    storm: Storm, machine: Machine, platform: Platform, client: PersistentClient
+) -> None:
     """Do what has to be done before the operations of some kinds are asked for.
 
     Raises:
-        ProviderUnavailable: A provider, or the database, stayed away.
+        ProviderUnavailable: The API, a provider, or the database, stayed away.
     """
     for load, part in parts(storm, machine, platform):
         if load.prepare:
-            await load.prepare(part)
+            await load.prepare(part, client)
 
 
 async def raise_storm(storm: Storm, machine: Machine, client: PersistentClient) -> None:
@@ -121,6 +123,8 @@ async def attend(planned: Planned, storm: Storm, client: PersistentClient) -> No
 
 
 def _body(planned: Planned, storm: Storm) -> dict[str, Any]:
+    if (own := loads()[planned.kind].body) is not None:
+        return own(planned, storm)
     body = {
         "customer_id": storm.plan.customer_id,
         "account_id": storm.wallets[planned.wallet],

@@ -48,7 +48,8 @@ def chaos(
             f"A round makes 1 to {OPERATIONS_MAX} operations, and not {sum(operations.values())}.",
             param=next(iter(operations), None),
         )
-    options = Options(seed, rounds, operations, kills, overlap, settle_timeout_s)
+    asked = {name.replace("_", "-"): count for name, count in operations.items()}
+    options = Options(seed, rounds, asked, kills, overlap, settle_timeout_s)
     as_json = output == OutputFormat.JSON
     preload()
     result = run(
@@ -75,7 +76,7 @@ def _option(kind: str, load: Load) -> inspect.Parameter:
         min=0, max=OPERATIONS_MAX, help=f"How many {load.by or kind} each round makes."
     )
     return inspect.Parameter(
-        kind,
+        kind.replace("-", "_"),
         inspect.Parameter.KEYWORD_ONLY,
         default=load.usual,
         annotation=Annotated[int, told],

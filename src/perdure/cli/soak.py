@@ -60,7 +60,7 @@ def soak(
     Ends with 1 if memory, handles, connections or a queue grew, or if a book is wrong.
     """
     # What people have to look after goes on by nobody's hand here.
-    known = [name for name, load in loads().items() if load.attend is None]
+    known = [name for name, load in loads().items() if not load.by]
     if kind and kind not in known:
         raise InvalidInput(f"There is a load of {', '.join(known)}; not of {kind}.", param="kind")
     options = Options(

@@ -78,6 +78,7 @@ ONBOARDINGS: Final = Capability(
     },
     traces="perdure.onboarding.traces:OnboardingTraces",
     invariants="perdure.onboarding.verify:INVARIANTS",
+    chaos="perdure.onboarding.chaos:LOAD",
     routes=("perdure.identity.routes:callbacks",),
     before_serving="perdure.identity.routes:check_verifier",
     demo="perdure.fintech.demo:fintech",

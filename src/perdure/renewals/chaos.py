@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 
+from perdure.chaos.client import PersistentClient
 from perdure.chaos.dice import Dice
 from perdure.chaos.load import Entry, Load, Part, ProviderBooks
 from perdure.chaos.planned import Asked
@@ -62,7 +63,7 @@ def _renewal(entry: Mapping[str, Any]) -> Entry:
     return Entry(entry["reference"], entry["status"], entry["price_minor"] if is_billed else 0)
 
 
-async def _take_in(part: Part) -> None:
+async def _take_in(part: Part, _: PersistentClient) -> None:
     """Take the domains in, with the dates that their registries have, as their team knows them.
 
     Raises:

@@ -176,7 +176,7 @@ class Soak:
         report.settle_s = round(time.monotonic() - began, 1)
 
     async def _prepare(self, storm: Storm) -> None:
-        await prepare(storm, self._machine, self._platform)
+        await prepare(storm, self._machine, self._platform, self._client)
 
     async def _wait_for_workers(self) -> None:
         queues = [self._platform.queues[queue] for queue in queues_of(ALL, self._platform.kinds)]

@@ -115,7 +115,7 @@ async def look(part: Part, told: Mapping[str, int]) -> Outcome:
     counts = Counter(_ended(KIND, one.status, one.failure_code) for one in left.trades)
     counts += Counter(_ended("order", one.status, one.reason) for one in left.orders)
     counts += Counter(
-        {_ended(KIND, "released", code): count for code, count in part.storm.released.items()}
+        {_ended(KIND, "released", code): count for code, count in part.storm.released[KIND].items()}
     )
     return Outcome(len({order.key for order in left.orders}), counts, found)
 
@@ -139,7 +139,7 @@ def findings(
     assets = _assets(planned)
     wrong = [
         *_wrong_orders(planned, storm, left, told),
-        *_wrong_trades(left.trades, storm.released),
+        *_wrong_trades(left.trades, storm.released[KIND]),
         *_wrong_possessions(storm.wallets, assets, left),
         *_created_or_lost(assets, left.services),
     ]

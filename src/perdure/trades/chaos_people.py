@@ -16,6 +16,7 @@ from perdure.chaos.load import Part
 from perdure.storage.outages import wait_out
 from perdure.trades.book.commands import ChangeInstrument, Instrument
 from perdure.trades.chaos_figures import OrderRow, TradeRow, read_orders, read_trades
+from perdure.trades.contracts import KIND
 from perdure.trades.orders.model import ENDED, IN_BOOK
 from perdure.trades.orders.service import Orders
 from perdure.trades.services.assets import ASSETS_ROLE
@@ -61,7 +62,7 @@ _AT_WALLETS: Final[Sequence[Mapping[str, Any]]] = (
 """How a service treats an asset, or an account, as long as it runs and nobody mends it."""
 
 
-async def prepare(part: Part) -> None:
+async def prepare(part: Part, _: PersistentClient) -> None:
     """List a round's assets, and have the services mistreat two of them, and one account.
 
     Raises:
@@ -139,7 +140,7 @@ class _People:
 
     async def _release(self, trade: TradeRow) -> None:
         """Have a trade that waits for somebody go on, or go back."""
-        self._part.storm.released[trade.failure_code or ""] += 1
+        self._part.storm.released[KIND][trade.failure_code or ""] += 1
         if crc32(trade.id.encode()) % _CALLED_OFF_PARKED == 0:
             await self._once(f"/v1/operations/{trade.id}/cancel")
         await self._client.post(f"/v1/operations/{trade.id}/relaunch", _REASON)

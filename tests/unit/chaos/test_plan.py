@@ -107,7 +107,7 @@ def test_a_few_plans_have_everything_that_can_happen() -> None:
 
 
 def test_every_kind_that_can_be_asked_for_is_made_by_chaos() -> None:
-    assert list(loads()) == [*ASKED, "trades"]
+    assert list(loads()) == [*ASKED, "trades", "bank-syncs", "onboardings"]
 
 
 def test_kills_come_while_operations_are_made_and_reach_every_process() -> None:

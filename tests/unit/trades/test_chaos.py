@@ -119,7 +119,7 @@ def test_only_the_poor_wallet_may_lack_money(world: World) -> None:
 
 
 def test_a_trade_that_is_not_over_or_waited_for_no_good_reason_is_found(world: World) -> None:
-    world.storm.released.update({"provider_disagrees": 2, "defect": 1})
+    world.storm.released["trade"].update({"provider_disagrees": 2, "defect": 1})
     assert world.found() == {"parked_without_reason"}
     world.trades.append(
         replace(world.trades[0], id="trd_2", status="processing", is_finished=False)
