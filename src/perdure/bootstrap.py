@@ -1,6 +1,7 @@
 """The composition root: the one place where settings become objects and objects meet."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from perdure.capability.engine_flags import engine_flags, flag_attributes
 from perdure.capability.recurring import recurring
 from perdure.capability.wiring import Host, Work, WorkerHost
 from perdure.config import Settings
+from perdure.core import metrics
 from perdure.core.errors import Conflict
 from perdure.durable.bulks import registration as bulks
 from perdure.durable.bulks.activities import BulkActivities
@@ -33,6 +35,7 @@ from perdure.durable.lanes.activities import LaneActivities
 from perdure.durable.lanes.workflow import LaneWorkflow
 from perdure.durable.operation_activities import OperationActivities
 from perdure.durable.payloads.converter import data_converter
+from perdure.durable.payloads.ring import KeyRing
 from perdure.durable.payloads.settings import PayloadSettings
 from perdure.durable.queues import LANES, OPERATIONS, QueueNames
 from perdure.durable.registration import Registration
@@ -40,6 +43,7 @@ from perdure.durable.schedules import registration as schedules
 from perdure.flags.provider import StoredFlagProvider
 from perdure.flags.routing import EngineRouting, client_of
 from perdure.flags.store import FlagStore
+from perdure.fleet import Fleet
 from perdure.ledger.choice import open_ledger
 from perdure.ledger.opened import OpenedLedger
 from perdure.ledger.store import LedgerStore
@@ -60,6 +64,7 @@ from perdure.operations.lanes.calls import LaneListener
 from perdure.operations.lanes.interactive import InteractiveLane, interactive_limits
 from perdure.operations.lanes.permits import lane_permits
 from perdure.operations.lanes.runner import LaneRunner
+from perdure.operations.lanes.store import interactive_lane
 from perdure.operations.lanes.work import LaneLimits, LaneProcess
 from perdure.operations.provider_calls import ProviderCalls
 from perdure.operations.service import OperationService
@@ -69,7 +74,9 @@ from perdure.outside import open_outside, use_of
 from perdure.providers.mail import MAIL_ROLE
 from perdure.providers.sms import SMS_ROLE
 from perdure.storage.pool import Connection, Pool, open_pool
+from perdure.storage.pool_metrics import measured
 from perdure.storage.revisions import missing_revisions
+from perdure.worker.plans import ALL, queues_of
 
 _SOON_S: Final = 0.2
 """What runs in a workflow's own worker waits no longer for a provider's limit."""
@@ -151,7 +158,7 @@ async def open_platform(
             process=application_name,
         ) as ledger:
             platform = compose(settings, pool, client, ledger)
-            async with platform.flag_provider.refreshing():
+            async with platform.flag_provider.refreshing(), measured(pool):
                 try:
                     yield platform
                 finally:
@@ -256,14 +263,16 @@ async def open_registrations(platform: Platform) -> AsyncIterator[list[Registrat
         operations = OperationActivities(pool)
         rollout = Rollout(platform.client, platform.queues[OPERATIONS], platform.version)
         bulk_runner = BulkRunner(pool, platform.operations.actions, platform.kinds.lane_again)
+        interactive = _interactive_lane(platform, works, lane_listener, rollout)
         yield [
             Registration(
                 OPERATIONS,
                 activities=[operations.request_cancel, operations.park, operations.begin_reversal],
                 beside=[
                     rollout.watch,
-                    _interactive_lane(platform, works, lane_listener, rollout).run,
+                    interactive.run,
                     *breakdown_reports(pool),
+                    *_fleet(platform, interactive),
                 ],
             ),
             *(part for work in works.values() for part in work.registrations),
@@ -297,6 +306,25 @@ def _interactive_lane(
     return InteractiveLane(
         platform.pool, runner, listener, _Flood(platform), takes_part=rollout.gives_work
     )
+
+
+def _fleet(
+    platform: Platform, interactive: InteractiveLane
+) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
+    """Return what tells how the fleet stands, where metrics are collected."""
+    if not metrics.are_collected():
+        return []
+    keys = platform.settings.of(PayloadSettings).keys
+    return [
+        Fleet(
+            platform.pool,
+            platform.client,
+            queues={queue: platform.queues[queue] for queue in queues_of(ALL, platform.kinds)},
+            providers=sorted(platform.kinds.limited_providers),
+            payload_key=KeyRing(keys).current if keys else None,
+            leads=lambda: interactive_lane(0) in interactive.mine,
+        ).run
+    ]
 
 
 @dataclass(frozen=True, slots=True)

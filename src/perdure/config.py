@@ -115,6 +115,11 @@ class Settings(EnvironmentSettings):
     """How long after its end what is known of an operation goes into the archive; 0: it never does.
     """
 
+    @property
+    def build(self) -> dict[str, str]:
+        """What a process's metrics are told apart by, beside its role."""
+        return {"deployment": self.deployment_name, "build_id": self.build_id}
+
     def of(self, kind: type[Own], prefix: str | None = None) -> Own:
         """Return the settings of a part: what was given here, or else is set.
 

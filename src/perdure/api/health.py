@@ -14,8 +14,8 @@ from perdure.api.authentication import PlatformOfApp
 from perdure.bootstrap import Platform
 from perdure.core.errors import ConfigurationError
 from perdure.limits import store as limits
-from perdure.operations import store
 from perdure.operations.model import Status
+from perdure.operations.standing import standstills
 from perdure.storage.pool import TAKES_NO_CHANGES, Pool
 from perdure.storage.revisions import missing_revisions
 
@@ -80,7 +80,7 @@ async def _outside(pool: Pool) -> dict[str, Any]:
     """Return how providers stand, and what waits for them; nothing where that takes too long."""
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            statuses, standstills = await limits.statuses(pool), await store.standstills(pool)
+            statuses, waits = await limits.statuses(pool), await standstills(pool)
     except Exception as error:  # noqa: BLE001 - whether requests can be taken is known without it
         log.warning("providers_not_looked_at", error=repr(error))
         return {}
@@ -90,8 +90,8 @@ async def _outside(pool: Pool) -> dict[str, Any]:
             for status in statuses
             if not status.standing.is_well
         },
-        "oldest_unknown_s": standstills[Status.UNKNOWN].oldest_s,
-        "oldest_waiting_s": standstills[Status.WAITING].oldest_s,
+        "oldest_unknown_s": waits[Status.UNKNOWN].oldest_s,
+        "oldest_waiting_s": waits[Status.WAITING].oldest_s,
     }
 
 

@@ -13,7 +13,7 @@ from perdure.api.listener import open_listener
 from perdure.bootstrap import Platform, open_platform
 from perdure.capabilities import attribute, installed
 from perdure.config import Settings
-from perdure.durable.client import logging_runtime
+from perdure.observability.runtime import process_runtime
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ async def run_api(settings: Settings) -> None:
     """
     end_quietly()
     async with open_platform(
-        settings, application_name="perdure-api", runtime=logging_runtime()
+        settings, application_name="perdure-api", runtime=process_runtime("api", settings.build)
     ) as platform:
         for kind in installed().values():
             if kind.before_serving is not None:

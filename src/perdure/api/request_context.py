@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from perdure.api.errors import problem_of
 from perdure.core.claim import claiming
 from perdure.core.ids import REQUEST, new_id
+from perdure.core.metrics import OTHER, Histogram
 from perdure.core.request_id import answering
 from perdure.core.telemetry import telemetry
 
@@ -21,6 +22,12 @@ _ID_LENGTH_MAX: Final = 128
 _PATH_LENGTH_MAX: Final = 200
 _NOT_KNOWN_YET: Final = {"actor": None, "operation_id": None, "workflow_id": None}
 """What handling the request finds out, for its line in the log."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+DURATION: Final = Histogram(
+    "perdure_http_request_duration_seconds",
+    "How long requests took until they were answered, by the route as it is declared.",
+    *("method", "route", "status"),
+)
 NOT_TOLD: Final = frozenset({"/healthz", "/readyz"})
 """What is asked every few seconds, and is in no log and no trace."""
 
@@ -48,11 +55,12 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
         started_s = time.perf_counter()
+        answered_s = 0.0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered_s
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered_s = message["status"], time.perf_counter() - started_s
                 found = structlog.contextvars.get_contextvars()
                 telemetry().note({"operation_id": found.get("operation_id")})
                 MutableHeaders(scope=message)[_HEADER] = request_id
@@ -73,6 +81,8 @@ class RequestContext:
                 await response(scope, receive, send_with_id)
             finally:
                 if scope["path"] not in NOT_TOLD:
+                    if status:
+                        DURATION.observe(answered_s, **_labels(scope, status))
                     log.info(
                         "request",
                         method=scope["method"],
@@ -86,6 +96,16 @@ class RequestContext:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._body_bytes_max:
             raise HTTPException(413)
+
+
+def _labels(scope: Scope, status: int) -> dict[str, str]:
+    # A path that no route has is anybody's invention.
+    route, method = getattr(scope.get("route"), "path", OTHER), scope["method"]
+    return {
+        "method": method if method in _METHODS else OTHER,
+        "route": route,
+        "status": str(status),
+    }
 
 
 def _cut(path: str) -> str:

@@ -9,8 +9,8 @@ from perdure.capability.verification import Run, last_runs
 from perdure.cli.findings import Finding, Health
 from perdure.legacy.doctor import look as look_at_legacy
 from perdure.limits import store as limits
-from perdure.operations import store
 from perdure.operations.model import Status
+from perdure.operations.standing import Standstill, standstills
 from perdure.storage.pool import Pool
 
 _LONG: Final = {Status.UNKNOWN: timedelta(minutes=1), Status.WAITING: timedelta(minutes=10)}
@@ -27,7 +27,7 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
         yield Finding("attention", Health.WARN, f"{parked} operations need somebody", fix)
     else:
         yield Finding("attention", Health.OK, "no operation needs anybody")
-    for found in [_standstill(*entry) for entry in (await store.standstills(pool)).items()]:
+    for found in [_standstill(*entry) for entry in (await standstills(pool)).items()]:
         yield found
     troubled = [one for one in await limits.statuses(pool) if not one.standing.is_well]
     for status in troubled:
@@ -44,7 +44,7 @@ async def look_at_work(pool: Pool) -> AsyncIterator[Finding]:
     yield _verified(*await last_runs(pool))
 
 
-def _standstill(status: Status, found: store.Standstill) -> Finding:
+def _standstill(status: Status, found: Standstill) -> Finding:
     if found.oldest_s is None:
         return Finding(status, Health.OK, "none")
     detail = f"{found.count}, the oldest for {found.oldest_s:.0f} s"

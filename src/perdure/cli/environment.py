@@ -50,6 +50,11 @@ class DataFolder:
         return self.path / "payload_keys"
 
     @property
+    def metrics_path(self) -> Path:
+        """Where the processes answer with their metrics, as Prometheus reads it."""
+        return self.path / "metrics.json"
+
+    @property
     def logs_path(self) -> Path:
         """What each process wrote."""
         return self.path / "logs"

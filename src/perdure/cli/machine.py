@@ -23,6 +23,7 @@ from perdure.cli.environment import (
     write_environment,
     write_private,
 )
+from perdure.cli.metrics_ports import with_metrics
 from perdure.cli.ports import API, OWN, TEMPORAL, HeldPorts, choose_ports, setting_of
 from perdure.cli.simulated import Running, Simulated, default_ports, roles, simulated
 from perdure.cli.who_answers import NO_TLS
@@ -39,6 +40,7 @@ from perdure.embedded.supervisor import Supervisor, require_nobody_runs
 from perdure.embedded.temporal import TemporalServer, require_free_port, wait_ready
 from perdure.embedded.temporal_cli import ensure_temporal_cli
 from perdure.legacy.ways import ways_by_plural
+from perdure.observability.runtime import METRICS_PORT
 from perdure.providers.choice import Use
 from perdure.schema import migrate
 
@@ -156,18 +158,20 @@ async def run_machine(
             specs += plan.legacy()
         leave_out_servers(os.environ, named_in=plan.environment)
         os.environ.update(plan.environment)
-        machine = Machine(
-            Supervisor(folder.path, specs, report=report),
-            [spec.name for spec in specs],
-            folder,
-            plan.api_url,
-            plan.temporal_ui_url,
-            plan.simulators,
-            database_is_embedded="DATABASE_URL" in plan.environment,
-        )
-        async with machine.supervisor:
-            write_environment(folder.environment_path, plan.lasting_environment())
-            yield machine
+        with with_metrics(specs) as (measured, targets):
+            machine = Machine(
+                Supervisor(folder.path, measured, report=report),
+                [spec.name for spec in specs],
+                folder,
+                plan.api_url,
+                plan.temporal_ui_url,
+                plan.simulators,
+                database_is_embedded="DATABASE_URL" in plan.environment,
+            )
+            async with machine.supervisor:
+                write_environment(folder.environment_path, plan.lasting_environment())
+                write_private(folder.metrics_path, targets)
+                yield machine
 
 
 def _ports_here(
@@ -259,7 +263,7 @@ class _Plan:
         together = given | self.environment
         together.pop(DATA_DIR, None)
         # To some other API: this one's first key is in the folder.
-        for name in (API_KEY, API_KEY_FILE):
+        for name in (API_KEY, API_KEY_FILE, METRICS_PORT):
             together.pop(name, None)
         return together
 

@@ -180,6 +180,7 @@ async def greet(machine: Machine, platform: Platform) -> None:
     if machine.temporal_ui_url:
         say(f"Temporal      {machine.temporal_ui_url}")
     say(f"API key       in {machine.folder.api_key_path}")
+    say(f"Metrics       of each process, for Prometheus: {machine.folder.metrics_path}")
     kind = next(one for one in installed().values() if one.example)
     if machine.database_is_embedded:
         line = await request_line(machine, platform, kind)

@@ -1,25 +1,14 @@
 """The connection to Temporal."""
 
-import logging
 from collections.abc import Sequence
 
 from temporalio.client import Client, Plugin
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
+from temporalio.runtime import Runtime
 
 from perdure.core.errors import ConfigurationError
 from perdure.durable.payloads.values import VALUES
-
-
-def logging_runtime() -> Runtime:
-    """Return a runtime for a process: what the SDK's core logs goes where all other lines go."""
-    forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
-    return Runtime(
-        telemetry=TelemetryConfig(
-            logging=LoggingConfig(LoggingConfig.default.filter, forwarding=forwarding)
-        )
-    )
 
 
 async def connect(

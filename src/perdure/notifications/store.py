@@ -6,6 +6,7 @@ from datetime import datetime
 
 from perdure.core.ids import NOTIFICATION, derived_id
 from perdure.notifications.contracts import Channel, Message
+from perdure.operations.standing import Standstill
 from perdure.storage.pool import Connection, Pool
 
 
@@ -100,6 +101,17 @@ async def overdue(
         limit,
     )
     return [row["id"] for row in rows]
+
+
+async def owed(connection: Connection | Pool) -> Standstill:
+    """Return how many messages are owed, and for how long."""
+    row = await connection.fetchrow(
+        "SELECT count(*) AS count,"
+        " extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_s"
+        " FROM notifications WHERE state = 'pending'"
+    )
+    assert row is not None
+    return Standstill(row["count"], row["oldest_s"])
 
 
 async def mark_redelivered(pool: Pool, notification_ids: Sequence[str], at: datetime) -> None:

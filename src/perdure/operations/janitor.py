@@ -6,6 +6,7 @@ last look without completing, and at rows that made no progress for a while.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from typing import Final
 import structlog
 
 from perdure.core.clock import Clock, utc_now
+from perdure.core.metrics import Counter, Gauge
 from perdure.core.telemetry import telemetry
 from perdure.operations import not_installed, run_requests, store
 from perdure.operations.engine import Engine, RunState
@@ -31,6 +33,15 @@ _BATCH: Final = 200
 
 _CLOSED_OVERLAP_S: Final = 60.0
 """How far the look at closed workflows reaches back: the engine's list of them is written late."""
+
+
+HEALED: Final = Counter("perdure_janitor_healed", "Operations that the janitor made right again.")
+LAST_LOOK: Final = Gauge(
+    "perdure_janitor_last_look_timestamp_seconds", "When this process's janitor looked last."
+)
+FAILED: Final = Counter(
+    "perdure_janitor_failures", "What the janitor could not do, and does again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class Janitor:
                 with telemetry().following(None):
                     await self.look()
             except Exception as error:  # noqa: BLE001 - the database or the engine is away for now
+                FAILED.add()
                 log.warning("janitor_look_failed", error=f"{type(error).__name__}: {error}")
                 telemetry().report(error, "janitor")
             await asyncio.sleep(self._times.interval_s)
@@ -102,9 +114,11 @@ class Janitor:
                 + await self._heal_closed()
                 + await self._heal_stale()
             )
+            HEALED.add(healed)
             await self._run_lanes()
             for chore in self._chores:
                 await self._try(chore(), chore=getattr(chore, "__qualname__", "chore"))
+            LAST_LOOK.set(time.time())
             return healed
 
     async def _take_up(self) -> int:
@@ -223,6 +237,7 @@ class Janitor:
         try:
             done = await work
         except Exception as error:  # noqa: BLE001 - the next look tries again
+            FAILED.add()
             log.warning("janitor_could_not", error=f"{type(error).__name__}: {error}", **about)
             telemetry().report(error, about.get("chore", "janitor"))
             return 0

@@ -1,7 +1,7 @@
 """Operations in PostgreSQL: rows in, rows out; the rules of change are in the callers."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -353,30 +353,6 @@ async def note(
         data,
         current_request_id(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Standstill:
-    """Operations that stand at one status.
-
-    Args:
-        oldest_s: For how long that does which has stood so for longest; None: there is none.
-    """
-
-    count: int = 0
-    oldest_s: float | None = None
-
-
-async def standstills(connection: Connection | Pool) -> dict[Status, Standstill]:
-    """Return how many operations are unknown, and how many wait, and for how long."""
-    rows = await connection.fetch(
-        "SELECT status, count(*) AS count,"
-        " extract(epoch FROM clock_timestamp() - min(updated_at))::float8 AS oldest_s"
-        " FROM operations WHERE finished_at IS NULL AND status IN ('unknown', 'waiting')"
-        " GROUP BY status"
-    )
-    found = {Status(row["status"]): Standstill(row["count"], row["oldest_s"]) for row in rows}
-    return {status: found.get(status, Standstill()) for status in (Status.UNKNOWN, Status.WAITING)}
 
 
 async def mark_started(connection: Connection | Pool, operation_ids: Sequence[str]) -> None:

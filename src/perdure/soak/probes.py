@@ -1,19 +1,14 @@
 """Reads what there is to measure of a running platform; what is away is left out."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final
 
 import psutil
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
 
+from perdure.durable.backlogs import backlogs
 from perdure.soak.series import Measure, Series
 from perdure.storage.outages import is_outage
 from perdure.storage.pool import Pool
@@ -22,7 +17,6 @@ Values = dict[Series, float]
 
 _MIB: Final = 2**20
 _PATIENCE_S: Final = 2.0
-_KINDS: Final = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
 
 
 def read_processes(pids: Mapping[str, int]) -> Values:
@@ -94,31 +88,11 @@ async def read_database(pool: Pool) -> Values:
 
 async def read_task_queues(client: Client, queues: Iterable[str]) -> Values:
     """Measure what waits for a worker at Temporal, by its own account."""
-    read = await asyncio.gather(*(_read_task_queue(client, queue) for queue in queues))
-    return {series: value for values in read for series, value in values.items()}
-
-
-async def _read_task_queue(client: Client, queue: str) -> Values:
-    age_s, length = 0.0, 0
-    for kind in _KINDS:
-        request = DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=queue),
-            task_queue_type=kind,
-            report_stats=True,
-        )
-        try:
-            answer = await client.workflow_service.describe_task_queue(
-                request, timeout=timedelta(seconds=_PATIENCE_S)
-            )
-        except RPCError:
-            return {}
-        age_s = max(age_s, answer.stats.approximate_backlog_age.ToTimedelta().total_seconds())
-        length += answer.stats.approximate_backlog_count
-    return {
-        Series(Measure.AGE, f"tasks in {queue}"): age_s,
-        Series(Measure.LENGTH, f"tasks in {queue}"): length,
-    }
+    values: Values = {}
+    for queue, found in (await backlogs(client, queues)).items():
+        values[Series(Measure.AGE, f"tasks in {queue}")] = found.oldest_s or 0.0
+        values[Series(Measure.LENGTH, f"tasks in {queue}")] = found.count
+    return values
 
 
 _DATABASE: Final = """

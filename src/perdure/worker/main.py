@@ -12,12 +12,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from perdure.bootstrap import Platform, interceptors, open_platform, open_registrations
 from perdure.capability.assembly import pure_modules
 from perdure.config import Settings
-from perdure.durable.client import logging_runtime
 from perdure.durable.deployments import deployment_config
 from perdure.durable.provider_slots import provider_tuner
 from perdure.durable.queues import OPERATIONS, provider_of
 from perdure.durable.registration import Registration
 from perdure.durable.sandbox import sandboxed_runner
+from perdure.observability.runtime import process_runtime
 from perdure.worker.janitor import janitor
 from perdure.worker.plans import work_of
 
@@ -77,10 +77,10 @@ async def run_worker(settings: Settings, role: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    name = f"perdure-worker-{role}"
+    name, runtime = f"worker-{role}", process_runtime(f"worker-{role}", settings.build)
     async with (
         open_platform(
-            settings, application_name=name, runtime=logging_runtime(), lazy=False
+            settings, application_name=f"perdure-{name}", runtime=runtime, lazy=False
         ) as platform,
         open_registrations(platform) as registrations,
     ):

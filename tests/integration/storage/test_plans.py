@@ -80,6 +80,8 @@ READS_ALL: Final = {
 READS_MUCH: Final = {
     # What was posted since the last time: as many as there are.
     "perdure.reconciliation.run.staging": ["much of the index ledger_transfers_created"],
+    # The pages that were written lately, of which the planner knows nothing.
+    "perdure.operations.standing": ["much of the index operations_times"],
     "perdure.operations.archive_files": ["the index pg_inherits_relid_seqno_index"],  # its months
     "perdure.operations.bulk.store": ["much of the index bulk_items_state"],  # counts a bulk's own
     "perdure.ledger.tigerbeetle": ["the index ledger_accounts_pkey"],  # to the first of them

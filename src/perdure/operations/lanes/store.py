@@ -10,6 +10,7 @@ from perdure.core.gears import Gear
 from perdure.core.ids import ID_SUFFIX_LENGTH
 from perdure.operations import store
 from perdure.operations.model import Operation
+from perdure.operations.standing import Standstill
 from perdure.storage.pool import Connection, Pool
 
 ELSEWHERE: Final = -1
@@ -207,6 +208,16 @@ async def backlogs(connection: Connection | Pool) -> list[LaneBacklog]:
         " GROUP BY kind, lane ORDER BY kind, lane"
     )
     return [LaneBacklog(**dict(row)) for row in rows]
+
+
+async def interactive_backlogs(connection: Connection | Pool) -> dict[str, Standstill]:
+    """Return what is left to do in the interactive lanes, by kind, and for how long."""
+    rows = await connection.fetch(
+        "SELECT kind, count(*) AS count,"
+        " extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_s"
+        " FROM operations WHERE lane < -1 AND finished_at IS NULL GROUP BY kind"
+    )
+    return {row["kind"]: Standstill(row["count"], row["oldest_s"]) for row in rows}
 
 
 async def promote(connection: Connection | Pool, reasons: Mapping[str, str]) -> list[Operation]:

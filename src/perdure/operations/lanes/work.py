@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from perdure.core.gears import Gear
+from perdure.core.metrics import Counter
 from perdure.core.telemetry import telemetry
 from perdure.operations.joined import joined
 from perdure.operations.lanes.source import LaneSource
@@ -26,6 +28,12 @@ _PAUSE_S_MAX: Final = 30.0
 _TRIES_MAX: Final = 5
 """How often a lane meets a provider that is away with one operation before it is promoted."""
 
+LEFT: Final = Counter(
+    "perdure_lane_operations_left",
+    "Operations that left a lane: at their end (done), for their own workflow (promoted), or for"
+    " the next stretch (left).",
+    *("kind", "gear", "outcome"),
+)
 
 LaneProcess = Callable[[str, dict[str, Any]], Awaitable[object]]
 """Carries one operation (id, input) through its steps.
@@ -224,7 +232,10 @@ class Work:
             telemetry().following(entry.traceparent),
             telemetry().span(f"lane:{entry.kind}", facts) as span,
         ):
-            span.note({"outcome": await self._to_its_end(entry)})
+            outcome = await self._to_its_end(entry)
+            span.note({"outcome": outcome})
+        gear = Gear.INTERACTIVE if self.is_interactive else Gear.FLOOD
+        LEFT.add(kind=entry.kind, gear=gear, outcome=outcome)
 
     async def _to_its_end(self, entry: LaneEntry) -> str:
         """Carry an operation to its end here, or out of the lane; returns what became of it."""
