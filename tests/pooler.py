@@ -2,18 +2,15 @@
 
 import os
 import pwd
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import pytest
-
+from tests.debian import program
 from tests.polls import eventually_without_a_loop
 
 _CONNECTIONS = 2
@@ -47,7 +44,7 @@ def pgbouncer(server_url: str) -> Iterator[str]:
             else {}
         )
         process = subprocess.Popen(
-            [_binary(), "--quiet", folder / "pgbouncer.ini"],
+            [program("pgbouncer", "pgbouncer"), "--quiet", folder / "pgbouncer.ini"],
             **runs_as,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -59,32 +56,6 @@ def pgbouncer(server_url: str) -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
-
-
-@cache
-def _binary() -> str:
-    places = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    if shutil.which("pgbouncer", path=places) is None:
-        _install()
-    found = shutil.which("pgbouncer", path=places)
-    if found is None:
-        pytest.skip("there is no PgBouncer, and none can be installed (apt-get install pgbouncer)")
-    return found
-
-
-def _install() -> None:
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
-        with suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                ["apt-get", "--quiet", *arguments],
-                check=False,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=45,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            )
 
 
 def _user(host: str) -> pwd.struct_passwd:

@@ -320,6 +320,7 @@ def _fleet(
             platform.pool,
             platform.client,
             queues={queue: platform.queues[queue] for queue in queues_of(ALL, platform.kinds)},
+            kinds=operation_kinds().names,
             providers=sorted(platform.kinds.limited_providers),
             payload_key=KeyRing(keys).current if keys else None,
             leads=lambda: interactive_lane(0) in interactive.mine,

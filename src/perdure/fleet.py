@@ -20,8 +20,9 @@ from perdure.durable.payloads.ages import wraps_since
 from perdure.limits import store as limits
 from perdure.limits.model import BudgetState
 from perdure.notifications import store as notifications
+from perdure.operations.breakdowns import is_breakdown
 from perdure.operations.lanes import store as lanes
-from perdure.operations.model import Status
+from perdure.operations.model import FINISHED, Failure, Status
 from perdure.operations.standing import Standstill, callbacks_left, flow, open_ones
 from perdure.storage.pool import Pool
 
@@ -43,6 +44,11 @@ OLDEST: Final = Gauge(
 )
 ACCEPTED: Final = Counter("perdure_operations_accepted", "Operations that were accepted.", "kind")
 ENDED: Final = Counter("perdure_operations_ended", "Operations that ended.", "kind", "status")
+BROKEN: Final = Counter(
+    "perdure_operations_broken_down",
+    "Operations that failed by a defect, or because somebody was away: no no of the business.",
+    "kind",
+)
 FAILURES: Final = Counter(
     "perdure_operation_failures", "Operations that failed, by why.", "kind", "code"
 )
@@ -115,6 +121,7 @@ class Fleet:
 
     Args:
         queues: Those of Temporal's, by what they are for.
+        kinds: Those that are counted from 0 on, so that the first of each is seen to be one more.
         providers: Those that are told of also where nothing is known of them yet.
         payload_key: The id of the master key that wraps; None: nothing is encrypted.
         leads: Whether it is this process's.
@@ -126,6 +133,7 @@ class Fleet:
         client: Client,
         *,
         queues: Mapping[str, str],
+        kinds: Sequence[str],
         providers: Sequence[str],
         payload_key: str | None,
         leads: Callable[[], bool],
@@ -133,6 +141,7 @@ class Fleet:
         self._pool = pool
         self._client = client
         self._queues = queues
+        self._kinds = kinds
         self._providers = providers
         self._payload_key = payload_key
         self._key_since: float | None = None
@@ -177,6 +186,11 @@ class Fleet:
         LOOKED.set(time.time())
 
     async def _flow(self) -> None:
+        for kind in self._kinds:
+            ACCEPTED.add(0, kind=kind)
+            BROKEN.add(0, kind=kind)
+            for status in FINISHED:
+                ENDED.add(0, kind=kind, status=status.value)
         async with flow(self._pool) as happened:
             pass
         for kind, count in happened.accepted.items():
@@ -186,6 +200,8 @@ class Fleet:
             DURATION.observe(one.took_s, kind=one.kind, status=one.status.value)
             if one.status == Status.FAILED:
                 FAILURES.add(kind=one.kind, code=one.code or "none")
+            if one.code and is_breakdown(one.status, Failure(one.code, "")):
+                BROKEN.add(kind=one.kind)
 
     async def _operations(self) -> None:
         found = await open_ones(self._pool)

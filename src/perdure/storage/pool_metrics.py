@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from perdure.core import metrics
@@ -41,9 +41,9 @@ async def _measure(pool: Pool) -> None:
         OPEN.set(pool.get_size())
         IN_USE.set(pool.get_size() - pool.get_idle_size())
         began_s = time.monotonic()
-        try:
-            async with pool.acquire():
-                WAIT.observe(time.monotonic() - began_s)
-        except Exception:  # noqa: BLE001, S110 - the database is away: who works with it says so
-            pass
+        # Where the database is away, who works with it says so.
+        with suppress(Exception):
+            async with pool.acquire(timeout=_LOOK_S):
+                pass
+        WAIT.observe(time.monotonic() - began_s)
         await asyncio.sleep(_LOOK_S)

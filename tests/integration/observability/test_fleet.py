@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from temporalio.client import Client
@@ -32,6 +32,7 @@ def fleet_of(pool: Pool, *, leads: bool = True) -> Fleet:
         pool,
         cast("Client", None),  # of no queue it is asked nothing
         queues={},
+        kinds=["payment", "refund"],
         providers=["bank", "gateway"],
         payload_key="2026-11",
         leads=lambda: leads,
@@ -51,7 +52,8 @@ FROM (VALUES
     (5, 'transfer', 'pending', 3, NULL, interval '0 s'),
     (6, 'renewal', 'processing', -3, NULL, interval '0 s'),
     (7, 'payment', 'succeeded', NULL, NULL, interval '0 s'),
-    (8, 'payment', 'failed', NULL, '{"code": "card_declined"}', interval '0 s')
+    (8, 'payment', 'failed', NULL, '{"code": "card_declined"}', interval '0 s'),
+    (9, 'payment', 'failed', NULL, '{"code": "gateway_unavailable"}', interval '0 s')
 ) AS made (number, kind, status, lane, failure, age)
 """
 
@@ -102,22 +104,23 @@ async def test_what_came_in_and_ended_is_counted_once_by_whoever_looks(pool: Poo
     with collecting() as told:
         one, other = fleet_of(pool), fleet_of(pool)
         await one.look()
-        assert told.of(fleet.ACCEPTED) == {}
+        assert {*told.of(fleet.ACCEPTED).values(), *told.of(fleet.ENDED).values()} == {0}
         await pool.execute(OPERATIONS.replace("now() - interval '60 s'", "now()"))
 
         async def is_counted() -> bool:
             await asyncio.gather(one.look(), other.look())
-            return told.value(fleet.ENDED, kind="payment", status="failed") is not None
+            return bool(told.value(fleet.ENDED, kind="payment", status="failed"))
 
         # Until who writes elsewhere on this server has ended, it is not told.
         await eventually(is_counted)
         await asyncio.gather(one.look(), other.look())
-    assert told.value(fleet.ACCEPTED, kind="payment") == 4
+    assert told.value(fleet.ACCEPTED, kind="payment") == 5
     assert told.value(fleet.ACCEPTED, kind="transfer") == 3
     assert told.value(fleet.ENDED, kind="payment", status="succeeded") == 1
-    assert told.of(fleet.FAILURES) == {
-        frozenset({("kind", "payment"), ("code", "card_declined")}): 1
-    }
+    assert told.value(fleet.FAILURES, kind="payment", code="card_declined") == 1
+    assert told.value(fleet.FAILURES, kind="payment", code="gateway_unavailable") == 1
+    assert told.value(fleet.BROKEN, kind="payment") == 1, "a declined card is no breakdown"
+    assert told.value(fleet.BROKEN, kind="refund") == 0
 
 
 async def test_what_was_not_told_to_the_end_is_told_again(pool: Pool) -> None:
@@ -132,19 +135,24 @@ async def test_what_was_not_told_to_the_end_is_told_again(pool: Pool) -> None:
         return found.accepted
 
     first = await eventually(seen)
-    assert await seen() == first == {"payment": 4, "transfer": 3, "renewal": 1}
+    assert await seen() == first == {"payment": 5, "transfer": 3, "renewal": 1}
 
 
 async def test_who_has_the_first_lane_tells_and_the_others_say_nothing(pool: Pool) -> None:
     await pool.execute(OPERATIONS)
-    leads, stop = False, asyncio.Event()
-    looks: list[Any] = []
+    leads, looks, stop = False, 0, asyncio.Event()
     telling = fleet_of(pool)
-    telling._leads = lambda: looks.append(1) is None and leads
+
+    def asked() -> bool:
+        nonlocal looks
+        looks += 1
+        return leads
+
+    telling._leads = asked
     with collecting() as told, pytest.MonkeyPatch.context() as patch:
         patch.setattr(fleet, "LOOK_S", 0.01)
         running = asyncio.create_task(telling.run(stop))
-        await eventually(lambda: len(looks) > 2)
+        await eventually(lambda: looks > 2)
         assert told.of(fleet.OPEN) == {}
         leads = True
         await eventually(lambda: told.value(fleet.LOOKED) is not None)
