@@ -22,7 +22,7 @@ from perdure.ledger.tigerbeetle_owed import read_balance
 from perdure.ledger.tigerbeetle_placing import empty_balances
 from perdure.storage.pool import Connection, transaction
 
-from .conftest import ADDRESSES, CLUSTER, Store, skip_without_cluster
+from .conftest import ADDRESSES, CLUSTER, DEADLINE_S, Store, skip_without_cluster
 from .test_ledger_contract import account, move
 
 
@@ -34,7 +34,7 @@ class Mortal(TigerBeetle):
     """Dies at its nth request that writes: before it is sent, or when it has been done."""
 
     def __init__(self, *, dies_at: int | None = None, is_done: bool = False) -> None:
-        super().__init__(CLUSTER, ADDRESSES)
+        super().__init__(CLUSTER, ADDRESSES, deadline_s=DEADLINE_S)
         self.dies_at, self.is_done = dies_at, is_done
         self.requests = 0
         self.is_dead = False
