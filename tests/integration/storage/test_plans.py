@@ -63,11 +63,13 @@ STAYS_SMALL: Final = {
     "limit_shares",
     "limits",
     "operation_breakdowns",
+    "payload_decodes",
     "reconciliation_sources",
     "statement_uploads",
     "verifications",
 }
-"""A row for each provider, flag, key, bulk, run, open operation, or breakdown of the last day; or
+"""A row for each provider, flag, key, bulk, run, open operation, look of a person into a history,
+or breakdown of the last day; or
 `verify` alone reads it."""
 
 READS_ALL: Final = {
