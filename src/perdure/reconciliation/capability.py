@@ -55,6 +55,7 @@ RECONCILIATIONS: Final = Capability(
         "perdure.reconciliation.statements.routes:statements",
         "perdure.reconciliation.statements.routes:statement_accounts",
     ),
+    traces="perdure.reconciliation.traces:ReconciliationTraces",
     schedules={"reconciliation": "perdure.reconciliation.nightly:NIGHTLY"},
     groups={
         "reconciliations": "perdure.reconciliation.commands:app",
