@@ -121,7 +121,7 @@ class Fleet:
 
     Args:
         queues: Those of Temporal's, by what they are for.
-        kinds: Those that are counted from 0 on, so that the first of each is seen to be one more.
+        kinds: Those that are told of from 0 on, so that the first of each is seen to be one more.
         providers: Those that are told of also where nothing is known of them yet.
         payload_key: The id of the master key that wraps; None: nothing is encrypted.
         leads: Whether it is this process's.
@@ -204,12 +204,20 @@ class Fleet:
                 BROKEN.add(kind=one.kind)
 
     async def _operations(self) -> None:
-        found = await open_ones(self._pool)
-        _tell(OPEN, OLDEST, {(kind, status.value): one for (kind, status), one in found.items()})
-        in_lanes: dict[tuple[str, ...], Standstill] = {
-            (kind, "interactive"): one
-            for kind, one in (await lanes.interactive_backlogs(self._pool)).items()
+        found: dict[tuple[str, ...], Standstill] = {
+            (kind, status.value): Standstill()
+            for kind in self._kinds
+            for status in Status
+            if status not in FINISHED
         }
+        for (kind, status), one in (await open_ones(self._pool)).items():
+            found[kind, status.value] = one
+        _tell(OPEN, OLDEST, found)
+        in_lanes: dict[tuple[str, ...], Standstill] = {
+            (kind, gear): Standstill() for kind in self._kinds for gear in ("interactive", "flood")
+        }
+        for kind, one in (await lanes.interactive_backlogs(self._pool)).items():
+            in_lanes[kind, "interactive"] = one
         now = time.time()
         for lane in await lanes.backlogs(self._pool):
             flood = (lane.kind, "flood")
