@@ -86,8 +86,8 @@ async def decodes(pool: Pool, *, limit: int) -> list[Decode]:
 _KEEP: Final = """
 INSERT INTO payload_decodes (actor, namespace, owners, payloads, unreadable, request_id)
 SELECT $1, $2, ARRAY(
-    SELECT DISTINCT coalesce(owner, 'key:' || asked) FROM unnest($3::text[]) AS asked
-    LEFT JOIN payload_keys ON id = asked ORDER BY 1), $4, $5, $6
+    SELECT DISTINCT coalesce((SELECT owner FROM payload_keys WHERE id = asked), 'key:' || asked)
+    FROM unnest($3::text[]) AS asked ORDER BY 1), $4, $5, $6
 """
 
 
