@@ -34,6 +34,7 @@ from perdure.api.kind_router import kind_router
 from perdure.api.meanings import TAGS
 from perdure.api.openapi import describe, operation_id
 from perdure.api.request_context import NOT_TOLD, RequestContext
+from perdure.api.row_stream import RowStream
 from perdure.api.schemas import ErrorBody
 from perdure.api.shares import RequestShares
 from perdure.api.streams import OpenStreams
@@ -70,6 +71,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     settings = platform.settings
     app.state.event_stream = EventStream(platform.pool)
+    app.state.row_stream = RowStream(platform.pool)
     app.state.open_streams = OpenStreams(
         streams_max=settings.api_streams_max, per_key_max=settings.api_streams_per_key_max
     )

@@ -123,7 +123,7 @@ def nothing_more() -> Response:
     return Response(status_code=204)
 
 
-def event(data: str, name: str, number: int) -> ServerSentEvent:
+def event(data: str, name: str | None, number: int) -> ServerSentEvent:
     """Return an event that a stream can be resumed after."""
     return ServerSentEvent(data, event=name, id=str(number))
 

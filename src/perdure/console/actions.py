@@ -1,5 +1,6 @@
 """What is done to an operation: a form that asks why, and the row's own answer."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
@@ -21,7 +22,7 @@ from perdure.console.operations import LIST
 from perdure.console.rendering import page
 from perdure.console.shown import Shown
 from perdure.console.viewers import Viewer, form_with, viewer_with
-from perdure.core.errors import InvalidInput, PerdureError
+from perdure.core.errors import Conflict, InvalidInput, PerdureError
 from perdure.operations.allowed import Action
 from perdure.operations.model import Operation
 
@@ -29,6 +30,8 @@ router = APIRouter(route_class=ConsoleRoute)
 
 _KEY: Final = "idempotency_key"
 _FIELD: Final = "field."
+_TRIES: Final = 50
+_TRY_AGAIN_S: Final = 0.1
 
 Writer = Annotated[Viewer, Depends(viewer_with(WRITE))]
 Form = Annotated[Mapping[str, str], Depends(form_with(WRITE))]
@@ -68,7 +71,7 @@ async def act(
         given = _given(platform, operation, action, typed)
         key = _key(operation, action, typed, given)
         acting = ActingOnOne(request, platform, viewer.key, key, operation_id)
-        answer = await _do(acting, action, typed.get("reason", ""), given)
+        answer = await _once(acting, action, typed.get("reason", ""), given)
         if answer.status_code != 200:
             problem = Problem.read(answer.status_code, answer.body)
     except PerdureError as error:
@@ -86,6 +89,20 @@ async def act(
         typed=typed,
         problem=problem,
     )
+
+
+async def _once(
+    acting: ActingOnOne, action: Action, reason: str, given: Mapping[str, Any]
+) -> Response:
+    """Do it, or wait for the answer of the same form that was sent a moment before."""
+    for _ in range(_TRIES):
+        try:
+            return await _do(acting, action, reason, given)
+        except Conflict as error:
+            if error.code != "idempotency_key_in_use":
+                raise
+        await asyncio.sleep(_TRY_AGAIN_S)
+    return await _do(acting, action, reason, given)
 
 
 async def _do(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from perdure.bootstrap import Platform
 from perdure.capability.assembly import refundable_kinds
 from perdure.console.errors import ConsoleRoute
 from perdure.console.operations import LIST
-from perdure.console.rendering import page
+from perdure.console.rendering import HOME, page
 from perdure.console.shown import Shown
 from perdure.console.story import steps_of, summary, tell
 from perdure.console.viewers import Viewer, viewer_with
@@ -67,28 +67,40 @@ async def show_operation(
     request: Request, operation_id: Text, platform: PlatformOfApp, viewer: Reader
 ) -> Response:
     """Show an operation, and all that is known of it."""
-    report = await platform.operations.report(operation_id)
-    operation = report.operation
-    log_as_about(operation)
-    sentences = tell(report.trail)
-    shown = Shown(operation)
+    values = await values_of(platform, viewer, operation_id)
+    log_as_about(values["operation"])
     done = request.query_params.get("done")
     return page(
         request,
         "operation.html",
         viewer,
-        shown=shown,
-        operation=operation,
-        choices=choices_of(operation, viewer),
-        sentences=sentences,
-        summary=summary(operation.kind, operation.status, sentences),
-        steps=steps_of(report.attempts, report.calls),
-        entries=await _entries(platform, operation),
-        messages=await of_operation(platform.pool, operation.id),
-        chain=await chain_of(platform.operations, operation),
+        **values,
         done=done if done in set(Action) else None,
-        list_path=LIST,
+        live=f"{HOME}/live/operations/{operation_id}",
     )
+
+
+async def values_of(platform: Platform, viewer: Viewer, operation_id: str) -> dict[str, Any]:
+    """Return what the page of an operation is filled in with.
+
+    Raises:
+        NotFound: `operation_not_found`.
+    """
+    report = await platform.operations.report(operation_id)
+    operation = report.operation
+    sentences = tell(report.trail)
+    return {
+        "shown": Shown(operation),
+        "operation": operation,
+        "choices": choices_of(operation, viewer),
+        "sentences": sentences,
+        "summary": summary(operation.kind, operation.status, sentences),
+        "steps": steps_of(report.attempts, report.calls),
+        "entries": await _entries(platform, operation),
+        "messages": await of_operation(platform.pool, operation.id),
+        "chain": await chain_of(platform.operations, operation),
+        "list_path": LIST,
+    }
 
 
 async def _entries(platform: Platform, operation: Operation) -> Sequence[object]:

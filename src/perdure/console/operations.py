@@ -34,7 +34,7 @@ _CSV_COLUMNS: Final = (
     *("failure_code", "failure_step", "created_at", "updated_at", "finished_at"),
     *("relaunch_of", "relaunched_as", "refund_of", "refunded_by"),
 )
-_ID: Final = re.compile(rf"[a-z]{{3,}}_[0-9a-z]{{{ID_SUFFIX_LENGTH}}}")
+ID: Final = re.compile(rf"[a-z]{{3,}}_[0-9a-z]{{{ID_SUFFIX_LENGTH}}}")
 
 Reader = Annotated[Viewer, Depends(viewer_with("operations:read"))]
 
@@ -87,7 +87,15 @@ def _list(
         first=LIST if sought is not None else filters.address(LIST),
         sought=sought,
         list_path=LIST,
+        live=_live(request, filters, rows) if sought is None and not filters.wrong else None,
     )
+
+
+def _live(request: Request, filters: Filters, rows: list[Operation]) -> str:
+    """Return where the stream of a page is."""
+    is_first = not {*CURSORS} & {*request.query_params}
+    shown = ",".join(one.id for one in rows)
+    return filters.address(f"{HOME}/live/operations", shown=shown, first="1" if is_first else None)
 
 
 def _count(counted: int | None) -> str:
@@ -97,7 +105,7 @@ def _count(counted: int | None) -> str:
 
 
 def _cursor(text: str, filters: Filters) -> str:
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         filters.wrong["page"] = "There is no such page; begin with the first."
     return text
 
@@ -109,7 +117,7 @@ async def _found_by_name(
 
     Each is looked up by itself, as what is asked of all three at once is found by no index.
     """
-    if _ID.fullmatch(sought):
+    if ID.fullmatch(sought):
         try:
             operation = await platform.operations.get(sought)
         except NotFound:

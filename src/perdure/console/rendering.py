@@ -51,7 +51,12 @@ class Place:
     scope: str
 
 
-PLACES: Final = (Place(f"{HOME}/operations", "Operations", "operations:read"),)
+PLACES: Final = (
+    Place(f"{HOME}/attention", "Attention", "operations:read"),
+    Place(f"{HOME}/operations", "Operations", "operations:read"),
+    Place(f"{HOME}/errors", "Errors", "operations:read"),
+    Place(f"{HOME}/providers", "Providers", "limits:read"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from perdure.operations.model import Operation
 
 HIDDEN: Final = "•••"
 """Stands for what is personal."""
+_SHOWN_APART: Final = ("customer_id", "reference")
+"""What every operation has, and a row of its own for."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Shown:
         asked = [
             (name, self.names.without(hidden[name]), notes[name].description)
             for name in notes
-            if name in hidden
+            if name in hidden and name not in _SHOWN_APART
         ]
         said = {one.name: one.description for one in self.kind.shows}
         given = [

@@ -118,4 +118,4 @@ def summary(kind: str, status: Status, sentences: list[Sentence]) -> str:
             told.append(f"{one.at:%H:%M} {plain(one.status)}")
             before = one.status
         told += [f"{words} {name}" for words, name in one.links if words == "as"]
-    return "; ".join(told) + f". It is now {plain(status)}."
+    return f"{'; '.join(told)}. Where it stands now: {plain(status)}."

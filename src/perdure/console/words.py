@@ -25,6 +25,10 @@ _GLYPHS: Final[Mapping[str, str]] = {
 """Each status has a sign beside its word and its colour."""
 _SIGNED: Final[Mapping[str, str]] = {
     "done": "✓",
+    "open": "✓",
+    "paused": "!",
+    "broken": "✕",
+    "probed": "?",
     "ok": "✓",
     "answered": "✓",
     "sent": "✓",
@@ -94,6 +98,16 @@ def money(amount: tuple[int, str]) -> str:
     return format_amount(*amount)
 
 
+def limit(figures: Mapping[str, Any] | None) -> str:
+    """Write the figures of a limit that was there before, or after."""
+    told = [
+        f"{value:g} {plain(name)}"
+        for name, value in (figures or {}).items()
+        if value is not None and not isinstance(value, str)
+    ]
+    return ", ".join(told) or "no limit"
+
+
 def pretty(value: Any) -> str:
     """Write JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -115,6 +129,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "moment": moment,
     "lasting": lasting,
     "since": since,
+    "limit": limit,
     "money": money,
     "pretty": pretty,
     "text_of": text_of,
