@@ -36,6 +36,28 @@ class LedgerUnanswered(TimeoutError):
     """
 
 
+class _Room:
+    """How many events a request takes, as far as is known by now."""
+
+    def __init__(self) -> None:
+        # The most that went through in one request, and the fewest that did not.
+        self._fits, self._too_many = 1, EVENTS_MAX + 1
+
+    @property
+    def events_max(self) -> int:
+        if self._too_many > EVENTS_MAX:
+            return EVENTS_MAX
+        return (self._fits + self._too_many) // 2
+
+    def fitted(self, events: int) -> None:
+        self._fits = max(self._fits, events)
+
+    def was_too_small(self, events: int) -> bool:
+        """Learn that so many were too many; returns whether fewer are worth a try."""
+        self._too_many = min(self._too_many, events)
+        return self._too_many > max(self._fits, 1)
+
+
 class TigerBeetle:
     """What a process asks TigerBeetle for.
 
@@ -51,8 +73,8 @@ class TigerBeetle:
         self._deadline_s = deadline_s
         self._client: tb.ClientAsync | None = None
         self._under_way: set[asyncio.Future[Any]] = set()
-        # The most events that went through in one request, and the fewest that did not.
-        self._fits, self._too_many = 1, EVENTS_MAX + 1
+        # An id is smaller than what is created by it: more of them go into a request.
+        self._created, self._looked_up = _Room(), _Room()
         # One at a time: more would only wait in the client, where nobody can call them off.
         self._writes: GroupCommit[list[tb.Transfer], list[tb.CreateTransferStatus]] = GroupCommit(
             self._write, size_max=EVENTS_MAX, at_once=1
@@ -60,10 +82,8 @@ class TigerBeetle:
 
     @property
     def events_max(self) -> int:
-        """How many events a request may have, as far as is known by now."""
-        if self._too_many > EVENTS_MAX:
-            return EVENTS_MAX
-        return (self._fits + self._too_many) // 2
+        """How many a request may create, as far as is known by now."""
+        return self._created.events_max
 
     async def write(
         self, chains: Sequence[Sequence[tb.Transfer]]
@@ -83,6 +103,7 @@ class TigerBeetle:
         found: list[tb.CreateTransferResult] = await self._in_requests(
             lambda client: client.create_transfers,
             [each for transfers in group for each in transfers],
+            self._created,
             goes_on=lambda each: bool(each.flags & tb.TransferFlags.LINKED),
         )
         statuses = iter(found)
@@ -91,21 +112,21 @@ class TigerBeetle:
     async def open_accounts(self, accounts: Sequence[tb.Account]) -> list[tb.CreateAccountStatus]:
         """Create accounts."""
         found: list[tb.CreateAccountResult] = await self._in_requests(
-            lambda client: client.create_accounts, accounts
+            lambda client: client.create_accounts, accounts, self._created
         )
         return [each.status for each in found]
 
     async def accounts(self, numbers: Sequence[int]) -> dict[int, tb.Account]:
         """Return the accounts there are of these, by id."""
         found: list[tb.Account] = await self._in_requests(
-            lambda client: client.lookup_accounts, numbers
+            lambda client: client.lookup_accounts, numbers, self._looked_up
         )
         return {each.id: each for each in found}
 
     async def transfers(self, numbers: Sequence[int]) -> dict[int, tb.Transfer]:
         """Return the transfers there are of these, by id."""
         found: list[tb.Transfer] = await self._in_requests(
-            lambda client: client.lookup_transfers, numbers
+            lambda client: client.lookup_transfers, numbers, self._looked_up
         )
         return {each.id: each for each in found}
 
@@ -130,32 +151,33 @@ class TigerBeetle:
         self,
         method: Callable[[tb.ClientAsync], Callable[[list[Event]], Awaitable[list[Answer]]]],
         events: Sequence[Event],
+        room: _Room,
         *,
         goes_on: Callable[[Event], bool] = lambda _: False,
     ) -> list[Answer]:
         """Ask for many, in as few requests as they fit in.
 
         Args:
+            room: What is known of how many they are.
             goes_on: Whether an event belongs in one request with the one after it.
         """
         answers: list[Answer] = []
         start = 0
         while start < len(events):
-            end = min(start + self.events_max, len(events))
+            end = min(start + room.events_max, len(events))
             while end < len(events) and end > start and goes_on(events[end - 1]):
                 end -= 1
             if end == start:
-                raise AssertionError(f"a chain does not fit in a request of {self.events_max}")
+                raise AssertionError(f"a chain does not fit in a request of {room.events_max}")
             try:
                 part = list(events[start:end])
                 answers += await self._answered(lambda client, part=part: method(client)(part))  # type: ignore[misc]
             except tb.TooMuchDataError:
                 # Nothing of it was sent: the client knows what the cluster takes, and does not say.
-                self._too_many = min(self._too_many, end - start)
-                if self._too_many == 1:
+                if not room.was_too_small(end - start):
                     raise
                 continue
-            self._fits = max(self._fits, end - start)
+            room.fitted(end - start)
             start = end
         return answers
 

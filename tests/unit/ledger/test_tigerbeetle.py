@@ -94,6 +94,9 @@ class Cluster:
         self.events_max = events_max
         self.requests: list[int] = []
 
+    async def lookup_transfers(self, asked: Sequence[int]) -> list[tb.Transfer]:
+        return [tb.Transfer(id=each) for each in asked]
+
     async def create_transfers(self, asked: Sequence[tb.Transfer]) -> list[tb.CreateTransferResult]:
         if len(asked) > self.events_max:
             raise tb.TooMuchDataError
@@ -107,6 +110,8 @@ async def test_how_much_a_request_takes_is_found_out_and_chains_stay_whole(event
     cluster, client = Cluster(events_max), TigerBeetle(0, "3000")
     client._client = cluster  # type: ignore[assignment]
     for _ in range(12):
+        # More ids than transfers go into a request.
+        assert len(await client.transfers(range(1, 302))) == 301
         answers = await client.write([[tb.Transfer(), tb.Transfer()] for _ in range(300)])
         assert [len(chain) for chain in answers] == [2] * 300
     assert sum(cluster.requests) == 12 * 600
