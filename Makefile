@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast test-kind test-long check format lock openapi reference protos record-histories bench bench-quick clean
+.PHONY: help demo up test test-fast test-kind test-long test-deploy check format lock openapi reference protos manifests record-histories bench bench-quick clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-long: $(STAMP) ## Run what the suite has no time for: chaos of many rounds,
 	@CHAOS_ROUNDS=$(or $(ROUNDS),20) INTERLEAVINGS=300 MOMENTS_STEP=1 WRITER_KILLS=1000 \
 	  $(BIN)/pytest -m "" tests/chaos tests/integration/trades/test_killed_writers.py tests/workflows/test_reconciliation_scale.py \
 	  tests/integration/operations/test_interleavings.py tests/integration/operations/test_every_moment.py
+
+test-deploy: $(STAMP) ## Check the deployment with others' validators, which Go builds at first: some minutes
+	@$(BIN)/pytest -m "" tests/unit/deploy
 
 check: $(STAMP) ## Check format, style and types
 	@$(BIN)/ruff format --check .
@@ -90,6 +93,9 @@ reference: $(STAMP) ## Write docs/reference.md, what `perdure` exports
 
 protos: $(STAMP) ## Write the modules of the .proto files
 	@$(BIN)/python -m tests.tidy.protos src
+
+manifests: $(STAMP) ## Write deploy/kubernetes, what the chart renders to
+	@$(BIN)/python -m tests.unit.deploy.rendering
 
 clean: ## Remove what was installed and what the demo left
 	rm -rf $(VENV) $(BENCH) .perdure

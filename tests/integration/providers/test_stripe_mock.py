@@ -5,8 +5,6 @@ fixtures; it remembers nothing.
 """
 
 import asyncio
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,11 +16,10 @@ from pydantic import SecretStr
 
 from perdure.core.ids import new_id
 from perdure.core.ports import LOOPBACK, hold_port
-from perdure.embedded.locks import FileLock
 from perdure.providers.host import ProviderHost
 from perdure.providers.stripe import StripeGateway, StripeSettings
+from tests.go_programs import go_program
 from tests.polls import eventually
-from tests.servers import tell
 
 VERSION: Final = "v0.203.0"
 PACKAGE: Final = f"github.com/stripe/stripe-mock@{VERSION}"
@@ -30,32 +27,8 @@ BUILD_TIMEOUT_S: Final = 100
 
 
 def stripe_mock() -> Path:
-    """Return the server: from PATH, from the user's cache, or built into it."""
-    if on_path := shutil.which("stripe-mock"):
-        return Path(on_path)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "perdure" / f"stripe-mock-{VERSION}"
-    binary = folder / "stripe-mock"
-    if binary.exists():
-        return binary
-    if shutil.which("go") is None:
-        pytest.skip(f"stripe-mock is not here; install Go, then `go install {PACKAGE}`")
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "install.lock"):
-        if not binary.exists():
-            tell(f"Building stripe-mock once: go install {PACKAGE}")
-            environment = os.environ | {"GOBIN": str(folder), "GOFLAGS": "-mod=mod"}
-            try:
-                subprocess.run(
-                    ["go", "install", PACKAGE],
-                    env=environment,
-                    check=True,
-                    capture_output=True,
-                    timeout=BUILD_TIMEOUT_S,
-                )
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                pytest.skip(f"stripe-mock cannot be built: {error}")
-    return binary
+    """Return the server."""
+    return go_program("stripe-mock", PACKAGE, timeout_s=BUILD_TIMEOUT_S)
 
 
 @pytest.fixture(scope="module")
