@@ -6,13 +6,11 @@ import io
 from contextlib import aclosing
 from uuid import uuid4
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
-from perdure.api.keys import create_key, revoke_key
 from perdure.api.row_stream import RowStream, Watched
-from perdure.api.scopes import ADMIN, Role
+from perdure.api.scopes import Role
 from perdure.console.filters import Filters
 from perdure.console.shown import HIDDEN
 from perdure.operations import store
@@ -21,7 +19,7 @@ from perdure.storage.pool import Pool, transaction
 from tests.integration.api.api_client import Api, created
 from tests.integration.api.test_operations import move
 
-from .browsing import KEPT_TO, Browser, forms_of, words_of
+from .browsing import Browser, forms_of, words_of
 from .conftest import SignIn
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -34,75 +32,6 @@ async def new_payment(api: Api, **changes: object) -> str:
 
 def page_of(operation_id: str, action: str | None = None) -> str:
     return f"/console/operations/{operation_id}" + (f"/{action}" if action else "")
-
-
-async def test_one_signs_in_with_a_key_of_the_house(
-    api: Api, app: FastAPI, admin_secret: str
-) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=KEPT_TO) as http:
-        browser = Browser(http)
-        page = await browser.get("/console/operations", status="failed")
-        assert page.status_code == 401
-        assert "WWW-Authenticate" not in page.headers
-        fields = forms_of(page)["/console/sign-in"]
-        assert fields["next"] == "/console/operations?status=failed"
-        answer = await browser.sign_in("perdure_wrong", next=fields["next"])
-        assert (answer.status_code, "not known" in words_of(answer)) == (401, True)
-        answer = await browser.sign_in(admin_secret, next=fields["next"])
-        assert answer.headers["location"] == fields["next"]
-        cookie = answer.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=strict" in cookie
-        assert "Secure" not in cookie
-        assert admin_secret not in cookie
-        assert "Operations" in words_of(await browser.get(fields["next"]))
-
-
-async def test_behind_tls_the_cookie_is_for_tls_alone(app: FastAPI, admin_secret: str) -> None:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url="https://console"
-    ) as http:
-        cookie = (await Browser(http).sign_in(admin_secret)).headers["set-cookie"]
-        assert cookie.startswith("__Host-")
-        assert "Secure" in cookie
-
-
-@pytest.mark.parametrize(
-    "leads_to", ["https://elsewhere", "//elsewhere", "/v1/operations", "/console/sign-out", "/\\x"]
-)
-async def test_signing_in_leads_nowhere_else(
-    app: FastAPI, admin_secret: str, leads_to: str
-) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=KEPT_TO) as http:
-        answer = await Browser(http).sign_in(admin_secret, next=leads_to)
-        assert answer.headers["location"] == "/console"
-
-
-async def test_a_customers_key_does_not_get_in(app: FastAPI, pool: Pool) -> None:
-    _, secret = await create_key(pool, "shop", [ADMIN], customer_id=f"cus_{uuid4().hex[:8]}")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=KEPT_TO) as http:
-        answer = await Browser(http).sign_in(secret)
-        assert answer.status_code == 403
-        assert "set-cookie" not in answer.headers
-
-
-async def test_a_session_ends_with_its_key_and_by_signing_out(
-    app: FastAPI, pool: Pool, browser: Browser
-) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=KEPT_TO) as http:
-        key, secret = await create_key(pool, f"leaves-{uuid4().hex[:6]}", [ADMIN])
-        other = Browser(http)
-        await other.sign_in(secret)
-        assert (await other.get("/console/operations")).status_code == 200
-        await revoke_key(pool, key.id)
-        answer = await other.get("/console/operations")
-        assert (answer.status_code, "is revoked" in words_of(answer)) == (401, True)
-    token = dict(browser.http.cookies)
-    fields = forms_of(await browser.get("/console/operations"))["/console/sign-out"]
-    assert (await browser.post("/console/sign-out", fields)).status_code == 303
-    # Whoever copied the cookie has nothing of it either.
-    browser.http.cookies.update(token)
-    assert (await browser.get("/console/operations")).status_code == 401
 
 
 async def test_every_answer_keeps_the_browser_to_our_own(browser: Browser) -> None:
