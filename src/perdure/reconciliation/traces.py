@@ -38,13 +38,17 @@ WITH entry AS MATERIALIZED (
     SELECT t.id, t.debit_account_id, t.credit_account_id
     FROM operations o JOIN ledger_transfers t ON t.operation_id = o.id WHERE o.customer_id = $1
 ), found AS MATERIALIZED (
-    SELECT l.id FROM entry JOIN reconciled_entries r ON r.transfer_id = entry.id
-    JOIN statement_lines l ON l.match_id = r.match_id
+    -- Entry by entry: a customer has few of them.
+    SELECT l.id FROM entry CROSS JOIN LATERAL (
+        SELECT match_id FROM reconciled_entries WHERE transfer_id = entry.id OFFSET 0
+    ) AS r CROSS JOIN LATERAL (
+        SELECT id FROM statement_lines WHERE match_id = r.match_id OFFSET 0
+    ) AS l
     UNION
     SELECT unnest(b.line_ids) FROM entry JOIN reconciliation_breaks b
         ON b.account_id IN (entry.debit_account_id, entry.credit_account_id)
         AND (b.ended_on IS NULL OR b.excused_until IS NOT NULL)
         AND entry.id = ANY(b.transfer_ids)
 )
-SELECT l.id, l.description FROM found JOIN statement_lines l USING (id)
+SELECT id, description FROM statement_lines WHERE id = ANY(ARRAY(SELECT id FROM found))
 """
