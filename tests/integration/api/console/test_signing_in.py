@@ -5,9 +5,13 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
+from perdure.api.app import create_app
 from perdure.api.keys import create_key, revoke_key
 from perdure.api.scopes import ADMIN
+from perdure.bootstrap import Platform
+from perdure.console.rendering import HOME
 from perdure.storage.pool import Pool
 from tests.integration.api.api_client import Api
 
@@ -62,6 +66,30 @@ async def test_a_customers_key_does_not_get_in(app: FastAPI, pool: Pool) -> None
         answer = await Browser(http).sign_in(secret)
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
+
+
+async def test_nothing_is_shown_or_done_for_who_is_not_signed_in(
+    app: FastAPI, platform: Platform
+) -> None:
+    routes = [
+        (method, str(route.path))
+        for route in iter_route_contexts(create_app(platform).routes)
+        for method in (route.methods or set()) - {"HEAD"}
+        if str(route.path).startswith(HOME)
+    ]
+    open_to_all = {"/console/sign-in", "/console/static/{name}", "/console/{_path:path}"}
+    assert open_to_all < {path for _, path in routes}
+    kept = sorted((method, path) for method, path in routes if path not in open_to_all)
+    assert len(kept) > 10
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=KEPT_TO) as http:
+        for method, path in kept:
+            address = path.format(
+                operation_id="pay_01h455vb4pex5vsknk084sn02q",
+                action="cancel",
+                provider="gateway",
+            )
+            answer = await http.request(method, address)
+            assert answer.status_code == 401, (method, path, answer.text)
 
 
 async def test_a_session_ends_with_its_key_and_by_signing_out(
