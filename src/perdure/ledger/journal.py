@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Final
 
 import asyncpg
 
@@ -28,13 +28,7 @@ _AFTER_EVERY_ID: Final = "~"
 
 
 class LedgerJournal(ABC):
-    """The part of a `LedgerStore` that is the same wherever balances are kept.
-
-    Attributes:
-        lock_account: The statement that waits for an account's transfers, and has others wait.
-    """
-
-    lock_account: ClassVar[str]
+    """The part of a `LedgerStore` that is the same wherever balances are kept."""
 
     async def get_account(self, session: Connection, account_id: str, /) -> Account:
         """Return an account; see `LedgerStore.get_account`."""
@@ -47,11 +41,15 @@ class LedgerJournal(ABC):
         self, session: Connection, account_id: str, status: AccountStatus, /
     ) -> Account:
         """Freeze, reopen or close an account; see `LedgerStore.set_account_status`."""
-        await session.execute(self.lock_account, account_id)
+        await self.lock_account(session, account_id)
         account = await self.get_account(session, account_id)
         rules.check_status_change(account, status, await self.balance(session, account_id))
         await session.execute(statements.SET_ACCOUNT_STATUS, account_id, status)
         return await self.get_account(session, account_id)
+
+    @abstractmethod
+    async def lock_account(self, session: Connection, account_id: str, /) -> None:
+        """Wait for the transfers of an account, and have others wait for this transaction's end."""
 
     @abstractmethod
     async def balance(self, session: Connection, account_id: str, /) -> Balance:

@@ -37,8 +37,6 @@ class PostgresLedger(LedgerJournal):
     `DeadlockDetectedError`, to be run again.
     """
 
-    lock_account = statements.LOCK_ACCOUNT
-
     async def open_account(self, session: Connection, new: NewAccount, /) -> Opened:
         """Open an account; see `LedgerStore.open_account`."""
         rules.check_new_account(new)
@@ -56,6 +54,10 @@ class PostgresLedger(LedgerJournal):
         if created_at is None:
             rules.check_same_account(account, new)
         return Opened(account, created=created_at is not None)
+
+    async def lock_account(self, session: Connection, account_id: str, /) -> None:
+        """Wait for an account's transfers; see `LedgerJournal.lock_account`."""
+        await session.execute(statements.LOCK_ACCOUNT, account_id)
 
     async def balance(self, session: Connection, account_id: str, /) -> Balance:
         """Return what was debited and credited so far; see `LedgerStore.balance`."""

@@ -58,8 +58,6 @@ _LACKING: Final = frozenset(
 class TigerBeetleLedger(LedgerJournal):
     """A `LedgerStore` on a TigerBeetle cluster and a PostgreSQL database."""
 
-    lock_account = statements.LOCK_ACCOUNT
-
     def __init__(self, pool: Pool, tigerbeetle: TigerBeetle, numbers: Numbers) -> None:
         self._tigerbeetle = tigerbeetle
         self.numbers = numbers
@@ -90,6 +88,10 @@ class TigerBeetleLedger(LedgerJournal):
                 param="id",
             )
         return Opened(account, created=True)
+
+    async def lock_account(self, session: Connection, account_id: str, /) -> None:
+        """Wait for an account's transfers; see `LedgerJournal.lock_account`."""
+        await session.execute(statements.LOCK_ACCOUNT, account_id)
 
     async def balance(self, session: Connection, account_id: str, /) -> Balance:
         """Return what was debited and credited so far; see `LedgerStore.balance`."""
