@@ -6,8 +6,10 @@ from typing import Final
 
 from pydantic import AliasChoices, AliasPath
 
+from perdure.codec_server.settings import CodecServerSettings
 from perdure.config import Settings
 from perdure.core.settings import EnvironmentSettings, name_of
+from perdure.observability.runtime import MetricsSettings
 from perdure.outside import _settings_of, uses
 
 OF_OTHERS: Final = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_TLS"}
@@ -19,7 +21,7 @@ def known_settings() -> set[str]:
     """Return them all: of the house, of every kind, and of the outside systems' own clients."""
     outside = uses(Settings())
     found = set(OF_OTHERS)
-    for kind in _below(EnvironmentSettings):
+    for kind in {*_below(EnvironmentSettings), CodecServerSettings, MetricsSettings}:
         if prefix := kind.model_config.get("env_prefix"):
             found |= _names(prefix, kind)
     for use in outside:

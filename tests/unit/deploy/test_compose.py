@@ -9,6 +9,7 @@ import yaml
 from perdure.api.main import _DRAIN_S
 from perdure.cli.machine import _Plan
 from perdure.cli.simulated import simulated
+from perdure.codec_server.settings import CodecServerSettings
 from perdure.config import Settings
 from perdure.core.ports import LOOPBACK
 from perdure.durable.search_attributes import NAMES
@@ -77,10 +78,41 @@ def test_every_process_of_perdure_up_is_a_service_p13() -> None:
     plan: Any = _Plan.__new__(_Plan)
     workers = {spec.name for spec in _Plan._workers(plan, 2)}
     outside = {one.simulator.name for one in simulated(Settings(), {})}
-    assert set(OURS) == workers | outside | {"api", "migrate"}
+    assert set(OURS) == workers | outside | {"api", "migrate", "codec-server"}
     for name in workers:
         role = SERVICES[name]["command"][-1]
         assert name.removeprefix("worker-").rstrip("-12") == role
+
+
+def test_prometheus_asks_every_process_that_has_metrics_p13() -> None:
+    targets = COMPOSE.parent / "targets"
+    asked = {
+        address: one["labels"]["process"]
+        for one in json.loads((targets / "perdure.json").read_text())
+        for address in one["targets"]
+    }
+    workers = {name for name, told in OURS.items() if told["command"][0] in ("api", "worker")}
+    ports = {name: SERVICES[name]["environment"]["PERDURE_METRICS_PORT"] for name in workers}
+    assert asked == {f"{name}:{port}": name for name, port in ports.items()}
+    temporal = SERVICES["temporal"]["environment"]["PROMETHEUS_ENDPOINT"].rpartition(":")[2]
+    for name, port in (("temporal", temporal), ("alertmanager", "9093")):
+        told = json.loads((targets / name / f"{name}.json").read_text())
+        assert told == [{"targets": [f"{name}:{port}"]}]
+    mounted = {volume.rsplit(":", 2)[1] for volume in SERVICES["prometheus"]["volumes"][:-1]}
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    assert mounted == {
+        f"/etc/prometheus/{name}" for name in ("prometheus.yml", "targets", *config["rule_files"])
+    }
+
+
+def test_the_codec_server_lets_temporals_page_ask() -> None:
+    page, port = SERVICES["temporal-ui"], CodecServerSettings.model_fields["port"].default
+    assert page["environment"]["TEMPORAL_CODEC_ENDPOINT"] == f"http://localhost:{port}"
+    asked_by = page["ports"][0].split(":")[1]
+    told = SERVICES["codec-server"]
+    origins = json.loads(told["environment"]["PERDURE_CODEC_SERVER_ORIGINS"])
+    assert origins == [f"http://localhost:{asked_by}"]
+    assert told["ports"] == [f"{LOOPBACK}:{port}:{port}"]
 
 
 def test_the_simulators_are_where_the_processes_look_for_them() -> None:

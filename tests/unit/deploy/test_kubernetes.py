@@ -165,7 +165,13 @@ def test_the_network_lets_through_what_is_named_and_no_more(path: Path) -> None:
         if template := told.get("spec", {}).get("template"):
             assert selected <= template["metadata"]["labels"].items()
     ports = {one["port"] for rule in spec["ingress"] for one in rule["ports"]}
-    assert ports == {8080}
+    asked = {
+        int(environment(pod["containers"][0]).get("PERDURE_METRICS_PORT", 0))
+        for _, _, pod in pods(manifests(path))
+        if pod.get("restartPolicy") != "Never"
+    }
+    assert len(asked) == 1
+    assert ports == {8080} | asked
     assert all(rule["from"] for rule in spec["ingress"])
     assert all(rule["to"] and rule["ports"] for rule in spec["egress"])
 

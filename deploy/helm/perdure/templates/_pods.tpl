@@ -19,6 +19,11 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 metadata:
   labels:
     {{- include "perdure.labels" . | nindent 4 }}
+  {{- if not .once }}
+  annotations:
+    prometheus.io/scrape: "true"
+    prometheus.io/port: {{ .root.Values.metrics.port | quote }}
+  {{- end }}
 spec:
   {{- if not .once }}
   serviceAccountName: {{ .root.Release.Name }}
@@ -60,6 +65,10 @@ spec:
         - {name: TEMPORAL_NAMESPACE, value: {{ .root.Values.temporal.namespace | quote }}}
         - {name: TEMPORAL_TLS, value: {{ .root.Values.temporal.tls | quote }}}
         - {name: PERDURE_DATABASE_POOL_SIZE, value: {{ .pool | quote }}}
+        {{- if not .once }}
+        - {name: PERDURE_METRICS_HOST, value: "0.0.0.0"}
+        - {name: PERDURE_METRICS_PORT, value: {{ .root.Values.metrics.port | quote }}}
+        {{- end }}
         {{- with .root.Values.queues }}
         - {name: PERDURE_QUEUES, value: {{ toJson . | quote }}}
         {{- end }}
@@ -69,8 +78,8 @@ spec:
         {{- range $name, $value := .root.Values.settings }}
         - {name: {{ $name }}, value: {{ $value | toString | quote }}}
         {{- end }}
-      {{- with .ports }}
-      ports: {{ toJson . }}
+      {{- if not .once }}
+      ports: {{ append (.ports | default list) (dict "name" "metrics" "containerPort" (int .root.Values.metrics.port)) | toJson }}
       {{- end }}
       {{- range $name, $probe := .probes }}
       {{ $name }}: {{ toJson $probe }}
