@@ -306,6 +306,7 @@ class KindContract:
         workflows = [workflow for work in scene.house.registrations for workflow in work.workflows]
         replayer = Replayer(
             workflows=workflows,
+            data_converter=scene.house.platform.client.data_converter,
             interceptors=interceptors(scene.house.platform),
             workflow_runner=sandboxed_runner(pure_modules()),
         )
