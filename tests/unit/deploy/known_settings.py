@@ -21,7 +21,9 @@ def known_settings() -> set[str]:
     """Return them all: of the house, of every kind, and of the outside systems' own clients."""
     outside = uses(Settings())
     found = set(OF_OTHERS)
-    for kind in {*_below(EnvironmentSettings), CodecServerSettings, MetricsSettings}:
+    # What is named is read by processes of its own, or by none that this one has imported.
+    kinds: set[type[EnvironmentSettings]] = {CodecServerSettings, MetricsSettings}
+    for kind in kinds | {*_below(EnvironmentSettings)}:
         if prefix := kind.model_config.get("env_prefix"):
             found |= _names(prefix, kind)
     for use in outside:
