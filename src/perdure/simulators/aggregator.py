@@ -230,7 +230,7 @@ class Aggregator:
             item.manner.not_ready -= 1
             return _page(item, [], "", has_more=False, status="NOT_READY")
         try:
-            changes, cursor, has_more = item.page(asked.cursor, asked.count)
+            changes, cursor, has_more = self._books.page(item, asked.cursor, asked.count)
         except MutatedError:
             return _error("TRANSACTIONS_ERROR", "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION")
         except UnknownCursorError:

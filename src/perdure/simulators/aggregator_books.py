@@ -25,7 +25,15 @@ FOR_EVER: Final = 10**9
 
 
 class MutatedError(Exception):
-    """What happened changed while its pages were read."""
+    """What happened changed while its pages were read.
+
+    Args:
+        changes: What is to happen now, of what breaks a loop by itself.
+    """
+
+    def __init__(self, *changes: Change) -> None:
+        super().__init__()
+        self.changes = changes
 
 
 class UnknownCursorError(Exception):
@@ -98,9 +106,7 @@ class Item:
         manner = self.manner
         if manner.mutations.get(number, 0) > 0:
             manner.mutations[number] -= 1
-            if manner.changes:
-                self._change_the_last()
-            raise MutatedError
+            raise MutatedError(*(self._change_of_the_last() if manner.changes else ()))
         if done and len(self.log) != until:
             raise MutatedError
         entries = self._since(start, until)
@@ -121,9 +127,9 @@ class Item:
         # Who has no cursor is told of what is, not of what was.
         return [("added", transaction) for transaction in self.standing.values()]
 
-    def _change_the_last(self) -> None:
+    def _change_of_the_last(self) -> Iterator[Change]:
         transaction = next(reversed(self.standing.values()))
-        self.happens("modified", transaction | {"name": f"{transaction['name']} changed"})
+        yield "modified", transaction | {"name": f"{transaction['name']} changed"}
 
     def _cursor(self, start: int | None, until: int | None = None, done: int = 0) -> str:
         place = "" if start is None else str(start)
@@ -189,6 +195,15 @@ class AggregatorBooks:
         record = {"kind": "item", "item_id": new_id("item").replace("_", "-"), **made}
         self._write(record)
         return self._items[record["item_id"]]
+
+    def page(self, item: Item, cursor: str, count: int) -> tuple[list[Change], str, bool]:
+        """Return a page as `Item.page`; what a broken loop changes is kept as all that happens."""
+        try:
+            return item.page(cursor, count)
+        except MutatedError as broken:
+            if broken.changes:
+                self.change(item, [*broken.changes])
+            raise
 
     def change(self, item: Item, changes: list[Change]) -> None:
         """Have something happen to an item's transactions."""

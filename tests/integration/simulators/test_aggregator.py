@@ -23,7 +23,9 @@ from perdure.providers.aggregator import (
 from perdure.providers.host import ProviderHost
 from perdure.providers.plaid import PlaidAggregator, PlaidSettings
 from perdure.simulators.aggregator import AggregatorSettings, open_aggregator
+from perdure.simulators.aggregator_books import AggregatorBooks, Manner, MutatedError
 from perdure.simulators.http_server import serve_http
+from perdure.simulators.journal import Journal
 from perdure.testing.provider_contract import error_of
 
 
@@ -128,6 +130,24 @@ async def test_a_loop_is_broken_at_the_pages_that_are_chosen(running: Running) -
     for _ in range(2):
         assert (await error_of(running.page(item, first.next_cursor))).code == PAGES_CHANGED
     assert len((await running.page(item, first.next_cursor)).added) == 100
+
+
+async def test_what_a_broken_loop_changed_outlives_a_kill(tmp_path: Path) -> None:
+    """Cursors are places in the order of what happened: of one that is lost all others move."""
+    made = {"customer_id": "cus_1", "institution": "Bank", "webhook": "", "accounts": 1}
+    made |= {"transactions": 3, "pending": 0, "currency": "USD", "seed": 1}
+    made |= {"days": 30, "until": "2026-01-31"}
+    async with Journal(tmp_path / "aggregator.jsonl") as journal:
+        books = AggregatorBooks(journal)
+        item = books.make_item(made)
+        item.manner = Manner(mutations={1: 1}, changes=True)
+        with pytest.raises(MutatedError):
+            books.page(item, "", 10)
+        assert [kind for kind, _ in item.log] == ["added"] * 3 + ["modified"]
+    async with Journal(tmp_path / "aggregator.jsonl") as journal:
+        again = AggregatorBooks(journal).item(item.item_id)
+        assert again is not None
+        assert again.log == item.log
 
 
 @pytest.mark.parametrize("linked", [True, False])
