@@ -119,7 +119,11 @@ class _People:
         changes = [self._change(standing) for _ in range(self._fate.choice((1, 2, 5, 25)))]
         await _control(self._part, "POST", f"{at}/changes", {"changes": changes})
 
-    def _change(self, standing: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _change(self, standing: list[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return what happens to one of those that are; what is removed is none of them any more.
+
+        A page tells apart what was modified and removed, and not which of them came first.
+        """
         self._happened += 1
         one = self._fate.choice(standing)
         pending = [each for each in standing if each["pending"]]
@@ -128,8 +132,10 @@ class _People:
             case "modified":
                 return _changed("modified", one["transaction_id"], amount=amount)
             case "removed" if len(standing) > _TRANSACTIONS // 2:
+                standing.remove(one)
                 return _changed("removed", one["transaction_id"])
             case "post" if pending:
+                standing.remove(pending[0])
                 linked = self._fate.random() < 0.5
                 return _changed("post", pending[0]["transaction_id"], linked=linked)
             case _:
