@@ -1,9 +1,12 @@
 """Whatever is wrong with a round's bank items is found."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
-from perdure.bank_sync.chaos import ITEMS
+from perdure.bank_sync.chaos import ITEMS, _People
 from perdure.bank_sync.chaos_figures import ItemRow, Left, SyncRow, findings
 from perdure.bank_sync.contracts import KIND
 from perdure.chaos.plan import plan_round
@@ -70,3 +73,18 @@ def test_what_a_caller_was_told_and_is_not_so_is_found() -> None:
     assert found(refusals=["item_ended"]) == {"refused"}
     assert found(cancellation="accepted") == {"cancellation_lost"}
     assert found(cancellation="http_500") == {"cancellation_failed"}
+
+
+def test_nothing_happens_to_what_was_removed_at_the_same_moment() -> None:
+    part: Any = SimpleNamespace(storm=Storm(PLAN))
+    client: Any = None
+    standing: list[Mapping[str, Any]] = [
+        {"transaction_id": f"t{number}", "pending": number > 50} for number in range(60)
+    ]
+    gone: set[str] = set()
+    people = _People(part, client)
+    for change in (people._change(standing) for _ in range(200)):
+        assert change["transaction_id"] not in gone
+        if change["kind"] in ("removed", "post"):
+            gone.add(change["transaction_id"])
+    assert len(gone) > 20
