@@ -82,7 +82,7 @@ def main() -> int:
     except KeyboardInterrupt:
         out.print("Ended before it was done.")
         return 130
-    except (WrongBooksError, PerdureError) as error:
+    except (WrongBooksError, PerdureError, TimeoutError) as error:
         out.print(f"[red]{type(error).__name__}[/]: {error}")
         return 1
     return 0

@@ -11,6 +11,8 @@ from bench.results import spread
 
 Drawn = Callable[[Numbers], str]
 
+_STORES = {"postgres": "PostgreSQL", "tigerbeetle": "TigerBeetle"}
+
 
 def sections(folder: Path, drawn: Drawn) -> list[str]:
     """Return a section for each of these results that is there."""
@@ -30,11 +32,14 @@ def sections(folder: Path, drawn: Drawn) -> list[str]:
 
 def _ledger(found: dict[str, Any], drawn: Drawn) -> str:
     accounts = sorted({row["accounts"] for row in found["transfers_per_s"]})
-    rounds = {(row["way"], row["accounts"]): row["rounds"] for row in found["transfers_per_s"]}
+    rounds = {
+        (f"{_STORES[row['store']]}: {row['way']}", row["accounts"]): row["rounds"]
+        for row in found["transfers_per_s"]
+    }
     told = {n: "one hot account" if n == 1 else f"{n:,} accounts" for n in accounts}
     ways = list(dict.fromkeys(way for way, _ in rounds))
     posted = Numbers(
-        "Perdure's ledger on PostgreSQL",
+        "Perdure's ledger, where its balances are kept",
         ("way", *told.values()),
         [(way, *(spread(rounds[way, n]) for n in accounts)) for way in ways],
         "transfers/s",
