@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.ledger import STORES
 from bench.plots import Bar
 from bench.report import Numbers, bar_of
 from bench.results import spread
+from perdure.core.ledgers import LedgerChoice
 
 Drawn = Callable[[Numbers], str]
-
-_STORES = {"postgres": "PostgreSQL", "tigerbeetle": "TigerBeetle"}
 
 
 def sections(folder: Path, drawn: Drawn) -> list[str]:
@@ -33,7 +33,7 @@ def sections(folder: Path, drawn: Drawn) -> list[str]:
 def _ledger(found: dict[str, Any], drawn: Drawn) -> str:
     accounts = sorted({row["accounts"] for row in found["transfers_per_s"]})
     rounds = {
-        (f"{_STORES[row['store']]}: {row['way']}", row["accounts"]): row["rounds"]
+        (f"{STORES[LedgerChoice(row['store'])]}: {row['way']}", row["accounts"]): row["rounds"]
         for row in found["transfers_per_s"]
     }
     told = {n: "one hot account" if n == 1 else f"{n:,} accounts" for n in accounts}
